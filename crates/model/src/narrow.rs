@@ -1,0 +1,56 @@
+//! The one computation of authority: it only ever narrows (DESIGN §2.4).
+
+use crate::action::ActionSet;
+
+/// Effective authority = the intersection of every set that bounds it, minus what is denied.
+///
+/// `bounds` are what the subject, the actor, the identity, the project and the request each allow;
+/// with no bound nothing is allowed. Deny wins over all of them.
+#[must_use]
+pub fn narrow(bounds: &[&ActionSet], denied: &[&ActionSet]) -> ActionSet {
+    let Some((first, others)) = bounds.split_first() else {
+        return ActionSet::default();
+    };
+    first
+        .iter()
+        .filter(|action| others.iter().all(|bound| bound.contains(action)))
+        .filter(|action| !denied.iter().any(|deny| deny.contains(action)))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sets() -> impl Strategy<Value = Vec<ActionSet>> {
+        let action = prop::sample::select(vec!["a.x", "a.y", "b.x", "b.y", "c.x", "c.y.z"]);
+        let set = prop::collection::btree_set(action, 0..6)
+            .prop_map(|names| names.into_iter().map(|name| name.parse().unwrap()).collect());
+        prop::collection::vec(set, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn invariant_4_authority_only_narrows(bounds in sets(), denied in sets()) {
+            let bound_refs: Vec<_> = bounds.iter().collect();
+            let denied_refs: Vec<_> = denied.iter().collect();
+            let result = narrow(&bound_refs, &denied_refs);
+            for bound in &bounds {
+                prop_assert!(result.is_subset(bound));
+            }
+            for deny in &denied {
+                prop_assert!(result.intersection(deny).is_empty());
+            }
+            let more: Vec<_> = bound_refs.iter().copied().chain([&result]).collect();
+            prop_assert_eq!(narrow(&more, &denied_refs), if bounds.is_empty() { ActionSet::default() } else { result.clone() });
+        }
+    }
+
+    #[test]
+    fn no_bound_allows_nothing() {
+        assert!(narrow(&[], &[]).is_empty());
+    }
+}

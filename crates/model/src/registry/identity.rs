@@ -1,0 +1,198 @@
+//! Identities: everything that is on record about a program, and who answers for it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{CredentialType, Relation};
+use crate::{
+    action::ActionSet,
+    id::{self, Id},
+    identity::{Kind, RiskTier},
+    name::{EnvironmentName, IdentityName, RoleName},
+    time::Timestamp,
+};
+
+/// A program's registration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdentityDoc {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name now.
+    pub name: IdentityName,
+    /// Its subject, frozen at creation.
+    pub subject: String,
+    /// Its OAuth client id.
+    pub client_id: String,
+    /// Where it lives.
+    pub project_id: Id<id::Project>,
+    /// Who answers for it.
+    pub sponsor: Party,
+    /// Who was asked to answer for it and has not yet accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_sponsor: Option<PendingSponsor>,
+    /// Who runs it day by day.
+    pub owner: Party,
+    /// Who may administer it. Never empty.
+    pub managers: Vec<Id<id::User>>,
+    /// What it is for.
+    pub purpose: String,
+    /// Anything else that people should know.
+    #[serde(default)]
+    pub description: String,
+    /// Where it may act.
+    pub environments: Vec<EnvironmentName>,
+    /// Which resource servers it may call.
+    pub audiences: Vec<Id<id::Audience>>,
+    /// Which resources it may touch, as its resource servers name them.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// What it may do.
+    pub allowed_actions: ActionSet,
+    /// What it must never do, whatever else says yes.
+    pub denied_actions: ActionSet,
+    /// Roles at its resource servers.
+    #[serde(default)]
+    pub roles: Vec<RoleName>,
+    /// How long its tokens live, in seconds.
+    pub token_ttl_seconds: i64,
+    /// Whether a person must countersign what is not of class `read`.
+    pub requires_approval: bool,
+    /// Who may countersign, and how many.
+    #[serde(default)]
+    pub approval_rule: ApprovalRule,
+    /// The only types of credential that it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_model: Option<TrustModel>,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Until when an orphan still gets tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphan_grace_until: Option<Timestamp>,
+    /// The review that lowered its risk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    /// Fields that the document did not state and that stand at a default.
+    #[serde(default)]
+    pub defaulted: BTreeSet<String>,
+    /// Who made it.
+    pub created_by: Id<id::User>,
+    /// Why it has its status, when somebody gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// Free data of its users.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// A user or a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// People who answer together.
+    Team(Id<id::Team>),
+    /// One person.
+    User(Id<id::User>),
+}
+
+impl Party {
+    /// The record behind it.
+    #[must_use]
+    pub const fn record_id(self) -> Id<id::Record> {
+        match self {
+            Self::Team(id) => id.cast(),
+            Self::User(id) => id.cast(),
+        }
+    }
+}
+
+/// Somebody who was named as sponsor and has not yet accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingSponsor {
+    /// Who was asked.
+    pub party: Party,
+    /// By whom.
+    pub asked_by: Id<id::User>,
+    /// When.
+    pub asked_at: Timestamp,
+}
+
+/// How many must countersign, and who may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRule {
+    /// How many distinct people.
+    pub required: u32,
+    /// Who may; empty for the project's and the tenant's owners.
+    #[serde(default)]
+    pub approvers: Vec<Party>,
+    /// Whether one more is needed when the human behind the run is unknown.
+    #[serde(default)]
+    pub second_if_unproven: bool,
+}
+
+impl Default for ApprovalRule {
+    fn default() -> Self {
+        Self { required: 1, approvers: Vec::new(), second_if_unproven: false }
+    }
+}
+
+/// A review that lowered the risk tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who reviewed.
+    pub by: Id<id::User>,
+    /// When.
+    pub at: Timestamp,
+    /// To which tier.
+    pub tier: RiskTier,
+}
+
+/// The only types of credential that an identity may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrustModel {
+    /// Client secrets only.
+    ClientSecret,
+    /// Runs vouched for by a foreign issuer only; no static credential.
+    OidcRunIdentity,
+    /// Public keys only.
+    PrivateKeyJwt,
+}
+
+impl TrustModel {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client-secret",
+            Self::OidcRunIdentity => "oidc-run-identity",
+            Self::PrivateKeyJwt => "private-key-jwt",
+        }
+    }
+
+    /// Whether such a credential fits.
+    #[must_use]
+    pub const fn admits(self, credential: CredentialType) -> bool {
+        match self {
+            Self::ClientSecret => matches!(credential, CredentialType::ClientSecret),
+            Self::OidcRunIdentity => matches!(credential, CredentialType::TrustRule),
+            Self::PrivateKeyJwt => matches!(credential, CredentialType::PublicKey),
+        }
+    }
+}
+
+impl IdentityDoc {
+    /// The risk: that of the kind, or of a review that lowered it.
+    #[must_use]
+    pub fn risk_tier(&self) -> RiskTier {
+        self.review.as_ref().map_or(self.kind.profile().risk, |review| review.tier)
+    }
+
+    pub(super) fn links(&self) -> Vec<(Relation, Id<id::Record>)> {
+        let mut links = vec![(Relation::Sponsor, self.sponsor.record_id()), (Relation::Owner, self.owner.record_id())];
+        links.extend(self.managers.iter().map(|user| (Relation::Manager, user.cast())));
+        links.extend(self.audiences.iter().map(|audience| (Relation::Audience, audience.cast())));
+        links
+    }
+}

@@ -1,0 +1,112 @@
+//! Tenants, users, their linked accounts, and teams.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{id::{self, Id}, name::{Email, Handle, TeamName, TenantName}, time::Timestamp};
+
+/// The wall between customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantDoc {
+    /// Its name.
+    pub name: TenantName,
+    /// True for the tenant at the server's own issuer URL; a further one is at `ISSUER/t/NAME`.
+    pub first: bool,
+    /// Whether an action outside the catalogue is an error instead of a warning.
+    #[serde(default)]
+    pub refuse_unknown_actions: bool,
+    /// How long an orphaned identity still gets tokens, in seconds.
+    #[serde(default = "default_grace")]
+    pub orphan_grace_seconds: i64,
+}
+
+const fn default_grace() -> i64 {
+    // Thirty days: long enough to find a successor across a holiday.
+    30 * 86_400
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDoc {
+    /// How to reach them; never how to recognise them.
+    pub email: Email,
+    /// Their short name, also of their personal project.
+    pub handle: Handle,
+    /// What they are called.
+    #[serde(default)]
+    pub display_name: String,
+    /// What they are in the tenant.
+    pub role: TenantRole,
+    /// Who let them in; absent for one who was enrolled on the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<Id<id::User>>,
+    /// When they first signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_at: Option<Timestamp>,
+    /// Since when they may approve, and who made them eligible: counts against that person's own
+    /// requests for 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_set: Option<RoleSet>,
+}
+
+/// Who gave a user their role, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSet {
+    /// By whom.
+    pub by: Id<id::User>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a user is in the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantRole {
+    /// Reads evidence; changes nothing.
+    Auditor,
+    /// Has projects of their own.
+    Member,
+    /// Holds the whole catalogue.
+    Owner,
+}
+
+impl TenantRole {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auditor => "auditor",
+            Self::Member => "member",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// A person's account at a foreign issuer, set by an owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedAccountDoc {
+    /// The foreign issuer.
+    pub issuer: String,
+    /// The immutable subject there (`actor_id`, `user_id`), never a login.
+    pub subject: String,
+    /// Whose account it is.
+    pub user_id: Id<id::User>,
+    /// The owner who said so.
+    pub set_by: Id<id::User>,
+}
+
+impl LinkedAccountDoc {
+    /// The record's name: issuer and subject, which no space can blur.
+    #[must_use]
+    pub fn key(issuer: &str, subject: &str) -> String {
+        format!("{issuer} {subject}")
+    }
+}
+
+/// People who answer together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamDoc {
+    /// Its name.
+    pub name: TeamName,
+    /// Who is in it. A team that answers for something is never empty.
+    pub members: Vec<Id<id::User>>,
+}

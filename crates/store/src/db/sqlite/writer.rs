@@ -1,0 +1,117 @@
+//! The one writer: group commit.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::connection::{Role, command, open};
+use crate::{db::Tx, error::StoreError, job::Job, queue::Queue, statistics::Counters};
+
+/// The writer's thread: until the queue is closed and empty.
+pub(crate) fn run(mut connection: Connection, file: PathBuf, queue: Arc<Queue>, counters: Arc<Counters>) {
+    let mut batch = Vec::with_capacity(MAX_BATCH);
+    while let Some(first) = queue.next() {
+        let started = Instant::now();
+        let mut writer = Writer { connection: &connection, begun: false, failure: None };
+        writer.add(first, &mut batch);
+        while batch.len() < MAX_BATCH && writer.failure.is_none() && started.elapsed() < MAX_AGE {
+            match queue.next_if(|_| true) {
+                Some(job) => writer.add(job, &mut batch),
+                None => break,
+            }
+        }
+        let outcome = writer.finish();
+        counters.batch(batch.len(), started.elapsed(), outcome.is_ok());
+        for mut job in batch.drain(..) {
+            job.settle(outcome.clone());
+        }
+        if outcome.is_err() {
+            connection = recover(connection, &file);
+        }
+    }
+    // The last one out folds the write-ahead log into the file.
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+struct Writer<'a> {
+    connection: &'a Connection,
+    begun: bool,
+    failure: Option<StoreError>,
+}
+
+impl Writer<'_> {
+    /// Runs the job in its savepoint. An error of the database as a whole ends the batch.
+    fn add(&mut self, mut job: Box<dyn Job>, batch: &mut Vec<Box<dyn Job>>) {
+        if let Err(error) = self.run(job.as_mut()) {
+            match error {
+                Failed::Batch(error) => self.failure = Some(error),
+                Failed::Job(error) => {
+                    job.settle(Err(error));
+                    return;
+                }
+            }
+        }
+        batch.push(job);
+    }
+
+    fn run(&mut self, job: &mut dyn Job) -> Result<(), Failed> {
+        if !self.begun {
+            command(self.connection, "BEGIN IMMEDIATE").map_err(Failed::Batch)?;
+            self.begun = true;
+        }
+        command(self.connection, "SAVEPOINT job").map_err(Failed::Batch)?;
+        let mut tx = Tx::sqlite(self.connection);
+        let keep = job.run(&mut tx);
+        let failure = tx.failure().cloned();
+        if self.connection.is_autocommit() {
+            // SQLite gave up the whole transaction, with what other jobs did in it.
+            let lost = StoreError::Unavailable("the transaction was given up".to_owned());
+            return Err(Failed::Batch(failure.unwrap_or(lost)));
+        }
+        if keep && failure.is_none() {
+            return command(self.connection, "RELEASE SAVEPOINT job").map_err(Failed::Batch);
+        }
+        command(self.connection, "ROLLBACK TO SAVEPOINT job").map_err(Failed::Batch)?;
+        command(self.connection, "RELEASE SAVEPOINT job").map_err(Failed::Batch)?;
+        match failure {
+            // The closure swallowed the error of a statement: it must not believe that it was kept.
+            Some(error) if keep => Err(Failed::Job(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        match self.failure {
+            Some(error) => Err(error),
+            None if self.begun => command(self.connection, "COMMIT"),
+            None => Ok(()),
+        }
+    }
+}
+
+enum Failed {
+    Batch(StoreError),
+    Job(StoreError),
+}
+
+/// Ends what is left of the transaction; a connection that cannot even do that is replaced.
+fn recover(connection: Connection, file: &Path) -> Connection {
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    match open(file, Role::Writer) {
+        Ok(fresh) => fresh,
+        // The old one answers each caller with the error until opening works again.
+        Err(_) => connection,
+    }
+}
+
+/// Enough that the disk is not the limit; few enough that the first caller does not wait for the last.
+pub(crate) const MAX_BATCH: usize = 256;
+
+/// A batch is committed after this time even when more is waiting.
+const MAX_AGE: Duration = Duration::from_millis(50);

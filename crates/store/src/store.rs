@@ -1,0 +1,318 @@
+//! The store: closures go in, futures of their results come out.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use crate::{
+    db::{Engine, Tx, postgres, sqlite},
+    error::StoreError,
+    job::{Job, job},
+    migrate,
+    pending::Pending,
+    queue::Queue,
+    statistics::{Counters, Statistics},
+};
+
+/// How a unit of work that writes is run. On SQLite all are alike: one writer runs them one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteMode {
+    /// Guarded inserts that touch no row of others (issue, refusal). Many are merged into one transaction.
+    Append,
+    /// Sequencer, leases, clean-up: `READ COMMITTED` with compare-and-set.
+    Housekeeping,
+    /// Commands that read and then change: `SERIALIZABLE`, run again when concurrent changes got in the way.
+    Serializable,
+}
+
+/// Where the rows live.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A PostgreSQL server, as a URL.
+    Postgres(String),
+    /// A data directory.
+    Sqlite(PathBuf),
+}
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Where the rows live.
+    pub location: Location,
+    /// Connections that read.
+    pub readers: usize,
+    /// Connections that write. SQLite has one, whatever this says.
+    pub writers: usize,
+    /// How many units of work may wait, for writers and for readers each.
+    pub queue: usize,
+}
+
+/// An open database. Clones share it; it closes when the last one goes, after carrying out what was accepted.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    writable: bool,
+    writes: Arc<Queue>,
+    reads: Arc<Queue>,
+    inline: Option<sqlite::readers::Inline>,
+    counters: Arc<Counters>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _lock: Option<sqlite::directory::DirectoryLock>,
+}
+
+impl StoreConfig {
+    /// The defaults for this place.
+    #[must_use]
+    pub fn new(location: Location) -> Self {
+        Self { location, readers: READERS, writers: WRITERS, queue: QUEUE }
+    }
+
+    /// A data directory.
+    pub fn sqlite(directory: impl Into<PathBuf>) -> Self {
+        Self::new(Location::Sqlite(directory.into()))
+    }
+
+    /// A PostgreSQL server.
+    pub fn postgres(url: impl Into<String>) -> Self {
+        Self::new(Location::Postgres(url.into()))
+    }
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to this version, starts its threads.
+    ///
+    /// # Errors
+    /// One sentence when another server uses the directory, when it cannot be written, when the schema is of a version
+    /// that this program does not know, when the server does not answer.
+    pub fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        match &config.location {
+            Location::Sqlite(directory) => Self::open_sqlite(directory, &config),
+            Location::Postgres(url) => Self::open_postgres(url, &config, true),
+        }
+    }
+
+    /// Opens the database to read only, also beside a running server. Nothing is created or migrated.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when no server of this version has used the database yet.
+    pub fn open_reader(config: StoreConfig) -> Result<Self, StoreError> {
+        match &config.location {
+            Location::Sqlite(directory) => {
+                let file = sqlite::directory::database_file(directory);
+                if !file.is_file() {
+                    let path = directory.display();
+                    return Err(StoreError::Unavailable(format!("`{path}` has no database: start the server there first")));
+                }
+                let inner = Inner::new(Engine::Sqlite, false, &config, None);
+                Self::start_sqlite_readers(inner, &file, config.readers)
+            }
+            Location::Postgres(url) => Self::open_postgres(url, &config, false),
+        }
+    }
+
+    /// Queues work that writes. The closure can be run again, so it must have no effect but through the transaction;
+    /// its `Err` rolls back its own changes and nothing else. A full queue answers [`StoreError::Busy`] at once.
+    pub fn write<T, E, F>(&self, mode: WriteMode, work: F) -> Pending<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        if !self.inner.writable {
+            return Pending::ready(Err(StoreError::ReadOnly("this connection".to_owned()).into()));
+        }
+        let (job, future) = job(mode, work);
+        push(&self.inner.writes, job);
+        future
+    }
+
+    /// Queues work that only reads, in a snapshot of its own.
+    pub fn read<T, E, F>(&self, work: F) -> Pending<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (job, future) = job(WriteMode::Housekeeping, work);
+        push(&self.inner.reads, job);
+        future
+    }
+
+    /// Reads on this very thread where that takes microseconds (SQLite, point reads); elsewhere it blocks for a round
+    /// trip, so ask [`reads_inline`](Self::reads_inline) first.
+    ///
+    /// # Errors
+    /// What the closure says, or the database.
+    pub fn read_inline<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        match &self.inner.inline {
+            Some(inline) => inline.read(work),
+            None => self.read(work).wait(),
+        }
+    }
+
+    /// Whether [`read_inline`](Self::read_inline) needs no round trip.
+    #[must_use]
+    pub fn reads_inline(&self) -> bool {
+        self.inner.inline.is_some()
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.inner.engine
+    }
+
+    /// Counts for metrics.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.inner.counters.read(self.inner.writes.depth(), self.inner.reads.depth())
+    }
+
+    /// Accepts nothing more, carries out what was accepted, and waits for that.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    fn open_sqlite(directory: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
+        let lock = sqlite::directory::claim(directory)?;
+        let file = sqlite::directory::database_file(directory);
+        let writer = sqlite::connection::open(&file, sqlite::connection::Role::Writer)?;
+        migrate_sqlite(&writer)?;
+        let inner = Inner::new(Engine::Sqlite, true, config, Some(lock));
+        let (queue, counters, path) = (Arc::clone(&inner.writes), Arc::clone(&inner.counters), file.clone());
+        inner.spawn("writer", move || sqlite::writer::run(writer, path, queue, counters))?;
+        Self::start_sqlite_readers(inner, &file, config.readers)
+    }
+
+    fn start_sqlite_readers(mut inner: Inner, file: &PathBuf, count: usize) -> Result<Self, StoreError> {
+        let inline = sqlite::readers::Inline::open(file, count)?;
+        if !inner.writable {
+            inline.read(migrate::check)?;
+        }
+        for connection in sqlite::readers::threads(file, count)? {
+            let queue = Arc::clone(&inner.reads);
+            inner.spawn("reader", move || sqlite::readers::run(connection, queue))?;
+        }
+        inner.inline = Some(inline);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    fn open_postgres(url: &str, config: &StoreConfig, writable: bool) -> Result<Self, StoreError> {
+        let settings = Arc::new(postgres::settings::Settings::parse(url)?);
+        let connection = settings.connect()?;
+        postgres::prepare_schema(connection, writable)?;
+        let inner = Inner::new(Engine::Postgres, writable, config, None);
+        let writers = if writable { config.writers.max(1) } else { 0 };
+        for _ in 0..writers {
+            let worker = postgres::worker::Worker::new(&settings, &inner.writes, &inner.counters);
+            inner.spawn("writer", move || worker.write())?;
+        }
+        for _ in 0..config.readers.max(1) {
+            let worker = postgres::worker::Worker::new(&settings, &inner.reads, &inner.counters);
+            inner.spawn("reader", move || worker.read())?;
+        }
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    fn new(
+        engine: Engine,
+        writable: bool,
+        config: &StoreConfig,
+        lock: Option<sqlite::directory::DirectoryLock>,
+    ) -> Self {
+        Self {
+            engine,
+            writable,
+            writes: Arc::new(Queue::new(config.queue)),
+            reads: Arc::new(Queue::new(config.queue)),
+            inline: None,
+            counters: Arc::default(),
+            threads: Mutex::default(),
+            _lock: lock,
+        }
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let thread = thread::Builder::new()
+            .name(format!("store-{name}"))
+            .spawn(body)
+            .map_err(|error| StoreError::Unavailable(format!("no thread for the database: {error}")))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // The last clone may have been captured by a closure: a thread does not wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("engine", &self.inner.engine).finish_non_exhaustive()
+    }
+}
+
+/// The URL may hold a password, so it is never shown.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+            Self::Sqlite(directory) => f.debug_tuple("Sqlite").field(directory).finish(),
+        }
+    }
+}
+
+fn push(queue: &Queue, job: Box<dyn Job>) {
+    if let Err((mut job, error)) = queue.push(job) {
+        job.settle(Err(error));
+    }
+}
+
+fn migrate_sqlite(writer: &rusqlite::Connection) -> Result<(), StoreError> {
+    sqlite::connection::command(writer, "BEGIN IMMEDIATE")?;
+    match migrate::apply(&mut Tx::sqlite(writer)) {
+        Ok(()) => sqlite::connection::command(writer, "COMMIT"),
+        Err(error) => {
+            let _ = writer.execute_batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+/// Enough for a machine of a few cores.
+const READERS: usize = 4;
+
+/// PostgreSQL connections that write; more cost memory on its side and gain little.
+const WRITERS: usize = 8;
+
+/// A quarter of a second of work at full rate. What does not fit is told to come again.
+const QUEUE: usize = 4096;

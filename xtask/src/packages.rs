@@ -1,0 +1,98 @@
+//! Packages of the operating system: installed where that needs no question, named where it does.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::process::{self, Failure, Program};
+use crate::toolchain;
+
+/// True when packages can be installed here without asking anybody.
+pub fn can_install() -> bool {
+    process::find("apt-get").is_some() && (is_root() || has_sudo())
+}
+
+/// Installs `names` from the system's packages.
+pub fn install(names: &[&str]) -> Result<(), Failure> {
+    println!(
+        "    installing {} from the system's packages",
+        names.join(", ")
+    );
+    // A stale list is no reason to stop: the installation itself says what is missing.
+    let _ = apt(&["update", "-q"]).limit(UPDATE_LIMIT).run();
+    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
+    arguments.extend_from_slice(names);
+    apt(&arguments).limit(INSTALL_LIMIT).run()
+}
+
+/// Major and minor version that the system's packages would install.
+pub fn candidate(name: &str) -> Option<(u32, u32)> {
+    let told = process::program("apt-cache")
+        .args(&["policy", name])
+        .output()
+        .ok()?;
+    let line = told
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    toolchain::version(line.rsplit_once(':').map_or(line, |(_, version)| version))
+}
+
+/// Keeps Debian's packaging from making and starting a cluster when the server is installed.
+pub fn refuse_main_cluster() -> Result<(), Failure> {
+    let file = Path::new(CREATE_CLUSTER);
+    if file.exists() {
+        return Ok(());
+    }
+    let script = format!(
+        "mkdir -p \"$(dirname {CREATE_CLUSTER})\" && echo 'create_main_cluster = false' > {CREATE_CLUSTER}"
+    );
+    as_root("sh").args(&["-c", &script]).run()
+}
+
+/// True when we run as root.
+pub fn is_root() -> bool {
+    // The owner of our own entry is who we are; without /proc, `id` tells.
+    #[cfg(target_os = "linux")]
+    if let Ok(data) = fs::metadata("/proc/self") {
+        return std::os::unix::fs::MetadataExt::uid(&data) == 0;
+    }
+    process::program("id")
+        .args(&["-u"])
+        .output()
+        .is_ok_and(|told| told.trim() == "0")
+}
+
+fn has_sudo() -> bool {
+    let status = Command::new("sudo")
+        .args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn apt(arguments: &[&str]) -> Program {
+    as_root("env")
+        .args(&["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .args(&[
+            "-o",
+            "DPkg::Lock::Timeout=120",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+        ])
+        .args(arguments)
+}
+
+fn as_root(name: &str) -> Program {
+    if is_root() {
+        process::program(name)
+    } else {
+        process::program("sudo").args(&["-n", name])
+    }
+}
+
+const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.conf";
+const UPDATE_LIMIT: Duration = Duration::from_secs(180);
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);

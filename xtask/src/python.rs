@@ -1,0 +1,59 @@
+//! Python: found, or installed from the system's packages; and an environment of its own under `target/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::packages;
+use crate::process::{self, Failure};
+
+/// The interpreter of an environment that holds what `requirements` names, or the sentence that says why not.
+pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
+    let folder = process::target().join("python").join(name);
+    let interpreter = folder.join("bin/python");
+    let wanted = fs::read(requirements).map_err(|error| error.to_string())?;
+    let stamp = folder.join("installed-requirements.txt");
+    if interpreter.exists() && fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(interpreter);
+    }
+    create(&folder).map_err(|failure| failure.to_string())?;
+    process::program(&interpreter)
+        .args(&[
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(&["--timeout", "30", "--retries", "1", "--requirement"])
+        .args(&[requirements])
+        .limit(INSTALL_LIMIT)
+        .run()
+        .map_err(|failure| format!("pip could not install the packages: {failure}"))?;
+    fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
+    Ok(interpreter)
+}
+
+fn create(folder: &Path) -> Result<(), Failure> {
+    let venv = || {
+        process::program("python3")
+            .args(&["-m", "venv"])
+            .args(&[folder])
+            .limit(CREATE_LIMIT)
+            .run()
+    };
+    // Debian ships the interpreter without `venv`.
+    if process::find("python3").is_some() && venv().is_ok() {
+        return Ok(());
+    }
+    let sentence =
+        "Python 3 with `venv` is needed: install the packages `python3` and `python3-venv`";
+    if !packages::can_install() {
+        return Err(Failure::new(sentence));
+    }
+    packages::install(&["python3", "python3-venv"])?;
+    venv().map_err(|_| Failure::new(sentence))
+}
+
+const CREATE_LIMIT: Duration = Duration::from_secs(120);
+const INSTALL_LIMIT: Duration = Duration::from_secs(240);

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: everything continuous integration checks, with its own set-up.
+
+use crate::clients::Clients;
+use crate::node;
+use crate::postgres::Postgres;
+use crate::process::{self, Failure, Program};
+use crate::report::{Done, Report};
+use crate::tidy;
+use crate::toolchain;
+
+/// Runs all steps, or those named in `arguments`.
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    let keep_going = arguments.iter().any(|argument| argument == KEEP_GOING);
+    let mut only: Vec<String> = arguments
+        .iter()
+        .filter(|argument| *argument != KEEP_GOING)
+        .cloned()
+        .collect();
+    if only.iter().any(|step| step == "tests") {
+        only.extend(NEEDED_BY_TESTS.iter().map(|step| (*step).to_owned()));
+    }
+    let mut report = Report::new(only, keep_going);
+    let mut clients = Clients::default();
+    let mut postgres = None;
+
+    report.step("toolchain", || toolchain::check().map(Done::Noted));
+    report.step("tidy", || tidy::run().map(Done::Noted));
+    report.step("format", format);
+    report.step("clippy", clippy);
+    report.step("rustdoc", rustdoc);
+    report.step("typescript", typescript);
+    report.step("openid-client", || clients.prepare_node());
+    report.step("authlib", || clients.prepare_python());
+    report.step("postgresql", || start(&mut postgres));
+    report.step("tests", || tests(postgres.as_ref(), &clients));
+    report.step("doc tests", doc_tests);
+    report.step("deny", deny);
+    drop(postgres);
+    report.finish()
+}
+
+/// Runs what reads the sources only.
+pub fn lint() -> Result<(), Failure> {
+    let mut report = Report::new(Vec::new(), true);
+    report.step("toolchain", || toolchain::check().map(Done::Noted));
+    report.step("tidy", || tidy::run().map(Done::Noted));
+    report.step("clippy", clippy);
+    report.step("rustdoc", rustdoc);
+    report.finish()
+}
+
+fn format() -> Result<Done, Failure> {
+    ran(process::cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<Done, Failure> {
+    let scope = ["clippy", "--locked", "--workspace", "--all-targets"];
+    ran(process::cargo(&scope).args(&["--", "-D", "warnings"]))
+}
+
+fn rustdoc() -> Result<Done, Failure> {
+    let scope = ["doc", "--locked", "--workspace", "--no-deps", "--quiet"];
+    ran(process::cargo(&scope).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn typescript() -> Result<Done, Failure> {
+    if let Err(why) = node::find() {
+        return Ok(Done::Skipped(why));
+    }
+    let folder = process::root().join("sdk/typescript");
+    if let Err(failure) = node::install(&folder) {
+        return Ok(Done::Skipped(format!(
+            "npm could not fetch the packages: {failure}"
+        )));
+    }
+    node::script(&folder, "check").map(|()| Done::Ran)
+}
+
+/// A server that is already given is used as it is.
+fn start(slot: &mut Option<Postgres>) -> Result<Done, Failure> {
+    if std::env::var_os(POSTGRES).is_some() {
+        return Ok(Done::Noted(format!("the one that {POSTGRES} names")));
+    }
+    let server = Postgres::start()?;
+    let note = format!("{} at {}", server.version(), server.url());
+    *slot = Some(server);
+    Ok(Done::Noted(note))
+}
+
+fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure> {
+    let nextest = process::find("cargo-nextest").is_some();
+    let runner: &[&str] = if nextest {
+        &["nextest", "run"]
+    } else {
+        &["test", "--all-targets"]
+    };
+    let mut program = process::cargo(runner).args(&["--locked", "--workspace"]);
+    program = program
+        .env("INSTA_UPDATE", "no")
+        .env("INSTA_FORCE_PASS", "0");
+    if let Some(postgres) = postgres {
+        program = program.env(POSTGRES, postgres.url());
+    }
+    for (variable, path) in clients.variables() {
+        program = program.env(variable, path);
+    }
+    program.run()?;
+    Ok(Done::Noted(if nextest {
+        "cargo nextest".into()
+    } else {
+        "cargo test".into()
+    }))
+}
+
+fn doc_tests() -> Result<Done, Failure> {
+    ran(process::cargo(&[
+        "test",
+        "--locked",
+        "--workspace",
+        "--doc",
+        "--quiet",
+    ]))
+}
+
+fn deny() -> Result<Done, Failure> {
+    if process::find("cargo-deny").is_none() {
+        return Ok(Done::Skipped(
+            "cargo-deny is not installed (`cargo install cargo-deny`)".into(),
+        ));
+    }
+    ran(process::cargo(&[
+        "deny", "--locked", "check", "licenses", "bans", "sources",
+    ]))
+}
+
+fn ran(program: Program) -> Result<Done, Failure> {
+    program.run().map(|()| Done::Ran)
+}
+
+const KEEP_GOING: &str = "--keep-going";
+const NEEDED_BY_TESTS: &[&str] = &["openid-client", "authlib", "postgresql"];
+const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
