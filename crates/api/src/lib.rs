@@ -1,1 +1,116 @@
-//! api
+//! The wire of Countersign: types, error forms, paging; with feature `client` a typed client.
+//!
+//! One file for each noun. Requests refuse fields that they do not know; answers may gain fields.
+//! A record is addressed by its id or its name. Ids are UUIDs, times RFC 3339. A list answers
+//! [`paging::Page`] and takes `?limit=&after=`. Every `POST` that creates takes `Idempotency-Key`;
+//! `PATCH` and `DELETE` take `If-Match`. A change that a second person must countersign answers
+//! `202` with the [`approvals::Approval`] that waits. Errors are [`problem::Problem`], on the OAuth
+//! endpoints [`tokens::OauthError`].
+//!
+//! | method | path | request | answer |
+//! |---|---|---|---|
+//! | GET | `/api/identities` | [`identities::ListIdentities`] | page of [`identities::Identity`] |
+//! | POST | `/api/identities` | [`identities::CreateIdentity`] | 201 [`identities::Identity`] |
+//! | GET | `/api/identities/{id}` | – | [`identities::Identity`] |
+//! | PATCH | `/api/identities/{id}` | [`identities::UpdateIdentity`] | [`identities::Identity`] |
+//! | DELETE | `/api/identities/{id}` | `?reason=` | 204 |
+//! | POST | `/api/identities/{id}/disable` | [`reference::Why`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/enable` | [`reference::Why`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/transfer` | [`identities::Transfer`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/rename` | [`identities::Rename`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/accept-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/review` | [`identities::ReviewInput`] | [`identities::Identity`] |
+//! | GET | `/api/identities/{id}/credentials` | [`paging::ListQuery`] | page of [`credentials::Credential`] |
+//! | POST | `/api/identities/{id}/credentials` | [`credentials::CreateCredential`] | 201 [`credentials::CreatedCredential`] |
+//! | GET | `/api/credentials/{id}` | – | [`credentials::Credential`] |
+//! | POST | `/api/credentials/{id}/rotate` | [`credentials::Rotate`] | 201 [`credentials::CreatedCredential`] |
+//! | POST | `/api/credentials/{id}/revoke` | [`reference::Why`] | [`credentials::Credential`] |
+//! | GET, POST | `/api/projects` | [`paging::ListQuery`], [`projects::CreateProject`] | page of, 201 [`projects::Project`] |
+//! | GET, PATCH, DELETE | `/api/projects/{id}` | [`projects::UpdateProject`] | [`projects::Project`], 204 |
+//! | GET, POST | `/api/teams` | [`paging::ListQuery`], [`teams::CreateTeam`] | page of, 201 [`teams::Team`] |
+//! | GET, PATCH, DELETE | `/api/teams/{id}` | [`teams::UpdateTeam`] | [`teams::Team`], 204 |
+//! | GET, POST | `/api/users` | [`paging::ListQuery`], [`users::CreateUser`] | page of, 201 [`users::User`] |
+//! | GET, PATCH, DELETE | `/api/users/{id}` | [`users::UpdateUser`] | [`users::User`], 204 |
+//! | GET, POST | `/api/linked-accounts` | [`paging::ListQuery`], [`users::CreateLinkedAccount`] | page of, 201 [`users::LinkedAccount`] |
+//! | GET, DELETE | `/api/linked-accounts/{id}` | – | [`users::LinkedAccount`], 204 |
+//! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |
+//! | GET, PATCH, DELETE | `/api/environments/{id}` | [`environments::UpdateEnvironment`] | [`environments::Environment`], 204 |
+//! | GET, POST | `/api/audiences` | [`paging::ListQuery`], [`audiences::CreateAudience`] | page of, 201 [`audiences::Audience`] |
+//! | GET, PATCH, DELETE | `/api/audiences/{id}` | [`audiences::UpdateAudience`] | [`audiences::Audience`], 204 |
+//! | GET, POST | `/api/actions` | [`paging::ListQuery`], [`actions::CreateAction`] | page of, 201 [`actions::Action`] |
+//! | GET, PATCH, DELETE | `/api/actions/{id}` | [`actions::UpdateAction`] | [`actions::Action`], 204 |
+//! | GET, POST | `/api/issuers` | [`paging::ListQuery`], [`issuers::CreateIssuer`] | page of, 201 [`issuers::Issuer`] |
+//! | GET, PATCH, DELETE | `/api/issuers/{id}` | [`issuers::UpdateIssuer`] | [`issuers::Issuer`], 204 |
+//! | GET, POST | `/api/policies` | [`paging::ListQuery`], [`policies::CreatePolicy`] | page of, 201 [`policies::Policy`] |
+//! | GET, PATCH, DELETE | `/api/policies/{id}` | [`policies::UpdatePolicy`] | [`policies::Policy`], 204 |
+//! | GET, PATCH | `/api/tenant` | [`tenants::UpdateTenant`] | [`tenants::Tenant`] |
+//! | POST | `/api/manifests/plan` | [`manifests::ManifestRequest`] | [`manifests::Plan`] |
+//! | POST | `/api/manifests/apply` | [`manifests::ManifestRequest`] | [`manifests::Plan`] |
+//! | GET | `/api/manifests/export` | [`manifests::ExportQuery`] | YAML text |
+//! | GET | `/api/manifests/schema` | – | JSON Schema |
+//! | POST | `/api/approvals` | [`approvals::OpenApproval`] | 201 [`approvals::Approval`] |
+//! | GET | `/api/approvals` | [`approvals::ListApprovals`] | page of [`approvals::Approval`] |
+//! | GET | `/api/approvals/{id}` | – | [`approvals::Approval`] |
+//! | POST | `/api/approvals/{id}/approve` | [`approvals::Decide`] | [`approvals::Approval`] |
+//! | POST | `/api/approvals/{id}/deny` | [`approvals::Decide`] | [`approvals::Approval`] |
+//! | POST | `/api/revocations` | [`revocations::Revoke`] | [`revocations::Revocation`] |
+//! | GET | `/api/revocations` | [`revocations::FeedQuery`] | [`revocations::Feed`] |
+//! | POST | `/api/results` | [`results::ReportResults`] | [`results::ReportedResults`] |
+//! | GET | `/api/evidence` | [`evidence::SearchEvidence`] | page of [`evidence::EvidenceSummary`] |
+//! | GET | `/api/evidence/{id}` | – | [`evidence::EvidenceRecord`] |
+//! | POST | `/api/evidence/{id}/erase` | [`evidence::Erase`] | [`evidence::ErasedFields`] |
+//! | GET | `/api/log/entries` | [`log::ListEntries`] | [`log::LogEntries`] (auditors) |
+//! | GET | `/api/log/key` | – | [`log::LogKey`] |
+//! | GET | `/api/lineage` | [`lineage::LineageQuery`] | [`lineage::Lineage`] |
+//! | POST | `/api/trust-tests` | [`trust_test::TrustTest`] | [`trust_test::TrustVerdict`] |
+//! | POST | `/api/sessions` | [`sessions::CreateSession`] | 201 [`sessions::CreatedSession`] |
+//! | GET | `/api/sessions/current` | – | [`sessions::CurrentSession`] |
+//! | DELETE | `/api/sessions/current` | – | 204 |
+//! | GET | `/api/keys` | – | [`keys::KeyList`] |
+//! | POST | `/api/keys/rotate` | [`keys::RotateKeys`] | [`keys::KeyList`] |
+//! | POST | `/api/keys/{kid}/kill` | [`keys::KillKey`] | [`keys::KeyList`] |
+//! | GET | `/api/openapi.json` | – | OpenAPI 3.1 |
+//! | GET | `/log/checkpoint` | – | signed note, text |
+//! | GET | `/log/tile/{path}` | – | tile, bytes |
+//! | POST | `/access/v1/evaluation` | [`evaluation::EvaluationRequest`] | [`evaluation::EvaluationResponse`] |
+//! | POST | `/access/v1/evaluations` | [`evaluation::EvaluationsRequest`] | [`evaluation::EvaluationsResponse`] |
+//! | POST | `/oauth2/token` | form [`tokens::TokenRequest`] | [`tokens::TokenResponse`] |
+//! | POST | `/oauth2/introspect` | form [`tokens::TokenQuery`] | [`tokens::IntrospectionResponse`] |
+//! | POST | `/oauth2/revoke` | form [`tokens::TokenQuery`] | 200, empty |
+
+pub mod actions;
+pub mod approvals;
+pub mod audiences;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod credentials;
+pub mod environments;
+pub mod evaluation;
+pub mod evidence;
+pub mod identities;
+pub mod issuers;
+pub mod keys;
+pub mod lineage;
+pub mod log;
+pub mod manifests;
+pub mod paging;
+pub mod policies;
+pub mod problem;
+pub mod projects;
+pub mod reference;
+pub mod results;
+pub mod revocations;
+pub mod sessions;
+pub mod teams;
+pub mod tenants;
+pub mod time;
+pub mod tokens;
+pub mod trust_test;
+pub mod users;
+
+pub use problem::Problem;
+pub use reference::{NameOrId, Ref};
+pub use time::Time;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError};

@@ -1,1 +1,33 @@
-//! authority
+//! The application: registry, grants, policy, approvals, evidence and lineage.
+//!
+//! Synchronous and sans I/O: it knows no HTTP, no runtime and no network. Gather, decide, record,
+//! release: see `docs/ARCHITECTURE.md`.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod authority;
+pub mod client_auth;
+pub mod command;
+mod ctx;
+pub mod enrolment;
+pub mod evidence;
+pub mod facts;
+pub mod federation;
+pub mod grants;
+pub mod issue;
+pub mod keys;
+pub mod policy;
+pub mod refusals;
+pub mod registry;
+mod rejection;
+pub mod revoked;
+mod rows;
+mod secrets;
+pub mod tokens;
+
+pub use authority::{Authority, Settings, StartError};
+pub use ctx::Ctx;
+pub use rejection::{Fault, Rejection, Stop, refuse};
+pub use secrets::Secrets;

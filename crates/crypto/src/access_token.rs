@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::jose::{
-    KeyPurpose, KeySet, Malformed, SignatureError, Unverified, Verified, check_signature, typ,
+    KeyPurpose, KeySet, Malformed, SignatureError, Unverified, Verified, check_signature,
+    numeric_date, typ,
 };
 
 /// What the caller expects of a token.
@@ -84,7 +85,10 @@ pub fn verify_parsed(
     keys: &KeySet,
     expect: &Expectation<'_>,
 ) -> Result<Verified<AccessClaims>, TokenError> {
-    if !token.typ().is_some_and(|found| typ::same(found, typ::ACCESS_TOKEN)) {
+    if !token
+        .typ()
+        .is_some_and(|found| typ::same(found, typ::ACCESS_TOKEN))
+    {
         return Err(TokenError::WrongType);
     }
     // Before the keys: a token of another issuer must not make anybody fetch keys for its `kid`.
@@ -92,15 +96,29 @@ pub fn verify_parsed(
         return Err(TokenError::InvalidIssuer);
     }
     let (verified, purpose) = check_signature(token, keys)?;
+    check_not_before(verified.claims(), expect)?;
     let verified = verified.try_map(read_claims)?;
     check_claims(verified.claims(), purpose, expect)?;
     Ok(verified)
 }
 
+/// We issue none, but who sets one means it.
+fn check_not_before(
+    claims: &Map<String, Value>,
+    expect: &Expectation<'_>,
+) -> Result<(), TokenError> {
+    let latest = expect.now.seconds().saturating_add(LEEWAY_SECONDS);
+    match claims.get("nbf").and_then(numeric_date) {
+        Some(not_before) if not_before > latest => Err(TokenError::NotYetValid),
+        _ => Ok(()),
+    }
+}
+
 fn read_claims(claims: Map<String, Value>) -> Result<AccessClaims, TokenError> {
     // `iss exp aud sub client_id iat jti` are not optional in the type (RFC 9068 §2.2).
-    serde_json::from_value(Value::Object(claims))
-        .map_err(|error| TokenError::InvalidToken { detail: error.to_string() })
+    serde_json::from_value(Value::Object(claims)).map_err(|error| TokenError::InvalidToken {
+        detail: error.to_string(),
+    })
 }
 
 fn check_claims(
@@ -130,7 +148,10 @@ fn check_claims(
     if claims.iat > now.saturating_add(LEEWAY_SECONDS) {
         return Err(TokenError::NotYetValid);
     }
-    if expect.audience.is_some_and(|audience| audience != claims.aud) {
+    if expect
+        .audience
+        .is_some_and(|audience| audience != claims.aud)
+    {
         return Err(TokenError::InvalidAudience);
     }
     Ok(())
@@ -138,7 +159,9 @@ fn check_claims(
 
 impl From<Malformed> for TokenError {
     fn from(malformed: Malformed) -> Self {
-        Self::InvalidToken { detail: malformed.to_string() }
+        Self::InvalidToken {
+            detail: malformed.to_string(),
+        }
     }
 }
 
@@ -146,9 +169,9 @@ impl From<SignatureError> for TokenError {
     fn from(error: SignatureError) -> Self {
         match error {
             SignatureError::Invalid => Self::InvalidSignature,
-            SignatureError::UnknownKey { kid, .. } => {
-                Self::UnknownKey { kid: kid.unwrap_or_else(|| "(unnamed)".to_owned()) }
-            }
+            SignatureError::UnknownKey { kid, .. } => Self::UnknownKey {
+                kid: kid.unwrap_or_else(|| "(unnamed)".to_owned()),
+            },
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct AssertionRules<'a> {
     pub audiences: &'a [&'a str],
     /// The issuer, byte for byte.
     pub issuer: &'a str,
+    /// Whether it may leave its issuer out, as a SPIFFE JWT-SVID may.
+    pub issuer_optional: bool,
     /// How far its clock and ours may differ, in seconds.
     pub leeway_seconds: i64,
     /// The longest life, from issue to expiry, in seconds.
@@ -67,7 +69,10 @@ pub fn verify(
 ) -> Result<Verified<Map<String, Value>>, AssertionError> {
     check_header(&token, rules)?;
     // Before the keys: the issuer chose them, and an assertion of another must not ask for more.
-    check_text("iss", token.issuer_hint(), rules.issuer)?;
+    let named = token.claims_for_explanation().contains_key("iss");
+    if named || !rules.issuer_optional {
+        check_text("iss", token.issuer_hint(), rules.issuer)?;
+    }
     let (verified, purpose) = check_signature(token, keys)?;
     match purpose {
         KeyPurpose::Foreign => {}
@@ -76,7 +81,6 @@ pub fn verify(
     }
     let claims = verified.claims();
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    check_text("iss", text("iss"), rules.issuer)?;
     match (rules.subject, text("sub")) {
         (Some(subject), found) => check_text("sub", found, subject)?,
         (None, Some(found)) if !found.is_empty() => {}
@@ -131,7 +135,11 @@ fn check_header(token: &Unverified, rules: &AssertionRules<'_>) -> Result<(), As
     }
     let untyped = rules.untyped.then_some(typ::JWT);
     let expected: Vec<_> = rules.types.iter().copied().chain(untyped).collect();
-    Err(mismatch("typ", &expected.join(" or "), &quoted(token.typ())))
+    Err(mismatch(
+        "typ",
+        &expected.join(" or "),
+        &quoted(token.typ()),
+    ))
 }
 
 fn check_text(
@@ -158,16 +166,26 @@ fn check_audience(found: Option<&Value>, audiences: &[&str]) -> Result<(), Asser
     if sole.is_some_and(|audience| audiences.contains(&audience)) {
         return Ok(());
     }
-    let expected: Vec<_> = audiences.iter().map(|audience| quoted(Some(audience))).collect();
+    let expected: Vec<_> = audiences
+        .iter()
+        .map(|audience| quoted(Some(audience)))
+        .collect();
     let got = match (sole, found) {
         (Some(audience), _) => quoted(Some(audience)),
         (None, Some(other)) => quoted(Some(&other.to_string())),
         (None, None) => "absent".to_owned(),
     };
-    Err(mismatch("aud", &format!("{} alone", expected.join(" or ")), &got))
+    Err(mismatch(
+        "aud",
+        &format!("{} alone", expected.join(" or ")),
+        &got,
+    ))
 }
 
-fn check_times(claims: &Map<String, Value>, rules: &AssertionRules<'_>) -> Result<(), AssertionError> {
+fn check_times(
+    claims: &Map<String, Value>,
+    rules: &AssertionRules<'_>,
+) -> Result<(), AssertionError> {
     let seconds = |name: &str| claims.get(name).and_then(numeric_date);
     let (now, leeway) = (rules.now.seconds(), rules.leeway_seconds.max(0));
     let exp = seconds("exp").ok_or_else(|| mismatch("exp", "present", "absent"))?;
@@ -177,7 +195,11 @@ fn check_times(claims: &Map<String, Value>, rules: &AssertionRules<'_>) -> Resul
     let latest = now.saturating_add(leeway);
     for claim in ["iat", "nbf"] {
         if let Some(found) = seconds(claim).filter(|found| *found > latest) {
-            return Err(mismatch(claim, &format!("at most {latest}"), &found.to_string()));
+            return Err(mismatch(
+                claim,
+                &format!("at most {latest}"),
+                &found.to_string(),
+            ));
         }
     }
     // Without `iat` it may have been issued now at the latest.
@@ -187,7 +209,11 @@ fn check_times(claims: &Map<String, Value>, rules: &AssertionRules<'_>) -> Resul
     };
     if age > rules.max_age_seconds.saturating_add(slack) {
         let expected = format!("at most {} seconds after its issue", rules.max_age_seconds);
-        return Err(mismatch("exp", &expected, &format!("{age} seconds after it")));
+        return Err(mismatch(
+            "exp",
+            &expected,
+            &format!("{age} seconds after it"),
+        ));
     }
     if age <= 0 && slack == 0 {
         return Err(mismatch("exp", "after `iat`", &exp.to_string()));
@@ -196,7 +222,11 @@ fn check_times(claims: &Map<String, Value>, rules: &AssertionRules<'_>) -> Resul
 }
 
 fn mismatch(claim: &'static str, expected: &str, got: &str) -> AssertionError {
-    AssertionError::Mismatch { claim, expected: expected.to_owned(), got: got.to_owned() }
+    AssertionError::Mismatch {
+        claim,
+        expected: expected.to_owned(),
+        got: got.to_owned(),
+    }
 }
 
 /// The text in backticks, cut, and without what could disturb a log line.
@@ -204,7 +234,13 @@ fn quoted(text: Option<&str>) -> String {
     match text {
         Some(text) => {
             let shown = text.chars().take(MAX_SHOWN_CHARACTERS);
-            let plain = shown.map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c });
+            let plain = shown.map(|c| {
+                if c.is_control() || c == '`' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            });
             format!("`{}`", plain.collect::<String>())
         }
         None => "absent".to_owned(),

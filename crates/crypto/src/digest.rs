@@ -65,7 +65,10 @@ impl fmt::Debug for MacKey {
 /// INVARIANT: SHA-256 and its HMAC are 32 bytes long.
 fn to_array(bytes: &[u8]) -> [u8; 32] {
     let mut array = [0; 32];
-    array.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    array
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
     array
 }
 

@@ -16,8 +16,8 @@ mod verified;
 mod verify;
 
 pub use alg::Alg;
-pub use gate::{MAX_TOKEN_BYTES, Malformed, Unverified};
 pub(crate) use gate::numeric_date;
+pub use gate::{MAX_TOKEN_BYTES, Malformed, Unverified};
 pub use jwk::{InvalidKey, Jwk, KeyPurpose, VerifyingKey};
 pub use key_set::{IgnoredKey, InvalidKeySet, Jwks, KeySet, MAX_KEY_SET_BYTES};
 pub use sign::{SignError, sign};

@@ -73,7 +73,10 @@ impl KeyFile {
     /// # Errors
     /// When the text is not that of a key file, or was damaged.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyFile> {
-        let body = text.trim().strip_prefix(PREFIX).ok_or(InvalidKeyFile::Form)?;
+        let body = text
+            .trim()
+            .strip_prefix(PREFIX)
+            .ok_or(InvalidKeyFile::Form)?;
         let (encoded, checksum) = body
             .split_at_checked(ENCODED_KEY_CHARACTERS)
             .filter(|(_, checksum)| checksum.len() == CHECKSUM_CHARACTERS)
@@ -133,7 +136,10 @@ impl KeyFile {
             return Err(WrapError::Malformed);
         }
         if *id != self.id.0 {
-            return Err(WrapError::OtherKey { expected: self.id, found: KeyFileId(*id) });
+            return Err(WrapError::OtherKey {
+                expected: self.id,
+                found: KeyFileId(*id),
+            });
         }
         let mut buffer = Zeroizing::new(sealed.to_vec());
         let opened = self
@@ -163,10 +169,17 @@ impl KeyFile {
         let key = Secret::new(key);
         let id = derive(&key, "countersign key id v1")?;
         let wrapping = derive(&key, "countersign wrap v1")?;
-        let id = *id.expose().first_chunk::<8>().ok_or(InvalidKeyFile::Refused)?;
+        let id = *id
+            .expose()
+            .first_chunk::<8>()
+            .ok_or(InvalidKeyFile::Refused)?;
         let wrapping = RandomizedNonceKey::new(&AES_256_GCM_SIV, wrapping.expose())
             .map_err(|_| InvalidKeyFile::Refused)?;
-        Ok(Self { key, id: KeyFileId(id), wrapping })
+        Ok(Self {
+            key,
+            id: KeyFileId(id),
+            wrapping,
+        })
     }
 
     fn bound(&self, aad: &[u8]) -> Vec<u8> {
@@ -232,7 +245,10 @@ mod tests {
         let again = KeyFile::parse(text.expose()).unwrap();
         assert_eq!(again.id(), key.id());
         let wrapped = key.wrap(b"key|1", b"private").unwrap();
-        assert_eq!(again.unwrap(b"key|1", &wrapped).unwrap().expose(), b"private");
+        assert_eq!(
+            again.unwrap(b"key|1", &wrapped).unwrap().expose(),
+            b"private"
+        );
         let tag = key.mac_key().unwrap().tag(b"code");
         assert!(again.mac_key().unwrap().verify(b"code", &tag));
         assert!(!format!("{key:?}").contains(&text.expose()[7..20]));
@@ -240,12 +256,23 @@ mod tests {
 
     #[test]
     fn a_damaged_text_is_refused() {
-        let text = KeyFile::generate().unwrap().to_text().expose().trim().to_owned();
+        let text = KeyFile::generate()
+            .unwrap()
+            .to_text()
+            .expose()
+            .trim()
+            .to_owned();
         assert_eq!(KeyFile::parse("secret").unwrap_err(), InvalidKeyFile::Form);
-        assert_eq!(KeyFile::parse(&text[..50]).unwrap_err(), InvalidKeyFile::Form);
+        assert_eq!(
+            KeyFile::parse(&text[..50]).unwrap_err(),
+            InvalidKeyFile::Form
+        );
         let other = if &text[9..10] == "A" { "B" } else { "A" };
         let changed = format!("{}{other}{}", &text[..9], &text[10..]);
-        assert_eq!(KeyFile::parse(&changed).unwrap_err(), InvalidKeyFile::Checksum);
+        assert_eq!(
+            KeyFile::parse(&changed).unwrap_err(),
+            InvalidKeyFile::Checksum
+        );
     }
 
     #[test]
@@ -257,8 +284,14 @@ mod tests {
             changed[byte] ^= 1;
             assert!(key.unwrap(b"where", &changed).is_err(), "byte {byte}");
         }
-        assert_eq!(key.unwrap(b"elsewhere", &wrapped).unwrap_err(), WrapError::Tampered);
-        assert_eq!(key.unwrap(b"where", &wrapped[..20]).unwrap_err(), WrapError::Malformed);
+        assert_eq!(
+            key.unwrap(b"elsewhere", &wrapped).unwrap_err(),
+            WrapError::Tampered
+        );
+        assert_eq!(
+            key.unwrap(b"where", &wrapped[..20]).unwrap_err(),
+            WrapError::Malformed
+        );
         assert_ne!(key.wrap(b"where", b"what").unwrap(), wrapped);
     }
 
@@ -267,6 +300,12 @@ mod tests {
         let (one, two) = (KeyFile::generate().unwrap(), KeyFile::generate().unwrap());
         let wrapped = one.wrap(b"", b"x").unwrap();
         let refused = two.unwrap(b"", &wrapped).unwrap_err();
-        assert_eq!(refused, WrapError::OtherKey { expected: two.id(), found: one.id() });
+        assert_eq!(
+            refused,
+            WrapError::OtherKey {
+                expected: two.id(),
+                found: one.id()
+            }
+        );
     }
 }

@@ -6,7 +6,12 @@
 //! can make ([`jose::Verified`], [`log::checkpoint::VerifiedCheckpoint`]).
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
 )]
 
 pub mod access_token;

@@ -84,7 +84,10 @@ impl ParsedSecret {
     /// When the text has not the form of an opaque secret.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut parts = text.split('_');
-        let kind = parts.next().and_then(SecretKind::from_prefix).ok_or(Malformed::Prefix)?;
+        let kind = parts
+            .next()
+            .and_then(SecretKind::from_prefix)
+            .ok_or(Malformed::Prefix)?;
         let public_id = part(parts.next(), PUBLIC_ID_CHARACTERS)?;
         part(parts.next(), SECRET_CHARACTERS)?;
         let checksum = part(parts.next(), CHECKSUM_CHARACTERS)?;
@@ -96,7 +99,11 @@ impl ParsedSecret {
             return Err(Malformed::Checksum);
         }
         let text = Zeroizing::new(text.to_owned());
-        Ok(Self { kind, public_id: public_id.to_owned(), text })
+        Ok(Self {
+            kind,
+            public_id: public_id.to_owned(),
+            text,
+        })
     }
 
     /// What it claims to be for.
@@ -126,7 +133,12 @@ impl ParsedSecret {
 
 impl fmt::Debug for ParsedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ParsedSecret({}_{}_[secret])", self.kind.prefix(), self.public_id)
+        write!(
+            f,
+            "ParsedSecret({}_{}_[secret])",
+            self.kind.prefix(),
+            self.public_id
+        )
     }
 }
 
@@ -174,12 +186,22 @@ pub fn hash(pepper: &Pepper, text: &str) -> [u8; 32] {
 
 /// CRC-32 (ISO 3309) of the bytes: finds typing errors, protects nothing.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+    let step = |crc: u32, _| {
+        if crc & 1 == 1 {
+            (crc >> 1) ^ 0xedb8_8320
+        } else {
+            crc >> 1
+        }
+    };
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), step)
+    })
 }
 
 fn part(text: Option<&str>, length: usize) -> Result<&str, Malformed> {
-    let text = text.filter(|text| text.len() == length).ok_or(Malformed::Length)?;
+    let text = text
+        .filter(|text| text.len() == length)
+        .ok_or(Malformed::Length)?;
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(text)
     } else {
@@ -204,7 +226,10 @@ fn random_base62<const N: usize>() -> Zeroizing<String> {
 /// Six digits, the most significant first.
 fn base62_of(value: u32) -> String {
     let power = |exponent: u32| 62_u32.pow(exponent);
-    (0..6).rev().map(|exponent| base62_digit(value / power(exponent))).collect()
+    (0..6)
+        .rev()
+        .map(|exponent| base62_digit(value / power(exponent)))
+        .collect()
 }
 
 fn base62_digit(value: u32) -> char {
@@ -245,9 +270,16 @@ mod tests {
         let (pepper, other) = (Pepper::new(&[7; 32]), Pepper::new(&[8; 32]));
         for kind in KINDS {
             let (public_id, text) = OpaqueSecret::generate(kind);
-            assert!(text.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+            assert!(
+                text.expose()
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            );
             let parsed = ParsedSecret::parse(text.expose()).unwrap();
-            assert_eq!((parsed.kind(), parsed.public_id()), (kind, public_id.as_str()));
+            assert_eq!(
+                (parsed.kind(), parsed.public_id()),
+                (kind, public_id.as_str())
+            );
             let stored = parsed.hash(&pepper);
             assert!(parsed.verify(&pepper, &stored));
             assert!(!parsed.verify(&other, &stored));
@@ -258,7 +290,10 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused_before_any_lookup() {
-        let text = OpaqueSecret::generate(SecretKind::ClientSecret).1.expose().clone();
+        let text = OpaqueSecret::generate(SecretKind::ClientSecret)
+            .1
+            .expose()
+            .clone();
         let refused = |text: &str| ParsedSecret::parse(text).unwrap_err();
         assert_eq!(refused(""), Malformed::Prefix);
         assert_eq!(refused(&text.replace("cscs", "cszz")), Malformed::Prefix);

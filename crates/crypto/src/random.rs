@@ -20,7 +20,7 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     buffer
 }
 
-/// A UUIDv7 (RFC 9562 §5.7) for this instant, greater than every one made before in this process.
+/// A version 7 UUID (RFC 9562 §5.7) for this instant, greater than every one made before in this process.
 ///
 /// The twelve bits after the millisecond carry the fraction of the millisecond (§6.2, method 3)
 /// and are counted up when two ids meet, so ids sort by their making. A clock that is put back by

@@ -47,7 +47,12 @@ pub fn open(key: &MacKey, prefix: &str, text: &str) -> Result<Vec<u8>, InvalidCo
 
 /// The length keeps the border between prefix and content clear.
 fn bound(prefix: &str, content: &[u8]) -> Vec<u8> {
-    [&(prefix.len() as u64).to_be_bytes(), prefix.as_bytes(), content].concat()
+    [
+        &(prefix.len() as u64).to_be_bytes(),
+        prefix.as_bytes(),
+        content,
+    ]
+    .concat()
 }
 
 /// RFC 4648 §6 in lower case, without padding: letters and digits only.
@@ -90,7 +95,11 @@ fn from_base32(text: &str) -> Option<Vec<u8>> {
 
 fn base32_digit(value: u32) -> char {
     let digit = u8::try_from(value & 31).unwrap_or(0);
-    char::from(if digit < 26 { b'a' + digit } else { b'2' + digit - 26 })
+    char::from(if digit < 26 {
+        b'a' + digit
+    } else {
+        b'2' + digit - 26
+    })
 }
 
 /// Far more than a code carries, and little to decode.
@@ -102,9 +111,13 @@ mod tests {
 
     #[test]
     fn base32_matches_rfc_4648() {
-        for (plain, encoded) in
-            [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")]
-        {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "my"),
+            ("fo", "mzxq"),
+            ("foo", "mzxw6"),
+            ("foobar", "mzxw6ytboi"),
+        ] {
             assert_eq!(to_base32(plain.as_bytes()), encoded);
             assert_eq!(from_base32(encoded).unwrap(), plain.as_bytes());
         }
@@ -119,7 +132,10 @@ mod tests {
         let code = seal(&key, "csec", b"{\"email\":\"dana@example.com\"}");
         let opened = open(&key, "csec", code.expose()).unwrap();
         assert_eq!(opened, b"{\"email\":\"dana@example.com\"}");
-        assert_eq!(open(&MacKey::new(b"two"), "csec", code.expose()), Err(InvalidCode::Tag));
+        assert_eq!(
+            open(&MacKey::new(b"two"), "csec", code.expose()),
+            Err(InvalidCode::Tag)
+        );
         let renamed = code.expose().replace("csec_", "csxx_");
         assert_eq!(open(&key, "csxx", &renamed), Err(InvalidCode::Tag));
         assert_eq!(open(&key, "csec", "csec_"), Err(InvalidCode::Form));

@@ -158,13 +158,18 @@ impl SigningKey {
                 let signature = pair.sign(&SystemRandom::new(), message);
                 signature.map(|signature| signature.as_ref().to_vec())
             }
-            Pair::Ed25519(pair) => {
-                pair.try_sign(message).map(|signature| signature.as_ref().to_vec())
-            }
+            Pair::Ed25519(pair) => pair
+                .try_sign(message)
+                .map(|signature| signature.as_ref().to_vec()),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map(|()| signature)
+                pair.sign(
+                    &RSA_PKCS1_SHA256,
+                    &SystemRandom::new(),
+                    message,
+                    &mut signature,
+                )
+                .map(|()| signature)
             }
         }
         .map_err(|_| KeyError::Sign)
@@ -236,7 +241,10 @@ mod tests {
             assert!(!verifying.verify(alg.into(), b"massage", &signature));
             assert_eq!(alg.name().parse(), Ok(alg));
         }
-        let ed25519 = SigningKey::generate(SigningAlg::Ed25519).unwrap().to_pkcs8().unwrap();
+        let ed25519 = SigningKey::generate(SigningAlg::Ed25519)
+            .unwrap()
+            .to_pkcs8()
+            .unwrap();
         assert_eq!(
             SigningKey::from_pkcs8(SigningAlg::Es256, ed25519.expose()).unwrap_err(),
             KeyError::Read(SigningAlg::Es256)

@@ -18,6 +18,8 @@ pub mod identity;
 pub mod lineage;
 pub mod name;
 pub mod narrow;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod permission;
 pub mod reason;
 pub mod registry;

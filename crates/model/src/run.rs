@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{id::{self, Id}, name::EnvironmentName};
 
 /// What a foreign issuer, or the caller itself, says about the run, in one form for every platform.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The key that an approval binds: issuer, immutable project id, run id and attempt.

@@ -50,6 +50,7 @@ impl Accepted {
 }
 
 /// How one claim compared.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimCheck {
     /// The claim's path.

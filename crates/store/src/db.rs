@@ -214,6 +214,12 @@ impl<'a> Tx<'a> {
         self.remember(result)
     }
 
+    /// Marks the transaction as lost, for a reason that no statement reported.
+    pub(crate) fn fail(&mut self, error: StoreError) -> StoreError {
+        self.failure = Some(error.clone());
+        error
+    }
+
     /// What went wrong and was not undone.
     pub(crate) fn failure(&self) -> Option<&StoreError> {
         self.failure.as_ref()

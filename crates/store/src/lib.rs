@@ -1,1 +1,49 @@
-//! store
+//! All SQL of Countersign: one text of each statement, for SQLite and PostgreSQL.
+//!
+//! This crate is the only one that names a database. [`Store`] takes closures: `store.write(mode, |tx| ..)` queues
+//! one for a database thread and answers a [`Pending`], a plain future. The functions that a closure calls are grouped by
+//! noun and take a [`Tx`]; they return values of the domain. No closure can await, so no network call can get into
+//! a transaction.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod aliases;
+pub mod approvals;
+pub mod attempts;
+pub mod changes;
+pub mod codes;
+mod db;
+mod error;
+pub mod evidence;
+mod feed;
+pub mod idempotency;
+pub mod installation;
+mod job;
+pub mod keys;
+pub mod leases;
+pub mod links;
+pub mod log;
+mod migrate;
+pub mod outbox;
+mod pending;
+mod queue;
+pub mod records;
+pub mod replay;
+pub mod revocations;
+pub mod seen;
+mod sql;
+mod statements;
+mod statistics;
+mod store;
+#[doc(hidden)]
+pub mod testing;
+mod value;
+
+pub use db::{Engine, Outcome, Tx};
+pub use error::StoreError;
+pub use feed::{Cursor, Page};
+pub use pending::Pending;
+pub use statistics::Statistics;
+pub use store::{Location, Store, StoreConfig, WriteMode};

@@ -110,11 +110,6 @@ impl Row {
         self.optional(column, Self::text)
     }
 
-    /// The bytes, if there are any.
-    pub(crate) fn opt_blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
-        self.optional(column, Self::blob)
-    }
-
     /// The id in this column.
     pub(crate) fn id<K: Kind>(&self, column: usize) -> Result<Id<K>, StoreError> {
         self.bytes(column).map(Id::from_bytes)
@@ -139,15 +134,6 @@ impl Row {
     pub(crate) fn bytes<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
         let blob = self.blob(column)?;
         blob.try_into().map_err(|_| self.corrupt(column, &format!("expected {N} bytes, found {}", blob.len())))
-    }
-
-    /// The text parsed, for enums and names.
-    pub(crate) fn parse<T>(&self, column: usize) -> Result<T, StoreError>
-    where
-        T: std::str::FromStr,
-        T::Err: std::fmt::Display,
-    {
-        self.text(column)?.parse().map_err(|error: T::Err| self.corrupt(column, &error.to_string()))
     }
 
     /// The JSON text in this column as a value.

@@ -86,11 +86,21 @@ impl Unverified {
         }
         let header = Header::parse(&decode("header", header)?)?;
         let signature = decode("signature", signature)?;
-        let claims = strict_json::object(&decode("payload", payload)?, &PAYLOAD_LIMITS)
-            .map_err(|reason| Malformed::Json { part: "payload", reason })?;
+        let claims = strict_json::object(&decode("payload", payload)?, &PAYLOAD_LIMITS).map_err(
+            |reason| Malformed::Json {
+                part: "payload",
+                reason,
+            },
+        )?;
         check_registered_claims(&claims)?;
         let digest = sha256(token.as_bytes());
-        Ok(Self { signed: signed.into(), signature, digest, header, claims })
+        Ok(Self {
+            signed: signed.into(),
+            signature,
+            digest,
+            header,
+            claims,
+        })
     }
 
     /// The algorithm that the header names. The key decides whether it is the right one.
@@ -150,18 +160,28 @@ impl Unverified {
 
 impl std::fmt::Debug for Unverified {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Unverified({} {:?})", self.header.alg.name(), self.header.kid)
+        write!(
+            f,
+            "Unverified({} {:?})",
+            self.header.alg.name(),
+            self.header.kid
+        )
     }
 }
 
 impl Header {
     fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        let members = strict_json::object(json, &HEADER_LIMITS)
-            .map_err(|reason| Malformed::Json { part: "header", reason })?;
+        let members =
+            strict_json::object(json, &HEADER_LIMITS).map_err(|reason| Malformed::Json {
+                part: "header",
+                reason,
+            })?;
         let (mut alg, mut kid, mut typ) = (None, None, None);
         for (name, value) in members {
             let refused = || Malformed::HeaderMember(name.chars().take(64).collect());
-            let Value::String(text) = value else { return Err(refused()) };
+            let Value::String(text) = value else {
+                return Err(refused());
+            };
             if text.len() > MAX_HEADER_TEXT_BYTES || text.contains(char::is_control) {
                 return Err(refused());
             }
@@ -184,22 +204,34 @@ impl Header {
 /// A `NumericDate` (RFC 7519 §2) in whole seconds, rounded down.
 pub(crate) fn numeric_date(value: &Value) -> Option<i64> {
     let seconds = value.as_i64().or_else(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "within the limits checked here")]
-        value.as_f64().filter(|s| (0.0..=4e11).contains(s)).map(|s| s.floor() as i64)
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "within the limits checked here"
+        )]
+        value
+            .as_f64()
+            .filter(|s| (0.0..=4e11).contains(s))
+            .map(|s| s.floor() as i64)
     })?;
     (0..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
 fn check_registered_claims(claims: &Map<String, Value>) -> Result<(), Malformed> {
     for claim in ["exp", "iat", "nbf"] {
-        if claims.get(claim).is_some_and(|value| numeric_date(value).is_none()) {
+        if claims
+            .get(claim)
+            .is_some_and(|value| numeric_date(value).is_none())
+        {
             let expected = "a number of seconds since 1970";
             return Err(Malformed::Claim { claim, expected });
         }
     }
     for claim in ["iss", "sub", "jti"] {
         if claims.get(claim).is_some_and(|value| !value.is_string()) {
-            return Err(Malformed::Claim { claim, expected: "a string" });
+            return Err(Malformed::Claim {
+                claim,
+                expected: "a string",
+            });
         }
     }
     Ok(())
@@ -207,11 +239,21 @@ fn check_registered_claims(claims: &Map<String, Value>) -> Result<(), Malformed>
 
 /// The engine refuses padding, white space and trailing bits that are not zero.
 fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, Malformed> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed::Encoding(part))
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| Malformed::Encoding(part))
 }
 
-const HEADER_LIMITS: Limits = Limits { bytes: 4096, depth: 1, members: 16 };
-const PAYLOAD_LIMITS: Limits = Limits { bytes: MAX_TOKEN_BYTES, depth: 16, members: 256 };
+const HEADER_LIMITS: Limits = Limits {
+    bytes: 4096,
+    depth: 1,
+    members: 16,
+};
+const PAYLOAD_LIMITS: Limits = Limits {
+    bytes: MAX_TOKEN_BYTES,
+    depth: 16,
+    members: 256,
+};
 const MAX_HEADER_TEXT_BYTES: usize = 1024;
 /// The end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -227,8 +269,14 @@ mod tests {
         assert_eq!(numeric_date(&json!(0)), Some(0));
         assert_eq!(numeric_date(&json!(1.9)), Some(1));
         assert_eq!(numeric_date(&json!(LAST_SECOND)), Some(LAST_SECOND));
-        for value in [json!(-1), json!("1"), json!(u64::MAX), json!(1e300), json!(-0.5), json!([])]
-        {
+        for value in [
+            json!(-1),
+            json!("1"),
+            json!(u64::MAX),
+            json!(1e300),
+            json!(-0.5),
+            json!([]),
+        ] {
             assert_eq!(numeric_date(&value), None, "{value}");
         }
     }

@@ -117,7 +117,11 @@ impl Jwk {
                 format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
             }
             "RSA" => {
-                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(&self.e), text(&self.n))
+                format!(
+                    r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+                    text(&self.e),
+                    text(&self.n)
+                )
             }
             _ => {
                 let (crv, x) = (text(&self.crv), text(&self.x));
@@ -128,18 +132,39 @@ impl Jwk {
     }
 
     /// Reads the public members; refuses private ones.
-    pub(super) fn from_members(members: &Map<String, Value>, position: usize) -> Result<Self, InvalidKey> {
-        let text = |member: &str| members.get(member).and_then(Value::as_str).map(str::to_owned);
+    pub(super) fn from_members(
+        members: &Map<String, Value>,
+        position: usize,
+    ) -> Result<Self, InvalidKey> {
+        let text = |member: &str| {
+            members
+                .get(member)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let kid = text("kid").filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
         let shown = kid.clone().unwrap_or_else(|| format!("#{position}"));
-        if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|name| members.contains_key(*name)) {
+        if let Some(member) = PRIVATE_MEMBERS
+            .into_iter()
+            .find(|name| members.contains_key(*name))
+        {
             return Err(InvalidKey::Private { kid: shown, member });
         }
-        if members.get("key_ops").is_some_and(|operations| !names(operations, "verify")) {
+        if members
+            .get("key_ops")
+            .is_some_and(|operations| !names(operations, "verify"))
+        {
             let value = "something else".to_owned();
-            return Err(InvalidKey::Unused { kid: shown, member: "key_ops", value });
+            return Err(InvalidKey::Unused {
+                kid: shown,
+                member: "key_ops",
+                value,
+            });
         }
-        let kty = text("kty").ok_or(InvalidKey::Member { kid: shown, member: "kty" })?;
+        let kty = text("kty").ok_or(InvalidKey::Member {
+            kid: shown,
+            member: "kty",
+        })?;
         let mut jwk = Self {
             kty,
             crv: text("crv"),
@@ -157,16 +182,32 @@ impl Jwk {
 
     pub(crate) fn elliptic(alg: &str, crv: &str, x: String, y: String) -> Self {
         let (crv, x, y) = (Some(crv.to_owned()), Some(x), Some(y));
-        Self { crv, x, y, ..Self::signing("EC", alg) }.named()
+        Self {
+            crv,
+            x,
+            y,
+            ..Self::signing("EC", alg)
+        }
+        .named()
     }
 
     pub(crate) fn ed25519(alg: &str, x: String) -> Self {
         let crv = Some("Ed25519".to_owned());
-        Self { crv, x: Some(x), ..Self::signing("OKP", alg) }.named()
+        Self {
+            crv,
+            x: Some(x),
+            ..Self::signing("OKP", alg)
+        }
+        .named()
     }
 
     pub(crate) fn rsa(alg: &str, n: String, e: String) -> Self {
-        Self { n: Some(n), e: Some(e), ..Self::signing("RSA", alg) }.named()
+        Self {
+            n: Some(n),
+            e: Some(e),
+            ..Self::signing("RSA", alg)
+        }
+        .named()
     }
 
     fn signing(kty: &str, alg: &str) -> Self {
@@ -198,7 +239,12 @@ impl VerifyingKey {
         let unused = |member, value: &Option<String>| InvalidKey::Unused {
             kid: jwk.kid.clone(),
             member,
-            value: value.as_deref().unwrap_or("absent").chars().take(64).collect(),
+            value: value
+                .as_deref()
+                .unwrap_or("absent")
+                .chars()
+                .take(64)
+                .collect(),
         };
         // A SPIFFE bundle marks its keys `jwt-svid`.
         if !matches!(jwk.key_use.as_deref(), None | Some("sig" | "jwt-svid")) {
@@ -221,7 +267,11 @@ impl VerifyingKey {
         if algorithms.is_empty() {
             return Err(unused("alg", &jwk.alg));
         }
-        Ok(Self { jwk: jwk.clone(), purpose, algorithms })
+        Ok(Self {
+            jwk: jwk.clone(),
+            purpose,
+            algorithms,
+        })
     }
 
     /// The key's name.
@@ -267,7 +317,10 @@ fn elliptic(jwk: &Jwk, alg: Alg) -> Result<ParsedPublicKey, InvalidKey> {
         Alg::Es384 => (48, &ECDSA_P384_SHA384_FIXED),
         _ => (32, &ECDSA_P256_SHA256_FIXED),
     };
-    let (x, y) = (member(jwk, "x", &jwk.x)?, member(jwk, "y", &jwk.y)?);
+    let (x, y) = (
+        member(jwk, "x", jwk.x.as_ref())?,
+        member(jwk, "y", jwk.y.as_ref())?,
+    );
     if x.len() != length || y.len() != length {
         return Err(refused(jwk, "its coordinates have the wrong length"));
     }
@@ -276,7 +329,7 @@ fn elliptic(jwk: &Jwk, alg: Alg) -> Result<ParsedPublicKey, InvalidKey> {
 }
 
 fn ed25519(jwk: &Jwk) -> Result<ParsedPublicKey, InvalidKey> {
-    let key = member(jwk, "x", &jwk.x)?;
+    let key = member(jwk, "x", jwk.x.as_ref())?;
     if key.len() != 32 {
         return Err(refused(jwk, "it has the wrong length"));
     }
@@ -284,7 +337,10 @@ fn ed25519(jwk: &Jwk) -> Result<ParsedPublicKey, InvalidKey> {
 }
 
 fn rsa(jwk: &Jwk, parameters: &'static RsaParameters) -> Result<ParsedPublicKey, InvalidKey> {
-    let (n, e) = (member(jwk, "n", &jwk.n)?, member(jwk, "e", &jwk.e)?);
+    let (n, e) = (
+        member(jwk, "n", jwk.n.as_ref())?,
+        member(jwk, "e", jwk.e.as_ref())?,
+    );
     // RFC 7518 §6.3.1.1 forbids leading zeros; some issuers send one, and it changes nothing.
     let (n, e) = (without_zeros(&n), without_zeros(&e));
     let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
@@ -300,13 +356,19 @@ fn rsa(jwk: &Jwk, parameters: &'static RsaParameters) -> Result<ParsedPublicKey,
         .map_err(|_| refused(jwk, "it is not an RSA key"))
 }
 
-fn member(jwk: &Jwk, member: &'static str, value: &Option<String>) -> Result<Vec<u8>, InvalidKey> {
-    let decoded = value.as_ref().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-    decoded.ok_or_else(|| InvalidKey::Member { kid: jwk.kid.clone(), member })
+fn member(jwk: &Jwk, member: &'static str, value: Option<&String>) -> Result<Vec<u8>, InvalidKey> {
+    let decoded = value.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    decoded.ok_or_else(|| InvalidKey::Member {
+        kid: jwk.kid.clone(),
+        member,
+    })
 }
 
 fn refused(jwk: &Jwk, reason: &'static str) -> InvalidKey {
-    InvalidKey::Refused { kid: jwk.kid.clone(), reason }
+    InvalidKey::Refused {
+        kid: jwk.kid.clone(),
+        reason,
+    }
 }
 
 fn without_zeros(number: &[u8]) -> &[u8] {

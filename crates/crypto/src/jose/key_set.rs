@@ -55,7 +55,10 @@ impl KeySet {
     /// A set of these keys.
     #[must_use]
     pub const fn new(keys: Vec<VerifyingKey>) -> Self {
-        Self { keys, ignored: Vec::new() }
+        Self {
+            keys,
+            ignored: Vec::new(),
+        }
     }
 
     /// Reads a key set. Keys of a kind, use or size that we do not take are left out.
@@ -78,7 +81,9 @@ impl KeySet {
             match key {
                 Ok(key) => set.keys.push(key),
                 Err(exposed @ InvalidKey::Private { .. }) => return Err(exposed.into()),
-                Err(reason) => set.ignored.push(IgnoredKey { reason: reason.to_string() }),
+                Err(reason) => set.ignored.push(IgnoredKey {
+                    reason: reason.to_string(),
+                }),
             }
         }
         Ok(set)
@@ -126,9 +131,15 @@ impl KeySet {
             KeyPurpose::Access => true,
             KeyPurpose::Foreign | KeyPurpose::LongLived => false,
         });
-        Jwks { keys: published.map(|key| key.jwk().clone()).collect() }
+        Jwks {
+            keys: published.map(|key| key.jwk().clone()).collect(),
+        }
     }
 }
 
 const MAX_KEYS: usize = 64;
-const LIMITS: Limits = Limits { bytes: MAX_KEY_SET_BYTES, depth: 8, members: MAX_KEYS * 32 };
+const LIMITS: Limits = Limits {
+    bytes: MAX_KEY_SET_BYTES,
+    depth: 8,
+    members: MAX_KEYS * 32,
+};

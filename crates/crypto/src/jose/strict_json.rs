@@ -45,7 +45,11 @@ pub fn object(bytes: &[u8], limits: &Limits) -> Result<Map<String, Value>, Stric
     }
     let members = Cell::new(limits.members);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: limits.depth, members: &members }.deserialize(&mut deserializer)?;
+    let value = Strict {
+        depth: limits.depth,
+        members: &members,
+    }
+    .deserialize(&mut deserializer)?;
     deserializer.end()?;
     match value {
         Value::Object(map) => Ok(map),
@@ -64,7 +68,10 @@ impl Strict<'_> {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1);
         let depth = depth.ok_or_else(|| E::custom("objects and arrays lie too deep"))?;
-        Ok(Self { depth, members: self.members })
+        Ok(Self {
+            depth,
+            members: self.members,
+        })
     }
 }
 
@@ -126,10 +133,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let left = self.members.get().checked_sub(1);
-            self.members.set(left.ok_or_else(|| de::Error::custom("too many members"))?);
+            self.members
+                .set(left.ok_or_else(|| de::Error::custom("too many members"))?);
             if map.contains_key(&name) {
                 let name: String = name.chars().take(64).collect();
-                return Err(de::Error::custom(format!("the member `{name}` comes twice")));
+                return Err(de::Error::custom(format!(
+                    "the member `{name}` comes twice"
+                )));
             }
             map.insert(name, members.next_value_seed(inner)?);
         }
@@ -141,7 +151,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
 mod tests {
     use super::*;
 
-    const SMALL: Limits = Limits { bytes: 1024, depth: 3, members: 4 };
+    const SMALL: Limits = Limits {
+        bytes: 1024,
+        depth: 3,
+        members: 4,
+    };
 
     fn parse(json: &str) -> Result<Map<String, Value>, StrictJsonError> {
         object(json.as_bytes(), &SMALL)
@@ -150,7 +164,10 @@ mod tests {
     #[test]
     fn a_plain_object_reads_as_it_is() {
         let json = r#"{"a":[1,-2,0.5,"x",null,true],"b":{"c":{}}}"#;
-        assert_eq!(Value::Object(parse(json).unwrap()), json.parse::<Value>().unwrap());
+        assert_eq!(
+            Value::Object(parse(json).unwrap()),
+            json.parse::<Value>().unwrap()
+        );
     }
 
     #[test]

@@ -18,7 +18,12 @@ impl<T> Verified<T> {
         signed_digest: [u8; 32],
         kid: String,
     ) -> Self {
-        Self { claims, digest, signed_digest, kid }
+        Self {
+            claims,
+            digest,
+            signed_digest,
+            kid,
+        }
     }
 
     /// What the token says.
@@ -52,9 +57,22 @@ impl<T> Verified<T> {
     }
 
     /// The same witness over the claims in another form.
-    pub(crate) fn try_map<U, E>(self, form: impl FnOnce(T) -> Result<U, E>) -> Result<Verified<U>, E> {
-        let Self { claims, digest, signed_digest, kid } = self;
-        Ok(Verified { claims: form(claims)?, digest, signed_digest, kid })
+    pub(crate) fn try_map<U, E>(
+        self,
+        form: impl FnOnce(T) -> Result<U, E>,
+    ) -> Result<Verified<U>, E> {
+        let Self {
+            claims,
+            digest,
+            signed_digest,
+            kid,
+        } = self;
+        Ok(Verified {
+            claims: form(claims)?,
+            digest,
+            signed_digest,
+            kid,
+        })
     }
 }
 

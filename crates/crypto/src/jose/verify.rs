@@ -33,14 +33,19 @@ pub(crate) fn check_signature(
     keys: &KeySet,
 ) -> Result<(Verified<Map<String, Value>>, KeyPurpose), SignatureError> {
     let alg = token.alg();
-    let key = keys.find(token.kid(), alg).ok_or_else(|| SignatureError::UnknownKey {
-        kid: token.kid().map(|kid| kid.chars().take(128).collect()),
-        alg,
-    })?;
+    let key = keys
+        .find(token.kid(), alg)
+        .ok_or_else(|| SignatureError::UnknownKey {
+            kid: token.kid().map(|kid| kid.chars().take(128).collect()),
+            alg,
+        })?;
     if !key.verify(alg, token.signing_input(), token.signature()) {
         return Err(SignatureError::Invalid);
     }
     let (digest, signed_digest) = (token.digest(), sha256(token.signing_input()));
     let kid = key.kid().to_owned();
-    Ok((Verified::new(token.into_claims(), digest, signed_digest, kid), key.purpose()))
+    Ok((
+        Verified::new(token.into_claims(), digest, signed_digest, kid),
+        key.purpose(),
+    ))
 }

@@ -1,6 +1,6 @@
 //! How to reach the server: the URL, with limits and TLS that the URL need not spell out.
 
-use std::{fs, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt::Display, fs, net::IpAddr, sync::Arc, time::Duration};
 
 use postgres::config::{Host, SslMode};
 use rustls::{ClientConfig, RootCertStore, pki_types::{CertificateDer, pem::PemObject}};
@@ -93,17 +93,64 @@ fn is_local(config: &postgres::Config) -> bool {
     })
 }
 
+/// The provider is named here, so that nothing depends on what the process installed.
 fn tls_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
     let mut roots = RootCertStore::empty();
-    let Some(path) = root_file else {
-        let (_, errors) = MakeRustlsConnect::with_native_certs().map_err(|errors| no_roots(&format!("{errors:?}")))?;
-        drop(errors);
-        return native();
-    };
-    let pem = fs::read(path).map_err(|error| no_roots(&format!("`{path}`: {error}")))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| no_roots(&format!("`{path}`: {error}")))?;
-        roots.add(certificate).map_err(|error| no_roots(&format!("`{path}`: {error}")))?;
+    match root_file {
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        Some(path) => {
+            let unreadable = |error: &dyn Display| {
+                StoreError::Unavailable(format!("`{path}` has no certificates to trust the database by: {error}"))
+            };
+            let pem = fs::read(path).map_err(|error| unreadable(&error))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|error| unreadable(&error))?;
+                roots.add(certificate).map_err(|error| unreadable(&error))?;
+            }
+        }
     }
-    config(roots)
+    if roots.is_empty() {
+        return Err(StoreError::Unavailable(
+            "no certificate to trust the database by: name a file with `sslrootcert=..` in the database URL".to_owned(),
+        ));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| StoreError::Fault(format!("TLS: {error}")))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Failures of TLS read cryptically; the way out is always one of two.
+fn explain(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(text) if text.to_lowercase().contains("certificate") || text.contains("TLS") => {
+            StoreError::Unavailable(format!(
+                "{text} (name its authority with `sslrootcert=FILE` in the database URL, or, on a network that you trust, `sslmode=disable`)"
+            ))
+        }
+        other => other,
+    }
+}
+
+/// A server that does not answer within this time is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Data that the other side does not acknowledge: the connection is dead.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_the_rule_beyond_this_machine() {
+        let mode = |url| Settings::parse(url).map(|settings| settings.config.get_ssl_mode());
+        assert_eq!(mode("postgres://u@127.0.0.1:5432/d"), Ok(SslMode::Disable));
+        assert_eq!(mode("postgres://u@db.internal/d?sslmode=disable"), Ok(SslMode::Disable));
+        assert!(matches!(mode("postgres://u@db.internal/d?sslmode=sometimes"), Err(StoreError::Unavailable(_))));
+        assert!(matches!(mode("mysql://u@db"), Err(StoreError::Unavailable(_))));
+        assert!(matches!(mode("postgres://u@db/d?sslmode=verify-full&sslrootcert=/nowhere.pem"), Err(StoreError::Unavailable(_))));
+    }
 }

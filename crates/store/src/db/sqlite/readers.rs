@@ -11,7 +11,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::connection::{Role, command, open};
-use crate::{db::Tx, error::StoreError, job::Job, queue::Queue};
+use crate::{db::Tx, error::StoreError, queue::Queue};
 
 /// A reader's thread: until the queue is closed and empty.
 pub(crate) fn run(connection: Connection, queue: Arc<Queue>) {
@@ -66,11 +66,4 @@ fn within(connection: &Connection, work: impl FnOnce(&mut Tx<'_>)) -> Result<(),
 
 pub(crate) fn threads(file: &PathBuf, count: usize) -> Result<Vec<Connection>, StoreError> {
     (0..count.max(1)).map(|_| open(file, Role::Reader)).collect()
-}
-
-/// A job that reads is run exactly as one that writes; `query_only` refuses what it must not do.
-pub(crate) fn push(queue: &Queue, job: Box<dyn Job>) {
-    if let Err((mut job, error)) = queue.push(job) {
-        job.settle(Err(error));
-    }
 }

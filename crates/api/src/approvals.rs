@@ -1,0 +1,203 @@
+//! Approvals: a person's decision on one exact request, used once.
+
+use countersign_model::{
+    Id,
+    action::{ActionClass, ActionSet},
+    approval::ApprovalStatus,
+    evidence::Separation,
+    id,
+    name::{ActionName, EnvironmentName},
+    run::Run,
+    token::ArtifactDigest,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    log::LogPosition,
+    reference::{NameOrId, PartyRef, Ref},
+    time::Time,
+};
+
+/// A run's request for a token that a person must countersign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OpenApproval {
+    /// What is to be done.
+    pub actions: ActionSet,
+    /// Where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// At which resource server; the token's own when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// On what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// With which artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_digest: Option<ArtifactDigest>,
+    /// Why, for the person who reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How long it waits, at most eight hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<i64>,
+}
+
+/// A request and where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Approval {
+    /// Its id.
+    pub id: Id<id::Approval>,
+    /// Where it stands.
+    pub status: ApprovalStatus,
+    /// A token or a change.
+    #[serde(rename = "type")]
+    pub approval_type: ApprovalType,
+    /// What is asked for, in one line.
+    pub summary: String,
+    /// What is decided on: post it back to decide.
+    pub digest: String,
+    /// How many people it takes.
+    pub required: u32,
+    /// The decisions so far.
+    pub decisions: Vec<Decided>,
+    /// Who may decide; empty when the project's and the tenant's owners may.
+    pub approvers: Vec<PartyRef>,
+    /// The identity that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Ref>,
+    /// Its version: any edit voids the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_version: Option<i64>,
+    /// What is to be done, each with how much it can hurt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ApprovalAction>,
+    /// Where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// At which resource server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// On what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// With which artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_digest: Option<ArtifactDigest>,
+    /// The commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The run that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// The user behind the run, who may not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human: Option<Ref>,
+    /// The user who asked, for a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Ref>,
+    /// Whether the human behind the run is known.
+    pub separation: Separation,
+    /// Why it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What voided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_because: Option<String>,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// When it lapses.
+    pub expires_at: Time,
+    /// The story.
+    pub txn: Id<id::Transaction>,
+    /// The records of opening and deciding, each with its place in the log, so that a build can
+    /// archive them.
+    #[serde(default)]
+    pub evidence: Vec<ApprovalEvidence>,
+}
+
+/// A token or a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalType {
+    /// A change that loosens what guards an identity.
+    Change,
+    /// A token.
+    Grant,
+}
+
+/// An action and how much it can hurt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApprovalAction {
+    /// The action.
+    pub name: ActionName,
+    /// Its class.
+    pub class: ActionClass,
+}
+
+/// One person's decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Decided {
+    /// Who.
+    pub by: Ref,
+    /// Yes or no.
+    pub approved: bool,
+    /// When.
+    pub at: Time,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A record of an approval and its place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApprovalEvidence {
+    /// The record.
+    pub evidence_id: Id<id::Evidence>,
+    /// `approval_opened`, `approval_decided` or `token_issued`.
+    pub kind: String,
+    /// Its place; absent for the second until it is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogPosition>,
+}
+
+/// A decision. The digest is the one that was read; another one is refused with 409.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// The digest that was read.
+    pub digest: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The filters of the list.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ListApprovals {
+    /// How many entries, at most 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only those that stand so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ApprovalStatus>,
+    /// Only those about this identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<NameOrId>,
+    /// Only those that the caller may decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mine: Option<bool>,
+}

@@ -1,0 +1,186 @@
+//! What is not the same for every noun.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Changed, Client, ClientError, Headers};
+use crate::{
+    approvals::{Approval, Decide, ListApprovals, OpenApproval},
+    credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
+    evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
+    evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
+    identities::{Identity, Rename, ReviewInput, Transfer},
+    keys::{KeyList, KillKey, RotateKeys},
+    lineage::{Lineage, LineageQuery},
+    log::{self, ListEntries, LogEntries, LogKey},
+    manifests::{ExportQuery, ManifestRequest, Plan},
+    paging::{ListQuery, Page},
+    reference::Why,
+    results::{ReportResults, ReportedResults},
+    revocations::{Feed, FeedQuery, Revocation, Revoke},
+    sessions::{CreateSession, CreatedSession, CurrentSession},
+    tenants::{Tenant, UpdateTenant},
+    trust_test::{TrustTest, TrustVerdict},
+};
+
+/// A method for each endpoint: segments of its path, its request, its answer.
+macro_rules! endpoints {
+    ($(
+        $(#[$doc:meta])*
+        $verb:ident $name:ident($($arg:ident),*) $path:tt, $request:ty => $answer:ty;
+    )*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// When the server refuses or cannot be reached.
+                pub async fn $name(&self, $($arg: &str,)* request: &$request) -> Result<$answer, ClientError> {
+                    endpoints!(@ $verb self, $path, request)
+                }
+            )*
+        }
+    };
+    (@ get $client:ident, $path:tt, $request:ident) => { $client.get(&$path, $request).await };
+    (@ post $client:ident, $path:tt, $request:ident) => { $client.post(&$path, $request).await };
+    (@ change $client:ident, $path:tt, $request:ident) => {
+        $client.change(Method::POST, &$path, $request, Headers::default()).await
+    };
+}
+
+endpoints! {
+    /// Switches an identity off.
+    change disable_identity(id) ["api", "identities", id, "disable"], Why => Changed<Identity>;
+    /// Switches an identity on again.
+    change enable_identity(id) ["api", "identities", id, "enable"], Why => Changed<Identity>;
+    /// Moves an identity to another project.
+    change transfer_identity(id) ["api", "identities", id, "transfer"], Transfer => Changed<Identity>;
+    /// Gives an identity another name.
+    change rename_identity(id) ["api", "identities", id, "rename"], Rename => Changed<Identity>;
+    /// Accepts to answer for an identity.
+    change accept_sponsorship(id) ["api", "identities", id, "accept-sponsorship"], Why => Changed<Identity>;
+    /// Reviews an identity.
+    change review_identity(id) ["api", "identities", id, "review"], ReviewInput => Changed<Identity>;
+    /// The credentials of an identity.
+    get credentials(identity) ["api", "identities", identity, "credentials"], ListQuery => Page<Credential>;
+    /// Makes a credential: the only answer with its secret.
+    change create_credential(identity) ["api", "identities", identity, "credentials"], CreateCredential => Changed<CreatedCredential>;
+    /// Makes a credential's successor: the only answer with its secret.
+    change rotate_credential(id) ["api", "credentials", id, "rotate"], Rotate => Changed<CreatedCredential>;
+    /// Revokes a credential.
+    post revoke_credential(id) ["api", "credentials", id, "revoke"], Why => Credential;
+    /// The caller's tenant.
+    get tenant() ["api", "tenant"], () => Tenant;
+    /// Plans manifests.
+    post plan() ["api", "manifests", "plan"], ManifestRequest => Plan;
+    /// Applies manifests.
+    post apply() ["api", "manifests", "apply"], ManifestRequest => Plan;
+    /// The JSON Schema of manifests.
+    get manifest_schema() ["api", "manifests", "schema"], () => Value;
+    /// Opens an approval.
+    post open_approval() ["api", "approvals"], OpenApproval => Approval;
+    /// Requests that wait or waited.
+    get approvals() ["api", "approvals"], ListApprovals => Page<Approval>;
+    /// One request.
+    get approval(id) ["api", "approvals", id], () => Approval;
+    /// Says yes to what was read.
+    post approve(id) ["api", "approvals", id, "approve"], Decide => Approval;
+    /// Says no to what was read.
+    post deny(id) ["api", "approvals", id, "deny"], Decide => Approval;
+    /// Revokes, or says what would die.
+    post revoke() ["api", "revocations"], Revoke => Revocation;
+    /// The revocation feed.
+    get revocation_feed() ["api", "revocations"], FeedQuery => Feed;
+    /// Reports results.
+    post report_results() ["api", "results"], ReportResults => ReportedResults;
+    /// Searches evidence.
+    get search_evidence() ["api", "evidence"], SearchEvidence => Page<EvidenceSummary>;
+    /// One record, with its proof.
+    get evidence(id) ["api", "evidence", id], () => EvidenceRecord;
+    /// Erases the personal values of a record.
+    post erase_evidence(id) ["api", "evidence", id, "erase"], Erase => ErasedFields;
+    /// Records in the order of the log.
+    get log_entries() ["api", "log", "entries"], ListEntries => LogEntries;
+    /// The log's own key.
+    get log_key() ["api", "log", "key"], () => LogKey;
+    /// The chain behind a result, or ahead of a person.
+    get lineage() ["api", "lineage"], LineageQuery => Lineage;
+    /// Explains a run's token.
+    post trust_test() ["api", "trust-tests"], TrustTest => TrustVerdict;
+    /// Signs in with a one-time code.
+    post create_session() ["api", "sessions"], CreateSession => CreatedSession;
+    /// Who the caller is.
+    get current_session() ["api", "sessions", "current"], () => CurrentSession;
+    /// The signing keys.
+    get keys() ["api", "keys"], () => KeyList;
+    /// Makes successors of the signing keys.
+    post rotate_keys() ["api", "keys", "rotate"], RotateKeys => KeyList;
+    /// Ends a signing key at once.
+    post kill_key(kid) ["api", "keys", kid, "kill"], KillKey => KeyList;
+    /// Asks for a decision.
+    post evaluate() ["access", "v1", "evaluation"], EvaluationRequest => EvaluationResponse;
+    /// Asks for several decisions.
+    post evaluate_all() ["access", "v1", "evaluations"], EvaluationsRequest => EvaluationsResponse;
+}
+
+impl Client {
+    /// Edits the caller's tenant.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn update_tenant(
+        &self,
+        update: &UpdateTenant,
+        if_match: Option<&str>,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        let headers = Headers {
+            idempotency_key: None,
+            if_match,
+        };
+        self.change(Method::PATCH, &["api", "tenant"], update, headers)
+            .await
+    }
+
+    /// Ends the caller's session.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn delete_session(&self) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, &["api", "sessions", "current"]))
+            .await
+            .map(drop)
+    }
+
+    /// The registry as YAML.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn export(&self, query: &ExportQuery) -> Result<String, ClientError> {
+        let request = self
+            .request(Method::GET, &["api", "manifests", "export"])
+            .query(query);
+        let (_, body) = self.send(request).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// The newest checkpoint of the log, a signed note.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn checkpoint(&self) -> Result<String, ClientError> {
+        let bytes = self
+            .log_file(log::CHECKPOINT_PATH.trim_start_matches("/log/"))
+            .await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A file of the log: `checkpoint`, `tile/0/000`, `tile/entries/000.p/12`.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn log_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let segments: Vec<&str> = std::iter::once("log").chain(path.split('/')).collect();
+        let (_, body) = self.send(self.request(Method::GET, &segments)).await?;
+        Ok(body)
+    }
+}

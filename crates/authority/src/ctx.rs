@@ -1,0 +1,27 @@
+//! What every operation is given: the time, and where the request came from.
+
+use countersign_crypto::random;
+use countersign_model::{Id, Timestamp, id::Kind};
+
+/// The time and origin of one request. Nothing here reads a clock: the server or a test does.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    /// Now.
+    pub now: Timestamp,
+    /// The address that the request came from, by the rule for trusted proxies.
+    pub source: Option<String>,
+}
+
+impl Ctx {
+    /// A context without a source: jobs and wiring.
+    #[must_use]
+    pub const fn internal(now: Timestamp) -> Self {
+        Self { now, source: None }
+    }
+
+    /// A new id, later than all before it in this process.
+    #[must_use]
+    pub fn id<K: Kind>(&self) -> Id<K> {
+        Id::from_bytes(random::uuid_v7(self.now.micros()))
+    }
+}

@@ -1,0 +1,215 @@
+//! Sealing: a draft becomes the bytes that are hashed and kept for ever.
+
+use std::collections::BTreeSet;
+
+use countersign_crypto::{digest, random};
+use countersign_model::{
+    Id,
+    audit_fields::{self, AuditField},
+    evidence::{Assurance, Event, Evidence, FORM, Reference, Role, Text},
+    id,
+    identity::Kind,
+};
+use countersign_store::evidence::EvidenceRow;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ctx::Ctx, rejection::Fault};
+
+/// A record before it is sealed.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Its id, when somebody already gave it out (a token's `jti`).
+    pub id: Option<Id<id::Evidence>>,
+    /// What happened.
+    pub event: Event,
+    /// The story.
+    pub txn: Id<id::Transaction>,
+    /// What it follows from.
+    pub parents: Vec<Id<id::Evidence>>,
+    /// Who and what took part.
+    pub refs: Vec<Reference>,
+    /// What the kind's audit table asks for and is not there.
+    pub missing: Vec<AuditField>,
+    /// Who recorded it.
+    pub source: String,
+    /// How well it is known.
+    pub assurance: Assurance,
+}
+
+/// A sealed record: the row to insert.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// Its id.
+    pub id: Id<id::Evidence>,
+    /// The row.
+    pub row: EvidenceRow,
+}
+
+/// A personal value and its salt, as kept beside the record until somebody erases it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disclosed {
+    /// SHA-256 of salt and value, in hexadecimal: how it stands in the record.
+    pub digest: String,
+    /// The salt, in hexadecimal.
+    pub salt: String,
+    /// The value.
+    pub value: String,
+}
+
+impl Draft {
+    /// A record that we observed ourselves, with no parents yet.
+    #[must_use]
+    pub fn new(txn: Id<id::Transaction>, event: Event) -> Self {
+        Self {
+            id: None,
+            event,
+            txn,
+            parents: Vec::new(),
+            refs: Vec::new(),
+            missing: Vec::new(),
+            source: "countersign".to_owned(),
+            assurance: Assurance::Observed,
+        }
+    }
+
+    /// With these references.
+    #[must_use]
+    pub fn refs(mut self, refs: impl IntoIterator<Item = Reference>) -> Self {
+        self.refs.extend(refs);
+        self
+    }
+
+    /// With these parents.
+    #[must_use]
+    pub fn parents(mut self, parents: impl IntoIterator<Item = Id<id::Evidence>>) -> Self {
+        self.parents.extend(parents);
+        self
+    }
+
+    /// Notes what the audit table of the kind asks for and is not among these.
+    #[must_use]
+    pub fn audited(mut self, kind: Kind, present: &BTreeSet<AuditField>) -> Self {
+        self.missing = audit_fields::missing(kind, present);
+        self
+    }
+
+    /// Seals it.
+    ///
+    /// # Errors
+    /// When the record does not serialise, which is a fault of ours.
+    pub fn seal(self, ctx: &Ctx, tenant: Id<id::Tenant>) -> Result<Sealed, Fault> {
+        let id = self.id.unwrap_or_else(|| ctx.id());
+        let (kind, outcome) = (self.event.kind(), self.event.outcome());
+        let identity_id = self.refs.iter().find(|found| found.role == Role::Identity).and_then(|found| found.id.parse().ok());
+        let txn = self.txn;
+        let record = Evidence {
+            v: FORM,
+            id,
+            tenant,
+            event: self.event,
+            occurred_at: ctx.now,
+            recorded_at: ctx.now,
+            source: self.source,
+            assurance: self.assurance,
+            txn,
+            parents: self.parents,
+            refs: self.refs,
+            missing: self.missing,
+        };
+        let mut value = serde_json::to_value(&record)?;
+        let mut disclosed = Vec::new();
+        seal_personal(&mut value, &mut disclosed);
+        let body = serde_json::to_string(&value)?;
+        let disclosed = if disclosed.is_empty() { None } else { Some(serde_json::to_string(&disclosed)?) };
+        let row = EvidenceRow {
+            id,
+            tenant_id: tenant,
+            kind: kind.to_owned(),
+            txn,
+            occurred_at: ctx.now,
+            recorded_at: ctx.now,
+            outcome: outcome.to_owned(),
+            identity_id,
+            salt: random::bytes::<16>().to_vec(),
+            body,
+            disclosed,
+        };
+        Ok(Sealed { id, row })
+    }
+}
+
+/// A reference by role, id and a name that is not personal.
+pub fn refer(role: Role, id: impl ToString, name: Option<&str>) -> Reference {
+    Reference { role, id: id.to_string(), name: name.map(|name| Text::Plain(name.to_owned())) }
+}
+
+/// A reference to a person, whose name is personal.
+pub fn refer_person(role: Role, id: impl ToString, name: &str) -> Reference {
+    Reference { role, id: id.to_string(), name: Some(Text::personal(name)) }
+}
+
+fn seal_personal(value: &mut Value, disclosed: &mut Vec<Disclosed>) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| seal_personal(item, disclosed)),
+        Value::Object(members) => {
+            if members.len() == 1
+                && let Some(Value::String(personal)) = members.get_mut("personal")
+            {
+                let entry = Disclosed::new(std::mem::take(personal));
+                members.clear();
+                members.insert("digest".to_owned(), Value::String(entry.digest.clone()));
+                disclosed.push(entry);
+            } else {
+                members.values_mut().for_each(|member| seal_personal(member, disclosed));
+            }
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+impl Disclosed {
+    fn new(value: String) -> Self {
+        let salt: [u8; 16] = random::bytes();
+        let digest = hex::encode(digest::sha256_of(&[&salt, value.as_bytes()]));
+        Self { digest, salt: hex::encode(salt), value }
+    }
+
+    /// Whether salt and value give the digest that stands in the record.
+    #[must_use]
+    pub fn is_genuine(&self) -> bool {
+        hex::decode(&self.salt).is_ok_and(|salt| hex::encode(digest::sha256_of(&[&salt, self.value.as_bytes()])) == self.digest)
+    }
+}
+
+/// Reads a record, with the personal values that are still disclosed in their places.
+///
+/// # Errors
+/// When the bytes are no record.
+pub fn read(body: &str, disclosed: Option<&str>) -> Result<Evidence, serde_json::Error> {
+    let mut value: Value = serde_json::from_str(body)?;
+    if let Some(disclosed) = disclosed {
+        let disclosed: Vec<Disclosed> = serde_json::from_str(disclosed)?;
+        disclose(&mut value, &disclosed);
+    }
+    serde_json::from_value(value)
+}
+
+fn disclose(value: &mut Value, disclosed: &[Disclosed]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| disclose(item, disclosed)),
+        Value::Object(members) => {
+            let known = (members.len() == 1)
+                .then(|| members.get("digest").and_then(Value::as_str))
+                .flatten()
+                .and_then(|digest| disclosed.iter().find(|entry| entry.digest == digest && entry.is_genuine()));
+            if let Some(entry) = known {
+                members.clear();
+                members.insert("personal".to_owned(), Value::String(entry.value.clone()));
+            } else {
+                members.values_mut().for_each(|member| disclose(member, disclosed));
+            }
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,426 @@
+//! The one door for tokens: every token of every kind is planned, recorded and signed here.
+//!
+//! A plan holds everything that was decided. Recording inserts its evidence, guarded by the versions
+//! that were looked at, and makes a [`Recorded`]; only that can be released, that is, signed.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use countersign_crypto::jose;
+use countersign_model::{
+    Id, SHORT_LIVED_SECONDS, Timestamp,
+    approval::{Approval, ApprovalStatus},
+    evidence::{Event, Reference, Role, RunEvidence, Text, TokenIssued},
+    id,
+    identity::Kind,
+    reason::{Reason, Refusal},
+    registry::{Record, SigningAlg},
+    run::RunAssurance,
+    time::Seconds,
+    token::{AccessClaims, Generation, PrincipalType},
+};
+use countersign_store::{Pending, Store, StoreError, Tx, WriteMode, approvals, evidence, replay};
+
+use crate::{
+    client_auth::Replay,
+    ctx::Ctx,
+    evidence::seal::{Draft, Sealed, refer, refer_person},
+    facts::Facts,
+    grants::{self, Granted, Redeemed, TokenRequest},
+    keys::{Tenant, Use},
+    rejection::{Fault, Rejection, Stop},
+};
+
+/// Everything that was decided about one token, and its sealed evidence. Nothing is recorded yet.
+#[derive(Debug, Clone)]
+pub struct IssuePlan {
+    tenant_id: Id<id::Tenant>,
+    claims: AccessClaims,
+    using: Use,
+    sealed: Sealed,
+    guards: Vec<(Id<id::Record>, i64)>,
+    replay: Option<Replay>,
+    redeemed: Option<Redeemed>,
+    used: Vec<Id<id::Record>>,
+    scope_shown: Option<String>,
+    details_shown: bool,
+}
+
+/// A plan whose evidence is durable: the only thing that can be released.
+#[derive(Debug)]
+pub struct Recorded(IssuePlan);
+
+/// A token, and what its answer says about it (RFC 6749 §5.1).
+#[derive(Clone)]
+pub struct Released {
+    /// The token.
+    pub access_token: String,
+    /// How long it lives, in seconds.
+    pub expires_in: i64,
+    /// The scope, when it differs from what was asked for.
+    pub scope: Option<String>,
+    /// Its claims.
+    pub claims: AccessClaims,
+    /// Whether the answer shows the authorization details (RFC 9396 §7).
+    pub details_shown: bool,
+}
+
+/// How recording can end besides success.
+#[derive(Debug)]
+pub enum RecordError {
+    /// A record that was looked at has changed: decide again.
+    Stale,
+    /// A "no" or a fault.
+    Rejected(Rejection),
+}
+
+impl From<StoreError> for RecordError {
+    fn from(error: StoreError) -> Self {
+        Self::Rejected(error.into())
+    }
+}
+
+impl From<Refusal> for RecordError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(refusal.into())
+    }
+}
+
+/// Plans the token of an identity.
+///
+/// # Errors
+/// A fact that must be looked up first, or a fault.
+pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, facts: &Facts) -> Result<IssuePlan, Stop> {
+    let tenant = &request.tenant;
+    let invariant = |what: &str| Stop::Fault(Fault::Invariant(what.to_owned()));
+    let doc = granted.identity.identity().ok_or_else(|| invariant("a token for what is no identity"))?;
+    let tenant_record = facts.record(tenant.id, tenant.id)?.ok_or_else(|| invariant("a tenant without a record"))?;
+    let alg = match &granted.audience {
+        Some(audience) => audience.audience().map(|audience| audience.signing_alg).unwrap_or_default(),
+        None => SigningAlg::Es256,
+    };
+    let using = Use::Access(alg);
+    if tenant.signing_key(using, ctx.now).is_none() {
+        return Err(Fault::Keys(format!("no {} key of tenant `{}` signs now", alg.as_str(), tenant.name)).into());
+    }
+    let ttl = doc.token_ttl_seconds.clamp(1, SHORT_LIVED_SECONDS);
+    let mut ends = ctx.now + Seconds(ttl);
+    ends = ends.min(doc.expires_at);
+    if let Some(at) = granted.authenticated.credential.credential().and_then(|credential| credential.expires_at) {
+        ends = ends.min(at);
+    }
+    let jti: Id<id::Evidence> = ctx.id();
+    let txn = granted.redeemed.as_ref().map_or_else(|| ctx.id(), |redeemed| redeemed.txn);
+    let run = granted.authenticated.run.as_ref();
+    let managed = doc.kind == Kind::OauthClient;
+    let claims = AccessClaims {
+        iss: tenant.issuer.clone(),
+        sub: doc.subject.clone(),
+        aud: granted.audience_name.clone(),
+        exp: ends.seconds(),
+        iat: ctx.now.seconds(),
+        jti,
+        client_id: doc.client_id.clone(),
+        scope: granted.words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "),
+        txn,
+        identity_id: granted.identity.id.cast(),
+        identity_type: PrincipalType::ServiceAccount,
+        identity_kind: Some(doc.kind),
+        tenant_id: tenant.id,
+        project_id: Some(doc.project_id),
+        actions: granted.actions.iter().cloned().collect(),
+        environment: granted.environment.clone(),
+        generation: Generation {
+            tenant: tenant_record.epoch,
+            project: granted.project.epoch,
+            identity: granted.identity.epoch,
+            credential: granted.authenticated.credential.epoch,
+        },
+        credential_id: Some(granted.authenticated.credential.id.cast()),
+        issuer_id: granted.authenticated.issuer_id,
+        chain_id: None,
+        run: run.map(countersign_model::run::Run::claim),
+        roles: doc.roles.iter().map(ToString::to_string).collect(),
+        approval_id: granted.redeemed.as_ref().map(|redeemed| redeemed.approval_id),
+        authorization_details: granted.detail.iter().cloned().collect(),
+        act: None,
+        auth_time: None,
+        sub_profile: Some(doc.kind.profile().sub_profile.to_owned()),
+        managed_identity_id: managed.then(|| granted.identity.id.cast()),
+        is_service_account: managed.then_some(true),
+    };
+    let event = Event::TokenIssued(Box::new(TokenIssued {
+        grant: request.grant.as_str().to_owned(),
+        client_auth: granted.authenticated.method.to_owned(),
+        subject: claims.sub.clone(),
+        identity_kind: Some(doc.kind),
+        client_id: claims.client_id.clone(),
+        audience: claims.aud.clone(),
+        actions: granted.actions.clone(),
+        withheld: granted.withheld.clone(),
+        environment: claims.environment.clone(),
+        artifact_digest: granted.detail.as_ref().and_then(|detail| detail.artifact_digest.clone()),
+        expires_at: Timestamp::from_seconds(claims.exp),
+        approval_id: claims.approval_id,
+        policies: granted.policies.clone(),
+        run: run.map(RunEvidence::from),
+        source_address: ctx.source.as_deref().map(Text::personal),
+    }));
+    let mut draft = Draft::new(txn, event).audited(doc.kind, &grants::audited(granted));
+    draft.id = Some(jti);
+    draft.refs = references(tenant, granted, facts)?;
+    draft.parents = granted.redeemed.as_ref().map(|redeemed| redeemed.parents.clone()).unwrap_or_default();
+    let used = vec![granted.identity.id, granted.authenticated.credential.id];
+    Ok(IssuePlan {
+        tenant_id: tenant.id,
+        using,
+        sealed: draft.seal(ctx, tenant.id)?,
+        guards: guards(granted, &tenant_record),
+        replay: granted.authenticated.replay.clone(),
+        redeemed: granted.redeemed.clone(),
+        used,
+        scope_shown: granted.narrowed.then(|| {
+            let words = granted.words.iter().map(|word| word.as_str());
+            words.chain(granted.actions.iter().map(|action| action.as_str())).collect::<Vec<_>>().join(" ")
+        }),
+        details_shown: granted.detail.is_some(),
+        claims,
+    })
+}
+
+/// Plans the token of a person who proved presence: for Countersign's own API alone.
+///
+/// # Errors
+/// A fault.
+pub fn plan_for_user(ctx: &Ctx, tenant: &Tenant, tenant_record: &Record, user: &Record, lifetime: Seconds, sign_in: Id<id::Evidence>, txn: Id<id::Transaction>) -> Result<IssuePlan, Fault> {
+    let doc = user.user().ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
+    let jti: Id<id::Evidence> = ctx.id();
+    let user_id: Id<id::User> = user.id.cast();
+    let ends = ctx.now + lifetime;
+    let claims = AccessClaims {
+        iss: tenant.issuer.clone(),
+        sub: countersign_model::subject::of_user(user_id),
+        aud: tenant.issuer.clone(),
+        exp: ends.seconds(),
+        iat: ctx.now.seconds(),
+        jti,
+        client_id: "countersign-cli".to_owned(),
+        scope: "user".to_owned(),
+        txn,
+        identity_id: user.id.cast(),
+        identity_type: PrincipalType::User,
+        identity_kind: None,
+        tenant_id: tenant.id,
+        project_id: None,
+        actions: Vec::new(),
+        environment: None,
+        generation: Generation { tenant: tenant_record.epoch, identity: user.epoch, ..Generation::default() },
+        credential_id: None,
+        issuer_id: None,
+        chain_id: None,
+        run: None,
+        roles: Vec::new(),
+        approval_id: None,
+        authorization_details: Vec::new(),
+        act: None,
+        auth_time: Some(ctx.now.seconds()),
+        sub_profile: Some("user".to_owned()),
+        managed_identity_id: None,
+        is_service_account: None,
+    };
+    let event = Event::TokenIssued(Box::new(TokenIssued {
+        grant: "session".to_owned(),
+        client_auth: "enrolment_code".to_owned(),
+        subject: claims.sub.clone(),
+        identity_kind: None,
+        client_id: claims.client_id.clone(),
+        audience: claims.aud.clone(),
+        actions: Default::default(),
+        withheld: Default::default(),
+        environment: None,
+        artifact_digest: None,
+        expires_at: Timestamp::from_seconds(claims.exp),
+        approval_id: None,
+        policies: Vec::new(),
+        run: None,
+        source_address: ctx.source.as_deref().map(Text::personal),
+    }));
+    let mut draft = Draft::new(txn, event)
+        .refs([refer_person(Role::Actor, user_id, &doc.email), refer(Role::Token, jti, None)])
+        .parents([sign_in]);
+    draft.id = Some(jti);
+    Ok(IssuePlan {
+        tenant_id: tenant.id,
+        claims,
+        using: Use::LongLived,
+        sealed: draft.seal(ctx, tenant.id)?,
+        guards: vec![(user.id, user.version), (tenant_record.id, tenant_record.version)],
+        replay: None,
+        redeemed: None,
+        used: vec![user.id],
+        scope_shown: None,
+        details_shown: false,
+    })
+}
+
+fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {
+    let mut guards = vec![
+        (granted.identity.id, granted.identity.version),
+        (granted.project.id, granted.project.version),
+        (granted.authenticated.credential.id, granted.authenticated.credential.version),
+        (tenant.id, tenant.version),
+    ];
+    guards.extend(granted.audience.as_ref().map(|audience| (audience.id, audience.version)));
+    guards
+}
+
+fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<Reference>, Stop> {
+    let mut refs = Vec::with_capacity(10);
+    let identity = &granted.identity;
+    if let Some(doc) = identity.identity() {
+        refs.push(refer(Role::Identity, identity.id, Some(&doc.subject)));
+        for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
+            refs.push(match facts.record(tenant.id, party.record_id())? {
+                Some(record) if record.user().is_some() => refer_person(role, record.id, &record.name),
+                Some(record) => refer(role, record.id, Some(&format!("team {}", record.name))),
+                None => refer(role, party.record_id(), None),
+            });
+        }
+    }
+    refs.push(refer(Role::Project, granted.project.id, Some(&granted.project.name)));
+    let credential = &granted.authenticated.credential;
+    refs.push(refer(Role::Credential, credential.id, credential.credential().map(|doc| doc.credential_type().as_str())));
+    if let Some(audience) = &granted.audience {
+        refs.push(refer(Role::Audience, audience.id, Some(&audience.name)));
+    }
+    if let Some(issuer) = granted.authenticated.issuer_id {
+        let record = facts.record(tenant.id, issuer)?;
+        refs.push(refer(Role::Issuer, issuer, record.as_ref().map(|record| record.name.as_str())));
+    }
+    if let Some(run) = &granted.authenticated.run {
+        let claimed = run.assurance == RunAssurance::Claimed;
+        refs.push(refer(Role::Run, &run.key, if claimed { Some("claimed") } else { run.run_id.as_deref() }));
+        refs.extend(run.commit.as_ref().map(|commit| refer(Role::Commit, commit, None)));
+    }
+    if let Some(digest) = granted.detail.as_ref().and_then(|detail| detail.artifact_digest.as_ref()) {
+        refs.push(refer(Role::Digest, digest, None));
+    }
+    if let Some(redeemed) = &granted.redeemed {
+        refs.push(refer(Role::Approval, redeemed.approval_id, None));
+    }
+    Ok(refs)
+}
+
+impl IssuePlan {
+    /// The tenant.
+    #[must_use]
+    pub const fn tenant_id(&self) -> Id<id::Tenant> {
+        self.tenant_id
+    }
+
+    /// The records whose last use this is.
+    #[must_use]
+    pub fn used(&self) -> &[Id<id::Record>] {
+        &self.used
+    }
+}
+
+/// The evidence of a token on its way to the disk.
+pub struct Recording {
+    plan: Option<IssuePlan>,
+    pending: Pending<Result<(), RecordError>>,
+}
+
+impl Future for Recording {
+    type Output = Result<Recorded, RecordError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.pending).poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(ended) => Poll::Ready(self.ended(ended)),
+        }
+    }
+}
+
+impl Recording {
+    fn ended(&mut self, ended: Result<(), RecordError>) -> Result<Recorded, RecordError> {
+        ended?;
+        let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
+        self.plan.take().map(Recorded).ok_or_else(spent)
+    }
+
+    /// Blocks until it is durable: for tests and the record closure's own benchmark.
+    ///
+    /// # Errors
+    /// As awaiting it.
+    pub fn wait(self) -> Result<Recorded, RecordError> {
+        let Self { plan, pending } = self;
+        pending.wait()?;
+        let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
+        plan.map(Recorded).ok_or_else(spent)
+    }
+}
+
+/// Records the evidence of a token in one transaction with what it uses up.
+pub fn record(store: &Store, plan: IssuePlan) -> Recording {
+    // What reads before it writes must not see two states; a guarded insert sees one by itself.
+    let mode = if plan.redeemed.is_some() { WriteMode::Serializable } else { WriteMode::Append };
+    let work = plan.clone();
+    let pending = store.write(mode, move |tx| insert(tx, &work));
+    Recording { plan: Some(plan), pending }
+}
+
+fn insert(tx: &mut Tx<'_>, plan: &IssuePlan) -> Result<(), RecordError> {
+    if let Some(used) = &plan.replay {
+        let once = replay::Use {
+            tenant_id: plan.tenant_id,
+            issuer_id: Id::from_bytes(used.issuer),
+            key: &used.key,
+            purpose: &used.purpose,
+            until_at: used.until,
+        };
+        if !replay::consume(tx, &once)? {
+            return Err(Refusal::new(Reason::Replayed, "this assertion was used before; fetch a fresh one").into());
+        }
+    }
+    if let Some(redeemed) = &plan.redeemed {
+        redeem(tx, plan.tenant_id, redeemed, Timestamp::from_seconds(plan.claims.iat))?;
+    }
+    if evidence::insert_guarded(tx, &plan.sealed.row, &plan.guards)? { Ok(()) } else { Err(RecordError::Stale) }
+}
+
+fn redeem(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, redeemed: &Redeemed, now: Timestamp) -> Result<(), RecordError> {
+    let found = approvals::by_id(tx, redeemed.approval_id)?.filter(|approval| approval.tenant_id == tenant);
+    let Some(approval) = found else {
+        return Err(Refusal::new(Reason::NotFound, format!("there is no approval {}", redeemed.approval_id)).into());
+    };
+    approval.may_redeem(now)?;
+    let after = Approval { status: ApprovalStatus::Redeemed, ..approval };
+    if after.version != redeemed.version || !approvals::transition(tx, ApprovalStatus::Approved, &after)? {
+        return Err(RecordError::Stale);
+    }
+    Ok(())
+}
+
+/// Signs a token whose evidence is durable.
+///
+/// # Errors
+/// A fault of the keys.
+pub fn release(tenant: &Tenant, recorded: Recorded, now: Timestamp) -> Result<Released, Fault> {
+    let Recorded(plan) = recorded;
+    let key = tenant
+        .signing_key(plan.using, now)
+        .ok_or_else(|| Fault::Keys(format!("no key of tenant `{}` signs now", tenant.name)))?;
+    let access_token =
+        jose::sign(key, jose::typ::ACCESS_TOKEN, &plan.claims).map_err(|error| Fault::Keys(error.to_string()))?;
+    Ok(Released {
+        access_token,
+        expires_in: plan.claims.lifetime(),
+        scope: plan.scope_shown,
+        details_shown: plan.details_shown,
+        claims: plan.claims,
+    })
+}

@@ -1,0 +1,142 @@
+//! Refusals as evidence: at once for who proved something, summed for who proved nothing, so that
+//! nobody can fill the log from outside.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use countersign_model::{
+    Id,
+    action::ActionSet,
+    evidence::{Event, Refused, Role, RunEvidence, Text},
+    id,
+    reason::{Reason, Refusal},
+    registry::Record,
+    run::Run,
+};
+
+use crate::{
+    ctx::Ctx,
+    evidence::seal::{Draft, Sealed, refer},
+    rejection::Fault,
+};
+
+/// How many different sums are kept between two records; beyond it they fall into one.
+const SUMS: usize = 4096;
+
+/// The longest claimed name that is kept, in characters.
+const CLAIMED: usize = 128;
+
+/// What a refusal was about, when the caller had proved something.
+#[derive(Debug, Clone, Default)]
+pub struct About<'a> {
+    /// What was asked for.
+    pub asked: &'a str,
+    /// Who the caller said it is.
+    pub claimed: Option<&'a str>,
+    /// The identity.
+    pub identity: Option<&'a Record>,
+    /// The run.
+    pub run: Option<&'a Run>,
+    /// The actions.
+    pub actions: Option<ActionSet>,
+    /// The story; a new one when absent.
+    pub txn: Option<Id<id::Transaction>>,
+}
+
+/// Seals the evidence of one refusal.
+///
+/// # Errors
+/// A fault of ours.
+pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refusal) -> Result<Sealed, Fault> {
+    let event = Event::Refused(Refused {
+        asked: about.asked.to_owned(),
+        reason: refusal.reason,
+        detail: refusal.detail.clone(),
+        claimed: about.claimed.map(shorten),
+        source_address: ctx.source.as_deref().map(Text::personal),
+        actions: about.actions.clone(),
+        count: 1,
+        run: about.run.map(RunEvidence::from),
+    });
+    let mut draft = Draft::new(about.txn.unwrap_or_else(|| ctx.id()), event);
+    if let Some(record) = about.identity {
+        let name = record.identity().map(|doc| doc.subject.as_str());
+        draft.refs.push(refer(Role::Identity, record.id, name));
+    }
+    if let Some(run) = about.run {
+        draft.refs.push(refer(Role::Run, &run.key, run.run_id.as_deref()));
+    }
+    draft.seal(ctx, tenant)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: Id<id::Tenant>,
+    asked: &'static str,
+    reason: Reason,
+    claimed: Option<String>,
+    prefix: Option<String>,
+}
+
+/// Refusals of callers who proved nothing, waiting to be recorded as sums.
+#[derive(Default)]
+pub struct RefusalSums(Mutex<HashMap<Key, u64>>);
+
+impl RefusalSums {
+    /// Counts one.
+    pub fn note(&self, ctx: &Ctx, tenant: Id<id::Tenant>, asked: &'static str, claimed: Option<&str>, reason: Reason) {
+        let mut key =
+            Key { tenant, asked, reason, claimed: claimed.map(shorten), prefix: ctx.source.as_deref().map(address_prefix) };
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sums.len() >= SUMS && !sums.contains_key(&key) {
+            key.claimed = Some("(others)".to_owned());
+            key.prefix = None;
+        }
+        *sums.entry(key).or_default() += 1;
+    }
+
+    /// Takes the sums and seals a record of each.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
+        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut sealed = Vec::with_capacity(sums.len());
+        for (key, count) in sums {
+            let event = Event::Refused(Refused {
+                asked: key.asked.to_owned(),
+                reason: key.reason,
+                detail: "summed: the callers had proved nothing".to_owned(),
+                claimed: key.claimed,
+                source_address: key.prefix.map(Text::personal),
+                actions: None,
+                count,
+                run: None,
+            });
+            sealed.push(Draft::new(ctx.id(), event).seal(ctx, key.tenant)?);
+        }
+        Ok(sealed)
+    }
+}
+
+fn shorten(claimed: &str) -> String {
+    claimed.chars().take(CLAIMED).collect()
+}
+
+/// The network of an address: /24 of IPv4, /48 of IPv6.
+fn address_prefix(address: &str) -> String {
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(v4)) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        Ok(IpAddr::V6(v6)) => {
+            let [a, b, c, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+        Err(_) => "unknown".to_owned(),
+    }
+}

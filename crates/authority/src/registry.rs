@@ -1,0 +1,4 @@
+//! The registry's commands, one file for each noun.
+
+pub mod tenants;
+pub mod users;

@@ -1,0 +1,121 @@
+//! Records of the registry as the application reads and writes them: always within a tenant, with
+//! their names and relations.
+
+use countersign_model::{
+    Id, Timestamp, id,
+    reason::{Reason, Refusal},
+    registry::{Noun, Record, Relation},
+};
+use countersign_store::{StoreError, Tx, aliases, links, records};
+
+use crate::rejection::{Fault, Rejection};
+
+/// How many records a whole list may have. Beyond it a list is paged by its caller, or is our fault.
+const WHOLE_LIST: usize = 10_000;
+const PAGE: u32 = 500;
+
+/// The record with this id, in this tenant.
+pub(crate) fn by_id(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, record: Id<id::Record>) -> Result<Option<Record>, StoreError> {
+    Ok(records::by_id(tx, record)?.filter(|found| found.tenant_id == tenant))
+}
+
+/// The records of a noun under a record, dead ones included.
+pub(crate) fn children(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    parent: Id<id::Record>,
+) -> Result<Vec<Record>, StoreError> {
+    let mut found: Vec<Record> = Vec::new();
+    loop {
+        let after = found.last().map(|record| record.id);
+        let page = records::children(tx, parent, noun, after, PAGE)?;
+        let last = page.len() < PAGE as usize;
+        found.extend(page.into_iter().filter(|record| record.tenant_id == tenant));
+        if last || found.len() >= WHOLE_LIST {
+            return Ok(found);
+        }
+    }
+}
+
+/// All living records of a noun.
+pub(crate) fn all(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun) -> Result<Vec<Record>, StoreError> {
+    let mut found: Vec<Record> = Vec::new();
+    loop {
+        let query = records::RecordQuery {
+            tenant_id: tenant,
+            noun,
+            parent_id: None,
+            name_prefix: None,
+            after: found.last().map(|record| (record.name.as_str(), record.id)),
+            with_deleted: false,
+            limit: PAGE,
+        };
+        let page = records::list(tx, &query)?;
+        let last = page.len() < PAGE as usize;
+        found.extend(page);
+        if last || found.len() >= WHOLE_LIST {
+            return Ok(found);
+        }
+    }
+}
+
+/// The living records that point at a record.
+pub(crate) fn linked_to(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    relation: Relation,
+    target: Id<id::Record>,
+) -> Result<Vec<Record>, StoreError> {
+    let mut found: Vec<Record> = Vec::new();
+    loop {
+        let after = found.last().map(|record| record.id);
+        let page = links::linked_to(tx, target, relation, after, PAGE)?;
+        let last = page.len() < PAGE as usize;
+        found.extend(page.into_iter().filter(|record| record.tenant_id == tenant));
+        if last || found.len() >= WHOLE_LIST {
+            return Ok(found);
+        }
+    }
+}
+
+/// Inserts a record, takes its names, states its relations.
+pub(crate) fn insert(tx: &mut Tx<'_>, record: &Record) -> Result<(), Rejection> {
+    take_names(tx, record)?;
+    records::insert(tx, record)?;
+    links::replace(tx, record.tenant_id, record.id, &record.doc.links())?;
+    Ok(())
+}
+
+/// Writes a record whose version is still that of `before`; gives it its new version.
+pub(crate) fn update(tx: &mut Tx<'_>, before: &Record, after: &mut Record, at: Timestamp) -> Result<(), Rejection> {
+    after.version = before.version;
+    after.updated_at = at;
+    if after.name != before.name || after.doc != before.doc {
+        take_names(tx, after)?;
+    }
+    if !records::update(tx, after)? {
+        return Err(Refusal::new(Reason::Conflict, "somebody else changed it meanwhile; read it again").into());
+    }
+    after.version += 1;
+    if after.doc != before.doc {
+        links::replace(tx, after.tenant_id, after.id, &after.doc.links())?;
+    }
+    if after.epoch > before.epoch {
+        let raised = records::raise_epoch(tx, after.id, at)?;
+        after.epoch = raised.ok_or_else(|| Fault::Invariant(format!("record {} vanished", after.id)))?;
+        after.version += 1;
+    }
+    Ok(())
+}
+
+fn take_names(tx: &mut Tx<'_>, record: &Record) -> Result<(), Rejection> {
+    for name in record.doc.aliases().iter().chain([&record.name]) {
+        if !aliases::insert(tx, record.tenant_id, record.noun, name, record.id)? {
+            let noun = record.noun.as_str().replace('_', " ");
+            let detail = format!("{noun} `{name}` exists, or did; a name is never given out again");
+            return Err(Refusal::new(Reason::NameTaken, detail).into());
+        }
+    }
+    Ok(())
+}

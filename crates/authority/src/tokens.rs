@@ -1,0 +1,145 @@
+//! Whether a token counts: the one verification, then everything that may have revoked it since.
+
+use std::sync::Arc;
+
+use countersign_crypto::{
+    access_token::{self, Expectation, TokenError},
+    digest,
+    jose::Verified,
+};
+use countersign_model::{
+    Id, LEEWAY_SECONDS, Timestamp, id,
+    reason::{Reason, Refusal},
+    registry::{Noun, Record, Status},
+    time::Seconds,
+    token::{AccessClaims, PrincipalType},
+};
+
+use crate::{
+    command::{Actor, Permit},
+    facts::Facts,
+    keys::Tenant,
+    rejection::{Stop, refuse},
+    revoked::RevokedSet,
+};
+
+/// How many verified tokens are remembered: some ten megabytes.
+const REMEMBERED: u64 = 8192;
+
+/// Verified tokens, by digest. Only the signature and form are remembered; time and revocation are
+/// looked at on every request.
+pub struct TokenCache(moka::sync::Cache<[u8; 32], Arc<Verified<AccessClaims>>>);
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED).build())
+    }
+}
+
+impl TokenCache {
+    /// Verifies a token of a tenant for an audience, or for any when none is given.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn verify(
+        &self,
+        tenant: &Tenant,
+        token: &str,
+        audience: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<Verified<AccessClaims>>, TokenError> {
+        let key = digest::sha256(token.as_bytes());
+        if let Some(verified) = self.0.get(&key) {
+            let claims = verified.claims();
+            let fresh = now < Timestamp::from_seconds(claims.exp) + Seconds(LEEWAY_SECONDS);
+            if claims.iss == tenant.issuer && claims.tenant_id == tenant.id {
+                if !fresh {
+                    return Err(TokenError::Expired);
+                }
+                if audience.is_some_and(|audience| audience != claims.aud) {
+                    return Err(TokenError::InvalidAudience);
+                }
+                return Ok(verified);
+            }
+        }
+        let expect = Expectation { issuer: &tenant.issuer, audience, now };
+        let verified = Arc::new(access_token::verify(token, tenant.verifying(), &expect)?);
+        if verified.claims().tenant_id != tenant.id {
+            return Err(TokenError::InvalidIssuer);
+        }
+        self.0.insert(key, Arc::clone(&verified));
+        Ok(verified)
+    }
+
+    /// Forgets all: a key was killed.
+    pub fn clear(&self) {
+        self.0.invalidate_all();
+    }
+}
+
+/// The refusal for a token that was not accepted.
+#[must_use]
+pub fn refusal(error: &TokenError) -> Refusal {
+    let reason = match error {
+        TokenError::Expired => Reason::TokenExpired,
+        _ => Reason::TokenInvalid,
+    };
+    Refusal::new(reason, error.to_string())
+}
+
+/// Whether nothing revoked the token since: the AND over token, run, chain, credential, identity,
+/// project, tenant and issuer (T12). An identity that is unknown is not alive.
+///
+/// # Errors
+/// `token_revoked`, or what must be looked up first.
+pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Result<(), Stop> {
+    if let Some(grain) = revoked.hits(claims) {
+        return refuse(Reason::TokenRevoked, format!("token revoked: its {} was", grain.as_str().replace('_', " ")));
+    }
+    let tenant = claims.tenant_id;
+    let generation = &claims.generation;
+    stands(facts.record(tenant, tenant)?, generation.tenant, "tenant")?;
+    match claims.identity_type {
+        PrincipalType::User => stands(facts.record(tenant, claims.identity_id)?, generation.identity, "user"),
+        PrincipalType::ServiceAccount => {
+            stands(facts.record(tenant, claims.identity_id)?, generation.identity, "identity")?;
+            if let Some(project) = claims.project_id {
+                stands(facts.record(tenant, project)?, generation.project, "project")?;
+            }
+            if let Some(credential) = claims.credential_id {
+                stands(facts.record(tenant, credential)?, generation.credential, "credential")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<(), Stop> {
+    let Some(record) = record else { return refuse(Reason::TokenRevoked, format!("token revoked: its {what} is unknown")) };
+    match record.status {
+        Status::Active | Status::Orphaned if record.epoch == generation => Ok(()),
+        Status::Active | Status::Orphaned => refuse(Reason::TokenRevoked, format!("token revoked: its {what} was revoked")),
+        status => refuse(Reason::TokenRevoked, format!("token revoked: its {what} is {}", status.as_str())),
+    }
+}
+
+/// The permit of who holds a live token of Countersign's own API.
+///
+/// # Errors
+/// What must be looked up first, or `token_revoked`.
+pub fn permit(facts: &Facts, revoked: &RevokedSet, verified: &Verified<AccessClaims>) -> Result<Permit, Stop> {
+    let claims = verified.claims();
+    alive(facts, revoked, claims)?;
+    let tenant_id = claims.tenant_id;
+    let actor = match claims.identity_type {
+        PrincipalType::User => {
+            let user: Id<id::User> = claims.identity_id.cast();
+            let record = facts.record(tenant_id, user)?.filter(|record| record.noun == Noun::User);
+            let Some(record) = record else { return refuse(Reason::TokenRevoked, "token revoked: its user is unknown") };
+            let auth_time = Timestamp::from_seconds(claims.auth_time.unwrap_or(0));
+            Actor::User { id: user, email: record.name.clone(), auth_time }
+        }
+        PrincipalType::ServiceAccount => Actor::Identity { id: claims.identity_id, subject: claims.sub.clone() },
+    };
+    Ok(Permit { tenant_id, actor, txn: claims.txn, parents: Vec::new() })
+}

@@ -1,0 +1,168 @@
+//! How the values of this crate look in an OpenAPI document: names are text, states are words.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, ObjectBuilder, RefOr, SchemaFormat,
+        schema::{Schema, Type},
+    },
+};
+
+use crate::{
+    action::{ActionClass, ActionSet},
+    approval::ApprovalStatus,
+    audit_fields::AuditField,
+    evidence::{Assurance, Grain, Outcome, Role, Separation},
+    id::{self, Id, Kind as IdKind},
+    identity::{Kind, RiskTier},
+    name::{
+        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PolicyName, ProjectName, RoleName,
+        ScopeWord, TeamName, TenantName,
+    },
+    reason::Reason,
+    registry::{CredentialType, IssuerProfile, Noun, ProjectRole, SigningAlg, Status, TenantRole, TrustModel},
+    run::RunAssurance,
+    token::ArtifactDigest,
+    trust::Accepted,
+};
+
+// The derive asks this of every type with a parameter; the marker is never an instance of anything.
+impl<K: IdKind> utoipa::__dev::ComposeSchema for Id<K> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
+    }
+}
+
+impl<K: IdKind> ToSchema for Id<K> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Id")
+    }
+}
+
+macro_rules! markers {
+    ($($kind:ident,)*) => {
+        $(
+            impl PartialSchema for id::$kind {
+                fn schema() -> RefOr<Schema> {
+                    text().into()
+                }
+            }
+            impl ToSchema for id::$kind {}
+        )*
+    };
+}
+
+markers! {
+    Action, Approval, Audience, Credential, Environment, Evidence, Identity, Issuer, LinkedAccount, Policy, Project,
+    Record, Team, Tenant, Transaction, User,
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+macro_rules! texts {
+    ($($name:ident: $example:literal,)*) => {
+        $(
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    text().examples([$example]).into()
+                }
+            }
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+texts! {
+    ActionName: "deploy.release",
+    ArtifactDigest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    AudienceName: "support-automation-api",
+    Email: "dana@example.com",
+    EnvironmentName: "production",
+    Handle: "dana",
+    IdentityName: "release-promoter-prod",
+    PolicyName: "no-friday-deploys",
+    ProjectName: "support",
+    RoleName: "payroll-executor",
+    ScopeWord: "openid",
+    TeamName: "platform",
+    TenantName: "acme",
+}
+
+macro_rules! words {
+    ($($name:ident: [$($word:expr),* $(,)?],)*) => {
+        $(
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    text().enum_values(Some([$($word),*])).into()
+                }
+            }
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+words! {
+    ActionClass: ["read", "reversible", "irreversible"],
+    Assurance: ["imported", "observed", "reported"],
+    CredentialType: ["api-key", "client-secret", "public-key", "trust-rule"],
+    IssuerProfile: ["github", "gitlab", "kubernetes", "oidc", "spiffe"],
+    Outcome: ["done", "failed", "refused"],
+    ProjectRole: ["viewer", "editor", "owner"],
+    RiskTier: ["low", "medium", "high"],
+    RunAssurance: ["claimed", "verified"],
+    Separation: ["proven", "unproven"],
+    SigningAlg: ["ES256", "RS256"],
+    TenantRole: ["auditor", "member", "owner"],
+    TrustModel: ["client-secret", "oidc-run-identity", "private-key-jwt"],
+    Grain: ["chain", "credential", "identity", "issuer", "project", "run", "tenant", "token", "trust_rule"],
+}
+
+macro_rules! listed {
+    ($($name:ident,)*) => {
+        $(
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    text().enum_values(Some($name::ALL.iter().map(|word| word.as_str()))).into()
+                }
+            }
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+listed! { ApprovalStatus, Kind, Noun, Reason, Status, }
+
+macro_rules! open_words {
+    ($($name:ident,)*) => {
+        $(
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    text().into()
+                }
+            }
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+open_words! { AuditField, Role, }
+
+impl PartialSchema for ActionSet {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new().items(ActionName::schema()).into()
+    }
+}
+
+impl ToSchema for ActionSet {}
+
+impl PartialSchema for Accepted {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().description(Some("one text, or a list of texts of which one must be met")).into()
+    }
+}
+
+impl ToSchema for Accepted {}

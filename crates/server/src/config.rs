@@ -1,0 +1,336 @@
+//! Configuration: one TOML file, the environment, flags; flag before environment before file before default.
+//!
+//! Every key of the file is also the environment variable `COUNTERSIGN_SECTION__KEY`. What is not a
+//! key is an error, never ignored: a limit that is misspelt must not silently be the default.
+
+pub mod check;
+pub mod cidr;
+pub mod keys;
+mod load;
+mod nearest;
+pub mod reference;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use countersign_crypto::Secret;
+use serde::{Deserialize, Deserializer};
+
+pub use self::{
+    cidr::Cidr,
+    load::{ConfigError, load},
+};
+
+/// The whole configuration. Every field has a value; `None` means what its key's page says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and as what the server listens.
+    pub server: ServerConfig,
+    /// Where the data lives.
+    pub data: DataConfig,
+    /// The key file.
+    pub keys: KeysConfig,
+    /// Foreign issuers.
+    pub federation: FederationConfig,
+    /// The evidence log.
+    pub log: LogConfig,
+    /// Who is told.
+    pub notify: NotifyConfig,
+    /// Limits.
+    pub limits: LimitsConfig,
+    /// The program's own messages.
+    pub logging: LoggingConfig,
+}
+
+/// Where and as what the server listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The issuer, byte for byte as tokens carry it.
+    pub issuer: Option<String>,
+    /// Whether a proxy stands before it.
+    pub behind_proxy: bool,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The certificate of its own, if it has one.
+    pub tls: TlsConfig,
+    /// How many connections at a time.
+    pub max_connections: usize,
+}
+
+/// A certificate of the server's own.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// The private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+/// Where the data lives.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The data directory.
+    pub dir: Option<PathBuf>,
+    /// The URL of a PostgreSQL database; it may hold a password.
+    #[serde(deserialize_with = "secret")]
+    pub database: Option<Secret<String>>,
+}
+
+/// The key file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Its path.
+    pub file: Option<PathBuf>,
+    /// The environment variable that holds its text instead.
+    pub env: Option<String>,
+}
+
+/// Foreign issuers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FederationConfig {
+    /// Whether an issuer may be on loopback: for demonstrations and tests.
+    pub allow_loopback_issuers: bool,
+    /// The private networks that may be reached.
+    pub private_networks: Vec<Cidr>,
+}
+
+/// The evidence log.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Where checkpoints go, outside the database.
+    pub publish: Vec<PublishConfig>,
+    /// The log's name.
+    pub origin: Option<String>,
+}
+
+/// One place where checkpoints go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum PublishConfig {
+    /// A program, with its arguments, that reads the checkpoint on its standard input.
+    Command(PublishCommand),
+    /// A directory.
+    Directory(PublishDirectory),
+    /// A URL that takes a `PUT`, or a `POST`.
+    Url(PublishUrl),
+}
+
+/// A program that takes checkpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishCommand {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+}
+
+/// A directory that takes checkpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishDirectory {
+    /// Its path.
+    pub directory: PathBuf,
+}
+
+/// A URL that takes checkpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishUrl {
+    /// The URL.
+    pub url: String,
+    /// `put` or `post`.
+    #[serde(default)]
+    pub method: PublishMethod,
+}
+
+/// How a checkpoint is sent to a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishMethod {
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    #[default]
+    Put,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// Webhooks.
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+/// One webhook.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Where; for Slack it is a secret by itself.
+    #[serde(deserialize_with = "required_secret")]
+    pub url: Secret<String>,
+    /// `whsec_` and base64 of 24 to 64 bytes; the standard form needs it.
+    #[serde(default, deserialize_with = "secret")]
+    pub secret: Option<Secret<String>>,
+    /// In which form.
+    #[serde(default)]
+    pub form: WebhookForm,
+}
+
+/// The form of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookForm {
+    /// A Slack-compatible incoming webhook.
+    Slack,
+    /// Standard Webhooks, signed.
+    #[default]
+    Standard,
+}
+
+/// Limits that an operator may move.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The longest a request may take.
+    pub request_timeout_seconds: u64,
+    /// The longest that a request's headers may take to arrive, and that a connection may idle.
+    pub header_timeout_seconds: u64,
+    /// The longest that a stop waits for what runs.
+    pub drain_timeout_seconds: u64,
+    /// Failed authentications of one client from one address.
+    pub failures_per_client_per_minute: u32,
+    /// Failed authentications from one address.
+    pub failures_per_address_per_minute: u32,
+    /// Requests of one client at the token endpoint; no limit when absent.
+    pub requests_per_client_per_second: Option<u32>,
+}
+
+/// The program's own messages.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// In which form; text on a terminal and JSON elsewhere when absent.
+    pub format: Option<LogFormat>,
+    /// How much: `error`, `warn`, `info`, `debug`, `trace`.
+    pub level: String,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One JSON object on each line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Config {
+    /// The issuer of the first tenant, once the listener is bound: what was configured, else the
+    /// loopback address itself. [`check::check`] has refused everything else.
+    #[must_use]
+    pub fn issuer(&self, bound: SocketAddr) -> String {
+        let scheme = if self.server.tls.cert.is_some() { "https" } else { "http" };
+        self.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{bound}"))
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_directory(&self) -> PathBuf {
+        self.data.dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIRECTORY))
+    }
+
+    /// Where the key file is, when the environment does not hold it.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.keys.file.clone().unwrap_or_else(|| self.data_directory().join(KEY_FILE))
+    }
+
+    /// Where checkpoints go. Without a word about it they go to a directory beside the database, so
+    /// that there is a copy outside it from the first start.
+    #[must_use]
+    pub fn publish(&self) -> Vec<PublishConfig> {
+        if self.log.publish.is_empty() {
+            let directory = self.data_directory().join(PUBLISH_DIRECTORY);
+            return vec![PublishConfig::Directory(PublishDirectory { directory })];
+        }
+        self.log.publish.clone()
+    }
+}
+
+impl LimitsConfig {
+    /// The longest a request may take.
+    #[must_use]
+    pub const fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// The longest that a request's headers may take.
+    #[must_use]
+    pub const fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    /// The longest that a stop waits for what runs.
+    #[must_use]
+    pub const fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout_seconds)
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            issuer: None,
+            behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            tls: TlsConfig::default(),
+            max_connections: 8192,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            request_timeout_seconds: 30,
+            header_timeout_seconds: 30,
+            drain_timeout_seconds: 30,
+            failures_per_client_per_minute: 30,
+            failures_per_address_per_minute: 120,
+            requests_per_client_per_second: None,
+        }
+    }
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { format: None, level: "info".to_owned() }
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::new))
+}
+
+fn required_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
+}
+
+const PORT: u16 = 8400;
+const DATA_DIRECTORY: &str = "countersign-data";
+const KEY_FILE: &str = "countersign.key";
+const PUBLISH_DIRECTORY: &str = "checkpoints";

@@ -1,0 +1,192 @@
+//! Every key of the configuration, in one table: for the environment, for errors and for the reference.
+
+use toml::Value;
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its place in the file, dotted.
+    pub path: &'static str,
+    /// What it holds.
+    pub kind: KeyKind,
+    /// What holds without it, in words or as TOML.
+    pub default: &'static str,
+    /// What it is for.
+    pub text: &'static str,
+    /// A value as somebody would write it, in TOML.
+    pub example: &'static str,
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// Several texts.
+    List,
+    /// Several tables.
+    Tables,
+    /// A text.
+    Text,
+}
+
+impl KeyKind {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::List => "list of texts",
+            Self::Tables => "list of tables",
+            Self::Text => "text",
+        }
+    }
+
+    /// Reads the text of an environment variable or flag.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        match self {
+            Self::Boolean => match text {
+                "true" => Ok(Value::Boolean(true)),
+                "false" => Ok(Value::Boolean(false)),
+                _ => Err("expected `true` or `false`".to_owned()),
+            },
+            Self::Integer => text
+                .parse()
+                .map(Value::Integer)
+                .map_err(|_| "expected a whole number".to_owned()),
+            Self::List if !text.trim_start().starts_with('[') => Ok(Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .map(|part| Value::String(part.to_owned()))
+                    .collect(),
+            )),
+            Self::List | Self::Tables => toml_array(text),
+            Self::Text => Ok(Value::String(text.to_owned())),
+        }
+    }
+}
+
+impl Key {
+    /// The environment variable of this key.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}", self.path.replace('.', "__").to_ascii_uppercase())
+    }
+}
+
+/// The key at this place.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+fn toml_array(text: &str) -> Result<Value, String> {
+    let expected = || "expected a TOML array such as [\"a\", \"b\"] or [{directory = \"d\"}]".to_owned();
+    let document: toml::Table = format!("value = {text}").parse().map_err(|_| expected())?;
+    match document.get("value") {
+        Some(array @ Value::Array(_)) if document.len() == 1 => Ok(array.clone()),
+        _ => Err(expected()),
+    }
+}
+
+/// How the names of our variables begin. Those without a `__` belong to the command line, not to this file.
+pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN_";
+
+const fn key(
+    path: &'static str,
+    kind: KeyKind,
+    default: &'static str,
+    example: &'static str,
+    text: &'static str,
+) -> Key {
+    Key { path, kind, default, text, example }
+}
+
+/// The table, in the order of the file.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("server.listen", KeyKind::Text, "`127.0.0.1:8400`", "\"0.0.0.0:8400\"",
+        "Address and port. Port 0 takes a free one. Beyond loopback it needs `server.issuer`, and TLS or `server.behind_proxy`."),
+    key("server.issuer", KeyKind::Text, "`http://ADDRESS` on loopback", "\"https://id.example.com\"",
+        "The issuer of the first tenant, byte for byte as tokens carry it. `https`, no path end `/`, no query."),
+    key("server.behind_proxy", KeyKind::Boolean, "`false`", "true",
+        "A proxy that terminates TLS stands before this listener. Needs `server.trusted_proxies`."),
+    key("server.trusted_proxies", KeyKind::List, "none", "[\"10.0.0.0/8\", \"fd00::/8\"]",
+        "The networks of those proxies. Only their `X-Forwarded-For` and `X-Forwarded-Proto` count."),
+    key("server.tls.cert", KeyKind::Text, "none", "\"/etc/countersign/tls.crt\"",
+        "The certificate chain, PEM. Read again when it changes."),
+    key("server.tls.key", KeyKind::Text, "none", "\"/etc/countersign/tls.key\"",
+        "The private key of the certificate, PEM. Read again when it changes."),
+    key("server.max_connections", KeyKind::Integer, "`8192`", "8192",
+        "Connections at a time. Further ones wait in the listener's queue."),
+    key("data.dir", KeyKind::Text, "`countersign-data`", "\"/var/lib/countersign\"",
+        "The data directory. Who holds it can make an owner."),
+    key("data.database", KeyKind::Text, "SQLite in the data directory", "\"postgres://countersign@db/countersign\"",
+        "The URL of a PostgreSQL database. Secret when it holds a password: then prefer the environment."),
+    key("keys.file", KeyKind::Text, "`countersign.key` in the data directory", "\"/etc/countersign/countersign.key\"",
+        "The key file, mode 0600. Made on the first start on SQLite; on PostgreSQL it is given, never made."),
+    key("keys.env", KeyKind::Text, "none", "\"COUNTERSIGN_KEY\"",
+        "The environment variable that holds the key file's text, instead of a file."),
+    key("federation.allow_loopback_issuers", KeyKind::Boolean, "`false`", "true",
+        "Accept issuers on loopback, over plain HTTP: for demonstrations and tests alone."),
+    key("federation.private_networks", KeyKind::List, "none", "[\"10.20.0.0/16\"]",
+        "Private networks in which issuers and webhooks may be. Link-local addresses never."),
+    key("log.publish", KeyKind::Tables, "the directory `checkpoints` in the data directory",
+        "[{directory = \"/mnt/witness\"}, {url = \"https://witness.example.com/cs\", method = \"put\"}, {command = [\"/usr/local/bin/keep\", \"--stdin\"]}]",
+        "Where checkpoints go, outside the database. Each entry has `directory`, or `url` (and `method`: `put` or `post`), or `command`."),
+    key("log.origin", KeyKind::Text, "the issuer, without its scheme", "\"id.example.com/log\"",
+        "The name of the log. Fixed at the first start."),
+    key("notify.webhooks", KeyKind::Tables, "none",
+        "[{url = \"https://hooks.example.com/cs\", secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\", form = \"standard\"}]",
+        "Who is told when an approval opens or is decided. `form` is `standard` (Standard Webhooks; needs `secret`) or `slack`."),
+    key("limits.request_timeout_seconds", KeyKind::Integer, "`30`", "30",
+        "The longest a request may take, its body included."),
+    key("limits.header_timeout_seconds", KeyKind::Integer, "`30`", "30",
+        "The longest that a request's headers may take to arrive, and that a connection may idle."),
+    key("limits.drain_timeout_seconds", KeyKind::Integer, "`30`", "30",
+        "The longest that a stop waits for the requests that run."),
+    key("limits.failures_per_client_per_minute", KeyKind::Integer, "`30`", "30",
+        "Failed authentications of one client from one address (of IPv6, one /64) before it answers 429."),
+    key("limits.failures_per_address_per_minute", KeyKind::Integer, "`120`", "120",
+        "Failed authentications from one address (of IPv6, one /64) before it answers 429."),
+    key("limits.requests_per_client_per_second", KeyKind::Integer, "no limit", "2000",
+        "Token requests of one client before it answers 429."),
+    key("logging.format", KeyKind::Text, "`text` on a terminal, `json` elsewhere", "\"json\"",
+        "The form of the program's own messages, on standard error."),
+    key("logging.level", KeyKind::Text, "`info`", "\"info\"",
+        "How much: `error`, `warn`, `info`, `debug`, `trace`."),
+];
+
+/// The keys within the entries of a list of tables.
+pub const ENTRY_KEYS: &[(&str, &[&str])] = &[
+    ("log.publish", &["directory", "url", "method", "command"]),
+    ("notify.webhooks", &["url", "secret", "form"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_follow_from_the_path() {
+        assert_eq!(find("server.tls.cert").unwrap().variable(), "COUNTERSIGN_SERVER__TLS__CERT");
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas_or_toml() {
+        let comma = KeyKind::List.parse("10.0.0.0/8, ::1").unwrap();
+        let toml = KeyKind::List.parse(r#"["10.0.0.0/8", "::1"]"#).unwrap();
+        assert_eq!(comma, toml);
+        assert!(KeyKind::Tables.parse("[{directory = 'd'}]").is_ok());
+        assert!(KeyKind::Tables.parse("1\nother = 2").is_err());
+        assert!(KeyKind::Integer.parse("many").is_err());
+        assert!(KeyKind::Boolean.parse("yes").is_err());
+    }
+}

@@ -1,0 +1,245 @@
+-- The registry: versioned records of one shape, the names that find them, the relations between them.
+CREATE TABLE record (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    noun {text} NOT NULL,
+    name {text} NOT NULL,
+    parent_id {blob},
+    version {int} NOT NULL,
+    epoch {int} NOT NULL,
+    status {text} NOT NULL,
+    doc {text} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL
+) {strict};
+CREATE INDEX record_by_name ON record (tenant_id, noun, name, id);
+CREATE INDEX record_by_parent ON record (parent_id, noun, name, id);
+
+CREATE TABLE alias (
+    tenant_id {blob} NOT NULL,
+    noun {text} NOT NULL,
+    name {text} NOT NULL,
+    record_id {blob} NOT NULL,
+    PRIMARY KEY (tenant_id, noun, name)
+) {keyed};
+CREATE INDEX alias_by_record ON alias (record_id);
+
+CREATE TABLE link (
+    tenant_id {blob} NOT NULL,
+    from_id {blob} NOT NULL,
+    relation {text} NOT NULL,
+    to_id {blob} NOT NULL,
+    PRIMARY KEY (from_id, relation, to_id)
+) {keyed};
+CREATE INDEX link_back ON link (to_id, relation, from_id);
+
+CREATE TABLE seen (
+    record_id {blob} NOT NULL PRIMARY KEY,
+    last_seen_at {int} NOT NULL,
+    source {text} NOT NULL
+) {keyed};
+
+-- What changed, for the caches of all replicas.
+CREATE TABLE change (
+    seq {serial},
+    xid {xid},
+    tenant_id {blob} NOT NULL,
+    noun {text} NOT NULL,
+    record_id {blob} NOT NULL,
+    at {int} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX change_feed ON change (xid, seq);
+CREATE INDEX change_by_time ON change (at);
+
+-- Evidence. One b-tree beside the primary key, because every token pays for it; the rest is indexed later, in bulk.
+CREATE TABLE evidence (
+    seq {serial},
+    xid {xid},
+    id {blob} NOT NULL,
+    tenant_id {blob} NOT NULL,
+    kind {text} NOT NULL,
+    txn {blob} NOT NULL,
+    occurred_at {int} NOT NULL,
+    recorded_at {int} NOT NULL,
+    outcome {text} NOT NULL,
+    identity_id {blob},
+    salt {blob} NOT NULL,
+    body {text} NOT NULL,
+    disclosed {text}{serial_key}
+) {strict};
+CREATE UNIQUE INDEX evidence_id ON evidence (id);
+
+CREATE TABLE evidence_term (
+    tenant_id {blob} NOT NULL,
+    term {text} NOT NULL,
+    evidence_id {blob} NOT NULL,
+    PRIMARY KEY (tenant_id, term, evidence_id)
+) {keyed};
+
+-- The Merkle log over it. A restored installation begins a new generation.
+CREATE TABLE log_head (
+    generation {int} NOT NULL PRIMARY KEY,
+    origin {text} NOT NULL,
+    size {int} NOT NULL,
+    root {blob} NOT NULL,
+    cursor_xid {int} NOT NULL,
+    cursor_seq {int} NOT NULL
+) {strict};
+
+CREATE TABLE log_entry (
+    generation {int} NOT NULL,
+    log_index {int} NOT NULL,
+    evidence_id {blob} NOT NULL,
+    commitment {blob} NOT NULL,
+    PRIMARY KEY (generation, log_index)
+) {keyed};
+CREATE UNIQUE INDEX log_entry_by_evidence ON log_entry (evidence_id);
+
+CREATE TABLE log_tile (
+    generation {int} NOT NULL,
+    level {int} NOT NULL,
+    n {int} NOT NULL,
+    width {int} NOT NULL,
+    hashes {blob} NOT NULL,
+    PRIMARY KEY (generation, level, n)
+) {strict};
+
+CREATE TABLE checkpoint (
+    generation {int} NOT NULL,
+    size {int} NOT NULL,
+    note {text} NOT NULL,
+    signed_at {int} NOT NULL,
+    PRIMARY KEY (generation, size)
+) {strict};
+
+-- Approvals.
+CREATE TABLE approval (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    digest {text} NOT NULL,
+    identity_id {blob},
+    run_key {text},
+    status {text} NOT NULL,
+    version {int} NOT NULL,
+    doc {text} NOT NULL,
+    opened_at {int} NOT NULL,
+    expires_at {int} NOT NULL
+) {strict};
+CREATE INDEX approval_by_status ON approval (tenant_id, status, id);
+CREATE INDEX approval_by_tenant ON approval (tenant_id, id);
+CREATE INDEX approval_by_identity ON approval (identity_id, id);
+CREATE INDEX approval_by_digest ON approval (tenant_id, digest);
+CREATE INDEX approval_by_expiry ON approval (status, expires_at);
+
+CREATE TABLE approval_decision (
+    approval_id {blob} NOT NULL,
+    user_id {blob} NOT NULL,
+    decision {text} NOT NULL,
+    at {int} NOT NULL,
+    doc {text} NOT NULL,
+    PRIMARY KEY (approval_id, user_id)
+) {keyed};
+
+-- Revocations: followed by every replica, kept until nothing they stop can be alive.
+CREATE TABLE revocation (
+    seq {serial},
+    xid {xid},
+    tenant_id {blob} NOT NULL,
+    grain {text} NOT NULL,
+    target {text} NOT NULL,
+    epoch {int},
+    until_at {int} NOT NULL,
+    reason {text} NOT NULL,
+    by_user {blob},
+    at {int} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX revocation_feed ON revocation (xid, seq);
+CREATE INDEX revocation_by_target ON revocation (tenant_id, target);
+CREATE INDEX revocation_by_until ON revocation (until_at);
+
+-- Assertions that were used.
+CREATE TABLE replay (
+    tenant_id {blob} NOT NULL,
+    issuer_id {blob} NOT NULL,
+    key {blob} NOT NULL,
+    purpose {text} NOT NULL,
+    until_at {int} NOT NULL,
+    PRIMARY KEY (tenant_id, issuer_id, key, purpose)
+) {keyed};
+CREATE INDEX replay_by_until ON replay (until_at);
+
+-- Keys, wrapped with the key file whose id is kept here.
+CREATE TABLE signing_key (
+    kid {text} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    purpose {text} NOT NULL,
+    alg {text} NOT NULL,
+    wrapped {blob} NOT NULL,
+    public {text} NOT NULL,
+    state {text} NOT NULL,
+    created_at {int} NOT NULL,
+    activates_at {int} NOT NULL,
+    retires_at {int}
+) {strict};
+CREATE INDEX signing_key_by_tenant ON signing_key (tenant_id, created_at, kid);
+
+CREATE TABLE key_file (
+    single {int} NOT NULL PRIMARY KEY,
+    id {text} NOT NULL
+) {strict};
+
+CREATE TABLE enrolment_code (
+    code_id {blob} NOT NULL PRIMARY KEY,
+    used_at {int} NOT NULL
+) {keyed};
+CREATE INDEX enrolment_code_by_time ON enrolment_code (used_at);
+
+-- Refused attempts, for people to see what was tried.
+CREATE TABLE refused_attempt (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    identity_id {blob},
+    at {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE INDEX refused_attempt_by_tenant ON refused_attempt (tenant_id, id);
+CREATE INDEX refused_attempt_by_identity ON refused_attempt (identity_id, id);
+CREATE INDEX refused_attempt_by_expiry ON refused_attempt (expires_at);
+
+-- Messages that are still to be delivered.
+CREATE TABLE outbox (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    kind {text} NOT NULL,
+    payload {text} NOT NULL,
+    next_at {int} NOT NULL,
+    attempts {int} NOT NULL,
+    dead {int} NOT NULL
+) {strict};
+CREATE INDEX outbox_due ON outbox (dead, next_at, id);
+
+-- Requests that create, so that a repeated one is recognised.
+CREATE TABLE idempotency (
+    tenant_id {blob} NOT NULL,
+    user_id {blob} NOT NULL,
+    key {text} NOT NULL,
+    request_digest {blob} NOT NULL,
+    response_ref {text},
+    expires_at {int} NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, key)
+) {keyed};
+CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+
+-- Which replica does a job.
+CREATE TABLE lease (
+    name {text} NOT NULL PRIMARY KEY,
+    holder {text} NOT NULL,
+    until_at {int} NOT NULL
+) {strict};
+
+-- Facts of the installation that are fixed at the first start.
+CREATE TABLE installation (
+    name {text} NOT NULL PRIMARY KEY,
+    value {text} NOT NULL
+) {strict};
