@@ -92,7 +92,7 @@ fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure
     let runner: &[&str] = if nextest {
         &["nextest", "run"]
     } else {
-        &["test", "--all-targets"]
+        &["test", "--no-fail-fast", "--lib", "--bins", "--tests"]
     };
     let mut program = process::cargo(runner).args(&["--locked", "--workspace"]);
     program = program

@@ -17,7 +17,7 @@ use countersign_model::{
     time::Seconds,
     token::AccessClaims,
 };
-use countersign_store::{Cursor, Pending, Store, StoreError, WriteMode, changes, evidence, keys as key_rows, records, revocations, seen};
+use countersign_store::{Cursor, Pending, Store, StoreError, WriteMode, changes, evidence, installation, keys as key_rows, records, revocations, seen};
 use thiserror::Error;
 
 use crate::{
@@ -40,6 +40,9 @@ use crate::{
 
 /// How far the clock may go back before tokens are refused (T22).
 const CLOCK_STEP: Seconds = Seconds(5);
+
+/// Where the latest instant that was used is kept.
+const CLOCK_MARK: &str = "clock_mark";
 
 /// How many last uses wait to be written; beyond it the newest are left out until the next flush.
 const USES: usize = 65_536;
@@ -118,7 +121,8 @@ impl Authority {
             return Err(StartError::OtherKeyFile { expected, found });
         }
         let door = Door { store, facts: Arc::new(FactCache::default()), revoked: Arc::new(RevokedSet::default()) };
-        let mark = door.store.read(evidence::latest_time).wait()?.unwrap_or(ctx.now);
+        let mark = door.store.read(|tx| installation::read(tx, CLOCK_MARK)).wait()?;
+        let mark = mark.and_then(|text| text.parse().ok()).map_or(ctx.now, Timestamp::from_micros);
         let feeds = door.store.read(|tx| Ok::<_, StoreError>(Feeds { changes: changes::latest(tx)?, revocations: Cursor::START })).wait()?;
         let authority = Self {
             door,
@@ -309,7 +313,14 @@ impl Authority {
     /// Writes the last uses: called every second, and before the server stops.
     pub fn flush_uses(&self) -> Pending<Result<(), StoreError>> {
         let uses: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect();
-        self.door.store.write(WriteMode::Housekeeping, move |tx| if uses.is_empty() { Ok(()) } else { seen::touch(tx, &uses) })
+        let mark = self.clock_mark.load(Ordering::Relaxed).to_string();
+        self.door.store.write(WriteMode::Housekeeping, move |tx| {
+            if !uses.is_empty() {
+                seen::touch(tx, &uses)?;
+                installation::replace(tx, CLOCK_MARK, &mark)?;
+            }
+            Ok(())
+        })
     }
 
     /// Reads what changed elsewhere. Give it to [`Self::apply`].

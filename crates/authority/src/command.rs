@@ -20,7 +20,7 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Doc, Noun, Record, Relation, Status},
 };
-use countersign_store::{Pending, Store, Tx, WriteMode, changes, evidence, records, revocations};
+use countersign_store::{Outcome, Pending, Store, Tx, WriteMode, changes, evidence, records, revocations};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -563,7 +563,7 @@ fn run<C: Command>(tx: &mut Tx<'_>, ctx: &Ctx, permit: &Permit, command: &C) -> 
         if write.effects.wrote && write.effects.evidence == 0 {
             return Err(Fault::Invariant(format!("`{}` changed state without evidence", C::NAME)).into());
         }
-        Ok((verdict, write.effects))
+        Ok(Outcome::Keep((verdict, write.effects)))
     });
     let (refusal, effects) = match ended {
         Ok((Verdict::Done(output), effects)) => return Ok(Commit { result: Ok(output), effects }),

@@ -2,8 +2,8 @@
 //! a verified one becomes.
 //!
 //! A platform has one file and one row in [`profile`]; what it needs is the [`Profile`] trait. Most
-//! issuers need neither: a standard OpenID Connect issuer is configuration ([`generic`]), and what
-//! is known of the usual ones is a row in [`known`].
+//! issuers need neither: a standard OIDC issuer is configuration (`generic.rs`), and what is known
+//! of the usual ones is a row in `known.rs`.
 
 mod claims;
 pub mod explain;
@@ -125,7 +125,9 @@ pub trait Profile: Sync {
 
     /// Whether the rule binds a run to an environment or a ref.
     fn bound(&self, issuer: &IssuerDoc, rule: &TrustRule) -> bool {
-        self.binders(issuer).iter().any(|claim| rule.matches.contains_key(*claim))
+        self.binders(issuer)
+            .iter()
+            .any(|claim| rule.matches.contains_key(*claim))
     }
 
     /// Why `sub` alone is not enough; nothing where it is never given out again.
@@ -176,7 +178,11 @@ pub fn candidates<'a>(
         | IssuerProfile::Kubernetes
         | IssuerProfile::Oidc => token.issuer_hint() == Some(issuer.url.as_str()),
     };
-    issuers.into_iter().filter(|(_, issuer)| fits(issuer)).map(|(id, _)| id).collect()
+    issuers
+        .into_iter()
+        .filter(|(_, issuer)| fits(issuer))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 /// The audience that an issuer's tokens must name: its own setting, or the tenant's issuer.

@@ -48,8 +48,8 @@ pub(super) fn authenticate(
         return run_identity::authenticate(ctx, tenant, identity, token, "client_assertion", wanted, facts);
     }
     let Some(doc) = identity.identity() else { return Err(invalid().into()) };
-    let own_name = unverified.subject_hint().unwrap_or_default();
-    if ![doc.client_id.as_str(), doc.name.as_str(), &identity.id.to_string()].contains(&own_name) {
+    let own_name = unverified.subject_hint().unwrap_or_default().to_owned();
+    if ![doc.client_id.as_str(), doc.name.as_str(), &identity.id.to_string()].contains(&own_name.as_str()) {
         return Err(invalid().into());
     }
     let (credential, keys) = match key_of(ctx, tenant, &identity, unverified.kid(), facts)? {
@@ -59,13 +59,13 @@ pub(super) fn authenticate(
     let rules = AssertionRules {
         algorithms: &[],
         audiences: &[tenant.issuer.as_str()],
-        issuer: own_name,
+        issuer: &own_name,
         issuer_optional: false,
         leeway_seconds: LEEWAY_SECONDS,
         max_age_seconds: MAX_AGE_SECONDS,
         now: ctx.now,
         require_jti: true,
-        subject: Some(own_name),
+        subject: Some(&own_name),
         types: &[typ::CLIENT_AUTHENTICATION],
         untyped: true,
     };

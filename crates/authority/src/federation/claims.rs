@@ -24,7 +24,10 @@ pub struct ClaimFault {
 
 impl ClaimFault {
     pub(super) fn new(claim: &str, detail: impl Into<String>) -> Self {
-        Self { claim: claim.to_owned(), detail: detail.into() }
+        Self {
+            claim: claim.to_owned(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -59,11 +62,7 @@ pub(super) fn environment(claims: &Map<String, Value>, path: &str) -> Option<Env
 }
 
 /// A run of which only the issuer is known yet.
-pub(super) fn blank(
-    provider: &str,
-    issuer_id: Id<id::Issuer>,
-    claims: &Map<String, Value>,
-) -> Run {
+pub(super) fn blank(provider: &str, issuer_id: Id<id::Issuer>, claims: &Map<String, Value>) -> Run {
     Run {
         key: String::new(),
         assurance: RunAssurance::Verified,
@@ -90,7 +89,10 @@ pub(super) fn blank(
 pub(super) fn keyed(mut run: Run, issuer_id: Id<id::Issuer>) -> Run {
     let mut key = issuer_id.to_string();
     let parts = [&run.project, &run.run_id, &run.attempt];
-    let last = parts.iter().rposition(|part| part.is_some()).map_or(0, |last| last + 1);
+    let last = parts
+        .iter()
+        .rposition(|part| part.is_some())
+        .map_or(0, |last| last + 1);
     for part in parts.into_iter().take(last) {
         key.push('/');
         escape(part.as_deref().unwrap_or_default(), &mut key);

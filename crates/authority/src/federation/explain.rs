@@ -3,20 +3,20 @@
 //! It consumes nothing and decides nothing: what it says follows the same profiles as
 //! [`super::verify_run`], and it never repeats the token.
 
-use countersign_crypto::{
-    assertion::{self, AssertionError},
-    jose::{KeySet, SignatureError, Unverified},
-};
+mod checks;
+
+use countersign_crypto::jose::{KeySet, Unverified};
 use countersign_model::{
-    Id, LEEWAY_SECONDS, Timestamp, id,
+    Id, Timestamp, id,
     name::EnvironmentName,
     registry::IssuerDoc,
-    trust::{ClaimCheck, TrustRule, claim},
+    trust::{ClaimCheck, TrustRule},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Profile, matching, profile, spiffe, verify};
+use super::{matching, profile};
+use checks::{find_issuer, issuer_check, issuer_checks};
 
 /// What is explained.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,12 @@ pub fn explain(presented: Presented<'_>, trusted: &Trusted<'_>) -> Explanation {
     };
     let form = match token {
         Some(_) => Check::new("form", Outcome::Passed, "a compact JWS", "one"),
-        None => Check::new("form", Outcome::NotChecked, "a compact JWS", "the claims of an attempt; its token is not kept"),
+        None => Check::new(
+            "form",
+            Outcome::NotChecked,
+            "a compact JWS",
+            "the claims of an attempt; its token is not kept",
+        ),
     };
     let mut checks = vec![form];
     let issuer = find_issuer(token.as_ref(), claims, trusted);
@@ -142,7 +147,9 @@ pub fn explain(presented: Presented<'_>, trusted: &Trusted<'_>) -> Explanation {
     }
     let rules = explain_rules(claims, trusted, issuer);
     let closest = closest(&rules);
-    let could_also_match = closest.map(|one| other_runs(one, trusted)).unwrap_or_default();
+    let could_also_match = closest
+        .map(|one| other_runs(one, trusted))
+        .unwrap_or_default();
     let checked = checks.iter().all(|check| check.outcome == Outcome::Passed);
     let accepted = checked && rules.iter().any(|rule| rule.matched);
     let next_step = next_step(&checks, &rules, closest, trusted, accepted);
@@ -158,12 +165,31 @@ pub fn explain(presented: Presented<'_>, trusted: &Trusted<'_>) -> Explanation {
 }
 
 impl Check {
-    fn new(name: &str, outcome: Outcome, expected: impl Into<String>, got: impl AsRef<str>) -> Self {
-        Self { name: name.to_owned(), outcome, expected: expected.into(), got: shown(got.as_ref()) }
+    fn new(
+        name: &str,
+        outcome: Outcome,
+        expected: impl Into<String>,
+        got: impl AsRef<str>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            outcome,
+            expected: expected.into(),
+            got: shown(got.as_ref()),
+        }
     }
 
     fn of(name: &str, holds: bool, expected: impl Into<String>, got: impl AsRef<str>) -> Self {
-        Self::new(name, if holds { Outcome::Passed } else { Outcome::Failed }, expected, got)
+        Self::new(
+            name,
+            if holds {
+                Outcome::Passed
+            } else {
+                Outcome::Failed
+            },
+            expected,
+            got,
+        )
     }
 }
 
@@ -179,171 +205,6 @@ fn malformed(reason: &str) -> Explanation {
     }
 }
 
-/// The issuer whose keys signed; else one of the right name.
-fn find_issuer<'a>(
-    token: Option<&Unverified>,
-    claims: &Map<String, Value>,
-    trusted: &Trusted<'a>,
-) -> Option<KnownIssuer<'a>> {
-    let (iss, sub) = (claim(claims, "iss"), claim(claims, "sub"));
-    let named = |issuer: &KnownIssuer<'_>| {
-        if profile(issuer.doc.profile).names_issuer() {
-            iss.as_deref() == Some(&issuer.doc.url)
-        } else {
-            spiffe::is_of(issuer.doc, sub.as_deref())
-        }
-    };
-    let candidates = || trusted.issuers.iter().copied().filter(|issuer| named(issuer));
-    let signed = token.and_then(|token| {
-        candidates().find(|issuer| signature(token, trusted, *issuer).outcome == Outcome::Passed)
-    });
-    signed.or_else(|| candidates().next())
-}
-
-fn issuer_check(
-    claims: &Map<String, Value>,
-    trusted: &Trusted<'_>,
-    found: Option<KnownIssuer<'_>>,
-) -> Check {
-    let got = claim(claims, "iss").unwrap_or_else(|| "absent".to_owned());
-    let expected: Vec<_> = trusted
-        .issuers
-        .iter()
-        .map(|issuer| match (&issuer.doc.trust_domain, profile(issuer.doc.profile).names_issuer()) {
-            (Some(domain), false) => format!("a subject in `spiffe://{domain}`"),
-            _ => format!("`{}`", issuer.doc.url),
-        })
-        .collect();
-    let expected = if expected.is_empty() { "an issuer that a rule of the identity names".to_owned() } else { expected.join(" or ") };
-    Check::of("issuer", found.is_some(), expected, got)
-}
-
-fn issuer_checks(
-    token: Option<&Unverified>,
-    claims: &Map<String, Value>,
-    trusted: &Trusted<'_>,
-    issuer: KnownIssuer<'_>,
-) -> Vec<Check> {
-    let profile = profile(issuer.doc.profile);
-    let mut checks = Vec::new();
-    match token {
-        Some(token) => {
-            checks.push(algorithm(token, profile));
-            checks.push(token_type(token));
-            checks.push(signature(token, trusted, issuer));
-        }
-        None => checks.push(Check::new("signature", Outcome::NotChecked, "a key of the issuer", "the token is not kept")),
-    }
-    checks.push(audience(claims, trusted, issuer, profile));
-    checks.extend(times(claims, trusted.now, profile.max_life_seconds(issuer.doc)));
-    if let Err(fault) = profile.check(issuer.doc, claims) {
-        checks.push(Check::new(&fault.claim, Outcome::Failed, "what the platform sends", &fault.detail));
-    } else if let Err(fault) = profile.run(issuer.id, issuer.doc, claims) {
-        checks.push(Check::new(&fault.claim, Outcome::Failed, "a run", &fault.detail));
-    }
-    checks
-}
-
-fn algorithm(token: &Unverified, profile: &dyn Profile) -> Check {
-    let allowed = profile.algorithms();
-    let names: Vec<_> = allowed.iter().map(|alg| alg.name()).collect();
-    Check::of("alg", allowed.contains(&token.alg()), names.join(" or "), token.alg().name())
-}
-
-fn token_type(token: &Unverified) -> Check {
-    // Any type but these is another kind of token; verification has the last word.
-    let usual = ["JWT", "JOSE", "authorization-grant+jwt"];
-    let fits = token.typ().is_none_or(|typ| {
-        let bare = typ.strip_prefix("application/").unwrap_or(typ);
-        usual.iter().any(|usual| usual.eq_ignore_ascii_case(bare))
-    });
-    Check::of("typ", fits, "`JWT` or nothing", token.typ().unwrap_or("nothing"))
-}
-
-fn signature(token: &Unverified, trusted: &Trusted<'_>, issuer: KnownIssuer<'_>) -> Check {
-    let keys = match issuer.keys {
-        Ok(keys) => keys,
-        Err(why) => return Check::new("signature", Outcome::NotChecked, "a key of the issuer", why),
-    };
-    let kid = token.kid().unwrap_or("(unnamed)");
-    let profile = profile(issuer.doc.profile);
-    let key = keys.find(token.kid(), token.alg());
-    if key.is_some_and(|key| !profile.takes_key(key.jwk())) {
-        return Check::new("signature", Outcome::Failed, "a key for this kind of token", kid);
-    }
-    let audience = super::audience(issuer.doc, trusted.tenant_issuer);
-    let audiences = [audience];
-    let rules = verify::assertion_rules(issuer.doc, token.issuer_hint(), &audiences, trusted.now);
-    match assertion::verify(token.clone(), keys, &rules) {
-        Err(AssertionError::Signature(SignatureError::UnknownKey { .. })) => {
-            let names: Vec<_> = keys.keys().iter().map(|key| format!("`{}`", key.kid())).collect();
-            let mut expected = format!("one of the keys {}", names.join(", "));
-            if names.is_empty() {
-                "a key, but the issuer's set has none that fits".clone_into(&mut expected);
-            }
-            Check::new("signature", Outcome::Failed, expected, format!("the key `{kid}`"))
-        }
-        Err(AssertionError::Signature(_)) => {
-            Check::new("signature", Outcome::Failed, "the key's own signature", format!("another, under the name `{kid}`"))
-        }
-        Err(AssertionError::Mismatch { claim: "alg" | "iss" | "typ", .. }) => {
-            Check::new("signature", Outcome::NotChecked, "a key of the issuer", "stopped before: see the checks that failed")
-        }
-        // What else is wrong is found after the signature.
-        Ok(_) | Err(_) => Check::new("signature", Outcome::Passed, "a key of the issuer", format!("the key `{kid}`")),
-    }
-}
-
-fn audience(
-    claims: &Map<String, Value>,
-    trusted: &Trusted<'_>,
-    issuer: KnownIssuer<'_>,
-    profile: &dyn Profile,
-) -> Check {
-    let expected = super::audience(issuer.doc, trusted.tenant_issuer);
-    if let Some(why) = profile.refuses_audience(issuer.doc, expected) {
-        return Check::new("audience", Outcome::Failed, "an audience of one's own", format!("the issuer's record says `{expected}`: {why}"));
-    }
-    let (holds, got) = match claims.get("aud") {
-        Some(Value::String(one)) => (one == expected, one.clone()),
-        Some(Value::Array(several)) => {
-            let sole = matches!(several.as_slice(), [Value::String(one)] if one == expected);
-            (sole, Value::Array(several.clone()).to_string())
-        }
-        Some(other) => (false, other.to_string()),
-        None => (false, "absent".to_owned()),
-    };
-    Check::of("audience", holds, format!("`{expected}` alone"), got)
-}
-
-fn times(claims: &Map<String, Value>, now: Timestamp, max_life_seconds: i64) -> Vec<Check> {
-    // The gate refused times that are no numbers; a kept attempt's are what they were.
-    #[expect(clippy::cast_possible_truncation, reason = "seconds of this age of the world")]
-    let seconds = |name: &str| {
-        let value = claims.get(name)?;
-        value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
-    };
-    let shown = |at: Option<i64>| at.map_or_else(|| "absent".to_owned(), |at| Timestamp::from_seconds(at).to_string());
-    let (exp, iat) = (seconds("exp"), seconds("iat"));
-    let alive = exp.is_some_and(|exp| now.seconds() < exp.saturating_add(LEEWAY_SECONDS));
-    let mut checks = vec![Check::of("expiry", alive, format!("after {now}"), shown(exp))];
-    let latest = now.seconds().saturating_add(LEEWAY_SECONDS);
-    for (name, label) in [("iat", "issued"), ("nbf", "not before")] {
-        if let Some(at) = seconds(name) {
-            checks.push(Check::of(label, at <= latest, format!("at most {}", Timestamp::from_seconds(latest)), shown(Some(at))));
-        }
-    }
-    if let Some(exp) = exp {
-        let (life, slack) = match iat {
-            Some(iat) => (exp.saturating_sub(iat), 0),
-            None => (exp.saturating_sub(now.seconds()), LEEWAY_SECONDS),
-        };
-        let holds = life <= max_life_seconds.saturating_add(slack) && (life > 0 || slack > 0);
-        checks.push(Check::of("life", holds, format!("at most {max_life_seconds} seconds"), format!("{life} seconds")));
-    }
-    checks
-}
-
 fn explain_rules(
     claims: &Map<String, Value>,
     trusted: &Trusted<'_>,
@@ -357,14 +218,19 @@ fn explain_rules(
         };
         let claims: Vec<_> = claims
             .into_iter()
-            .map(|check| ClaimCheck { got: check.got.as_deref().map(shown), ..check })
+            .map(|check| ClaimCheck {
+                got: check.got.as_deref().map(shown),
+                ..check
+            })
             .collect();
         RuleExplanation {
             credential_id: *credential_id,
             issuer_id: rule.issuer_id,
             of_this_issuer,
             environments: rule.environments.clone(),
-            matched: of_this_issuer && !rule.matches.is_empty() && claims.iter().all(|check| check.matched),
+            matched: of_this_issuer
+                && !rule.matches.is_empty()
+                && claims.iter().all(|check| check.matched),
             claims,
         }
     };
@@ -381,10 +247,18 @@ fn closest(rules: &[RuleExplanation]) -> Option<&RuleExplanation> {
 }
 
 fn other_runs(closest: &RuleExplanation, trusted: &Trusted<'_>) -> Vec<String> {
-    let rule = trusted.rules.iter().find(|(id, _)| *id == closest.credential_id);
-    let issuer = trusted.issuers.iter().find(|issuer| issuer.id == closest.issuer_id);
+    let rule = trusted
+        .rules
+        .iter()
+        .find(|(id, _)| *id == closest.credential_id);
+    let issuer = trusted
+        .issuers
+        .iter()
+        .find(|issuer| issuer.id == closest.issuer_id);
     match (rule, issuer) {
-        (Some((_, rule)), Some(issuer)) => profile(issuer.doc.profile).also_matching(issuer.doc, rule),
+        (Some((_, rule)), Some(issuer)) => {
+            profile(issuer.doc.profile).also_matching(issuer.doc, rule)
+        }
         _ => Vec::new(),
     }
 }
@@ -410,13 +284,24 @@ fn next_step(
         };
     }
     let Some(closest) = closest.filter(|rule| rule.of_this_issuer) else {
-        let what = if rules.is_empty() { "the identity has no trust rule" } else { "none of its trust rules is about this issuer" };
+        let what = if rules.is_empty() {
+            "the identity has no trust rule"
+        } else {
+            "none of its trust rules is about this issuer"
+        };
         return format!("add a trust rule: {what}");
     };
     match closest.claims.iter().find(|check| !check.matched) {
         Some(wrong) => {
-            let got = wrong.got.as_deref().map_or_else(|| "is absent".to_owned(), |got| format!("is `{got}`"));
-            format!("run where `{}` is {}, or change the rule: in this run it {got}", wrong.claim, one_of(&wrong.expected))
+            let got = wrong
+                .got
+                .as_deref()
+                .map_or_else(|| "is absent".to_owned(), |got| format!("is `{got}`"));
+            format!(
+                "run where `{}` is {}, or change the rule: in this run it {got}",
+                wrong.claim,
+                one_of(&wrong.expected)
+            )
         }
         None if accepted => "nothing: this run is accepted".to_owned(),
         None => "nothing in the rules: what was not checked here decides".to_owned(),
@@ -424,12 +309,22 @@ fn next_step(
 }
 
 fn one_of(values: &[String]) -> String {
-    values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ")
+    values
+        .iter()
+        .map(|value| format!("`{value}`"))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// Cut, and without what could disturb a terminal.
 fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() || BIDI.contains(&c) { '\u{fffd}' } else { c };
+    let plain = |c: char| {
+        if c.is_control() || BIDI.contains(&c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.chars().take(MAX_SHOWN_CHARACTERS).map(plain).collect()
 }
 

@@ -27,7 +27,8 @@ impl Claims {
     pub fn shifted(mut self, seconds: i64) -> Self {
         for name in ["iat", "nbf", "exp"] {
             if let Some(time) = self.0.get(name).and_then(Value::as_i64) {
-                self.0.insert(name.to_owned(), Value::from(time.saturating_add(seconds)));
+                self.0
+                    .insert(name.to_owned(), Value::from(time.saturating_add(seconds)));
             }
         }
         self
@@ -182,5 +183,8 @@ pub fn spiffe(at: Timestamp, trust_domain: &str, audience: &str) -> Claims {
 /// The smallest legal JWT-SVID: subject, audience and expiry.
 #[must_use]
 pub fn spiffe_minimal(at: Timestamp, trust_domain: &str, audience: &str) -> Claims {
-    spiffe(at, trust_domain, audience).without("iat").without("iss").without("jti")
+    spiffe(at, trust_domain, audience)
+        .without("iat")
+        .without("iss")
+        .without("jti")
 }

@@ -1,4 +1,4 @@
-//! Any other OpenID Connect issuer: configuration, and what is [known](super::known) of it.
+//! Any other issuer of OIDC tokens: configuration, and what `known.rs` has on it.
 
 use countersign_crypto::jose::Alg;
 use countersign_model::{
@@ -46,10 +46,15 @@ impl Profile for Generic {
 
     fn lint_issuer(&self, issuer: &IssuerDoc) -> Vec<LintError> {
         let shared = ["common", "organizations", "consumers"];
-        let directory = issuer.url.strip_prefix("https://login.microsoftonline.com/");
+        let directory = issuer
+            .url
+            .strip_prefix("https://login.microsoftonline.com/");
         let directory = directory.and_then(|rest| rest.split('/').next());
         if directory.is_some_and(|directory| shared.contains(&directory)) {
-            return vec![LintError::new("url", "is shared by every directory: name your own by its id")];
+            return vec![LintError::new(
+                "url",
+                "is shared by every directory: name your own by its id",
+            )];
         }
         Vec::new()
     }
@@ -98,7 +103,10 @@ impl Profile for Generic {
         let known = known(&issuer.url);
         // Of an issuer that nothing is known of, a claim that is an id by its name will do.
         let by_name = known.provider == "oidc"
-            && rule.matches.keys().any(|claim| is_id(claim) && !self.caller_chosen(issuer, claim));
+            && rule
+                .matches
+                .keys()
+                .any(|claim| is_id(claim) && !self.caller_chosen(issuer, claim));
         by_name || known.pins.iter().any(|set| set.iter().all(has))
     }
 
@@ -141,7 +149,10 @@ impl Profile for Generic {
                 others.push("whatever else runs under this subject".to_owned());
             }
         } else if !self.bound(issuer, rule) {
-            others.push(format!("runs on any ref: none of {} is pinned", list(known.binders)));
+            others.push(format!(
+                "runs on any ref: none of {} is pinned",
+                list(known.binders)
+            ));
         }
         if known.provider == "circleci" {
             others.push("no fork: its `vcs-origin` is another".to_owned());
@@ -154,7 +165,9 @@ impl Profile for Generic {
 }
 
 fn pins_place(rule: &TrustRule) -> bool {
-    ["environment", "ref"].iter().any(|claim| rule.matches.contains_key(*claim))
+    ["environment", "ref"]
+        .iter()
+        .any(|claim| rule.matches.contains_key(*claim))
 }
 
 /// Whether the text is in the list; an entry that ends in `*` is a prefix.
@@ -173,5 +186,9 @@ fn is_id(claim: &str) -> bool {
 }
 
 fn list(claims: &[&str]) -> String {
-    claims.iter().map(|claim| format!("`{claim}`")).collect::<Vec<_>>().join(", ")
+    claims
+        .iter()
+        .map(|claim| format!("`{claim}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -41,7 +41,11 @@ impl<'a> ImmutableSubject<'a> {
         };
         let well_formed = name(owner) && name(repository) && !context.is_empty();
         let ids = is_number(owner_id) && is_number(repository_id);
-        (well_formed && ids).then_some(Self { owner_id, repository_id, context })
+        (well_formed && ids).then_some(Self {
+            owner_id,
+            repository_id,
+            context,
+        })
     }
 }
 
@@ -78,9 +82,9 @@ impl Profile for Github {
         // A subject that an organisation has customised says nothing here.
         let subject = text(claims, "sub").unwrap_or_default();
         match ImmutableSubject::parse(&subject) {
-            Some(of) if of.repository_id != repository_id || of.owner_id != owner_id => {
-                Err(ClaimFault::new("sub", "names another repository than `repository_id`"))
-            }
+            Some(of) if of.repository_id != repository_id || of.owner_id != owner_id => Err(
+                ClaimFault::new("sub", "names another repository than `repository_id`"),
+            ),
             Some(_) | None => Ok(()),
         }
     }
@@ -121,7 +125,9 @@ impl Profile for Github {
             return Vec::new();
         }
         let got = claim(claims, "event_name");
-        let outside = got.as_deref().is_none_or(|event| OUTSIDE_EVENTS.contains(&event));
+        let outside = got
+            .as_deref()
+            .is_none_or(|event| OUTSIDE_EVENTS.contains(&event));
         vec![ClaimCheck {
             claim: "event_name".to_owned(),
             expected: vec!["an event that only members of the repository start".to_owned()],
@@ -156,7 +162,9 @@ impl Profile for Github {
                 context.starts_with("environment:") || context.starts_with("ref:")
             })
         };
-        self.binders(issuer).iter().any(|claim| rule.matches.contains_key(*claim))
+        self.binders(issuer)
+            .iter()
+            .any(|claim| rule.matches.contains_key(*claim))
             || subjects(rule, of_place)
     }
 
@@ -175,7 +183,11 @@ impl Profile for Github {
         let pins = |claim: &str| rule.matches.contains_key(claim);
         let mut warnings = Vec::new();
         if let Some(events) = rule.matches.get("event_name") {
-            for event in events.values().iter().filter(|e| OUTSIDE_EVENTS.contains(&e.as_str())) {
+            for event in events
+                .values()
+                .iter()
+                .filter(|e| OUTSIDE_EVENTS.contains(&e.as_str()))
+            {
                 warnings.push(LintError::new(
                     "event_name",
                     format!("people outside the repository can start `{event}`, and it runs with the default branch as its ref"),
@@ -207,10 +219,13 @@ impl Profile for Github {
         let pins = |claim: &str| rule.matches.contains_key(claim);
         let mut others = Vec::new();
         if !pins("repository_id") && pins("repository_owner_id") {
-            others.push("every repository of the owner that calls this workflow, also one made tomorrow".to_owned());
+            others.push(
+                "every repository of the owner that calls this workflow, also one made tomorrow"
+                    .to_owned(),
+            );
         }
         match (pins("environment"), pins("ref")) {
-            (true, true) | (false, true) => {}
+            (_, true) => {}
             (true, false) => others.push(
                 "a job on any branch or tag that names the environment, unless the environment at GitHub admits certain branches only".to_owned(),
             ),
@@ -220,7 +235,9 @@ impl Profile for Github {
             others.push("any workflow file there, also one that is added later".to_owned());
         }
         if !pins("event_name") {
-            others.push("whatever starts the workflow, except events that outsiders can start".to_owned());
+            others.push(
+                "whatever starts the workflow, except events that outsiders can start".to_owned(),
+            );
         }
         if !pins("runner_environment") {
             others.push("jobs on self-hosted runners as well as on GitHub's own".to_owned());
@@ -239,7 +256,10 @@ impl Profile for Github {
 fn subjects(rule: &TrustRule, pass: impl Fn(Option<ImmutableSubject<'_>>) -> bool) -> bool {
     rule.matches.get("sub").is_some_and(|accepted| {
         let values = accepted.values();
-        !values.is_empty() && values.iter().all(|value| pass(ImmutableSubject::parse(value)))
+        !values.is_empty()
+            && values
+                .iter()
+                .all(|value| pass(ImmutableSubject::parse(value)))
     })
 }
 
@@ -275,8 +295,13 @@ mod tests {
 
     #[test]
     fn the_immutable_subject_is_read_strictly() {
-        let subject = ImmutableSubject::parse("repo:octo-org@123456/octo.repo@456789:environment:production");
-        let expected = ImmutableSubject { owner_id: "123456", repository_id: "456789", context: "environment:production" };
+        let subject =
+            ImmutableSubject::parse("repo:octo-org@123456/octo.repo@456789:environment:production");
+        let expected = ImmutableSubject {
+            owner_id: "123456",
+            repository_id: "456789",
+            context: "environment:production",
+        };
         assert_eq!(subject, Some(expected));
         for other in [
             "repo:octo-org/octo-repo:ref:refs/heads/main",

@@ -138,9 +138,11 @@ impl Profile for Gitlab {
         let pins = |claim: &str| rule.matches.contains_key(claim);
         let mut others = Vec::new();
         match (pins("environment"), pins("ref") || pins("ref_path")) {
-            (true, true) | (false, true) => {}
+            (_, true) => {}
             (true, false) => others.push("a job on any ref that names the environment".to_owned()),
-            (false, false) => others.push("a job on any branch, tag or merge request of the project".to_owned()),
+            (false, false) => {
+                others.push("a job on any branch, tag or merge request of the project".to_owned());
+            }
         }
         if pins("ref") && !pins("ref_type") && !pins("ref_path") {
             others.push("a tag as well as a branch of that name".to_owned());
@@ -149,7 +151,9 @@ impl Profile for Gitlab {
             others.push("unprotected refs: whoever may push can change the job".to_owned());
         }
         if !pins("pipeline_source") {
-            others.push("whatever starts the pipeline: a push, a schedule, a trigger, a person".to_owned());
+            others.push(
+                "whatever starts the pipeline: a push, a schedule, a trigger, a person".to_owned(),
+            );
         }
         if !pins("ci_config_ref_uri") && !pins("ci_config_sha") {
             others.push("any pipeline configuration on that ref".to_owned());

@@ -43,7 +43,10 @@ pub(super) struct RunClaims {
 
 /// The row of an issuer.
 pub(super) fn known(url: &str) -> &'static Known {
-    let under = |prefix: &str| url.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+    let under = |prefix: &str| {
+        url.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty())
+    };
     if url == "https://agent.buildkite.com" {
         &BUILDKITE
     } else if under("https://oidc.circleci.com/org/") {
@@ -79,7 +82,7 @@ const NO_CLAIMS: RunClaims = RunClaims {
     runner: "",
 };
 
-/// Any other issuer. OpenID Connect Core §2 lets nobody give a `sub` out again, so it may be pinned;
+/// Any other issuer. OIDC Core §2 lets nobody give a `sub` out again, so it may be pinned;
 /// so may a claim that is an id by its name.
 static ANY: Known = Known {
     provider: "oidc",
@@ -87,8 +90,17 @@ static ANY: Known = Known {
     binders: &[],
     subject_weakness: None,
     caller_chosen: &[
-        "actor", "at_hash", "azp", "build_number", "jti", "name", "nickname", "nonce", "run_id",
-        "run_number", "workflow",
+        "actor",
+        "at_hash",
+        "azp",
+        "build_number",
+        "jti",
+        "name",
+        "nickname",
+        "nonce",
+        "run_id",
+        "run_number",
+        "workflow",
     ],
     refused: &[],
     default_audiences: &[],
@@ -114,7 +126,14 @@ static BUILDKITE: Known = Known {
     pins: &[&["pipeline_id"]],
     binders: &["build_branch", "build_tag"],
     subject_weakness: Some("it holds slugs, which can be given up and taken by somebody else"),
-    caller_chosen: &["agent_tag:*", "build_source", "queue_key", "step_key", "build_number", "job_id"],
+    caller_chosen: &[
+        "agent_tag:*",
+        "build_source",
+        "queue_key",
+        "step_key",
+        "build_number",
+        "job_id",
+    ],
     refused: &[],
     default_audiences: &["https://buildkite.com/*"],
     replay: Discipline::Once,
@@ -135,7 +154,10 @@ static BUILDKITE: Known = Known {
 static CIRCLECI: Known = Known {
     provider: "circleci",
     // A fork's job may get a token of the project: only its origin tells.
-    pins: &[&["oidc.circleci.com/project-id", "oidc.circleci.com/vcs-origin"]],
+    pins: &[&[
+        "oidc.circleci.com/project-id",
+        "oidc.circleci.com/vcs-origin",
+    ]],
     binders: &["oidc.circleci.com/vcs-ref"],
     subject_weakness: Some("it names a user or holds no origin, depending on its version"),
     caller_chosen: &["oidc.circleci.com/context-ids", "oidc.circleci.com/job-id"],
@@ -206,7 +228,10 @@ static ENTRA: Known = Known {
     default_audiences: &["api://AzureADTokenExchange"],
     replay: Discipline::Bound,
     max_life_seconds: 86_400,
-    run: RunClaims { project: "oid", ..NO_CLAIMS },
+    run: RunClaims {
+        project: "oid",
+        ..NO_CLAIMS
+    },
 };
 
 static AZURE_DEVOPS: Known = Known {
@@ -235,7 +260,10 @@ static GOOGLE: Known = Known {
     default_audiences: &[],
     replay: Discipline::Bound,
     max_life_seconds: 3600,
-    run: RunClaims { run_id: "google.compute_engine.instance_id", ..NO_CLAIMS },
+    run: RunClaims {
+        run_id: "google.compute_engine.instance_id",
+        ..NO_CLAIMS
+    },
 };
 
 /// The issuer is one account's own, so its role names can be recycled only within the account.

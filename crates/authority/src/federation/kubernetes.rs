@@ -57,7 +57,10 @@ impl Profile for Kubernetes {
 
     fn check(&self, issuer: &IssuerDoc, claims: &Map<String, Value>) -> Result<(), ClaimFault> {
         if !matches!(issuer.keys, KeySource::Inline(_)) {
-            return Err(ClaimFault::new("iss", "is a cluster whose keys are not pinned"));
+            return Err(ClaimFault::new(
+                "iss",
+                "is a cluster whose keys are not pinned",
+            ));
         }
         let namespace = required(claims, NAMESPACE)?;
         let account = required(claims, "kubernetes.io.serviceaccount.name")?;
@@ -66,7 +69,10 @@ impl Profile for Kubernetes {
         if subject == format!("system:serviceaccount:{namespace}:{account}") {
             Ok(())
         } else {
-            Err(ClaimFault::new("sub", "names another service account than `kubernetes.io`"))
+            Err(ClaimFault::new(
+                "sub",
+                "names another service account than `kubernetes.io`",
+            ))
         }
     }
 
@@ -115,10 +121,12 @@ impl Profile for Kubernetes {
             others.push("every pod of the namespace that runs as this service account".to_owned());
         }
         others.push(
-            "a pod that is already gone, until its token expires: the cluster is not asked".to_owned(),
+            "a pod that is already gone, until its token expires: the cluster is not asked"
+                .to_owned(),
         );
         others.push(
-            "no other cluster, also one with the same issuer: its keys are not the pinned ones".to_owned(),
+            "no other cluster, also one with the same issuer: its keys are not the pinned ones"
+                .to_owned(),
         );
         others
     }

@@ -23,7 +23,10 @@ pub struct LintError {
 
 impl LintError {
     pub(super) fn new(claim: &str, message: impl Into<String>) -> Self {
-        Self { claim: claim.to_owned(), message: message.into() }
+        Self {
+            claim: claim.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -35,37 +38,58 @@ impl std::fmt::Display for LintError {
 
 /// Everything for which a rule must not be saved; empty for a good one.
 #[must_use]
-pub fn lint(
-    rule: &TrustRule,
-    issuer: &IssuerDoc,
-    protected: &[EnvironmentName],
-) -> Vec<LintError> {
+pub fn lint(rule: &TrustRule, issuer: &IssuerDoc, protected: &[EnvironmentName]) -> Vec<LintError> {
     let profile = profile(issuer.profile);
     let mut errors = BTreeSet::new();
     if rule.environments.is_empty() {
-        errors.insert(LintError::new("environments", "must name what a match may yield"));
+        errors.insert(LintError::new(
+            "environments",
+            "must name what a match may yield",
+        ));
     }
     if rule.matches.is_empty() {
         let pins = sentence(profile.pins(issuer));
-        errors.insert(LintError::new("match", format!("is empty: every run of the issuer would match; pin {pins}")));
+        errors.insert(LintError::new(
+            "match",
+            format!("is empty: every run of the issuer would match; pin {pins}"),
+        ));
         return errors.into_iter().collect();
     }
     if rule.matches.len() > MAX_CLAIMS {
-        errors.insert(LintError::new("match", format!("has more than {MAX_CLAIMS} claims")));
+        errors.insert(LintError::new(
+            "match",
+            format!("has more than {MAX_CLAIMS} claims"),
+        ));
     }
     for (claim, accepted) in &rule.matches {
         errors.extend(lint_name(claim));
         errors.extend(lint_values(claim, accepted));
     }
     errors.extend(lint_pins(rule, issuer, profile));
-    if protects(rule, protected) && !profile.binders(issuer).is_empty() && !profile.bound(issuer, rule)
+    if protects(rule, protected)
+        && !profile.binders(issuer).is_empty()
+        && !profile.bound(issuer, rule)
     {
         let binders = profile.binders(issuer);
-        let names: Vec<_> = rule.environments.iter().filter(|name| protected.contains(name)).collect();
-        let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let names: Vec<_> = rule
+            .environments
+            .iter()
+            .filter(|name| protected.contains(name))
+            .collect();
+        let names = names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         for claim in binders.iter().take(1) {
-            let or = binders.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or ");
-            let message = format!("must be pinned, or another of {or}: the rule yields {names}, which is protected, and without it any branch would do");
+            let or = binders
+                .iter()
+                .map(|one| format!("`{one}`"))
+                .collect::<Vec<_>>()
+                .join(" or ");
+            let message = format!(
+                "must be pinned, or another of {or}: the rule yields {names}, which is protected, and without it any branch would do"
+            );
             errors.insert(LintError::new(claim, message));
         }
     }
@@ -82,7 +106,11 @@ pub fn warnings(
 ) -> Vec<LintError> {
     let profile = profile(issuer.profile);
     let mut warnings = profile.warnings(issuer, rule, protects(rule, protected));
-    for claim in rule.matches.keys().filter(|claim| profile.caller_chosen(issuer, claim)) {
+    for claim in rule
+        .matches
+        .keys()
+        .filter(|claim| profile.caller_chosen(issuer, claim))
+    {
         warnings.push(LintError::new(
             claim,
             "is chosen by whoever writes or triggers the job: it narrows nothing for somebody who means harm",
@@ -119,17 +147,26 @@ pub fn lint_issuer(
     }
     match inline_keys(issuer) {
         Ok(Some(keys)) if !keys.keys().iter().any(|key| profile.takes_key(key.jwk())) => {
-            errors.push(LintError::new("keys", "holds no key that the platform's tokens can be signed with"));
+            errors.push(LintError::new(
+                "keys",
+                "holds no key that the platform's tokens can be signed with",
+            ));
         }
         Ok(_) => {}
         Err(error) => errors.push(LintError::new("keys", error.to_string())),
     }
     if issuer.url == tenant_issuer {
-        errors.push(LintError::new("url", "is this server: its own tokens are no run identities"));
+        errors.push(LintError::new(
+            "url",
+            "is this server: its own tokens are no run identities",
+        ));
     }
     let audience = super::audience(issuer, tenant_issuer);
     if let Some(why) = profile.refuses_audience(issuer, audience) {
-        errors.push(LintError::new("audience", format!("must not be `{audience}`: {why}")));
+        errors.push(LintError::new(
+            "audience",
+            format!("must not be `{audience}`: {why}"),
+        ));
     }
     if audience.is_empty() {
         errors.push(LintError::new("audience", "must not be empty"));
@@ -140,7 +177,10 @@ pub fn lint_issuer(
 /// A trust domain whose keys come from here needs no address.
 fn is_spiffe_without_url(issuer: &IssuerDoc, profile: &dyn Profile) -> bool {
     !profile.names_issuer()
-        && !matches!(issuer.keys, countersign_model::registry::KeySource::Discovery)
+        && !matches!(
+            issuer.keys,
+            countersign_model::registry::KeySource::Discovery
+        )
         && issuer.trust_domain.as_ref().is_some_and(|domain| {
             issuer.url.is_empty() || issuer.url == format!("spiffe://{domain}")
         })
@@ -148,7 +188,9 @@ fn is_spiffe_without_url(issuer: &IssuerDoc, profile: &dyn Profile) -> bool {
 
 fn lint_url(field: &str, text: &str, allow_loopback: bool) -> Option<LintError> {
     let error = |message: &str| Some(LintError::new(field, message));
-    let Ok(url) = Url::parse(text) else { return error("is not an absolute URL") };
+    let Ok(url) = Url::parse(text) else {
+        return error("is not an absolute URL");
+    };
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
@@ -163,7 +205,9 @@ fn lint_url(field: &str, text: &str, allow_loopback: bool) -> Option<LintError> 
     }
     match (url.scheme(), loopback) {
         ("https" | "http", true) if !allow_loopback => {
-            return error("is on loopback: only `federation.allow_loopback_issuers` lets a test issuer in");
+            return error(
+                "is on loopback: only `federation.allow_loopback_issuers` lets a test issuer in",
+            );
         }
         ("https", _) | ("http", true) => {}
         _ => return error("must begin with `https://`"),
@@ -171,14 +215,21 @@ fn lint_url(field: &str, text: &str, allow_loopback: bool) -> Option<LintError> 
     // `iss` is compared byte for byte: what a browser would make of another spelling is no help.
     let canonical = url.as_str();
     let same = canonical == text || canonical.strip_suffix('/') == Some(text);
-    if same { None } else { error("is not in its plain spelling: lower case, without default port or dots in the path") }
+    if same {
+        None
+    } else {
+        error("is not in its plain spelling: lower case, without default port or dots in the path")
+    }
 }
 
 fn lint_name(claim: &str) -> Vec<LintError> {
     let mut errors = Vec::new();
     let last = claim.rsplit('.').next().unwrap_or(claim);
     if VOLATILE.contains(&claim) {
-        errors.push(LintError::new(claim, "is another one in every token: it cannot be pinned"));
+        errors.push(LintError::new(
+            claim,
+            "is another one in every token: it cannot be pinned",
+        ));
     }
     if EMAIL_LIKE.contains(&last) {
         errors.push(LintError::new(
@@ -199,19 +250,31 @@ fn lint_values(claim: &str, accepted: &Accepted) -> Vec<LintError> {
         errors.push(LintError::new(claim, "has no value: nothing would match"));
     }
     if values.len() > MAX_VALUES {
-        errors.push(LintError::new(claim, format!("has more than {MAX_VALUES} values")));
+        errors.push(LintError::new(
+            claim,
+            format!("has more than {MAX_VALUES} values"),
+        ));
     }
     for value in values {
         if value.is_empty() {
-            errors.push(LintError::new(claim, "has an empty value: a claim that is not there must not match"));
+            errors.push(LintError::new(
+                claim,
+                "has an empty value: a claim that is not there must not match",
+            ));
         } else if has_wildcard(value) {
             errors.push(LintError::new(
                 claim,
                 "has a wildcard: values are compared whole, because a pattern also matches names that \
                  somebody else registers later; list each value",
             ));
-        } else if value.trim() != value || value.chars().any(char::is_control) || value.len() > MAX_VALUE_BYTES {
-            errors.push(LintError::new(claim, "has a value with white space around it, control characters, or too many bytes"));
+        } else if value.trim() != value
+            || value.chars().any(char::is_control)
+            || value.len() > MAX_VALUE_BYTES
+        {
+            errors.push(LintError::new(
+                claim,
+                "has a value with white space around it, control characters, or too many bytes",
+            ));
         }
     }
     errors
@@ -223,12 +286,17 @@ fn lint_pins(rule: &TrustRule, issuer: &IssuerDoc, profile: &dyn Profile) -> Opt
     }
     let pins = sentence(profile.pins(issuer));
     let claims: Vec<_> = rule.matches.keys().map(String::as_str).collect();
-    let told = |claim: &&str| *claim == "iss" || *claim == "aud" || profile.caller_chosen(issuer, claim);
+    let told =
+        |claim: &&str| *claim == "iss" || *claim == "aud" || profile.caller_chosen(issuer, claim);
     if let (["sub"], Some(weakness)) = (claims.as_slice(), profile.subject_weakness(issuer)) {
-        return Some(LintError::new("sub", format!("alone is not enough: {weakness}; pin {pins}")));
+        return Some(LintError::new(
+            "sub",
+            format!("alone is not enough: {weakness}; pin {pins}"),
+        ));
     }
     if claims.iter().all(told) {
-        let message = format!("trusts only what whoever writes or triggers the job can choose; pin {pins}");
+        let message =
+            format!("trusts only what whoever writes or triggers the job can choose; pin {pins}");
         return Some(LintError::new("match", message));
     }
     let message = format!(
@@ -238,7 +306,9 @@ fn lint_pins(rule: &TrustRule, issuer: &IssuerDoc, profile: &dyn Profile) -> Opt
 }
 
 fn protects(rule: &TrustRule, protected: &[EnvironmentName]) -> bool {
-    rule.environments.iter().any(|name| protected.contains(name))
+    rule.environments
+        .iter()
+        .any(|name| protected.contains(name))
 }
 
 fn has_wildcard(text: &str) -> bool {
@@ -249,9 +319,18 @@ fn has_wildcard(text: &str) -> bool {
 fn sentence(pins: &[&[&str]]) -> String {
     let sets: Vec<_> = pins
         .iter()
-        .map(|set| set.iter().map(|claim| format!("`{claim}`")).collect::<Vec<_>>().join(" and "))
+        .map(|set| {
+            set.iter()
+                .map(|claim| format!("`{claim}`"))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        })
         .collect();
-    if sets.is_empty() { "ids, which this issuer's tokens do not have".to_owned() } else { sets.join(", or ") }
+    if sets.is_empty() {
+        "ids, which this issuer's tokens do not have".to_owned()
+    } else {
+        sets.join(", or ")
+    }
 }
 
 /// As many as a token could sensibly be compared on.
@@ -264,5 +343,11 @@ const MAX_VALUE_BYTES: usize = 1024;
 const VOLATILE: [&str; 5] = ["exp", "iat", "jti", "nbf", "nonce"];
 
 /// How people are reached, which is not who they are.
-const EMAIL_LIKE: [&str; 6] =
-    ["email", "email_verified", "preferred_username", "unique_name", "upn", "user_email"];
+const EMAIL_LIKE: [&str; 6] = [
+    "email",
+    "email_verified",
+    "preferred_username",
+    "unique_name",
+    "upn",
+    "user_email",
+];

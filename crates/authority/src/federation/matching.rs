@@ -54,9 +54,15 @@ pub fn matching_rules<'a>(
         .filter(|(_, rule)| {
             rule.issuer_id == run.issuer_id()
                 && rule.matches(run.claims())
-                && profile.conditions(issuer, rule, run.claims()).iter().all(|check| check.matched)
+                && profile
+                    .conditions(issuer, rule, run.claims())
+                    .iter()
+                    .all(|check| check.matched)
         })
-        .map(|(credential_id, rule)| Matched { credential_id: *credential_id, rule })
+        .map(|(credential_id, rule)| Matched {
+            credential_id: *credential_id,
+            rule,
+        })
         .collect()
 }
 
@@ -74,9 +80,14 @@ pub fn choose_environment(
     protected: &[EnvironmentName],
 ) -> Result<Chosen, EnvironmentChoice> {
     let stated = run.run().environment.as_ref();
-    let yields = |name: &EnvironmentName| matched.iter().find(|one| one.rule.environments.contains(name));
+    let yields = |name: &EnvironmentName| {
+        matched
+            .iter()
+            .find(|one| one.rule.environments.contains(name))
+    };
     let elsewhere = |name: &EnvironmentName| {
-        protected.contains(name) && stated.is_some_and(|stated| stated != name && yields(stated).is_some())
+        protected.contains(name)
+            && stated.is_some_and(|stated| stated != name && yields(stated).is_some())
     };
     let mut possible: Vec<&EnvironmentName> = Vec::new();
     for name in matched.iter().flat_map(|one| &one.rule.environments) {
@@ -89,13 +100,16 @@ pub fn choose_environment(
         (Some(_), _) | (None, []) => return Err(EnvironmentChoice::NotYielded),
         (None, [only]) => only,
         (None, several) => {
-            return Err(EnvironmentChoice::Unchosen(several.iter().map(|name| (*name).clone()).collect()));
+            return Err(EnvironmentChoice::Unchosen(
+                several.iter().map(|name| (*name).clone()).collect(),
+            ));
         }
     };
     match yields(environment) {
-        Some(one) => {
-            Ok(Chosen { credential_id: one.credential_id, environment: environment.clone() })
-        }
+        Some(one) => Ok(Chosen {
+            credential_id: one.credential_id,
+            environment: environment.clone(),
+        }),
         None => Err(EnvironmentChoice::NotYielded),
     }
 }
@@ -113,5 +127,9 @@ pub(super) fn checks(
 }
 
 fn listed(names: &[EnvironmentName]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

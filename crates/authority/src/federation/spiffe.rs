@@ -5,7 +5,7 @@ use countersign_model::{
     Id, id,
     registry::IssuerDoc,
     run::Run,
-    trust::TrustRule,
+    trust::{Accepted, TrustRule},
 };
 use serde_json::{Map, Value};
 
@@ -55,7 +55,10 @@ impl Profile for Spiffe {
                 "trust_domain",
                 "must be lower-case letters, digits and `.-_`, without `spiffe://`",
             )],
-            None => vec![LintError::new("trust_domain", "must be stated, such as `prod.example.com`")],
+            None => vec![LintError::new(
+                "trust_domain",
+                "must be stated, such as `prod.example.com`",
+            )],
         }
     }
 
@@ -96,16 +99,17 @@ impl Profile for Spiffe {
     }
 
     fn lint(&self, issuer: &IssuerDoc, rule: &TrustRule) -> Vec<LintError> {
-        let subjects = rule.matches.get("sub").map(|accepted| accepted.values());
+        let subjects = rule.matches.get("sub").map(Accepted::values);
         let domain = issuer.trust_domain.as_deref().unwrap_or_default();
-        let of_this_domain =
-            |id: &str| parse_id(id).is_some_and(|(found, _)| found == domain);
+        let of_this_domain = |id: &str| parse_id(id).is_some_and(|(found, _)| found == domain);
         subjects
             .unwrap_or_default()
             .iter()
             .filter(|id| !of_this_domain(id))
             .map(|_| {
-                let example = format!("must be a SPIFFE ID such as `spiffe://{domain}/ns/payments/sa/settler`");
+                let example = format!(
+                    "must be a SPIFFE ID such as `spiffe://{domain}/ns/payments/sa/settler`"
+                );
                 LintError::new("sub", example)
             })
             .collect()
@@ -128,7 +132,9 @@ pub(super) fn is_of(issuer: &IssuerDoc, subject: Option<&str>) -> bool {
 /// The trust domain and path of the SPIFFE ID of a workload (SPIFFE-ID §2). It is in canonical form
 /// or nothing: no port, query, fragment, percent-encoding, empty or relative segment.
 fn parse_id(id: &str) -> Option<(&str, &str)> {
-    let rest = id.strip_prefix("spiffe://").filter(|_| id.len() <= MAX_ID_BYTES)?;
+    let rest = id
+        .strip_prefix("spiffe://")
+        .filter(|_| id.len() <= MAX_ID_BYTES)?;
     let (domain, path) = rest.split_at(rest.find('/')?);
     let segment = |segment: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
@@ -153,7 +159,10 @@ mod tests {
     #[test]
     fn a_spiffe_id_is_canonical_or_nothing() {
         let parsed = parse_id("spiffe://prod.acme.example/ns/payments/sa/settler");
-        assert_eq!(parsed, Some(("prod.acme.example", "/ns/payments/sa/settler")));
+        assert_eq!(
+            parsed,
+            Some(("prod.acme.example", "/ns/payments/sa/settler"))
+        );
         for other in [
             "spiffe://prod.acme.example",
             "spiffe://prod.acme.example/",

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod explanations;
+mod forgeries;
 mod linting;
 mod platforms;
 
@@ -76,7 +77,11 @@ fn issuer(profile: IssuerProfile, url: &str) -> IssuerDoc {
     IssuerDoc {
         url: url.to_owned(),
         profile,
-        keys: if pinned { KeySource::Inline(jwks(&[key(), rsa_key()], spiffe)) } else { KeySource::Discovery },
+        keys: if pinned {
+            KeySource::Inline(jwks(&[key(), rsa_key()], spiffe))
+        } else {
+            KeySource::Discovery
+        },
         audience: None,
         ca_bundle: None,
         trust_domain: spiffe.then(|| TRUST_DOMAIN.to_owned()),
@@ -131,7 +136,11 @@ fn verify(issuer: &IssuerDoc, claims: &Claims) -> Result<VerifiedRun, RunRefusal
     verify_at(issuer, claims, now())
 }
 
-fn verify_at(issuer: &IssuerDoc, claims: &Claims, at: Timestamp) -> Result<VerifiedRun, RunRefusal> {
+fn verify_at(
+    issuer: &IssuerDoc,
+    claims: &Claims,
+    at: Timestamp,
+) -> Result<VerifiedRun, RunRefusal> {
     let token = Unverified::parse(&token(claims)).unwrap();
     verify_run(token, issuer_id(), issuer, &key_set(issuer), AUDIENCE, at)
 }
@@ -148,7 +157,10 @@ fn rule_for(environments: &[&str], pairs: &[(&str, &[&str])]) -> TrustRule {
     TrustRule {
         issuer_id: issuer_id(),
         environments: environments.iter().map(|name| environment(name)).collect(),
-        matches: pairs.iter().map(|(claim, values)| ((*claim).to_owned(), accepted(values))).collect(),
+        matches: pairs
+            .iter()
+            .map(|(claim, values)| ((*claim).to_owned(), accepted(values)))
+            .collect(),
     }
 }
 
@@ -168,7 +180,11 @@ fn github_rule() -> TrustRule {
 fn gitlab_rule() -> TrustRule {
     rule_for(
         &["production"],
-        &[("project_id", &["20"]), ("ref_path", &["refs/heads/main"]), ("ref_protected", &["true"])],
+        &[
+            ("project_id", &["20"]),
+            ("ref_path", &["refs/heads/main"]),
+            ("ref_protected", &["true"]),
+        ],
     )
 }
 
@@ -177,13 +193,22 @@ fn kubernetes_rule() -> TrustRule {
         &["production"],
         &[
             ("kubernetes.io.namespace", &["payments"]),
-            ("kubernetes.io.serviceaccount.uid", &["e6a8680e-d103-4cce-80ea-03acbbeacf7d"]),
+            (
+                "kubernetes.io.serviceaccount.uid",
+                &["e6a8680e-d103-4cce-80ea-03acbbeacf7d"],
+            ),
         ],
     )
 }
 
 fn spiffe_rule() -> TrustRule {
-    rule_for(&["production"], &[("sub", &["spiffe://prod.acme.example/ns/payments/sa/settler"])])
+    rule_for(
+        &["production"],
+        &[(
+            "sub",
+            &["spiffe://prod.acme.example/ns/payments/sa/settler"],
+        )],
+    )
 }
 
 /// Whether the run is verified and the rule lets it in.

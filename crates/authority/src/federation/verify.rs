@@ -86,14 +86,23 @@ impl RunRefusal {
     }
 
     fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), unknown_key: false }
+        Self {
+            detail: detail.into(),
+            unknown_key: false,
+        }
     }
 }
 
 impl From<AssertionError> for RunRefusal {
     fn from(error: AssertionError) -> Self {
-        let unknown_key = matches!(error, AssertionError::Signature(SignatureError::UnknownKey { .. }));
-        Self { detail: error.to_string(), unknown_key }
+        let unknown_key = matches!(
+            error,
+            AssertionError::Signature(SignatureError::UnknownKey { .. })
+        );
+        Self {
+            detail: error.to_string(),
+            unknown_key,
+        }
     }
 }
 
@@ -120,7 +129,9 @@ pub fn verify_run(
     let profile = profile(issuer.profile);
     let audience = super::audience(issuer, tenant_issuer);
     if let Some(why) = profile.refuses_audience(issuer, audience) {
-        return Err(RunRefusal::new(format!("the audience `{audience}` is refused: {why}")));
+        return Err(RunRefusal::new(format!(
+            "the audience `{audience}` is refused: {why}"
+        )));
     }
     // A key that was marked for another kind of token is not there.
     let key = keys.find(assertion.kid(), assertion.alg());
@@ -129,7 +140,8 @@ pub fn verify_run(
         return Err(RunRefusal::new(detail));
     }
     let hint = assertion.issuer_hint().map(str::to_owned);
-    let rules = assertion_rules(issuer, hint.as_deref(), &[audience], now);
+    let audiences = [audience];
+    let rules = assertion_rules(issuer, hint.as_deref(), &audiences, now);
     let verified = assertion::verify(assertion, keys, &rules)?;
 
     let claims = verified.claims();
@@ -141,7 +153,12 @@ pub fn verify_run(
         until: verified.expires_at() + Seconds(LEEWAY_SECONDS),
         discipline: profile.replay(issuer),
     };
-    Ok(VerifiedRun { issuer_id, run, claims: verified.into_claims(), replay })
+    Ok(VerifiedRun {
+        issuer_id,
+        run,
+        claims: verified.into_claims(),
+        replay,
+    })
 }
 
 /// What is asked of an assertion of this issuer.
@@ -157,7 +174,11 @@ pub(super) fn assertion_rules<'a>(
         algorithms: profile.algorithms(),
         audiences,
         // A JWT-SVID may say anything or nothing in `iss`: keys and trust domain decide.
-        issuer: if named { &issuer.url } else { issuer_hint.unwrap_or(&issuer.url) },
+        issuer: if named {
+            &issuer.url
+        } else {
+            issuer_hint.unwrap_or(&issuer.url)
+        },
         issuer_optional: !named,
         leeway_seconds: LEEWAY_SECONDS,
         max_age_seconds: profile.max_life_seconds(issuer),

@@ -1,0 +1,10 @@
+export { assertBotCan, makeAssertBotCan, type BotExpectation, type BotToken } from "./bot.js";
+export type { AccessClaims, ActionDetail, Generation } from "./claims.js";
+export type { GuardRequest } from "./enforce.js";
+export { GuardError, type GuardErrorCode } from "./errors.js";
+export { guardExpress, type ExpressRequest, type ExpressResponse } from "./express.js";
+export { guardFetch, type HandlerOptions } from "./fetch-handler.js";
+export { createGuard, type Guard, type GuardOptions } from "./guard.js";
+export type { GuardCredential } from "./issuer.js";
+export type { Outcome } from "./results.js";
+export type { Grain, Revocation } from "./revocations.js";
