@@ -30,6 +30,7 @@ use crate::{
     grants::{self, TokenRequest},
     issue::{self, IssuePlan, Recorded, Recording, Released},
     keys::{self, KeyRing, Tenant, Use},
+    log::Log,
     refusals::{About, RefusalSums},
     registry::tenants::CreateTenant,
     rejection::{Fault, Rejection, Stop},
@@ -92,6 +93,7 @@ pub struct Authority {
     used: Mutex<HashMap<Id<id::Record>, seen::Seen>>,
     /// The latest instant that was ever recorded, in microseconds.
     clock_mark: AtomicI64,
+    log: Log,
     feeds: Mutex<Feeds>,
 }
 
@@ -124,7 +126,9 @@ impl Authority {
         let mark = door.store.read(|tx| installation::read(tx, CLOCK_MARK)).wait()?;
         let mark = mark.and_then(|text| text.parse().ok()).map_or(ctx.now, Timestamp::from_micros);
         let feeds = door.store.read(|tx| Ok::<_, StoreError>(Feeds { changes: changes::latest(tx)?, revocations: Cursor::START })).wait()?;
+        let log = Log::open(&door.store, &secrets, &settings.issuer, ctx)?;
         let authority = Self {
+            log,
             door,
             settings,
             secrets,
@@ -183,6 +187,12 @@ impl Authority {
     #[must_use]
     pub fn facts(&self) -> Facts {
         Facts::new(Arc::clone(&self.door.facts))
+    }
+
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The revocations by id.

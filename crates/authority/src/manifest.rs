@@ -34,6 +34,4 @@ pub use resolver::Resolver;
 pub use schema::json_schema;
 
 #[cfg(test)]
-mod fixture;
-#[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ pub mod leaf;
 pub mod note;
 pub mod proof;
 pub mod tile;
+pub mod tiled;
 pub mod tree;
 
 pub use checkpoint::{Checkpoint, VerifiedCheckpoint};

@@ -1,8 +1,7 @@
 //! Approvals: a person's decision on one exact request, used once.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use serde_json::{Map, Value};
 
 use crate::{
     action::ActionSet,
@@ -36,6 +35,88 @@ pub enum ApprovalRequest {
     Change(ChangeRequest),
     /// A token for exactly this.
     Grant(Box<GrantRequest>),
+}
+
+/// What people sign: the members of the request, and the nonce among them.
+#[derive(Serialize)]
+struct Signed<'a> {
+    #[serde(flatten)]
+    request: &'a ApprovalRequest,
+    nonce: &'a str,
+}
+
+impl ApprovalRequest {
+    /// The tenant.
+    #[must_use]
+    pub const fn tenant_id(&self) -> Id<id::Tenant> {
+        match self {
+            Self::Change(change) => change.tenant_id,
+            Self::Grant(grant) => grant.tenant_id,
+        }
+    }
+
+    /// The identity that it is about.
+    #[must_use]
+    pub const fn identity_id(&self) -> Option<Id<id::Identity>> {
+        match self {
+            Self::Change(change) => change.identity_id,
+            Self::Grant(grant) => Some(grant.identity_id),
+        }
+    }
+
+    /// The object that the digest is made of: the request's members, and the nonce as one more. It is
+    /// kept in the evidence as it is, so that anybody can compute the digest again.
+    ///
+    /// # Errors
+    /// Never for such a request, which holds only text keys.
+    pub fn signed(&self, nonce: &str) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(Signed { request: self, nonce })
+    }
+
+    /// The bytes that the digest is made of: [`Self::signed`] in the canonical form of RFC 8785, that
+    /// is without white space, members sorted by their names. No number in a request has a fraction.
+    ///
+    /// # Errors
+    /// As [`Self::signed`].
+    pub fn canonical(&self, nonce: &str) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&sorted(self.signed(nonce)?))
+    }
+
+    /// What is asked for, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Change(change) => change.summary.clone(),
+            Self::Grant(grant) => {
+                let mut line = grant.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+                if let Some(resource) = &grant.resource {
+                    line.push_str(&format!(" on {resource}"));
+                }
+                if let Some(environment) = &grant.environment {
+                    line.push_str(&format!(" in {environment}"));
+                }
+                line.push_str(&format!(" at {}", grant.audience));
+                if let Some(commit) = &grant.commit {
+                    line.push_str(&format!(", commit {commit}"));
+                }
+                line
+            }
+        }
+    }
+}
+
+/// Members in the order of their names (RFC 8785 §3.2.3): code units and code points order the same
+/// way but for characters beyond the basic plane, which no name of a request has.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().map(|(name, member)| (name, sorted(member))).collect();
+            members.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(members.into_iter().collect::<Map<_, _>>())
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 /// A token that a run asks for.
@@ -178,7 +259,7 @@ pub struct Approval {
 }
 
 /// A person who wants to decide, and what is known about them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decider {
     /// Who.
     pub user_id: Id<id::User>,
@@ -190,8 +271,12 @@ pub struct Decider {
     pub made_eligible: Option<(Id<id::User>, Timestamp)>,
 }
 
-
 impl Approval {
+    /// The users who may not decide: who asked, and who triggered the run.
+    pub fn askers(&self) -> impl Iterator<Item = Id<id::User>> + use<> {
+        [self.doc.requested_by, self.doc.human].into_iter().flatten()
+    }
+
     /// Where it stands at this instant.
     #[must_use]
     pub fn status_at(&self, now: Timestamp) -> ApprovalStatus {
@@ -225,8 +310,7 @@ impl Approval {
                 "the digest is not that of this request; read it again before deciding",
             ));
         }
-        let asked = [self.doc.requested_by, self.doc.human].into_iter().flatten();
-        for asker in asked {
+        for asker in self.askers() {
             if asker == decider.user_id {
                 return Err(Refusal::new(Reason::SelfApproval, "who asked for it, or triggered the run, cannot approve it"));
             }

@@ -255,6 +255,14 @@ pub fn erase(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<bool, StoreError> 
     Ok(tx.exec(&ERASE, values![id])? == 1)
 }
 
+/// Leaves only these personal values beside a record. `false`: there is no such record.
+///
+/// # Errors
+/// When the database fails.
+pub fn disclose(tx: &mut Tx<'_>, id: Id<id::Evidence>, disclosed: Option<&str>) -> Result<bool, StoreError> {
+    Ok(tx.exec(&DISCLOSE, values![id, disclosed])? == 1)
+}
+
 /// Removes rows that were sealed into a file: those of the log's generation below this index. Says how many went.
 ///
 /// # Errors
@@ -304,6 +312,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT_TERM,
     &INSERT_TERMS,
     &ERASE,
+    &DISCLOSE,
     &REMOVE_SEALED,
 ];
 
@@ -416,6 +425,8 @@ static INSERT_TERMS: Sql = Sql::rows(
 );
 
 static ERASE: Sql = Sql::new("UPDATE evidence SET disclosed = NULL WHERE id = ?1");
+
+static DISCLOSE: Sql = Sql::new("UPDATE evidence SET disclosed = CAST(?2 AS TEXT) WHERE id = ?1");
 
 static REMOVE_SEALED: Sql = Sql::new(
     "DELETE FROM evidence

@@ -28,22 +28,20 @@ fn has(store: &Store, name: &'static str) -> bool {
 
 /// Occupies the writers until the sender is dropped, so that what is queued meanwhile is run together.
 fn hold(store: &Store, writers: usize) -> impl FnOnce() {
-    let (started, is_started) = sync_channel(writers);
+    let (started, is_started) = sync_channel(64);
     let gates: Vec<_> = (0..writers)
         .map(|_| {
             let (open, gate) = sync_channel::<()>(1);
             let (gate, started) = (Mutex::new(gate), started.clone());
             let held = store.write(WriteMode::Housekeeping, move |_| {
-                let _ = started.try_send(());
+                started.send(()).unwrap();
                 let _ = gate.lock().unwrap().recv();
                 Ok::<_, StoreError>(())
             });
+            is_started.recv_timeout(Duration::from_secs(5)).unwrap();
             (open, held)
         })
         .collect();
-    for _ in 0..writers {
-        is_started.recv().unwrap();
-    }
     move || {
         for (open, held) in gates {
             drop(open);

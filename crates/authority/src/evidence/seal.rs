@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_crypto::{digest, random};
 use countersign_model::{
-    Id,
+    Id, Timestamp,
     audit_fields::{self, AuditField},
     evidence::{Assurance, Event, Evidence, FORM, Reference, Role, Text},
     id,
@@ -35,6 +35,8 @@ pub struct Draft {
     pub source: String,
     /// How well it is known.
     pub assurance: Assurance,
+    /// When it happened, when that was not now.
+    pub occurred_at: Option<Timestamp>,
 }
 
 /// A sealed record: the row to insert.
@@ -70,6 +72,7 @@ impl Draft {
             missing: Vec::new(),
             source: "countersign".to_owned(),
             assurance: Assurance::Observed,
+            occurred_at: None,
         }
     }
 
@@ -102,13 +105,13 @@ impl Draft {
         let id = self.id.unwrap_or_else(|| ctx.id());
         let (kind, outcome) = (self.event.kind(), self.event.outcome());
         let identity_id = self.refs.iter().find(|found| found.role == Role::Identity).and_then(|found| found.id.parse().ok());
-        let txn = self.txn;
+        let (txn, occurred_at) = (self.txn, self.occurred_at.unwrap_or(ctx.now));
         let record = Evidence {
             v: FORM,
             id,
             tenant,
             event: self.event,
-            occurred_at: ctx.now,
+            occurred_at,
             recorded_at: ctx.now,
             source: self.source,
             assurance: self.assurance,
@@ -127,7 +130,7 @@ impl Draft {
             tenant_id: tenant,
             kind: kind.to_owned(),
             txn,
-            occurred_at: ctx.now,
+            occurred_at,
             recorded_at: ctx.now,
             outcome: outcome.to_owned(),
             identity_id,

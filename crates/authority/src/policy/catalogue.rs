@@ -26,6 +26,14 @@ impl Catalogue {
         Self { actions }
     }
 
+    /// This catalogue and these, which win.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = ActionDoc>) -> Self {
+        let mut actions = self.actions.clone();
+        actions.extend(more.into_iter().map(|action| (action.name.clone(), action)));
+        Self { actions }
+    }
+
     /// How much the action can hurt. A class is stated, never inferred from a name, so that an
     /// action which nobody stated counts as irreversible.
     #[must_use]

@@ -104,6 +104,13 @@ fn parse(name: &PolicyName, text: &str, effects: Effects) -> Result<Vec<Policy>,
     Ok(renamed.collect())
 }
 
+impl Compiled {
+    /// The actions and groups of actions that the policy names.
+    pub(super) fn named_actions(&self) -> BTreeSet<String> {
+        named_actions(std::slice::from_ref(&self.policy))
+    }
+}
+
 fn named_actions(policies: &[Policy]) -> BTreeSet<String> {
     let literals = policies.iter().flat_map(Policy::entity_literals);
     literals.filter_map(|entity| schema::action_name(&entity).map(str::to_owned)).collect()

@@ -1,6 +1,6 @@
 //! Deciding: the generic permit and forbid over identity data, and the guard rails above them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Decision, Policy, PolicyId, PolicySet};
 use countersign_model::{action::ActionClass, name::PolicyName};
@@ -34,6 +34,7 @@ pub struct GuardRails {
     policies: Vec<Compiled>,
     index: ScopeIndex,
     reasons: BTreeMap<String, String>,
+    named_actions: BTreeSet<String>,
     types: EntityTypes,
     authorizer: Authorizer,
 }
@@ -71,6 +72,7 @@ impl GuardRails {
             all,
             index: ScopeIndex::new(policies.iter().map(|compiled| &compiled.policy)),
             reasons: reasons.collect(),
+            named_actions: policies.iter().flat_map(Compiled::named_actions).filter(|name| !name.contains(':')).collect(),
             types: EntityTypes::new().map_err(fault)?,
             authorizer: Authorizer::new(),
             policies,
@@ -106,6 +108,11 @@ impl GuardRails {
     #[must_use]
     pub fn reason(&self, determining: &str) -> Option<&str> {
         self.reasons.get(determining).map(String::as_str)
+    }
+
+    /// The actions that guard rails name, groups left out: what a catalogue can be asked about.
+    pub fn named_actions(&self) -> impl Iterator<Item = &str> {
+        self.named_actions.iter().map(String::as_str)
     }
 
     /// How many policies there are besides the generic ones.

@@ -166,8 +166,8 @@ fn publish(config: &Config, findings: &mut Vec<Finding>) {
             PublishConfig::Command(command) if command.command.is_empty() => {
                 error(findings, "log.publish", "a command names at least its program");
             }
-            PublishConfig::Url(target) if !is_web_url(&target.url) => {
-                error(findings, "log.publish", "a URL begins with `https://`, except on loopback, and has no user");
+            PublishConfig::Url(target) if !is_web_url(&target.url, config) => {
+                error(findings, "log.publish", WEB_URL);
             }
             PublishConfig::Command(_) | PublishConfig::Directory(_) | PublishConfig::Url(_) => {}
         }
@@ -184,8 +184,8 @@ fn publish(config: &Config, findings: &mut Vec<Finding>) {
 
 fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
     for webhook in &config.notify.webhooks {
-        if !is_web_url(webhook.url.expose()) {
-            error(findings, "notify.webhooks", "a URL begins with `https://`, except on loopback, and has no user");
+        if !is_web_url(webhook.url.expose(), config) {
+            error(findings, "notify.webhooks", WEB_URL);
         }
         match (webhook.form, &webhook.secret) {
             (WebhookForm::Standard, None) => {
@@ -253,12 +253,16 @@ fn host_is_loopback(url: &Url) -> bool {
     }
 }
 
-fn is_web_url(text: &str) -> bool {
+fn is_web_url(text: &str, config: &Config) -> bool {
+    let loopback = config.federation.allow_loopback_issuers;
     Url::parse(text).is_ok_and(|url| {
-        let secure = url.scheme() == "https" || (url.scheme() == "http" && host_is_loopback(&url));
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback && host_is_loopback(&url));
         secure && url.host().is_some() && url.username().is_empty() && url.password().is_none()
     })
 }
+
+const WEB_URL: &str =
+    "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 

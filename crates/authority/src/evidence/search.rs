@@ -1,0 +1,186 @@
+//! Finding evidence: by up to two indexed terms and a time, the rest by looking at each record.
+
+use countersign_crypto::opaque::Pepper;
+use countersign_model::{Id, Timestamp, evidence::Evidence, id};
+use countersign_store::{
+    StoreError, Tx,
+    evidence::{self, EvidenceQuery, EvidenceRow},
+    log,
+};
+
+use super::{seal, terms};
+
+/// How many records one page may look at before it says so and stops.
+const LOOKED_AT: u32 = 5000;
+
+/// What to find. All that is given must match.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// The identity's id.
+    pub identity: Option<String>,
+    /// A user's id: as actor, approver or human behind the run.
+    pub person: Option<String>,
+    /// An action.
+    pub action: Option<String>,
+    /// A resource.
+    pub resource: Option<String>,
+    /// A credential's id.
+    pub credential: Option<String>,
+    /// A source address.
+    pub source: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// The kind of record.
+    pub kind: Option<String>,
+    /// The story.
+    pub txn: Option<String>,
+    /// Any other indexed term: `run:..`, `commit:..`, `digest:..`, `approval:..`, `token:..`, `target:..`.
+    pub term: Option<String>,
+    /// Recorded at or after.
+    pub since: Option<Timestamp>,
+    /// Recorded before.
+    pub until: Option<Timestamp>,
+    /// The last id of the page before.
+    pub before: Option<Id<id::Evidence>>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A record that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The record, with what is still disclosed.
+    pub record: Evidence,
+    /// The row as stored.
+    pub row: EvidenceRow,
+    /// Its place in the log, when it has one.
+    pub log_index: Option<u64>,
+}
+
+/// A page of records.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The records, newest first.
+    pub records: Vec<Found>,
+    /// Where the next page begins, when there may be one.
+    pub next: Option<Id<id::Evidence>>,
+}
+
+/// Finds records of a tenant, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn search(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, wanted: &Search, pepper: &Pepper) -> Result<Page, StoreError> {
+    let terms = wanted.terms(pepper);
+    let indexed: Vec<&str> = terms.iter().take(2).map(String::as_str).collect();
+    let limit = wanted.limit.clamp(1, 500);
+    let mut page = Page::default();
+    let mut before = wanted.before;
+    let mut looked_at = 0;
+    if before.is_none() {
+        for row in young(tx, tenant)?.into_iter().rev() {
+            push(tx, &mut page, row, wanted, &terms, pepper)?;
+        }
+    }
+    while looked_at < LOOKED_AT {
+        let query = EvidenceQuery { tenant_id: tenant, terms: &indexed, from: wanted.since, until: wanted.until, before, limit: 500 };
+        let rows = evidence::search(tx, &query)?;
+        let last = rows.len() < 500;
+        for row in rows {
+            before = Some(row.id);
+            looked_at += 1;
+            if page.records.iter().all(|known| known.row.id != row.id) {
+                push(tx, &mut page, row, wanted, &terms, pepper)?;
+            }
+            if page.records.len() >= limit as usize {
+                page.next = before;
+                return Ok(page);
+            }
+        }
+        if last {
+            return Ok(page);
+        }
+    }
+    page.next = before;
+    Ok(page)
+}
+
+/// The records that are younger than the index: at most a second's worth.
+fn young(tx: &mut Tx<'_>, tenant: Id<id::Tenant>) -> Result<Vec<EvidenceRow>, StoreError> {
+    let position = log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
+    evidence::tail(tx, tenant, position, 500)
+}
+
+fn push(
+    tx: &mut Tx<'_>,
+    page: &mut Page,
+    row: EvidenceRow,
+    wanted: &Search,
+    terms: &[String],
+    pepper: &Pepper,
+) -> Result<(), StoreError> {
+    let in_time = wanted.since.is_none_or(|since| row.recorded_at >= since) && wanted.until.is_none_or(|until| row.recorded_at < until);
+    if !in_time || !wanted.kind.as_ref().is_none_or(|kind| *kind == row.kind) || !wanted.outcome.as_ref().is_none_or(|outcome| *outcome == row.outcome) {
+        return Ok(());
+    }
+    let own: Vec<String> = terms::of(&row, pepper).into_iter().map(|(_, term, _)| term).collect();
+    if terms.iter().all(|term| own.contains(term))
+        && let Some(found) = read(tx, row)?
+    {
+        page.records.push(found);
+    }
+    Ok(())
+}
+
+/// A record with its place in the log.
+///
+/// # Errors
+/// When the database fails.
+pub fn read(tx: &mut Tx<'_>, row: EvidenceRow) -> Result<Option<Found>, StoreError> {
+    let Ok(record) = seal::read(&row.body, row.disclosed.as_deref()) else { return Ok(None) };
+    let log_index = log::entry_of(tx, row.id)?.and_then(|entry| u64::try_from(entry.log_index).ok());
+    Ok(Some(Found { record, row, log_index }))
+}
+
+/// One record of a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_id(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, id: Id<id::Evidence>) -> Result<Option<Found>, StoreError> {
+    match evidence::by_id(tx, id)?.filter(|row| row.tenant_id == tenant) {
+        Some(row) => read(tx, row),
+        None => Ok(None),
+    }
+}
+
+/// Several records of a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_ids(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, ids: &[Id<id::Evidence>]) -> Result<Vec<EvidenceRow>, StoreError> {
+    let mut rows = evidence::by_ids(tx, ids)?;
+    rows.retain(|row| row.tenant_id == tenant);
+    Ok(rows)
+}
+
+impl Search {
+    /// What must match, the rarest first.
+    fn terms(&self, pepper: &Pepper) -> Vec<String> {
+        let named = [
+            ("txn", &self.txn),
+            ("resource", &self.resource),
+            ("credential", &self.credential),
+            ("person", &self.person),
+            ("identity", &self.identity),
+            ("action", &self.action),
+        ];
+        let mut terms: Vec<String> = self.term.iter().cloned().collect();
+        terms.extend(named.into_iter().filter_map(|(kind, value)| value.as_deref().map(|value| terms::term(kind, value))));
+        terms.extend(self.source.as_deref().map(|address| terms::source_term(pepper, address)));
+        // Kind and outcome are compared with the row itself; they lead where nothing else does.
+        if terms.is_empty() && self.kind.as_deref() != Some("token_issued") {
+            terms.extend(self.kind.as_deref().map(|kind| terms::term("kind", kind)));
+        }
+        terms
+    }
+}

@@ -1,0 +1,376 @@
+//! Backward: from an action, token, run, approval, commit, artifact or resource to who answers (S3.10).
+
+use std::collections::BTreeMap;
+
+use countersign_crypto::opaque::Pepper;
+use countersign_model::{
+    Id,
+    evidence::{Event, Evidence, Reference, Role},
+    id,
+    lineage::Story,
+    reason::{Reason, Refusal},
+    registry::{Noun, Record},
+    run::RunAssurance,
+};
+use countersign_store::Tx;
+
+use super::{Asker, Backward, DEPTH, Graph, Node, RECORDS, Start, forward::locate, may_read};
+use crate::{
+    evidence::search::{self, Found, Search},
+    log,
+    rejection::Rejection,
+    rows,
+};
+
+/// How many other stories an answer names.
+const OTHERS: usize = 20;
+
+pub(super) fn tell(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &Pepper) -> Result<Backward, Rejection> {
+    let mut starts = starts(tx, asker, start, pepper)?;
+    starts.sort_by_key(|found| std::cmp::Reverse((weight(&found.record.event), found.record.recorded_at)));
+    let Some(main) = starts.first().cloned() else {
+        return Err(Refusal::new(Reason::NotFound, "nothing is on record for this reference, or you may not see it").into());
+    };
+    let records = gather(tx, asker, &main, pepper)?;
+    let truncated = records.len() >= RECORDS;
+    let (story, graph, gaps) = Teller { tx, asker, records: &records, graph: Graph::default(), gaps: Vec::new() }.tell(&main)?;
+    let mut others = Vec::new();
+    for other in starts.iter().filter(|other| other.record.txn != main.record.txn) {
+        if others.len() == OTHERS {
+            break;
+        }
+        let reference = reference_of(&other.record);
+        if others.iter().all(|(known, _)| *known != reference) {
+            let records = gather(tx, asker, other, pepper)?;
+            let (story, ..) = Teller { tx, asker, records: &records, graph: Graph::default(), gaps: Vec::new() }.tell(other)?;
+            others.push((reference, story.sentence()));
+        }
+    }
+    Ok(Backward { story, graph, gaps, others, truncated })
+}
+
+fn reference_of(record: &Evidence) -> String {
+    match &record.event {
+        Event::TokenIssued(_) => format!("token:{}", record.id),
+        Event::ApprovalOpened(_) | Event::ApprovalDecided(_) | Event::ApprovalVoided(_) => find(record, Role::Approval)
+            .map_or_else(|| format!("action:{}", record.id), |approval| format!("approval:{}", approval.id)),
+        _ => format!("action:{}", record.id),
+    }
+}
+
+/// Which record tells most of a story.
+const fn weight(event: &Event) -> u8 {
+    match event {
+        Event::Action(_) => 4,
+        Event::TokenIssued(issued) if issued.approval_id.is_some() => 3,
+        Event::TokenIssued(_) => 2,
+        Event::ApprovalDecided(_) | Event::ApprovalOpened(_) => 1,
+        _ => 0,
+    }
+}
+
+fn starts(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &Pepper) -> Result<Vec<Found>, Rejection> {
+    let found = match start {
+        Start::Action(id) | Start::Token(id) => {
+            let mut found: Vec<Found> = search::by_id(tx, asker.tenant_id, *id)?.into_iter().collect();
+            if matches!(start, Start::Token(_)) {
+                found.extend(by_term(tx, asker, "token", &id.to_string(), pepper)?);
+            }
+            found
+        }
+        Start::Approval(id) => by_term(tx, asker, "approval", &id.to_string(), pepper)?,
+        Start::Commit(commit) => by_term(tx, asker, "commit", commit, pepper)?,
+        Start::Digest(digest) => by_term(tx, asker, "digest", digest, pepper)?,
+        Start::Resource(resource) => by_term(tx, asker, "resource", resource, pepper)?,
+        Start::Run(run) => by_term(tx, asker, "run", run, pepper)?,
+        Start::Identity(name) => {
+            let identity = locate(tx, asker.tenant_id, Noun::Identity, name)?;
+            by_term(tx, asker, "identity", &identity.id.to_string(), pepper)?
+        }
+        Start::Team(_) | Start::User(_) => Vec::new(),
+    };
+    let mut readable = Vec::with_capacity(found.len());
+    for found in found {
+        if may_read(tx, asker, &found)? {
+            readable.push(found);
+        }
+    }
+    Ok(readable)
+}
+
+fn by_term(tx: &mut Tx<'_>, asker: &Asker<'_>, kind: &str, value: &str, pepper: &Pepper) -> Result<Vec<Found>, Rejection> {
+    let wanted = Search { term: Some(crate::evidence::terms::term(kind, value)), limit: 100, ..Search::default() };
+    Ok(search::search(tx, asker.tenant_id, &wanted, pepper)?.records)
+}
+
+/// The records of a story: all of its transaction, and the ancestors of each.
+fn gather(tx: &mut Tx<'_>, asker: &Asker<'_>, main: &Found, pepper: &Pepper) -> Result<BTreeMap<Id<id::Evidence>, Found>, Rejection> {
+    let mut records: BTreeMap<Id<id::Evidence>, Found> = BTreeMap::new();
+    let wanted = Search { txn: Some(main.record.txn.to_string()), limit: 200, ..Search::default() };
+    for found in search::search(tx, asker.tenant_id, &wanted, pepper)?.records.into_iter().chain([main.clone()]) {
+        records.insert(found.record.id, found);
+    }
+    for _ in 0..DEPTH {
+        let missing: Vec<Id<id::Evidence>> = records
+            .values()
+            .flat_map(|found| &found.record.parents)
+            .filter(|parent| !records.contains_key(parent))
+            .copied()
+            .take(RECORDS.saturating_sub(records.len()))
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        let rows = search::by_ids(tx, asker.tenant_id, &missing)?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            if let Some(found) = search::read(tx, row)? {
+                records.insert(found.record.id, found);
+            }
+        }
+    }
+    Ok(records)
+}
+
+fn find(record: &Evidence, role: Role) -> Option<&Reference> {
+    record.refs.iter().find(|reference| reference.role == role)
+}
+
+fn shown(reference: &Reference) -> String {
+    reference.name.as_ref().map_or_else(|| reference.id.clone(), |name| name.shown().to_owned())
+}
+
+struct Teller<'a, 'b, 'c> {
+    tx: &'a mut Tx<'c>,
+    asker: &'a Asker<'b>,
+    records: &'a BTreeMap<Id<id::Evidence>, Found>,
+    graph: Graph,
+    gaps: Vec<String>,
+}
+
+impl Teller<'_, '_, '_> {
+    fn tell(mut self, main: &Found) -> Result<(Story, Graph, Vec<String>), Rejection> {
+        let mut story = Story::default();
+        let action = Some(main).filter(|found| matches!(found.record.event, Event::Action(_)));
+        let token = self.token_of(main);
+        let main_key = match action {
+            Some(action) => self.action(action, &mut story)?,
+            None => String::new(),
+        };
+        let mut last = main_key;
+        if let Some(token) = &token {
+            let key = self.token(token, &mut story)?;
+            if !last.is_empty() {
+                self.graph.edge(&last, "used", &key);
+            }
+            last = key;
+        } else if action.is_some() {
+            self.gap(&last, "used", "the token");
+        }
+        let source = token.as_ref().or(Some(main));
+        if let Some(found) = source {
+            self.run(&found.record, &last, &mut story);
+            self.identity(&found.record, &last, &mut story)?;
+        }
+        self.approvals(&last, &mut story)?;
+        if story.approval_needed && story.approved_by.is_empty() {
+            self.gap(&last, "approved_by", "the approval");
+        }
+        Ok((story, self.graph, self.gaps))
+    }
+
+    fn gap(&mut self, from: &str, relation: &'static str, what: &str) {
+        self.graph.gap(from, relation, what);
+        self.gaps.push(format!("{what} is not on record"));
+    }
+
+    /// The token that the main record is about, or used.
+    fn token_of(&self, main: &Found) -> Option<Found> {
+        if matches!(main.record.event, Event::TokenIssued(_)) {
+            return Some(main.clone());
+        }
+        let by_parent = main.record.parents.iter().filter_map(|parent| self.records.get(parent));
+        let tokens = by_parent.chain(self.records.values()).filter(|found| matches!(found.record.event, Event::TokenIssued(_)));
+        // A story may have a token before and one after its approval: the one after says more.
+        tokens.max_by_key(|found| (main.record.parents.contains(&found.record.id), weight(&found.record.event))).cloned()
+    }
+
+    fn evidence_node(&mut self, found: &Found, node_type: &'static str, label: String) -> Result<String, Rejection> {
+        let key = format!("evidence:{}", found.record.id);
+        let position = log::position(self.tx, found.record.id)?;
+        let at = Some(found.record.occurred_at);
+        self.graph.node(Node { at, position, evidence: Some(found.record.id), ..Node::new(key.clone(), node_type, label) });
+        Ok(key)
+    }
+
+    fn action(&mut self, found: &Found, story: &mut Story) -> Result<String, Rejection> {
+        let Event::Action(action) = &found.record.event else { return Ok(String::new()) };
+        let mut text = action.action.to_string();
+        if let Some(resource) = &action.resource {
+            text = format!("{text} on {resource}");
+        }
+        if let Some(environment) = &action.environment {
+            text = format!("{text} in {environment}");
+        }
+        story.action = Some(text.clone());
+        story.outcome = Some(action.outcome.as_str().to_owned());
+        story.at = Some(found.record.occurred_at.to_string());
+        self.evidence_node(found, "action", format!("{text} ({})", action.outcome.as_str()))
+    }
+
+    fn token(&mut self, found: &Found, story: &mut Story) -> Result<String, Rejection> {
+        let Event::TokenIssued(issued) = &found.record.event else { return Ok(String::new()) };
+        let actions: Vec<&str> = issued.actions.iter().map(|action| action.as_str()).collect();
+        let what = if actions.is_empty() { "no action".to_owned() } else { actions.join(", ") };
+        if story.action.is_none() {
+            let environment = issued.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+            story.action = Some(format!("{what} at {}{environment}", issued.audience));
+            story.at = Some(found.record.occurred_at.to_string());
+        }
+        story.approval_needed |= issued.approval_id.is_some();
+        let key = self.evidence_node(found, "token", format!("token for {} at {}", what, issued.audience))?;
+        if let Some(credential) = find(&found.record, Role::Credential) {
+            let label = credential.name.as_ref().map_or("credential", |name| name.shown()).replace('-', " ");
+            let by = self.maker_of(&credential.id)?;
+            let issuer = find(&found.record, Role::Issuer).map(shown);
+            let mut authority = match &by {
+                Some(by) => format!("a {label} that {by} made"),
+                None => format!("a {label}"),
+            };
+            if let Some(issuer) = issuer {
+                authority = format!("{authority} for {issuer}");
+            }
+            let node = format!("credential:{}", credential.id);
+            self.graph.node(Node::new(node.clone(), "credential", authority.clone()));
+            self.graph.edge(&key, "authorized_by", &node);
+            story.authority = Some(authority);
+        }
+        Ok(key)
+    }
+
+    fn maker_of(&mut self, credential: &str) -> Result<Option<String>, Rejection> {
+        let Ok(id) = credential.parse() else { return Ok(None) };
+        let record = rows::by_id(self.tx, self.asker.tenant_id, id)?;
+        let Some(user) = record.as_ref().and_then(Record::credential).and_then(|doc| doc.created_by) else { return Ok(None) };
+        Ok(rows::by_id(self.tx, self.asker.tenant_id, user.cast())?.map(|record| record.name))
+    }
+
+    fn run(&mut self, record: &Evidence, from: &str, story: &mut Story) {
+        let run = match &record.event {
+            Event::TokenIssued(issued) => issued.run.as_ref(),
+            Event::Refused(refused) => refused.run.as_ref(),
+            _ => None,
+        };
+        let Some(evidence) = run else {
+            self.gap(from, "ran_in", "the run");
+            return;
+        };
+        let run = &evidence.run;
+        let id = run.run_id.as_deref().unwrap_or(&run.key);
+        let mut text = format!("run {id}");
+        if let Some(attempt) = &run.attempt {
+            text = format!("{text} attempt {attempt}");
+        }
+        if let Some(project) = run.project_name.as_deref().or(run.project.as_deref()) {
+            text = format!("{text} of {project}");
+        }
+        story.run = Some(text.clone());
+        story.run_verified = run.assurance == RunAssurance::Verified;
+        story.commit = run.commit.clone();
+        story.triggered_by = evidence.login.as_ref().map(|login| login.shown().to_owned());
+        let key = format!("run:{}", run.key);
+        self.graph.node(Node::new(key.clone(), "run", text));
+        self.graph.edge(from, "ran_in", &key);
+        if let Some(commit) = &run.commit {
+            let node = format!("commit:{commit}");
+            self.graph.node(Node::new(node.clone(), "commit", commit.clone()));
+            self.graph.edge(&key, "built_from", &node);
+        }
+    }
+
+    fn identity(&mut self, record: &Evidence, from: &str, story: &mut Story) -> Result<(), Rejection> {
+        let Some(reference) = find(record, Role::Identity) else {
+            self.gap(from, "issued_to", "the identity");
+            return Ok(());
+        };
+        let subject = shown(reference);
+        let key = format!("identity:{}", reference.id);
+        let now = match reference.id.parse() {
+            Ok(id) => rows::by_id(self.tx, self.asker.tenant_id, id)?,
+            Err(_) => None,
+        };
+        let doc = now.as_ref().and_then(Record::identity);
+        story.identity = Some(subject.clone());
+        story.kind = doc.map(|doc| doc.kind.as_str().replace('_', " "));
+        let named_now = doc.map(|doc| doc.name.to_string()).filter(|name| !subject.ends_with(name.as_str()));
+        self.graph.node(Node { now: named_now, ..Node::new(key.clone(), "identity", subject) });
+        if !from.is_empty() {
+            self.graph.edge(from, "issued_to", &key);
+        }
+        let then = find(record, Role::Sponsor);
+        story.sponsor_then = then.map(shown);
+        let sponsor_now = match doc {
+            Some(doc) => rows::by_id(self.tx, self.asker.tenant_id, doc.sponsor.record_id())?,
+            None => None,
+        };
+        story.sponsor_now = sponsor_now.as_ref().map(sponsor_name);
+        match (then, &sponsor_now) {
+            (Some(then), now) => {
+                let node = format!("user:{}", then.id);
+                let changed = now.as_ref().map(sponsor_name).filter(|name| Some(name) != story.sponsor_then.as_ref());
+                self.graph.node(Node { now: changed, ..Node::new(node.clone(), "sponsor", shown(then)) });
+                self.graph.edge(&key, "sponsored_by", &node);
+            }
+            (None, Some(now)) => {
+                let node = format!("user:{}", now.id);
+                self.graph.node(Node::new(node.clone(), "sponsor", sponsor_name(now)));
+                self.graph.edge(&key, "sponsored_by", &node);
+            }
+            (None, None) => self.gap(&key, "sponsored_by", "the sponsor"),
+        }
+        Ok(())
+    }
+
+    fn approvals(&mut self, from: &str, story: &mut Story) -> Result<(), Rejection> {
+        let records: Vec<Found> = self.records.values().cloned().collect();
+        for found in &records {
+            match &found.record.event {
+                Event::ApprovalOpened(opened) => {
+                    let label = format!("approval asked for ({} needed)", opened.required);
+                    let key = self.evidence_node(found, "approval", label)?;
+                    self.graph.edge(from, "approved_by", &key);
+                    if let Some(human) = find(&found.record, Role::Human) {
+                        let node = format!("user:{}", human.id);
+                        self.graph.node(Node::new(node.clone(), "user", shown(human)));
+                        self.graph.edge(&key, "triggered_by", &node);
+                        story.triggered_by = Some(shown(human));
+                    }
+                }
+                Event::ApprovalDecided(decided) => {
+                    let Some(approver) = find(&found.record, Role::Approver).or_else(|| find(&found.record, Role::Actor)) else {
+                        continue;
+                    };
+                    let verdict = if decided.approved { "approved" } else { "denied" };
+                    let key = self.evidence_node(found, "decision", format!("{verdict} by {}", shown(approver)))?;
+                    for parent in &found.record.parents {
+                        self.graph.edge(&key, "decides", &format!("evidence:{parent}"));
+                    }
+                    let node = format!("user:{}", approver.id);
+                    self.graph.node(Node::new(node.clone(), "user", shown(approver)));
+                    self.graph.edge(&key, "decided_by", &node);
+                    if decided.approved {
+                        story.approved_by.push(shown(approver));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sponsor_name(record: &Record) -> String {
+    if record.noun == Noun::Team { format!("team {}", record.name) } else { record.name.clone() }
+}

@@ -1,0 +1,343 @@
+//! The log: evidence gets its place outside the transaction that wrote it, and the committed head is
+//! then signed (DESIGN §3). One sequencer at a time moves the head, by compare-and-set.
+
+use countersign_crypto::{
+    SigningAlg, SigningKey,
+    log::{
+        Checkpoint, Hash, NoteSigner, NoteVerifier,
+        leaf::{Commitment, SALT_BYTES},
+        tile::Tile,
+        tiled,
+        tree::{self, TreeError},
+    },
+};
+use countersign_model::{Id, Timestamp, id};
+use countersign_store::{
+    Outcome, Pending, Store, StoreError, Tx, WriteMode, evidence, installation,
+    keys::{self, SigningKey as KeyRow},
+    log::{self, Head, LogEntry},
+};
+
+use crate::{
+    ctx::Ctx,
+    evidence::{search, terms},
+    registry::tenants::ALL_TENANTS,
+    rejection::Fault,
+    secrets::Secrets,
+};
+
+/// How many records get a place in one transaction: at most 1,000 rows and some milliseconds.
+const BATCH: u32 = 1000;
+
+const PURPOSE: &str = "log";
+const ORIGIN: &str = "log_origin";
+
+/// The log's name and key.
+pub struct Log {
+    origin: String,
+    signer: NoteSigner,
+}
+
+/// What one step of the sequencer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequenced {
+    /// How many records got a place.
+    pub entries: u32,
+    /// Whether there may be more now.
+    pub more: bool,
+}
+
+/// A record's place in the log, with the proof against a signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Its index.
+    pub index: u64,
+    /// The size of the tree that the proof is against.
+    pub tree_size: u64,
+    /// The proof, from the leaf up.
+    pub proof: Vec<Hash>,
+    /// The signed checkpoint of that tree.
+    pub checkpoint: String,
+}
+
+impl Log {
+    /// Opens the log: its origin is fixed at the first start, its key made then. Blocks.
+    ///
+    /// # Errors
+    /// When the key cannot be used, or the database fails.
+    pub fn open(store: &Store, secrets: &Secrets, issuer: &str, ctx: &Ctx) -> Result<Self, Fault> {
+        let wanted = origin_of(issuer);
+        let origin = store.write(WriteMode::Housekeeping, move |tx| installation::fix(tx, ORIGIN, &wanted)).wait()?;
+        let row = match store.read(|tx| keys::of_tenant(tx, ALL_TENANTS)).wait()?.into_iter().find(|row| row.purpose == PURPOSE) {
+            Some(row) => row,
+            None => Self::make_key(store, secrets, ctx)?,
+        };
+        let fault = |error: String| Fault::Keys(format!("the log's key cannot be used: {error}"));
+        let pkcs8 = secrets.key_file.unwrap(&additional_data(&row.kid), &row.wrapped).map_err(|error| fault(error.to_string()))?;
+        let key = SigningKey::from_pkcs8(SigningAlg::Ed25519, pkcs8.expose()).map_err(|error| fault(error.to_string()))?;
+        let signer = NoteSigner::new(&origin, key).map_err(|error| fault(error.to_string()))?;
+        Ok(Self { origin, signer })
+    }
+
+    fn make_key(store: &Store, secrets: &Secrets, ctx: &Ctx) -> Result<KeyRow, Fault> {
+        let fault = |error: String| Fault::Keys(format!("the log's key cannot be made: {error}"));
+        let key = SigningKey::generate(SigningAlg::Ed25519).map_err(|error| fault(error.to_string()))?;
+        let pkcs8 = key.to_pkcs8().map_err(|error| fault(error.to_string()))?;
+        let wrapped =
+            secrets.key_file.wrap(&additional_data(key.kid()), pkcs8.expose()).map_err(|error| fault(error.to_string()))?;
+        let row = KeyRow {
+            tenant_id: ALL_TENANTS,
+            kid: key.kid().to_owned(),
+            purpose: PURPOSE.to_owned(),
+            alg: SigningAlg::Ed25519.name().to_owned(),
+            wrapped,
+            public: serde_json::to_string(key.public_jwk())?,
+            state: "active".to_owned(),
+            created_at: ctx.now,
+            activates_at: ctx.now,
+            retires_at: None,
+        };
+        // Two replicas may both find none: the first row stays.
+        let made = store.write(WriteMode::Serializable, move |tx| {
+            match keys::of_tenant(tx, ALL_TENANTS)?.into_iter().find(|row| row.purpose == PURPOSE) {
+                Some(present) => Ok::<_, StoreError>(present),
+                None => keys::insert(tx, &row).map(|()| row.clone()),
+            }
+        });
+        Ok(made.wait()?)
+    }
+
+    /// The log's name, the first line of its checkpoints.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The public key, to pin.
+    #[must_use]
+    pub const fn verifier(&self) -> &NoteVerifier {
+        self.signer.verifier()
+    }
+
+    /// Gives places to what has none yet: at most a batch.
+    pub fn sequence(&self, store: &Store, secrets: &Secrets) -> Pending<Result<Sequenced, StoreError>> {
+        let (origin, pepper) = (self.origin.clone(), secrets.pepper.clone());
+        store.write(WriteMode::Housekeeping, move |tx| {
+            let head = head(tx, &origin)?;
+            tx.savepoint(|tx| step(tx, &head, &pepper))
+        })
+    }
+
+    /// The committed head, when no checkpoint signs it yet.
+    pub fn unsigned_head(&self, store: &Store) -> Pending<Result<Option<Head>, StoreError>> {
+        store.read(|tx| {
+            let Some(head) = log::head(tx)? else { return Ok(None) };
+            let signed = log::newest_checkpoint(tx, head.generation)?;
+            Ok(Some(head).filter(|head| signed.is_none_or(|signed| signed.size < head.size)))
+        })
+    }
+
+    /// Signs a committed head.
+    ///
+    /// # Errors
+    /// When the head is not one of a tree, or the key cannot sign.
+    pub fn sign(&self, head: &Head, now: Timestamp) -> Result<log::Checkpoint, Fault> {
+        let broken = || Fault::Invariant("the head of the log is not one".to_owned());
+        let root: [u8; 32] = head.root.as_slice().try_into().map_err(|_| broken())?;
+        let checkpoint =
+            Checkpoint { origin: head.origin.clone(), size: u64::try_from(head.size).map_err(|_| broken())?, root: Hash(root) };
+        let note = checkpoint.sign(&self.signer).map_err(|error| Fault::Keys(error.to_string()))?;
+        Ok(log::Checkpoint { generation: head.generation, size: head.size, note, signed_at: now })
+    }
+
+    /// Keeps a signed checkpoint.
+    pub fn keep(&self, store: &Store, checkpoint: log::Checkpoint) -> Pending<Result<(), StoreError>> {
+        store.write(WriteMode::Housekeeping, move |tx| log::put_checkpoint(tx, &checkpoint))
+    }
+}
+
+fn additional_data(kid: &str) -> Vec<u8> {
+    format!("signing_key|log|{kid}").into_bytes()
+}
+
+/// A log is named by its issuer, without the scheme (C2SP tlog-checkpoint asks for a schema-less URL).
+fn origin_of(issuer: &str) -> String {
+    let bare = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    format!("{}/log", bare.trim_end_matches('/'))
+}
+
+fn head(tx: &mut Tx<'_>, origin: &str) -> Result<Head, StoreError> {
+    if let Some(head) = log::head(tx)? {
+        return Ok(head);
+    }
+    let first = Head {
+        generation: 1,
+        origin: origin.to_owned(),
+        size: 0,
+        root: Hash::EMPTY.0.to_vec(),
+        position: evidence::Position { xid: 0, seq: 0 },
+    };
+    log::begin(tx, &first)?;
+    Ok(log::head(tx)?.unwrap_or(first))
+}
+
+fn step(
+    tx: &mut Tx<'_>,
+    from: &Head,
+    pepper: &countersign_crypto::opaque::Pepper,
+) -> Result<Outcome<Sequenced>, StoreError> {
+    let rows = evidence::unsequenced(tx, from.position, BATCH)?;
+    let Some(last) = rows.last().map(|row| row.position) else {
+        return Ok(Outcome::Keep(Sequenced { entries: 0, more: false }));
+    };
+    let commitments: Vec<Commitment> = rows.iter().map(|row| commitment(&row.row)).collect::<Result<_, _>>()?;
+    let leaves: Vec<Hash> = commitments.iter().map(Commitment::leaf).collect();
+    let size = u64::try_from(from.size).map_err(|_| broken("a negative size"))?;
+    let appended =
+        tree::append(size, &leaves, |indexes| read_hashes(tx, from.generation, indexes)).map_err(tree_fault)?;
+    let mut tiles = Vec::new();
+    for tile in Tile::new_tiles(size, appended.size) {
+        let bytes = tile
+            .read(|indexes| {
+                indexes
+                    .iter()
+                    .map(|index| match index.checked_sub(appended.first_stored_index) {
+                        Some(offset) => usize::try_from(offset)
+                            .ok()
+                            .and_then(|offset| appended.hashes.get(offset).copied())
+                            .ok_or_else(|| broken("a new hash is missing")),
+                        None => read_hashes(tx, from.generation, &[*index])?.pop().ok_or_else(|| broken("a hash is missing")),
+                    })
+                    .collect()
+            })
+            .map_err(tree_fault)?;
+        tiles.push(log::Tile {
+            level: i64::from(tile.level),
+            n: i64::try_from(tile.index).map_err(|_| broken("a tile beyond the tree"))?,
+            width: i64::from(tile.width),
+            hashes: bytes,
+        });
+    }
+    let entries: Vec<LogEntry> = rows
+        .iter()
+        .zip(&commitments)
+        .zip(from.size..)
+        .map(|((row, commitment), log_index)| LogEntry {
+            generation: from.generation,
+            log_index,
+            evidence_id: row.row.id,
+            commitment: *commitment.entry(),
+        })
+        .collect();
+    let to = Head {
+        size: i64::try_from(appended.size).map_err(|_| broken("a tree beyond its limit"))?,
+        root: appended.root.0.to_vec(),
+        position: last,
+        ..from.clone()
+    };
+    if !log::advance(tx, from, &to)? {
+        // Another sequencer was faster: it did this work.
+        return Ok(Outcome::Undo(Sequenced { entries: 0, more: true }));
+    }
+    log::insert_entries(tx, &entries)?;
+    log::put_tiles(tx, from.generation, &tiles)?;
+    let found: Vec<_> = rows.iter().flat_map(|row| terms::of(&row.row, pepper)).collect();
+    evidence::insert_terms(tx, &found)?;
+    let entries = u32::try_from(rows.len()).unwrap_or(BATCH);
+    Ok(Outcome::Keep(Sequenced { entries, more: entries == BATCH }))
+}
+
+/// The log entry of a record: a hash over its salt and bytes.
+pub(crate) fn commitment(row: &evidence::EvidenceRow) -> Result<Commitment, StoreError> {
+    let salt: &[u8; SALT_BYTES] = row.salt.as_slice().try_into().map_err(|_| broken("a salt of another length"))?;
+    Ok(Commitment::new(salt, row.body.as_bytes()))
+}
+
+fn read_hashes(tx: &mut Tx<'_>, generation: i64, indexes: &[u64]) -> Result<Vec<Hash>, StoreError> {
+    tiled::read(indexes, |level, index| {
+        let n = i64::try_from(index).map_err(|_| broken("a tile beyond the tree"))?;
+        let tile = log::tile(tx, generation, i64::from(level), n)?;
+        let bytes = tile.map(|tile| tile.hashes).unwrap_or_default();
+        Ok(bytes.chunks_exact(32).filter_map(|chunk| chunk.try_into().ok().map(Hash)).collect())
+    })
+}
+
+fn broken(what: &str) -> StoreError {
+    StoreError::Fault(format!("the log is broken: {what}"))
+}
+
+fn tree_fault(error: TreeError<StoreError>) -> StoreError {
+    match error {
+        TreeError::Read(error) => error,
+        other => broken(&other.to_string()),
+    }
+}
+
+/// The place of a record, with its proof; nothing until a checkpoint covers it.
+///
+/// # Errors
+/// When the database fails, or the tree is broken.
+pub fn position(tx: &mut Tx<'_>, record: Id<id::Evidence>) -> Result<Option<Position>, StoreError> {
+    let Some(entry) = log::entry_of(tx, record)? else { return Ok(None) };
+    let Some(checkpoint) = log::newest_checkpoint(tx, entry.generation)?.filter(|found| found.size > entry.log_index) else {
+        return Ok(None);
+    };
+    let (Ok(index), Ok(tree_size)) = (u64::try_from(entry.log_index), u64::try_from(checkpoint.size)) else {
+        return Err(broken("a negative index"));
+    };
+    let proof = tree::prove_record(tree_size, index, |indexes| read_hashes(tx, entry.generation, indexes)).map_err(tree_fault)?;
+    Ok(Some(Position { index, tree_size, proof, checkpoint: checkpoint.note }))
+}
+
+/// The newest signed checkpoint.
+///
+/// # Errors
+/// When the database fails.
+pub fn newest_checkpoint(tx: &mut Tx<'_>) -> Result<Option<log::Checkpoint>, StoreError> {
+    match log::head(tx)? {
+        Some(head) => log::newest_checkpoint(tx, head.generation),
+        None => Ok(None),
+    }
+}
+
+/// The bytes of a tile, as wide as asked for; nothing when the signed log has no such tile.
+///
+/// # Errors
+/// When the database fails.
+pub fn tile(tx: &mut Tx<'_>, wanted: &Tile) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(checkpoint) = newest_checkpoint(tx)? else { return Ok(None) };
+    if !wanted.is_within(u64::try_from(checkpoint.size).unwrap_or(0)) {
+        return Ok(None);
+    }
+    let n = i64::try_from(wanted.index).map_err(|_| broken("a tile beyond the tree"))?;
+    let found = log::tile(tx, checkpoint.generation, i64::from(wanted.level), n)?;
+    Ok(found.and_then(|tile| tile.hashes.get(..usize::from(wanted.width) * 32).map(<[u8]>::to_vec)))
+}
+
+/// The entries of the signed log from an index on: commitments, at most so many.
+///
+/// # Errors
+/// When the database fails.
+pub fn entries(tx: &mut Tx<'_>, from: u64, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
+    let Some(checkpoint) = newest_checkpoint(tx)? else { return Ok(Vec::new()) };
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let mut found = log::entries(tx, checkpoint.generation, from, limit)?;
+    found.retain(|entry| entry.log_index < checkpoint.size);
+    Ok(found)
+}
+
+/// The records behind entries of the log, as far as they are kept here and belong to a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub fn records(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, from: u64, limit: u32) -> Result<Vec<(u64, evidence::EvidenceRow)>, StoreError> {
+    let entries = entries(tx, from, limit)?;
+    let ids: Vec<_> = entries.iter().map(|entry| entry.evidence_id).collect();
+    let rows = search::by_ids(tx, tenant, &ids)?;
+    let index_of = |row: &evidence::EvidenceRow| {
+        entries.iter().find(|entry| entry.evidence_id == row.id).and_then(|entry| u64::try_from(entry.log_index).ok())
+    };
+    let mut found: Vec<_> = rows.into_iter().filter_map(|row| Some((index_of(&row)?, row))).collect();
+    found.sort_by_key(|(index, _)| *index);
+    Ok(found)
+}

@@ -1,0 +1,296 @@
+//! Loosening: the changes that weaken what guards an identity (DESIGN §2.9).
+//!
+//! Who may edit an identity could otherwise take its guards away and then do alone what two people
+//! should do. A change that is found here waits for a second eligible person.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    name::EnvironmentName,
+    registry::{ApprovalRule, Doc, IdentityDoc},
+    trust::{Accepted, TrustRule},
+};
+use serde::{Deserialize, Serialize};
+
+/// One way in which a change weakens a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loosening {
+    /// It may do more.
+    ActionAdded,
+    /// An action counts as less harmful than before.
+    ActionClassLowered,
+    /// Fewer people must countersign.
+    ApprovalRuleWeaker,
+    /// Nobody need countersign any more.
+    ApprovalTurnedOff,
+    /// More people may countersign.
+    ApproverAdded,
+    /// It may call another resource server.
+    AudienceAdded,
+    /// Less is denied to it.
+    DenialRemoved,
+    /// It may act in another environment.
+    EnvironmentAdded,
+    /// An environment is protected no more.
+    EnvironmentUnprotected,
+    /// Another key may vouch for runs.
+    IssuerChanged,
+    /// A guard rail says something else.
+    PolicyChanged,
+    /// It may touch more resources.
+    ResourceAdded,
+    /// It carries another role.
+    RoleAdded,
+    /// Its tokens live longer.
+    TokenLifeLonger,
+    /// It may have other types of credential.
+    TrustModelChanged,
+    /// More runs are trusted to be it.
+    TrustWidened,
+}
+
+impl Loosening {
+    /// What it does, in words that follow "this".
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ActionAdded => "allows an action",
+            Self::ActionClassLowered => "lowers the class of an action",
+            Self::ApprovalRuleWeaker => "weakens the approval rule",
+            Self::ApprovalTurnedOff => "turns approval off",
+            Self::ApproverAdded => "adds an approver",
+            Self::AudienceAdded => "adds an audience",
+            Self::DenialRemoved => "shortens the deny list",
+            Self::EnvironmentAdded => "adds an environment",
+            Self::EnvironmentUnprotected => "unprotects an environment",
+            Self::IssuerChanged => "changes who vouches for runs",
+            Self::PolicyChanged => "changes a guard rail",
+            Self::ResourceAdded => "adds a resource",
+            Self::RoleAdded => "adds a role",
+            Self::TokenLifeLonger => "lengthens the life of tokens",
+            Self::TrustModelChanged => "changes the trust model",
+            Self::TrustWidened => "trusts more runs",
+        }
+    }
+}
+
+/// Whether an identity is one that needs a second person to loosen: it needs approval, or it
+/// reaches a protected environment.
+#[must_use]
+pub fn is_guarded(identity: &IdentityDoc, protected: &BTreeSet<EnvironmentName>) -> bool {
+    identity.requires_approval || identity.environments.iter().any(|name| protected.contains(name))
+}
+
+/// How a change of a record loosens; empty when it does not. A new record loosens nothing, and a
+/// record of another noun has nothing to compare.
+#[must_use]
+pub fn of_doc(before: &Doc, after: &Doc, protected: &BTreeSet<EnvironmentName>) -> BTreeSet<Loosening> {
+    let found = match (before, after) {
+        (Doc::Action(before), Doc::Action(after)) => (after.class < before.class).then_some(Loosening::ActionClassLowered),
+        (Doc::Environment(before), Doc::Environment(after)) => {
+            (before.protected && !after.protected).then_some(Loosening::EnvironmentUnprotected)
+        }
+        (Doc::Identity(before), Doc::Identity(after)) => return of_identity(before, after, protected),
+        (Doc::Issuer(before), Doc::Issuer(after)) => (before != after).then_some(Loosening::IssuerChanged),
+        (Doc::Policy(before), Doc::Policy(after)) => (before.cedar != after.cedar).then_some(Loosening::PolicyChanged),
+        _ => None,
+    };
+    found.into_iter().collect()
+}
+
+/// How an edit of an identity loosens; empty for one that is not guarded before or after.
+#[must_use]
+pub fn of_identity(
+    before: &IdentityDoc,
+    after: &IdentityDoc,
+    protected: &BTreeSet<EnvironmentName>,
+) -> BTreeSet<Loosening> {
+    // An identity that would come to reach a protected environment is guarded too: otherwise the
+    // environment could be added first, and alone.
+    if !is_guarded(before, protected) && !is_guarded(after, protected) {
+        return BTreeSet::new();
+    }
+    let (rule, new_rule) = (&before.approval_rule, &after.approval_rule);
+    let checks = [
+        (Loosening::ActionAdded, !after.allowed_actions.is_subset(&before.allowed_actions)),
+        (Loosening::ApprovalRuleWeaker, is_weaker(rule, new_rule)),
+        (Loosening::ApprovalTurnedOff, before.requires_approval && !after.requires_approval),
+        (Loosening::ApproverAdded, admits_more(rule, new_rule)),
+        (Loosening::AudienceAdded, adds(&before.audiences, &after.audiences)),
+        (Loosening::DenialRemoved, !before.denied_actions.is_subset(&after.denied_actions)),
+        (Loosening::EnvironmentAdded, adds(&before.environments, &after.environments)),
+        (Loosening::ResourceAdded, widens(&before.resources, &after.resources)),
+        (Loosening::RoleAdded, adds(&before.roles, &after.roles)),
+        (Loosening::TokenLifeLonger, after.token_ttl_seconds > before.token_ttl_seconds),
+        (Loosening::TrustModelChanged, before.trust_model.is_some() && before.trust_model != after.trust_model),
+    ];
+    checks.into_iter().filter_map(|(loosening, found)| found.then_some(loosening)).collect()
+}
+
+/// Whether the rules after trust any run that the rules before did not, for a guarded identity.
+#[must_use]
+pub fn of_trust(
+    identity: &IdentityDoc,
+    before: &[TrustRule],
+    after: &[TrustRule],
+    protected: &BTreeSet<EnvironmentName>,
+) -> BTreeSet<Loosening> {
+    let yields_protected = after.iter().flat_map(|rule| &rule.environments).any(|name| protected.contains(name));
+    let guarded = is_guarded(identity, protected) || yields_protected;
+    let wider = after.iter().any(|rule| !before.iter().any(|old| covers(old, rule)));
+    (guarded && wider).then_some(Loosening::TrustWidened).into_iter().collect()
+}
+
+/// Whether every run that the narrow rule matches is matched by the wide one, for no more
+/// environments.
+fn covers(wide: &TrustRule, narrow: &TrustRule) -> bool {
+    wide.issuer_id == narrow.issuer_id
+        && !adds(&wide.environments, &narrow.environments)
+        && wide.matches.iter().all(|(claim, accepted)| {
+            narrow.matches.get(claim).is_some_and(|fewer| accepts_no_more(accepted, fewer))
+        })
+}
+
+fn accepts_no_more(accepted: &Accepted, fewer: &Accepted) -> bool {
+    !adds(accepted.values(), fewer.values())
+}
+
+fn is_weaker(before: &ApprovalRule, after: &ApprovalRule) -> bool {
+    after.required < before.required || (before.second_if_unproven && !after.second_if_unproven)
+}
+
+/// Naming nobody means the owners of project and tenant: other people than those who were named.
+fn admits_more(before: &ApprovalRule, after: &ApprovalRule) -> bool {
+    before.approvers.is_empty() != after.approvers.is_empty() || adds(&before.approvers, &after.approvers)
+}
+
+/// Naming no resource leaves it to the resource server: more than any list.
+fn widens(before: &[String], after: &[String]) -> bool {
+    !before.is_empty() && (after.is_empty() || adds(before, after))
+}
+
+fn adds<T: PartialEq>(before: &[T], after: &[T]) -> bool {
+    after.iter().any(|one| !before.contains(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_model::{
+        Id,
+        action::ActionClass,
+        registry::{ActionDoc, EnvironmentDoc, Party, TrustModel},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    fn guarded() -> IdentityDoc {
+        let id = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
+        serde_json::from_value(json!({
+            "kind": "pipeline", "name": "release", "subject": "pipeline://web/release", "client_id": id,
+            "project_id": id, "sponsor": {"user": id}, "owner": {"user": id}, "managers": [id],
+            "purpose": "promotes", "environments": ["production"], "audiences": [], "resources": ["web"],
+            "allowed_actions": ["deploy.release"], "denied_actions": ["secrets.read"],
+            "token_ttl_seconds": 600, "requires_approval": true, "trust_model": "oidc-run-identity",
+            "approval_rule": {"required": 2, "approvers": [{"user": id}], "second_if_unproven": true},
+            "expires_at": 0, "created_by": id,
+        }))
+        .unwrap()
+    }
+
+    fn protected() -> BTreeSet<EnvironmentName> {
+        BTreeSet::from(["production".parse().unwrap()])
+    }
+
+    fn after(edit: impl FnOnce(&mut IdentityDoc)) -> Vec<Loosening> {
+        let (before, mut after) = (guarded(), guarded());
+        edit(&mut after);
+        of_identity(&before, &after, &protected()).into_iter().collect()
+    }
+
+    #[test]
+    fn invariant_9_each_weaker_guard_is_found() {
+        let other = Party::Team(Id::from_bytes([7; 16]));
+        assert_eq!(after(|_| {}), []);
+        assert_eq!(after(|doc| doc.requires_approval = false), [Loosening::ApprovalTurnedOff]);
+        assert_eq!(after(|doc| doc.approval_rule.required = 1), [Loosening::ApprovalRuleWeaker]);
+        assert_eq!(after(|doc| doc.approval_rule.second_if_unproven = false), [Loosening::ApprovalRuleWeaker]);
+        assert_eq!(after(|doc| doc.approval_rule.approvers.push(other)), [Loosening::ApproverAdded]);
+        assert_eq!(after(|doc| doc.approval_rule.approvers.clear()), [Loosening::ApproverAdded]);
+        assert_eq!(after(|doc| doc.denied_actions = Default::default()), [Loosening::DenialRemoved]);
+        assert_eq!(after(|doc| doc.environments.push("staging".parse().unwrap())), [Loosening::EnvironmentAdded]);
+        assert_eq!(after(|doc| doc.audiences.push(Id::from_bytes([7; 16]))), [Loosening::AudienceAdded]);
+        assert_eq!(after(|doc| doc.resources.clear()), [Loosening::ResourceAdded]);
+        assert_eq!(after(|doc| doc.roles.push("admin".parse().unwrap())), [Loosening::RoleAdded]);
+        assert_eq!(after(|doc| doc.token_ttl_seconds = 3600), [Loosening::TokenLifeLonger]);
+        assert_eq!(after(|doc| doc.trust_model = Some(TrustModel::ClientSecret)), [Loosening::TrustModelChanged]);
+        let wider = ["deploy.release", "secrets.write"].iter().map(|name| name.parse().unwrap()).collect();
+        assert_eq!(after(|doc| doc.allowed_actions = wider), [Loosening::ActionAdded]);
+    }
+
+    #[test]
+    fn tightening_and_describing_loosen_nothing() {
+        assert_eq!(after(|doc| doc.allowed_actions = Default::default()), []);
+        assert_eq!(after(|doc| doc.environments.clear()), []);
+        assert_eq!(after(|doc| doc.approval_rule.required = 3), []);
+        assert_eq!(after(|doc| doc.token_ttl_seconds = 300), []);
+        assert_eq!(after(|doc| doc.purpose = "promotes releases".to_owned()), []);
+    }
+
+    #[test]
+    fn an_unguarded_identity_can_be_loosened_but_not_into_a_protected_environment() {
+        let mut before = guarded();
+        before.requires_approval = false;
+        before.environments = vec!["staging".parse().unwrap()];
+        let mut after = before.clone();
+        after.denied_actions = Default::default();
+        assert!(of_identity(&before, &after, &protected()).is_empty());
+        after.environments.push("production".parse().unwrap());
+        assert!(of_identity(&before, &after, &protected()).contains(&Loosening::EnvironmentAdded));
+    }
+
+    fn rule(environments: &[&str], pairs: &[(&str, &[&str])]) -> TrustRule {
+        TrustRule {
+            issuer_id: Id::from_bytes([3; 16]),
+            environments: environments.iter().map(|name| name.parse().unwrap()).collect(),
+            matches: pairs
+                .iter()
+                .map(|(claim, values)| ((*claim).to_owned(), Accepted::Any(values.iter().map(|v| (*v).to_owned()).collect())))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn trust_is_widened_by_a_rule_that_no_rule_covered() {
+        let before = [rule(&["production"], &[("repository_id", &["1"]), ("event_name", &["push", "schedule"])])];
+        let widened = |after: TrustRule| !of_trust(&guarded(), &before, &[after], &protected()).is_empty();
+        assert!(!widened(before[0].clone()));
+        assert!(!widened(rule(&["production"], &[("repository_id", &["1"]), ("event_name", &["push"])])));
+        assert!(!widened(rule(&[], &[("repository_id", &["1"]), ("event_name", &["push"]), ("ref", &["main"])])));
+        assert!(widened(rule(&["production"], &[("repository_id", &["1"])])));
+        assert!(widened(rule(&["production"], &[("repository_id", &["2"]), ("event_name", &["push"])])));
+        assert!(widened(rule(&["production", "staging"], &[("repository_id", &["1"]), ("event_name", &["push"])])));
+        assert!(of_trust(&guarded(), &before, &[], &protected()).is_empty());
+    }
+
+    #[test]
+    fn environments_and_actions_guard_too() {
+        let environment = |protected| {
+            Doc::from(EnvironmentDoc { name: "production".parse().unwrap(), protected, description: String::new() })
+        };
+        assert_eq!(of_doc(&environment(true), &environment(false), &protected()).len(), 1);
+        assert!(of_doc(&environment(false), &environment(true), &protected()).is_empty());
+        let action = |class| {
+            Doc::from(ActionDoc {
+                name: "deploy.release".parse().unwrap(),
+                class,
+                group: String::new(),
+                description: String::new(),
+            })
+        };
+        let lowered = of_doc(&action(ActionClass::Irreversible), &action(ActionClass::Read), &protected());
+        assert!(lowered.contains(&Loosening::ActionClassLowered));
+        assert!(of_doc(&action(ActionClass::Read), &action(ActionClass::Irreversible), &protected()).is_empty());
+    }
+}

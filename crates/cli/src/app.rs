@@ -1,0 +1,111 @@
+//! What every command has: where to write, the state, and the way to the server.
+
+use std::cell::{RefCell, RefMut};
+
+use countersign_api::{Client, Time, client::Changed};
+use serde::Serialize;
+
+use crate::{
+    cli::Options,
+    clock,
+    failure::{Exit, Failure},
+    home::Home,
+    out::{Format, Out},
+    view,
+};
+
+/// The server that is assumed before any sign-in: the one that `countersign serve` starts.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8400";
+
+/// What every command has.
+pub struct App {
+    /// Where to write.
+    pub out: Out,
+    home: RefCell<Home>,
+    options: Options,
+}
+
+impl App {
+    /// Opens the state.
+    pub fn new(options: Options) -> Result<Self, Failure> {
+        Ok(Self { out: Out::new(options.output), home: RefCell::new(Home::open()?), options })
+    }
+
+    /// The state.
+    pub fn home(&self) -> RefMut<'_, Home> {
+        self.home.borrow_mut()
+    }
+
+    /// The server's base URL: the one that was named, else that of the last sign-in.
+    pub fn base(&self) -> String {
+        let current = || self.home.borrow().current().map(str::to_owned);
+        let base = self.options.server.clone().or_else(current);
+        base.as_deref().unwrap_or(DEFAULT_SERVER).trim_end_matches('/').to_owned()
+    }
+
+    /// Whether a server was named on the command line or in the environment.
+    pub fn server_is_named(&self) -> bool {
+        self.options.server.is_some()
+    }
+
+    /// A client without a token, for what takes none or another one.
+    pub fn anonymous(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&self.base(), None)?)
+    }
+
+    /// The user's token: that of the environment, else the one of the sign-in.
+    pub fn token(&self) -> Result<String, Failure> {
+        if let Some(token) = &self.options.token {
+            return Ok(token.trim().to_owned());
+        }
+        let base = self.base();
+        let sign_in = "sign in: `countersign login --server URL --code CODE` \
+                       (a code comes from `countersign admin enrol EMAIL --data DIR`)";
+        let home = self.home.borrow();
+        let server = home.server(&base);
+        let Some(token) = server.and_then(|server| server.token.clone()) else {
+            let what = format!("not signed in to {base}");
+            return Err(Failure::new(Exit::NotSignedIn, what).next(sign_in));
+        };
+        match server.and_then(|server| server.expires_at) {
+            Some(Time(at)) if at <= clock::now() => {
+                let what = format!("the sign-in to {base} ended at {at}");
+                Err(Failure::new(Exit::NotSignedIn, what).next(sign_in))
+            }
+            _ => Ok(token),
+        }
+    }
+
+    /// A client with the user's token.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&self.base(), Some(self.token()?))?)
+    }
+
+    /// Shows what a change came to: the record, or the request that waits for a second person.
+    pub fn changed<T: Serialize>(&self, changed: &Changed<T>, done: &str) -> Result<(), Failure> {
+        match changed {
+            Changed::Done(record) => {
+                self.out.talk(done);
+                self.out.data(record, |json| {
+                    for warning in json["warnings"].as_array().into_iter().flatten() {
+                        self.out.warn(&view::cell(warning));
+                    }
+                    view::details(json)
+                })
+            }
+            Changed::Waits(approval) => {
+                if self.out.format() != Format::Table {
+                    self.out.data(approval, view::details)?;
+                }
+                let what = format!("nothing is changed yet: a second person must countersign approval {}", approval.id);
+                let next = format!("somebody who may decide runs `countersign approval approve {}`", approval.id);
+                Err(Failure::new(Exit::ApprovalNeeded, what).next(next))
+            }
+        }
+    }
+
+    /// A key that makes the repetition of a request harmless.
+    pub fn idempotency_key(&self) -> String {
+        hex::encode(countersign_crypto::random::bytes::<16>())
+    }
+}

@@ -1,0 +1,204 @@
+//! The command line: what there is, and how its help reads.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    app::App,
+    commands::{
+        action, approval, audience, audit, auth, completions, credential, environment, evidence, identity, issuer, key,
+        lineage, linked_account, log, login, manifest, policy, project, revoke, team, tenant, token, trust, user,
+    },
+    failure::{EXIT_CODES, Failure},
+    out::Format,
+};
+#[cfg(feature = "server")]
+use crate::commands::{admin, config, demo, doctor, serve};
+
+/// Identity for automated programs: who acts, who answers for it, and who countersigned.
+///
+/// Programs get tokens of minutes instead of secrets that are shared; what must not happen alone
+/// waits for a person; and every production change leads back to somebody who answers.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start here:\n  countersign demo\n  countersign serve --data ./data", after_long_help = long_after())]
+pub struct Cli {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The server; without it, that of the last sign-in
+    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL", help_heading = "Everywhere")]
+    pub server: Option<String>,
+    /// The form of what is written to stdout
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM", help_heading = "Everywhere")]
+    pub output: Format,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    // A server
+    #[cfg(feature = "server")]
+    Serve(serve::Serve),
+    #[cfg(feature = "server")]
+    Demo(demo::Demo),
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Config(config::Config),
+    #[cfg(feature = "server")]
+    Doctor(doctor::Doctor),
+
+    // Signing in
+    Login(login::Login),
+    Logout(login::Logout),
+    #[command(subcommand)]
+    Auth(auth::Auth),
+
+    // The registry
+    Plan(manifest::Plan),
+    Apply(manifest::Apply),
+    Export(manifest::Export),
+    #[command(subcommand)]
+    Identity(identity::Identity),
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    #[command(subcommand)]
+    Project(project::Project),
+    #[command(subcommand)]
+    Team(team::Team),
+    #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
+    LinkedAccount(linked_account::LinkedAccount),
+    #[command(subcommand)]
+    Environment(environment::Environment),
+    #[command(subcommand)]
+    Audience(audience::Audience),
+    #[command(subcommand)]
+    Action(action::Action),
+    #[command(subcommand)]
+    Issuer(issuer::Issuer),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    #[command(subcommand)]
+    Key(key::Key),
+
+    // Tokens and approvals
+    #[command(subcommand)]
+    Token(token::Token),
+    #[command(subcommand)]
+    Approval(approval::Approval),
+    Revoke(revoke::Revoke),
+    #[command(subcommand)]
+    Trust(trust::Trust),
+
+    // What happened
+    Lineage(lineage::Lineage),
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Evidence(evidence::Evidence),
+    #[command(subcommand)]
+    Log(log::Log),
+
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// Whether it is a server itself, and takes every processor.
+    pub fn serves(&self) -> bool {
+        #[cfg(feature = "server")]
+        return matches!(self, Self::Serve(_) | Self::Demo(_));
+        #[cfg(not(feature = "server"))]
+        false
+    }
+
+    /// Does it.
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        match self {
+            #[cfg(feature = "server")]
+            Self::Serve(command) => command.run(app).await,
+            #[cfg(feature = "server")]
+            Self::Demo(command) => command.run(app).await,
+            #[cfg(feature = "server")]
+            Self::Admin(command) => command.run(app).await,
+            #[cfg(feature = "server")]
+            Self::Config(command) => command.run(app),
+            #[cfg(feature = "server")]
+            Self::Doctor(command) => command.run(app).await,
+            Self::Login(command) => command.run(app).await,
+            Self::Logout(command) => command.run(app).await,
+            Self::Auth(command) => command.run(app).await,
+            Self::Plan(command) => command.run(app).await,
+            Self::Apply(command) => command.run(app).await,
+            Self::Export(command) => command.run(app).await,
+            Self::Identity(command) => Box::pin(command.run(app)).await,
+            Self::Credential(command) => Box::pin(command.run(app)).await,
+            Self::Project(command) => Box::pin(command.run(app)).await,
+            Self::Team(command) => Box::pin(command.run(app)).await,
+            Self::User(command) => Box::pin(command.run(app)).await,
+            Self::LinkedAccount(command) => Box::pin(command.run(app)).await,
+            Self::Environment(command) => Box::pin(command.run(app)).await,
+            Self::Audience(command) => Box::pin(command.run(app)).await,
+            Self::Action(command) => Box::pin(command.run(app)).await,
+            Self::Issuer(command) => Box::pin(command.run(app)).await,
+            Self::Policy(command) => Box::pin(command.run(app)).await,
+            Self::Tenant(command) => command.run(app).await,
+            Self::Key(command) => command.run(app).await,
+            Self::Token(command) => Box::pin(command.run(app)).await,
+            Self::Approval(command) => Box::pin(command.run(app)).await,
+            Self::Revoke(command) => command.run(app).await,
+            Self::Trust(command) => command.run(app).await,
+            Self::Lineage(command) => command.run(app).await,
+            Self::Audit(command) => command.run(app).await,
+            Self::Evidence(command) => command.run(app).await,
+            Self::Log(command) => command.run(app).await,
+            Self::Completions(command) => command.run(app),
+        }
+    }
+}
+
+fn long_after() -> String {
+    format!(
+        "Start here:\n  countersign demo\n  countersign serve --data ./data\n\n{EXIT_CODES}\n\n\
+         Environment:\n  COUNTERSIGN_SERVER  the server, instead of that of the last sign-in\n  \
+         COUNTERSIGN_TOKEN   a user's token, instead of that of the last sign-in\n  \
+         COUNTERSIGN_HOME    where sign-ins and pinned keys are kept\n  \
+         NO_COLOR            no colour, also on a terminal"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "`{path}` does not say what it does");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let leaf = command.get_subcommands().next().is_none();
+            assert!(!leaf || help.contains("  countersign "), "`{path}` has no example");
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(|sub| check(sub, &path));
+        }
+        check(&Cli::command(), "");
+    }
+}

@@ -1,0 +1,37 @@
+//! The commands, one file each: what it takes, and what it does with the API.
+
+pub mod action;
+#[cfg(feature = "server")]
+pub mod admin;
+pub mod approval;
+pub mod audience;
+pub mod audit;
+pub mod auth;
+pub mod completions;
+#[cfg(feature = "server")]
+pub mod config;
+pub mod credential;
+#[cfg(feature = "server")]
+pub mod demo;
+#[cfg(feature = "server")]
+pub mod doctor;
+pub mod environment;
+pub mod evidence;
+pub mod identity;
+pub mod issuer;
+pub mod key;
+pub mod lineage;
+pub mod linked_account;
+pub mod log;
+pub mod login;
+pub mod manifest;
+pub mod policy;
+pub mod project;
+pub mod revoke;
+#[cfg(feature = "server")]
+pub mod serve;
+pub mod team;
+pub mod tenant;
+pub mod token;
+pub mod trust;
+pub mod user;

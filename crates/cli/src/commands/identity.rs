@@ -1,0 +1,218 @@
+//! `identity`: programs, what they may do and who answers for them.
+
+use clap::{Args, Subcommand};
+use countersign_api::{
+    NameOrId,
+    identities::{self, ListIdentities, Rename, ReviewInput, Transfer},
+    reference::Why,
+};
+use countersign_model::{
+    identity::{Kind, RiskTier},
+    name::IdentityName,
+};
+
+use crate::{
+    app::App,
+    failure::Failure,
+    input::{confirm, word},
+    registry::{self, DeleteArgs, ListArgs, Target},
+    view::Column,
+};
+
+mod create;
+mod fields;
+
+pub use create::Create;
+use fields::Update;
+
+/// Identities: programs, what they may do and who answers for them
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// List identities
+    #[command(after_help = "Example:\n  countersign identity list --project support --incomplete")]
+    List(List),
+    /// Show one, with how complete its evidence is
+    #[command(after_help = "Example:\n  countersign identity show triage")]
+    Show(Target),
+    /// Make one, and what it needs that is missing
+    #[command(after_help = "Example:\n  countersign identity create triage --audience https://api.example.com")]
+    Create(Box<Create>),
+    /// Edit one
+    #[command(after_help = "Example:\n  countersign identity update triage --allow case.read,case.comment.write")]
+    Update(Box<Update>),
+    /// Switch one off: its tokens die at once
+    #[command(after_help = "Example:\n  countersign identity disable triage --reason 'it posts secrets'")]
+    Disable(Lifecycle),
+    /// Switch one on again
+    #[command(after_help = "Example:\n  countersign identity enable triage")]
+    Enable(Lifecycle),
+    /// Delete one; its names stay taken
+    #[command(after_help = "Example:\n  countersign identity delete triage --dry-run")]
+    Delete(DeleteArgs),
+    /// Move one to another project; its subject stays
+    #[command(after_help = "Example:\n  countersign identity transfer triage --project platform")]
+    Transfer(TransferArgs),
+    /// Give one another name; its subject stays
+    #[command(after_help = "Example:\n  countersign identity rename triage support-triage")]
+    Rename(RenameArgs),
+    /// Accept to answer for one
+    #[command(after_help = "Example:\n  countersign identity accept triage")]
+    Accept(Target),
+    /// Lower or restore the risk of one, after a look at it
+    #[command(after_help = "Example:\n  countersign identity review triage --tier medium --reason 'reads only'")]
+    Review(ReviewArgs),
+}
+
+/// Which ones.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    page: ListArgs,
+    /// Only those of this project
+    #[arg(long)]
+    project: Option<NameOrId>,
+    /// Only those of this kind
+    #[arg(long, value_parser = word::<Kind>)]
+    kind: Option<Kind>,
+    /// Only those that this user or team answers for
+    #[arg(long)]
+    sponsor: Option<NameOrId>,
+    /// Only those whose document left something out
+    #[arg(long)]
+    incomplete: bool,
+}
+
+/// Which one, and why.
+#[derive(Debug, Args)]
+pub struct Lifecycle {
+    /// Its name or id
+    #[arg(value_name = "NAME|ID")]
+    target: String,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// Its name or id
+    #[arg(value_name = "NAME|ID")]
+    target: String,
+    /// The new project
+    #[arg(long)]
+    project: NameOrId,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// How it is called from now on.
+#[derive(Debug, Args)]
+pub struct RenameArgs {
+    /// Its name or id
+    #[arg(value_name = "NAME|ID")]
+    target: String,
+    /// The new name
+    name: IdentityName,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// What the review found.
+#[derive(Debug, Args)]
+pub struct ReviewArgs {
+    /// Its name or id
+    #[arg(value_name = "NAME|ID")]
+    target: String,
+    /// The tier: low, medium, high
+    #[arg(long, value_parser = word::<RiskTier>)]
+    tier: RiskTier,
+    /// What was looked at
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+const COLUMNS: [Column; 6] = [
+    Column("NAME", "/name"),
+    Column("KIND", "/kind"),
+    Column("PROJECT", "/project"),
+    Column("SPONSOR", "/sponsor"),
+    Column("STATUS", "/status"),
+    Column("LAST SEEN", "/last_seen_at"),
+];
+
+const INCOMPLETE: [Column; 4] = [
+    Column("NAME", "/name"),
+    Column("PROJECT", "/project"),
+    Column("SPONSOR", "/sponsor"),
+    Column("NOT STATED", "/incomplete"),
+];
+
+impl Identity {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        match self {
+            Self::List(args) => args.run(app).await,
+            Self::Show(args) => registry::show::<identities::Identity>(app, &args.target).await,
+            Self::Create(args) => args.run(app).await,
+            Self::Update(args) => {
+                registry::update::<identities::Identity>(app, "identity", &args.target, &args.request()).await
+            }
+            Self::Disable(args) => {
+                confirm(&format!("disable `{}`? its tokens die at once", args.target), args.yes)?;
+                let changed = app.client()?.disable_identity(&args.target, &args.why()).await?;
+                app.changed(&changed, "identity disabled: it gets no tokens, and those it has are dead")
+            }
+            Self::Enable(args) => {
+                let changed = app.client()?.enable_identity(&args.target, &args.why()).await?;
+                app.changed(&changed, "identity enabled; tokens from before stay dead")
+            }
+            Self::Delete(args) => registry::delete::<identities::Identity>(app, "identity", &args).await,
+            Self::Transfer(args) => {
+                let transfer = Transfer { project: args.project, reason: args.reason };
+                app.changed(&app.client()?.transfer_identity(&args.target, &transfer).await?, "identity transferred")
+            }
+            Self::Rename(args) => {
+                let rename = Rename { name: args.name, reason: args.reason };
+                app.changed(&app.client()?.rename_identity(&args.target, &rename).await?, "identity renamed")
+            }
+            Self::Accept(args) => {
+                let changed = app.client()?.accept_sponsorship(&args.target, &Why::default()).await?;
+                app.changed(&changed, "sponsorship accepted: you answer for it now")
+            }
+            Self::Review(args) => {
+                let review = ReviewInput { tier: args.tier, reason: args.reason };
+                app.changed(&app.client()?.review_identity(&args.target, &review).await?, "identity reviewed")
+            }
+        }
+    }
+}
+
+impl List {
+    async fn run(self, app: &App) -> Result<(), Failure> {
+        let columns: &[Column] = if self.incomplete { &INCOMPLETE } else { &COLUMNS };
+        registry::list::<identities::Identity>(app, self.page.limit, columns, |after, left| {
+            let page = self.page.query(after, left);
+            ListIdentities {
+                limit: page.limit,
+                after: page.after,
+                status: page.status,
+                project: self.project.clone(),
+                kind: self.kind,
+                sponsor: self.sponsor.clone(),
+                incomplete: self.incomplete.then_some(true),
+            }
+        })
+        .await
+    }
+}
+
+impl Lifecycle {
+    fn why(&self) -> Why {
+        Why { reason: self.reason.clone() }
+    }
+}

@@ -1,0 +1,161 @@
+//! The command line's own state: which servers it knows, with token and pinned log key.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use countersign_api::{Time, log::LogKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::Failure,
+    files::{self, Access},
+};
+
+/// The directory of the state, and what it holds.
+#[derive(Debug)]
+pub struct Home {
+    directory: PathBuf,
+    state: State,
+}
+
+/// What is remembered.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The server of the last sign-in.
+    #[serde(default)]
+    current: Option<String>,
+    /// Every server, by base URL.
+    #[serde(default)]
+    servers: BTreeMap<String, Server>,
+}
+
+/// What is remembered of one server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// The user's token, until they sign out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// When it dies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The tenant's issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The log's key, pinned at the first sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<LogKey>,
+}
+
+const FILE: &str = "servers.json";
+
+impl Home {
+    /// Opens `COUNTERSIGN_HOME`, or the user's configuration directory.
+    pub fn open() -> Result<Self, Failure> {
+        Self::open_at(directory()?)
+    }
+
+    /// Opens the state in this directory, which need not exist.
+    pub fn open_at(directory: PathBuf) -> Result<Self, Failure> {
+        let path = directory.join(FILE);
+        let state = match files::read_if_there(&path)? {
+            Some(text) => serde_json::from_str(&text).map_err(|error| {
+                Failure::failed(format!("the state of the command line cannot be read: {error}"))
+                    .at(path.display().to_string())
+                    .next("remove that file and sign in again")
+            })?,
+            None => State::default(),
+        };
+        Ok(Self { directory, state })
+    }
+
+    /// The server of the last sign-in.
+    pub fn current(&self) -> Option<&str> {
+        self.state.current.as_deref()
+    }
+
+    /// What is known of a server.
+    pub fn server(&self, base: &str) -> Option<&Server> {
+        self.state.servers.get(base)
+    }
+
+    /// The pinned log keys, with the server of each.
+    pub fn log_keys(&self) -> impl Iterator<Item = (&str, &LogKey)> {
+        self.state.servers.iter().filter_map(|(base, server)| Some((base.as_str(), server.log_key.as_ref()?)))
+    }
+
+    /// Remembers a server, as the current one.
+    pub fn remember(&mut self, base: &str, server: Server) -> Result<(), Failure> {
+        self.state.current = Some(base.to_owned());
+        self.state.servers.insert(base.to_owned(), server);
+        self.save()
+    }
+
+    /// Forgets a server's token; the pinned log key stays.
+    pub fn forget_token(&mut self, base: &str) -> Result<(), Failure> {
+        if let Some(server) = self.state.servers.get_mut(base) {
+            server.token = None;
+            server.expires_at = None;
+            server.user = None;
+        }
+        self.save()
+    }
+
+    /// Where the newest checkpoints that `log watch` saw are kept.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.directory.join("checkpoints")
+    }
+
+    fn save(&self) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(&self.state)
+            .map_err(|error| Failure::failed(format!("cannot write the state of the command line: {error}")))?;
+        files::write(&self.directory.join(FILE), text.as_bytes(), Access::Private)
+    }
+}
+
+fn directory() -> Result<PathBuf, Failure> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let by_platform = || {
+        if cfg!(target_os = "macos") {
+            return set("HOME").map(|home| home.join("Library/Application Support"));
+        }
+        set("XDG_CONFIG_HOME").or_else(|| set("APPDATA")).or_else(|| set("HOME").map(|home| home.join(".config")))
+    };
+    set("COUNTERSIGN_HOME").or_else(|| by_platform().map(|base| base.join("countersign"))).ok_or_else(|| {
+        Failure::failed("there is no directory for the state of the command line").next("set COUNTERSIGN_HOME to one")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_out_keeps_the_pinned_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut home = Home::open_at(directory.path().join("state")).unwrap();
+        let key = LogKey { origin: "id.example/log".into(), verifier_key: "id.example/log+1+A".into() };
+        let server = Server { token: Some("t".into()), log_key: Some(key.clone()), ..Server::default() };
+        home.remember("https://id.example", server).unwrap();
+        home.forget_token("https://id.example").unwrap();
+
+        let again = Home::open_at(directory.path().join("state")).unwrap();
+        assert_eq!(again.current(), Some("https://id.example"));
+        let server = again.server("https://id.example").unwrap();
+        assert_eq!((&server.token, &server.log_key), (&None, &Some(key)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_the_token() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut home = Home::open_at(directory.path().join("state")).unwrap();
+        home.remember("https://id.example", Server::default()).unwrap();
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(directory.path().join("state").join(FILE)), 0o600);
+        assert_eq!(mode(directory.path().join("state")), 0o700);
+    }
+}

@@ -1,0 +1,158 @@
+//! How records look to people: tables of 80 columns, and one record line by line.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+/// How wide a table is: as wide as any terminal.
+const WIDTH: u16 = 80;
+
+/// A column of a table: its title, and the JSON pointer to what it shows (RFC 6901).
+#[derive(Debug, Clone, Copy)]
+pub struct Column(pub &'static str, pub &'static str);
+
+/// A table of the records.
+pub fn table(columns: &[Column], records: &Value) -> String {
+    let empty = Vec::new();
+    let rows = records.as_array().unwrap_or(&empty);
+    let row = |record: &Value| {
+        columns.iter().map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), cell)).collect()
+    };
+    rows_table(&columns.iter().map(|Column(title, _)| *title).collect::<Vec<_>>(), rows.iter().map(row).collect())
+}
+
+/// A table of ready texts.
+pub fn rows_table(titles: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(titles.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table.trim_fmt()
+}
+
+/// One value in one cell.
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => plain(&moment(text)),
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => match (fields.get("name"), fields.get("type")) {
+            (Some(name), Some(kind)) if kind == "team" => format!("team:{}", cell(name)),
+            (Some(name), _) => cell(name),
+            (None, _) => {
+                let pair = |(key, value): (&String, &Value)| format!("{key}={}", cell(value));
+                fields.iter().map(pair).collect::<Vec<_>>().join(" ")
+            }
+        },
+    }
+}
+
+/// One record, a line for each field, those without a value left out.
+pub fn details(record: &Value) -> String {
+    let mut lines = Vec::new();
+    let empty = serde_json::Map::new();
+    let fields = record.as_object().unwrap_or(&empty);
+    let width = fields.keys().map(String::len).max().unwrap_or(0);
+    for (key, value) in ordered(fields) {
+        let label = key.replace('_', " ");
+        match value {
+            Value::Null => {}
+            Value::Array(values) if values.iter().any(|value| value.is_object() && value.get("name").is_none()) => {
+                lines.push(format!("{label}:"));
+                lines.extend(values.iter().map(|value| format!("  - {}", cell(value))));
+            }
+            Value::String(text) if text.contains('\n') => {
+                lines.push(format!("{label}:"));
+                lines.extend(text.lines().map(|line| format!("  {}", plain(line))));
+            }
+            value if cell(value) == "-" => {}
+            value => lines.push(format!("{:width$}  {}", format!("{label}:"), cell(value), width = width + 1)),
+        }
+    }
+    lines.join("\n")
+}
+
+/// The name first, what every record says last: people look for what is special.
+fn ordered(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
+    const FIRST: [&str; 4] = ["name", "kind", "type", "status"];
+    const LAST: [&str; 4] = ["version", "created_at", "updated_at", "warnings"];
+    let rank = |key: &str| match (FIRST.iter().position(|first| *first == key), LAST.contains(&key)) {
+        (Some(position), _) => position,
+        (None, false) => FIRST.len(),
+        (None, true) => FIRST.len() + 1,
+    };
+    let mut ordered: Vec<_> = fields.iter().collect();
+    ordered.sort_by_key(|(key, _)| rank(key));
+    ordered
+}
+
+/// A time to the second; any other text as it is.
+fn moment(text: &str) -> String {
+    let is_time = text.len() > 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
+    match text.split_once('.') {
+        Some((seconds, fraction)) if is_time && fraction.trim_end_matches('Z').bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{seconds}Z")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The text without what could move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_fits_eighty_columns() {
+        let records = json!([{
+            "name": "release-promoter-prod", "kind": "pipeline", "project": {"id": "1", "name": "payments"},
+            "sponsor": {"type": "team", "id": "2", "name": "platform"}, "status": "active",
+            "actions": ["deploy.release", "rollout.status.read", "rollout.pause", "build.trigger"],
+        }]);
+        let columns = [
+            Column("NAME", "/name"),
+            Column("KIND", "/kind"),
+            Column("PROJECT", "/project"),
+            Column("SPONSOR", "/sponsor"),
+            Column("STATUS", "/status"),
+            Column("ACTIONS", "/actions"),
+        ];
+        let text = table(&columns, &records);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.starts_with("NAME"), "{text}");
+        assert!(text.contains("team:platform"), "{text}");
+    }
+
+    #[test]
+    fn a_record_shows_names_beside_ids_and_nothing_empty() {
+        let text = details(&json!({
+            "id": "0199", "version": 3, "name": "triage", "purpose": "", "review": null,
+            "managers": [{"id": "1", "name": "dana@example.com"}], "requires_approval": true,
+            "created_at": "2026-11-22T09:00:00.123456Z",
+        }));
+        assert!(text.starts_with("name:"), "{text}");
+        assert!(text.contains("managers:           dana@example.com"), "{text}");
+        assert!(text.contains("created at:         2026-11-22T09:00:00Z"), "{text}");
+        assert!(!text.contains("purpose") && !text.contains("review"), "{text}");
+    }
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        assert_eq!(cell(&json!("a\u{1b}[2Jb")), "a\u{fffd}[2Jb");
+    }
+}

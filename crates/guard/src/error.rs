@@ -1,0 +1,86 @@
+//! Why a guard refuses. Codes are stable and the same in the guards of all languages.
+
+use std::time::Duration;
+
+use countersign_crypto::access_token::TokenError;
+use countersign_model::{enforce::Denial, evidence::Grain};
+use http::StatusCode;
+use thiserror::Error;
+
+use crate::request::InvalidRequest;
+
+/// A refusal. The message is for the developers on both sides; it never holds the token.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The token is good and does not allow this.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// What is asked for is malformed.
+    #[error(transparent)]
+    InvalidRequest(#[from] InvalidRequest),
+    /// The issuer's keys cannot be had, and those that were had are too old.
+    #[error("the issuer's keys cannot be had now")]
+    KeysUnavailable,
+    /// The issuer takes no results, the queue is full, and the guard was told to refuse then.
+    #[error("the issuer takes no results and the queue is full")]
+    ResultsBacklog,
+    /// The revocation feed is too old to say that nothing was revoked.
+    #[error("the revocation feed is older than {} s", max_age.as_secs_f32())]
+    RevocationsStale {
+        /// How old it may be for this action.
+        max_age: Duration,
+    },
+    /// Something that the token rests on was revoked.
+    #[error("the token was revoked: {}", grain.as_str().replace('_', " "))]
+    Revoked {
+        /// What was revoked.
+        grain: Grain,
+    },
+    /// The token is not one of the issuer's for this audience, valid now.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The request carries no bearer token.
+    #[error("{0}")]
+    TokenMissing(&'static str),
+}
+
+impl GuardError {
+    /// The stable code: programs act on it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) => match denial {
+                Denial::ActionNotAllowed { .. } => "action_not_allowed",
+                Denial::DigestMismatch => "digest_mismatch",
+                Denial::EnvironmentMismatch { .. } => "environment_mismatch",
+                Denial::ResourceMismatch => "resource_mismatch",
+                Denial::UnexpectedSubject => "unexpected_subject",
+            },
+            Self::InvalidRequest(_) => "bad_request",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::ResultsBacklog => "results_backlog",
+            Self::RevocationsStale { .. } => "revocations_stale",
+            Self::Revoked { .. } => "token_revoked",
+            Self::Token(TokenError::Expired) => "token_expired",
+            Self::Token(_) => "token_invalid",
+            Self::TokenMissing(_) => "token_missing",
+        }
+    }
+
+    /// The HTTP status that fits: 401 for the token, 403 for what it does not allow, 503 where the
+    /// guard itself cannot tell.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Denied(_) => StatusCode::FORBIDDEN,
+            Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
+            Self::KeysUnavailable | Self::ResultsBacklog | Self::RevocationsStale { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Revoked { .. } | Self::Token(_) | Self::TokenMissing(_) => {
+                StatusCode::UNAUTHORIZED
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Work that nobody waits for: each job is idempotent, in small steps, and survives its own failure.
+
+mod runner;
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+pub use runner::{Jobs, run_once};
+
+/// Something that is done again and again.
+pub trait Job: Send + Sync + 'static {
+    /// Its name, in logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// How long to wait between two runs.
+    fn every(&self) -> Duration;
+
+    /// Whether it runs once more when the server stops, to lose nothing that is buffered.
+    fn at_stop(&self) -> bool {
+        false
+    }
+
+    /// One step: bounded, and safe to repeat.
+    fn run(&self) -> JobRun<'_>;
+}
+
+/// A step of a job on its way. Boxed: jobs run a few times a second.
+pub struct JobRun<'a>(Pin<Box<dyn Future<Output = anyhow::Result<Progress>> + Send + 'a>>);
+
+/// What a step left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing to do until the next turn.
+    Done,
+    /// There is more: run again soon.
+    More,
+}
+
+impl<'a> JobRun<'a> {
+    /// A step.
+    pub fn new(step: impl Future<Output = anyhow::Result<Progress>> + Send + 'a) -> Self {
+        Self(Box::pin(step))
+    }
+}
+
+impl Future for JobRun<'_> {
+    type Output = anyhow::Result<Progress>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for JobRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JobRun")
+    }
+}

@@ -1,0 +1,128 @@
+//! TLS with a certificate of the server's own, read again when its files change.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use thiserror::Error;
+use tokio::{fs, time};
+
+/// A certificate and key that follow their files.
+#[derive(Debug, Clone)]
+pub struct ReloadingTls {
+    cert: PathBuf,
+    key: PathBuf,
+    config: RustlsConfig,
+}
+
+/// The certificate or key cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("`{path}` holds no usable PEM {what}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What was expected.
+        what: &'static str,
+    },
+    /// Certificate and key do not fit.
+    #[error("certificate and private key cannot be used together: {0}")]
+    Mismatch(rustls::Error),
+}
+
+impl ReloadingTls {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not fit.
+    pub async fn load(cert: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
+        let config = RustlsConfig::from_config(Arc::new(read(&cert, &key).await?));
+        Ok(Self { cert, key, config })
+    }
+
+    /// What the listener uses; it follows reloads.
+    #[must_use]
+    pub const fn config(&self) -> &RustlsConfig {
+        &self.config
+    }
+
+    /// Looks every ten seconds whether a file changed, and reads both again then. While the new files
+    /// cannot be used, the old certificate stays.
+    pub async fn follow(self) {
+        let mut known = self.stamp().await;
+        let mut ticks = time::interval(LOOK);
+        loop {
+            ticks.tick().await;
+            let found = self.stamp().await;
+            if found == known {
+                continue;
+            }
+            match read(&self.cert, &self.key).await {
+                Ok(config) => {
+                    self.config.reload_from_config(Arc::new(config));
+                    tracing::info!("the certificate was read again");
+                    known = found;
+                }
+                Err(error) => tracing::warn!(error = %error, "the changed certificate is not used yet: {error}"),
+            }
+        }
+    }
+
+    /// Length and time of change of both files.
+    async fn stamp(&self) -> [Option<Stamp>; 2] {
+        [stamp(&self.cert).await, stamp(&self.key).await]
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "a file's time of change is compared, never read")]
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp(u64, Option<std::time::SystemTime>);
+
+async fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).await.ok()?;
+    Some(Stamp(metadata.len(), metadata.modified().ok()))
+}
+
+async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let malformed = |path: &Path, what| TlsError::Malformed { path: path.display().to_string(), what };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes(cert).await?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| malformed(cert, "certificate"))?;
+    if chain.is_empty() {
+        return Err(malformed(cert, "certificate"));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&bytes(key).await?).map_err(|_| malformed(key, "private key"))?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Mismatch)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(TlsError::Mismatch)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+async fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).await.map_err(|source| TlsError::Unreadable { path: path.display().to_string(), source })
+}
+
+const LOOK: Duration = Duration::from_secs(10);

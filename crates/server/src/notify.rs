@@ -1,0 +1,174 @@
+//! Telling people: webhooks in the standard form, signed, or in Slack's.
+//!
+//! What is to be told stands in the outbox, written with the change it tells of. A message is sent
+//! until it is taken, at growing distances; a receiver may see it twice and knows it by its id.
+
+mod delivery;
+mod form;
+pub mod secret;
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use countersign_model::{Timestamp, time::Seconds};
+use reqwest::Url;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    config::{NotifyConfig, WebhookForm},
+    federation::Outbound,
+    metrics::{Metrics, OutcomeLabel},
+    notify::secret::{InvalidSecret, WebhookSecret},
+};
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notification {
+    /// Its id: the same on every try.
+    pub id: String,
+    /// What happened: `approval.opened`, `approval.decided`.
+    pub kind: String,
+    /// When.
+    pub at: Timestamp,
+    /// The whole of it. Its member `summary` is the sentence for people.
+    pub data: Value,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Everybody has it.
+    Delivered,
+    /// Somebody will never take it, or was tried often enough.
+    GivenUp,
+    /// Try again at this time.
+    Retry(Timestamp),
+}
+
+/// A webhook of the configuration cannot be used.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+pub enum NotifyError {
+    /// Its secret is malformed.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
+    /// Its URL is not one that the server connects to. It is not shown: it may be a secret.
+    #[error("the URL of a webhook is not one that the server may connect to: `https://`, and public or among `federation.private_networks`")]
+    Url,
+}
+
+/// Who is told.
+pub struct Notifier {
+    webhooks: Vec<Webhook>,
+    /// Who has which message already, so that a retry for one does not repeat it to all. Lost at a
+    /// restart, which is why receivers look at the id.
+    reached: Mutex<HashSet<(String, usize)>>,
+}
+
+struct Webhook {
+    client: reqwest::Client,
+    url: Url,
+    form: Form,
+}
+
+enum Form {
+    Slack,
+    Standard(WebhookSecret),
+}
+
+impl Notifier {
+    /// Sends through the one way out, which keeps the rules of where the server may connect to.
+    ///
+    /// # Errors
+    /// When a URL or secret cannot be used.
+    pub fn new(config: &NotifyConfig, outbound: &Outbound) -> Result<Self, NotifyError> {
+        let mut webhooks = Vec::with_capacity(config.webhooks.len());
+        for webhook in &config.webhooks {
+            let url: Url = webhook.url.expose().parse().map_err(|_| NotifyError::Url)?;
+            // The error names the URL, which may be a secret.
+            let client = outbound.client(&url, None).map_err(|_| NotifyError::Url)?;
+            let form = match (webhook.form, &webhook.secret) {
+                (WebhookForm::Slack, _) => Form::Slack,
+                (WebhookForm::Standard, Some(secret)) => Form::Standard(WebhookSecret::parse(secret.expose())?),
+                (WebhookForm::Standard, None) => return Err(InvalidSecret.into()),
+            };
+            webhooks.push(Webhook { client, url, form });
+        }
+        Ok(Self { webhooks, reached: Mutex::default() })
+    }
+
+    /// Whether anybody is to be told.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.webhooks.is_empty()
+    }
+
+    /// Tells everybody who does not know yet. `attempts` counts the tries before this one.
+    pub async fn deliver(&self, notification: &Notification, attempts: u32, now: Timestamp, metrics: &Metrics) -> Delivery {
+        let mut again = false;
+        let mut refused = false;
+        for (index, webhook) in self.webhooks.iter().enumerate() {
+            if self.has_reached(notification, index) {
+                continue;
+            }
+            match delivery::send(webhook, notification, now).await {
+                delivery::Sent::Taken => self.note_reached(notification, index),
+                delivery::Sent::Refused => refused = true,
+                delivery::Sent::Failed => again = true,
+            }
+        }
+        let next = RETRIES.get(usize::try_from(attempts).unwrap_or(usize::MAX));
+        let (delivery, outcome) = match (again, next) {
+            (true, Some(wait)) => (Delivery::Retry(now + Seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX))), "retried"),
+            (true, None) => (Delivery::GivenUp, "given_up"),
+            (false, _) if refused => (Delivery::GivenUp, "given_up"),
+            (false, _) => (Delivery::Delivered, "delivered"),
+        };
+        if !matches!(delivery, Delivery::Retry(_)) {
+            self.forget(notification);
+        }
+        metrics.notifications.get_or_create(&OutcomeLabel { outcome }).inc();
+        delivery
+    }
+
+    fn has_reached(&self, notification: &Notification, index: usize) -> bool {
+        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        reached.contains(&(notification.id.clone(), index))
+    }
+
+    fn note_reached(&self, notification: &Notification, index: usize) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.webhooks.len() > 1 && reached.len() < REMEMBERED {
+            reached.insert((notification.id.clone(), index));
+        }
+    }
+
+    fn forget(&self, notification: &Notification) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        reached.retain(|(id, _)| *id != notification.id);
+    }
+}
+
+/// The distances that the Standard Webhooks specification proposes, shorter at the beginning:
+/// somebody waits for an approval.
+const RETRIES: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(5 * 3600),
+    Duration::from_secs(10 * 3600),
+    Duration::from_secs(14 * 3600),
+];
+
+/// Messages that wait for a slow receiver: beyond it a retry may repeat itself to others.
+const REMEMBERED: usize = 16_384;
+
+#[cfg(test)]
+#[path = "notify/tests.rs"]
+mod tests;

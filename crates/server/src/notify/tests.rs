@@ -1,0 +1,108 @@
+//! Notifications against a receiver of the test's own.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use countersign_crypto::Secret;
+use serde_json::json;
+
+use super::*;
+use crate::{config::WebhookConfig, federation::AddressPolicy};
+
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>);
+
+async fn receiver(status: u16) -> (String, Seen) {
+    let seen = Seen::default();
+    let take = async move |State(seen): State<Seen>, headers: HeaderMap, body: Bytes| {
+        seen.0.lock().unwrap().push((headers, body.to_vec()));
+        http::StatusCode::from_u16(status).unwrap()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let router = Router::new().route("/hook", post(take)).with_state(seen.clone());
+    let server = axum_server::from_tcp(listener.into_std().unwrap()).unwrap();
+    tokio::spawn(server.serve(router.into_make_service()));
+    (url, seen)
+}
+
+fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
+    let webhooks = webhooks
+        .into_iter()
+        .map(|(url, form)| WebhookConfig {
+            url: Secret::new(url),
+            secret: Some(Secret::new(SECRET.to_owned())),
+            form,
+        })
+        .collect();
+    Notifier::new(&NotifyConfig { webhooks }, &Outbound::new(AddressPolicy::new(true, vec![]))).unwrap()
+}
+
+fn notification() -> Notification {
+    Notification {
+        id: "msg-1".into(),
+        kind: "approval.opened".into(),
+        at: Timestamp::from_seconds(1_800_000_000),
+        data: json!({"summary": "deploy <!channel> & more", "approval_id": "7"}),
+    }
+}
+
+#[tokio::test]
+async fn the_standard_form_is_signed_over_what_was_sent() {
+    let (url, seen) = receiver(204).await;
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let delivery = notifier(vec![(url, WebhookForm::Standard)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    assert_eq!(delivery, Delivery::Delivered);
+    let (headers, body) = seen.0.lock().unwrap().pop().unwrap();
+    assert_eq!(headers["webhook-id"], "msg-1");
+    assert_eq!(headers["webhook-timestamp"], "1800000001");
+    let expected = WebhookSecret::parse(SECRET).unwrap().sign("msg-1", now, &body);
+    assert_eq!(headers["webhook-signature"], expected.as_str());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["type"], "approval.opened");
+    assert_eq!(body["data"]["approval_id"], "7");
+}
+
+#[tokio::test]
+async fn a_name_does_not_become_slack_markup() {
+    let (url, seen) = receiver(200).await;
+    let now = Timestamp::from_seconds(1_800_000_001);
+    notifier(vec![(url, WebhookForm::Slack)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    let (_, body) = seen.0.lock().unwrap().pop().unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["text"], "deploy &lt;!channel&gt; &amp; more");
+}
+
+#[tokio::test]
+async fn a_retry_reaches_only_those_who_do_not_know_yet() {
+    let (good, seen) = receiver(200).await;
+    let (bad, tried) = receiver(500).await;
+    let notifier = notifier(vec![(good, WebhookForm::Standard), (bad, WebhookForm::Standard)]);
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let metrics = Metrics::new();
+    assert_eq!(notifier.deliver(&notification(), 0, now, &metrics).await, Delivery::Retry(now + Seconds(5)));
+    assert_eq!(notifier.deliver(&notification(), 1, now, &metrics).await, Delivery::Retry(now + Seconds(30)));
+    assert_eq!(seen.0.lock().unwrap().len(), 1);
+    assert_eq!(tried.0.lock().unwrap().len(), 2);
+    assert_eq!(notifier.deliver(&notification(), 9, now, &metrics).await, Delivery::GivenUp);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_is_not_asked_again() {
+    let (gone, _) = receiver(410).await;
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let delivery = notifier(vec![(gone, WebhookForm::Standard)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    assert_eq!(delivery, Delivery::GivenUp);
+}
+
+#[test]
+fn t23_a_webhook_is_not_sent_to_where_the_server_may_not_connect() {
+    let strict = Outbound::new(AddressPolicy::new(false, vec![]));
+    for url in ["https://169.254.169.254/latest", "http://example.com/", "https://[::ffff:7f00:1]/", "https://user@example.com/"] {
+        let webhook = WebhookConfig { url: Secret::new(url.to_owned()), secret: None, form: WebhookForm::Slack };
+        let error = Notifier::new(&NotifyConfig { webhooks: vec![webhook] }, &strict).err();
+        assert_eq!(error, Some(NotifyError::Url), "{url}");
+    }
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
