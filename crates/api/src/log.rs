@@ -64,7 +64,11 @@ pub struct LogEntry {
     pub index: u64,
     /// The record.
     pub evidence_id: Id<id::Evidence>,
-    /// The salt, in hexadecimal.
+    /// Whether it is a record of another tenant of the installation: only its place is shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_tenant: bool,
+    /// The salt, in hexadecimal; empty for another tenant's.
+    #[serde(default)]
     pub salt: String,
     /// The record's bytes as they were stored and hashed; absent once archived elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]

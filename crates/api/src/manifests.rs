@@ -43,6 +43,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What is wrong, or worth knowing, with its place.
     pub diagnostics: Vec<Diagnostic>,
+    /// Identities that need approval which nobody but the caller could ever give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nobody_can_approve: Vec<String>,
     /// Whether the changes were made. False for a plan, a dry run, and when there is an error.
     pub applied: bool,
 }
@@ -76,6 +79,9 @@ pub struct Change {
     /// Whether it loosens what guards something, so that a second person must countersign.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_approval: bool,
+    /// What it loosens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loosens: Vec<String>,
     /// The request that waits for that person, once applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_id: Option<Id<id::Approval>>,

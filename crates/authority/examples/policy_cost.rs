@@ -20,13 +20,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         action: &action,
         class: ActionClass::Irreversible,
         group: "release",
-        environment: Some(PolicyEnvironment { name: "production", protected: true }),
+        environment: Some(PolicyEnvironment {
+            name: "production",
+            protected: true,
+        }),
         audience: Some("deploy-target"),
         resource: Some("web"),
         run: None,
         approved: true,
     };
-    for (what, count) in [("no guard rails", 0), ("10 guard rails", 10), ("1,000 guard rails", 1_000)] {
+    for (what, count) in [
+        ("no guard rails", 0),
+        ("10 guard rails", 10),
+        ("1,000 guard rails", 1_000),
+    ] {
         for (which, own) in [("none can apply", false), ("one can apply", true)] {
             let rails = GuardRails::compile(&policies(count, own)?)?;
             let started = Instant::now();
@@ -48,7 +55,9 @@ fn policies(
         let project = if own && place == 0 { "web".to_owned() } else { format!("other-{place}") };
         (format!("rail-{place}"), format!("forbid (principal in Project::\"{project}\", action, resource) unless {{ context.approved }};"))
     });
-    scoped.map(|(name, text)| Ok((name.parse()?, text))).collect()
+    scoped
+        .map(|(name, text)| Ok((name.parse()?, text)))
+        .collect()
 }
 
 fn identity() -> Result<IdentityDoc, serde_json::Error> {

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::{
     client_auth::{self, Authenticated, Wanted},
-    command::{Command, Door, Execution, Permit, Revocation},
+    command::{Actor, Command, Door, Execution, Permit, Revocation},
     ctx::Ctx,
     enrolment::{SESSION_LIFETIME, SignedInUser},
     evidence::seal::Sealed,
@@ -36,7 +36,7 @@ use crate::{
     rejection::{Fault, Rejection, Stop},
     revoked::RevokedSet,
     secrets::Secrets,
-    tokens::{self, TokenCache},
+    tokens::{self, RevokeOwn, TokenCache},
 };
 
 /// How far the clock may go back before tokens are refused (T22).
@@ -284,6 +284,15 @@ impl Authority {
     /// `token_revoked`, or what must be looked up first.
     pub fn permit(&self, verified: &Verified<AccessClaims>, facts: &Facts) -> Result<Permit, Stop> {
         tokens::permit(facts, &self.door.revoked, verified)
+    }
+
+    /// Starts to revoke a token for who holds it.
+    pub fn revoke_own(&self, ctx: &Ctx, verified: &Verified<AccessClaims>) -> Execution<()> {
+        let claims = verified.claims();
+        let actor = Actor::Identity { id: claims.identity_id, subject: claims.sub.clone() };
+        let permit = Permit { tenant_id: claims.tenant_id, actor, txn: claims.txn, parents: vec![claims.jti] };
+        let command = RevokeOwn { jti: claims.jti, expires_at: Timestamp::from_seconds(claims.exp) };
+        self.execute(ctx, &permit, command)
     }
 
     /// Records a refusal of somebody who proved something, before the answer leaves.

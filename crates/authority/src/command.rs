@@ -27,6 +27,7 @@ use crate::{
     ctx::Ctx,
     evidence::seal::{Draft, refer, refer_person},
     facts::FactCache,
+    people,
     rejection::{Fault, Rejection},
     revoked::RevokedSet,
     rows,
@@ -297,16 +298,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     /// # Errors
     /// `forbidden` when the person is not an active user, or a fault.
     pub fn person(&mut self, user: Id<id::User>) -> Result<Person, Rejection> {
-        let record = self.get(user)?;
-        let teams = self.linked_to(Relation::Member, user)?;
-        match record.user() {
-            Some(doc) if record.status == Status::Active => Ok(Person {
-                user_id: user,
-                role: doc.role,
-                teams: teams.iter().filter(|team| team.noun == Noun::Team).map(|team| team.id.cast()).collect(),
-            }),
-            _ => Err(Refusal::new(Reason::Forbidden, "this user is not active").into()),
-        }
+        people::person(self.tx, self.permit.tenant_id, user)
     }
 
     /// The rights of the person who acts.

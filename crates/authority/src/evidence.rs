@@ -3,6 +3,7 @@
 pub mod erase;
 pub mod seal;
 pub mod search;
+pub mod summary;
 pub mod terms;
 
 pub use seal::{Draft, Sealed, refer};

@@ -7,11 +7,13 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod approvals;
 mod authority;
 pub mod client_auth;
 pub mod command;
 mod ctx;
 pub mod enrolment;
+pub mod evaluation;
 pub mod evidence;
 pub mod facts;
 pub mod federation;
@@ -20,17 +22,22 @@ pub mod issue;
 pub mod keys;
 pub mod lineage;
 pub mod log;
+pub mod loosening;
+pub mod manifest;
+pub mod people;
 pub mod policy;
 pub mod refusals;
 pub mod registry;
 mod rejection;
 pub mod results;
+pub mod revocation_feed;
 pub mod revoked;
 mod rows;
 mod secrets;
 pub mod tokens;
 
-pub use authority::{Authority, Settings, StartError};
+pub use authority::{Authority, News, Settings, StartError};
+pub use countersign_store::{Store, StoreConfig};
 pub use ctx::Ctx;
 pub use rejection::{Fault, Rejection, Stop, refuse};
 pub use secrets::Secrets;

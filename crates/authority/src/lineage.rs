@@ -161,3 +161,27 @@ fn may_read(tx: &mut Tx<'_>, asker: &Asker<'_>, found: &Found) -> Result<bool, S
     let project = crate::rows::by_id(tx, asker.tenant_id, doc.project_id.cast())?;
     Ok(project.as_ref().and_then(|record| record.project()).is_some_and(|project| asker.person.sees(doc, project)))
 }
+
+/// Leaves only the records that a person may read.
+///
+/// # Errors
+/// When the database fails.
+pub fn retain_readable(tx: &mut Tx<'_>, tenant_id: Id<id::Tenant>, person: &Person, records: &mut Vec<Found>) -> Result<(), StoreError> {
+    let asker = Asker { tenant_id, person };
+    let mut readable = Vec::with_capacity(records.len());
+    for found in records.drain(..) {
+        if may_read(tx, &asker, &found)? {
+            readable.push(found);
+        }
+    }
+    *records = readable;
+    Ok(())
+}
+
+/// The id of a record that a caller names by id or name, as search terms spell it.
+///
+/// # Errors
+/// `not_found` when there is none, or a fault.
+pub fn id_of(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun, name: &str) -> Result<String, Rejection> {
+    forward::locate(tx, tenant, noun, name).map(|record| record.id.to_string())
+}

@@ -1,6 +1,8 @@
 //! The log: evidence gets its place outside the transaction that wrote it, and the committed head is
 //! then signed (DESIGN §3). One sequencer at a time moves the head, by compare-and-set.
 
+use std::collections::HashMap;
+
 use countersign_crypto::{
     SigningAlg, SigningKey,
     log::{
@@ -20,7 +22,7 @@ use countersign_store::{
 
 use crate::{
     ctx::Ctx,
-    evidence::{search, terms},
+    evidence::terms,
     registry::tenants::ALL_TENANTS,
     rejection::Fault,
     secrets::Secrets,
@@ -326,18 +328,25 @@ pub fn entries(tx: &mut Tx<'_>, from: u64, limit: u32) -> Result<Vec<LogEntry>, 
     Ok(found)
 }
 
-/// The records behind entries of the log, as far as they are kept here and belong to a tenant.
+/// The entries of the signed log from an index on whose records are kept here, each with its record.
+/// A record of another tenant is left out: only its place is anybody's business. An entry whose
+/// record is gone is not among them, so that its loss shows.
 ///
 /// # Errors
 /// When the database fails.
-pub fn records(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, from: u64, limit: u32) -> Result<Vec<(u64, evidence::EvidenceRow)>, StoreError> {
+pub fn records(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    from: u64,
+    limit: u32,
+) -> Result<Vec<(LogEntry, Option<evidence::EvidenceRow>)>, StoreError> {
     let entries = entries(tx, from, limit)?;
     let ids: Vec<_> = entries.iter().map(|entry| entry.evidence_id).collect();
-    let rows = search::by_ids(tx, tenant, &ids)?;
-    let index_of = |row: &evidence::EvidenceRow| {
-        entries.iter().find(|entry| entry.evidence_id == row.id).and_then(|entry| u64::try_from(entry.log_index).ok())
+    let rows = evidence::by_ids(tx, &ids)?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let behind = |entry: LogEntry| {
+        let row = rows.remove(&entry.evidence_id)?;
+        Some((entry, Some(row).filter(|row| row.tenant_id == tenant)))
     };
-    let mut found: Vec<_> = rows.into_iter().filter_map(|row| Some((index_of(&row)?, row))).collect();
-    found.sort_by_key(|(index, _)| *index);
-    Ok(found)
+    Ok(entries.into_iter().filter_map(behind).collect())
 }

@@ -28,6 +28,8 @@ pub enum Loosening {
     ApproverAdded,
     /// It may call another resource server.
     AudienceAdded,
+    /// Somebody else may prove to be it.
+    CredentialAdded,
     /// Less is denied to it.
     DenialRemoved,
     /// It may act in another environment.
@@ -61,6 +63,7 @@ impl Loosening {
             Self::ApprovalTurnedOff => "turns approval off",
             Self::ApproverAdded => "adds an approver",
             Self::AudienceAdded => "adds an audience",
+            Self::CredentialAdded => "adds a credential",
             Self::DenialRemoved => "shortens the deny list",
             Self::EnvironmentAdded => "adds an environment",
             Self::EnvironmentUnprotected => "unprotects an environment",
@@ -79,21 +82,37 @@ impl Loosening {
 /// reaches a protected environment.
 #[must_use]
 pub fn is_guarded(identity: &IdentityDoc, protected: &BTreeSet<EnvironmentName>) -> bool {
-    identity.requires_approval || identity.environments.iter().any(|name| protected.contains(name))
+    identity.requires_approval
+        || identity
+            .environments
+            .iter()
+            .any(|name| protected.contains(name))
 }
 
 /// How a change of a record loosens; empty when it does not. A new record loosens nothing, and a
 /// record of another noun has nothing to compare.
 #[must_use]
-pub fn of_doc(before: &Doc, after: &Doc, protected: &BTreeSet<EnvironmentName>) -> BTreeSet<Loosening> {
+pub fn of_doc(
+    before: &Doc,
+    after: &Doc,
+    protected: &BTreeSet<EnvironmentName>,
+) -> BTreeSet<Loosening> {
     let found = match (before, after) {
-        (Doc::Action(before), Doc::Action(after)) => (after.class < before.class).then_some(Loosening::ActionClassLowered),
+        (Doc::Action(before), Doc::Action(after)) => {
+            (after.class < before.class).then_some(Loosening::ActionClassLowered)
+        }
         (Doc::Environment(before), Doc::Environment(after)) => {
             (before.protected && !after.protected).then_some(Loosening::EnvironmentUnprotected)
         }
-        (Doc::Identity(before), Doc::Identity(after)) => return of_identity(before, after, protected),
-        (Doc::Issuer(before), Doc::Issuer(after)) => (before != after).then_some(Loosening::IssuerChanged),
-        (Doc::Policy(before), Doc::Policy(after)) => (before.cedar != after.cedar).then_some(Loosening::PolicyChanged),
+        (Doc::Identity(before), Doc::Identity(after)) => {
+            return of_identity(before, after, protected);
+        }
+        (Doc::Issuer(before), Doc::Issuer(after)) => {
+            (before != after).then_some(Loosening::IssuerChanged)
+        }
+        (Doc::Policy(before), Doc::Policy(after)) => {
+            (before.cedar != after.cedar).then_some(Loosening::PolicyChanged)
+        }
         _ => None,
     };
     found.into_iter().collect()
@@ -113,19 +132,46 @@ pub fn of_identity(
     }
     let (rule, new_rule) = (&before.approval_rule, &after.approval_rule);
     let checks = [
-        (Loosening::ActionAdded, !after.allowed_actions.is_subset(&before.allowed_actions)),
+        (
+            Loosening::ActionAdded,
+            !after.allowed_actions.is_subset(&before.allowed_actions),
+        ),
         (Loosening::ApprovalRuleWeaker, is_weaker(rule, new_rule)),
-        (Loosening::ApprovalTurnedOff, before.requires_approval && !after.requires_approval),
+        (
+            Loosening::ApprovalTurnedOff,
+            before.requires_approval && !after.requires_approval,
+        ),
         (Loosening::ApproverAdded, admits_more(rule, new_rule)),
-        (Loosening::AudienceAdded, adds(&before.audiences, &after.audiences)),
-        (Loosening::DenialRemoved, !before.denied_actions.is_subset(&after.denied_actions)),
-        (Loosening::EnvironmentAdded, adds(&before.environments, &after.environments)),
-        (Loosening::ResourceAdded, widens(&before.resources, &after.resources)),
+        (
+            Loosening::AudienceAdded,
+            adds(&before.audiences, &after.audiences),
+        ),
+        (
+            Loosening::DenialRemoved,
+            !before.denied_actions.is_subset(&after.denied_actions),
+        ),
+        (
+            Loosening::EnvironmentAdded,
+            adds(&before.environments, &after.environments),
+        ),
+        (
+            Loosening::ResourceAdded,
+            widens(&before.resources, &after.resources),
+        ),
         (Loosening::RoleAdded, adds(&before.roles, &after.roles)),
-        (Loosening::TokenLifeLonger, after.token_ttl_seconds > before.token_ttl_seconds),
-        (Loosening::TrustModelChanged, before.trust_model.is_some() && before.trust_model != after.trust_model),
+        (
+            Loosening::TokenLifeLonger,
+            after.token_ttl_seconds > before.token_ttl_seconds,
+        ),
+        (
+            Loosening::TrustModelChanged,
+            before.trust_model.is_some() && before.trust_model != after.trust_model,
+        ),
     ];
-    checks.into_iter().filter_map(|(loosening, found)| found.then_some(loosening)).collect()
+    checks
+        .into_iter()
+        .filter_map(|(loosening, found)| found.then_some(loosening))
+        .collect()
 }
 
 /// Whether the rules after trust any run that the rules before did not, for a guarded identity.
@@ -136,10 +182,18 @@ pub fn of_trust(
     after: &[TrustRule],
     protected: &BTreeSet<EnvironmentName>,
 ) -> BTreeSet<Loosening> {
-    let yields_protected = after.iter().flat_map(|rule| &rule.environments).any(|name| protected.contains(name));
+    let yields_protected = after
+        .iter()
+        .flat_map(|rule| &rule.environments)
+        .any(|name| protected.contains(name));
     let guarded = is_guarded(identity, protected) || yields_protected;
-    let wider = after.iter().any(|rule| !before.iter().any(|old| covers(old, rule)));
-    (guarded && wider).then_some(Loosening::TrustWidened).into_iter().collect()
+    let wider = after
+        .iter()
+        .any(|rule| !before.iter().any(|old| covers(old, rule)));
+    (guarded && wider)
+        .then_some(Loosening::TrustWidened)
+        .into_iter()
+        .collect()
 }
 
 /// Whether every run that the narrow rule matches is matched by the wide one, for no more
@@ -148,7 +202,10 @@ fn covers(wide: &TrustRule, narrow: &TrustRule) -> bool {
     wide.issuer_id == narrow.issuer_id
         && !adds(&wide.environments, &narrow.environments)
         && wide.matches.iter().all(|(claim, accepted)| {
-            narrow.matches.get(claim).is_some_and(|fewer| accepts_no_more(accepted, fewer))
+            narrow
+                .matches
+                .get(claim)
+                .is_some_and(|fewer| accepts_no_more(accepted, fewer))
         })
 }
 
@@ -162,7 +219,8 @@ fn is_weaker(before: &ApprovalRule, after: &ApprovalRule) -> bool {
 
 /// Naming nobody means the owners of project and tenant: other people than those who were named.
 fn admits_more(before: &ApprovalRule, after: &ApprovalRule) -> bool {
-    before.approvers.is_empty() != after.approvers.is_empty() || adds(&before.approvers, &after.approvers)
+    before.approvers.is_empty() != after.approvers.is_empty()
+        || adds(&before.approvers, &after.approvers)
 }
 
 /// Naming no resource leaves it to the resource server: more than any list.
@@ -206,27 +264,71 @@ mod tests {
     fn after(edit: impl FnOnce(&mut IdentityDoc)) -> Vec<Loosening> {
         let (before, mut after) = (guarded(), guarded());
         edit(&mut after);
-        of_identity(&before, &after, &protected()).into_iter().collect()
+        of_identity(&before, &after, &protected())
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn invariant_9_each_weaker_guard_is_found() {
         let other = Party::Team(Id::from_bytes([7; 16]));
         assert_eq!(after(|_| {}), []);
-        assert_eq!(after(|doc| doc.requires_approval = false), [Loosening::ApprovalTurnedOff]);
-        assert_eq!(after(|doc| doc.approval_rule.required = 1), [Loosening::ApprovalRuleWeaker]);
-        assert_eq!(after(|doc| doc.approval_rule.second_if_unproven = false), [Loosening::ApprovalRuleWeaker]);
-        assert_eq!(after(|doc| doc.approval_rule.approvers.push(other)), [Loosening::ApproverAdded]);
-        assert_eq!(after(|doc| doc.approval_rule.approvers.clear()), [Loosening::ApproverAdded]);
-        assert_eq!(after(|doc| doc.denied_actions = Default::default()), [Loosening::DenialRemoved]);
-        assert_eq!(after(|doc| doc.environments.push("staging".parse().unwrap())), [Loosening::EnvironmentAdded]);
-        assert_eq!(after(|doc| doc.audiences.push(Id::from_bytes([7; 16]))), [Loosening::AudienceAdded]);
-        assert_eq!(after(|doc| doc.resources.clear()), [Loosening::ResourceAdded]);
-        assert_eq!(after(|doc| doc.roles.push("admin".parse().unwrap())), [Loosening::RoleAdded]);
-        assert_eq!(after(|doc| doc.token_ttl_seconds = 3600), [Loosening::TokenLifeLonger]);
-        assert_eq!(after(|doc| doc.trust_model = Some(TrustModel::ClientSecret)), [Loosening::TrustModelChanged]);
-        let wider = ["deploy.release", "secrets.write"].iter().map(|name| name.parse().unwrap()).collect();
-        assert_eq!(after(|doc| doc.allowed_actions = wider), [Loosening::ActionAdded]);
+        assert_eq!(
+            after(|doc| doc.requires_approval = false),
+            [Loosening::ApprovalTurnedOff]
+        );
+        assert_eq!(
+            after(|doc| doc.approval_rule.required = 1),
+            [Loosening::ApprovalRuleWeaker]
+        );
+        assert_eq!(
+            after(|doc| doc.approval_rule.second_if_unproven = false),
+            [Loosening::ApprovalRuleWeaker]
+        );
+        assert_eq!(
+            after(|doc| doc.approval_rule.approvers.push(other)),
+            [Loosening::ApproverAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.approval_rule.approvers.clear()),
+            [Loosening::ApproverAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.denied_actions = Default::default()),
+            [Loosening::DenialRemoved]
+        );
+        assert_eq!(
+            after(|doc| doc.environments.push("staging".parse().unwrap())),
+            [Loosening::EnvironmentAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.audiences.push(Id::from_bytes([7; 16]))),
+            [Loosening::AudienceAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.resources.clear()),
+            [Loosening::ResourceAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.roles.push("admin".parse().unwrap())),
+            [Loosening::RoleAdded]
+        );
+        assert_eq!(
+            after(|doc| doc.token_ttl_seconds = 3600),
+            [Loosening::TokenLifeLonger]
+        );
+        assert_eq!(
+            after(|doc| doc.trust_model = Some(TrustModel::ClientSecret)),
+            [Loosening::TrustModelChanged]
+        );
+        let wider = ["deploy.release", "secrets.write"]
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect();
+        assert_eq!(
+            after(|doc| doc.allowed_actions = wider),
+            [Loosening::ActionAdded]
+        );
     }
 
     #[test]
@@ -235,7 +337,10 @@ mod tests {
         assert_eq!(after(|doc| doc.environments.clear()), []);
         assert_eq!(after(|doc| doc.approval_rule.required = 3), []);
         assert_eq!(after(|doc| doc.token_ttl_seconds = 300), []);
-        assert_eq!(after(|doc| doc.purpose = "promotes releases".to_owned()), []);
+        assert_eq!(
+            after(|doc| doc.purpose = "promotes releases".to_owned()),
+            []
+        );
     }
 
     #[test]
@@ -253,33 +358,71 @@ mod tests {
     fn rule(environments: &[&str], pairs: &[(&str, &[&str])]) -> TrustRule {
         TrustRule {
             issuer_id: Id::from_bytes([3; 16]),
-            environments: environments.iter().map(|name| name.parse().unwrap()).collect(),
+            environments: environments
+                .iter()
+                .map(|name| name.parse().unwrap())
+                .collect(),
             matches: pairs
                 .iter()
-                .map(|(claim, values)| ((*claim).to_owned(), Accepted::Any(values.iter().map(|v| (*v).to_owned()).collect())))
+                .map(|(claim, values)| {
+                    (
+                        (*claim).to_owned(),
+                        Accepted::Any(values.iter().map(|v| (*v).to_owned()).collect()),
+                    )
+                })
                 .collect(),
         }
     }
 
     #[test]
     fn trust_is_widened_by_a_rule_that_no_rule_covered() {
-        let before = [rule(&["production"], &[("repository_id", &["1"]), ("event_name", &["push", "schedule"])])];
-        let widened = |after: TrustRule| !of_trust(&guarded(), &before, &[after], &protected()).is_empty();
+        let before = [rule(
+            &["production"],
+            &[
+                ("repository_id", &["1"]),
+                ("event_name", &["push", "schedule"]),
+            ],
+        )];
+        let widened =
+            |after: TrustRule| !of_trust(&guarded(), &before, &[after], &protected()).is_empty();
         assert!(!widened(before[0].clone()));
-        assert!(!widened(rule(&["production"], &[("repository_id", &["1"]), ("event_name", &["push"])])));
-        assert!(!widened(rule(&[], &[("repository_id", &["1"]), ("event_name", &["push"]), ("ref", &["main"])])));
+        assert!(!widened(rule(
+            &["production"],
+            &[("repository_id", &["1"]), ("event_name", &["push"])]
+        )));
+        assert!(!widened(rule(
+            &[],
+            &[
+                ("repository_id", &["1"]),
+                ("event_name", &["push"]),
+                ("ref", &["main"])
+            ]
+        )));
         assert!(widened(rule(&["production"], &[("repository_id", &["1"])])));
-        assert!(widened(rule(&["production"], &[("repository_id", &["2"]), ("event_name", &["push"])])));
-        assert!(widened(rule(&["production", "staging"], &[("repository_id", &["1"]), ("event_name", &["push"])])));
+        assert!(widened(rule(
+            &["production"],
+            &[("repository_id", &["2"]), ("event_name", &["push"])]
+        )));
+        assert!(widened(rule(
+            &["production", "staging"],
+            &[("repository_id", &["1"]), ("event_name", &["push"])]
+        )));
         assert!(of_trust(&guarded(), &before, &[], &protected()).is_empty());
     }
 
     #[test]
     fn environments_and_actions_guard_too() {
         let environment = |protected| {
-            Doc::from(EnvironmentDoc { name: "production".parse().unwrap(), protected, description: String::new() })
+            Doc::from(EnvironmentDoc {
+                name: "production".parse().unwrap(),
+                protected,
+                description: String::new(),
+            })
         };
-        assert_eq!(of_doc(&environment(true), &environment(false), &protected()).len(), 1);
+        assert_eq!(
+            of_doc(&environment(true), &environment(false), &protected()).len(),
+            1
+        );
         assert!(of_doc(&environment(false), &environment(true), &protected()).is_empty());
         let action = |class| {
             Doc::from(ActionDoc {
@@ -289,8 +432,19 @@ mod tests {
                 description: String::new(),
             })
         };
-        let lowered = of_doc(&action(ActionClass::Irreversible), &action(ActionClass::Read), &protected());
+        let lowered = of_doc(
+            &action(ActionClass::Irreversible),
+            &action(ActionClass::Read),
+            &protected(),
+        );
         assert!(lowered.contains(&Loosening::ActionClassLowered));
-        assert!(of_doc(&action(ActionClass::Read), &action(ActionClass::Irreversible), &protected()).is_empty());
+        assert!(
+            of_doc(
+                &action(ActionClass::Read),
+                &action(ActionClass::Irreversible),
+                &protected()
+            )
+            .is_empty()
+        );
     }
 }

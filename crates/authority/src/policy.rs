@@ -52,6 +52,6 @@ pub struct PolicyRequest<'a> {
 pub struct PolicyEnvironment<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Whether it is protected; one that nobody registered is not.
+    /// Whether it is protected.
     pub protected: bool,
 }

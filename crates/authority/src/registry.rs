@@ -1,4 +1,27 @@
-//! The registry's commands, one file for each noun.
+//! The registry's commands and readers, one file for each noun.
+//!
+//! A command finds what its input names, checks that the person may, and writes through the door of
+//! [`crate::command`]. Each noun has one function that makes a record of a document and one that
+//! edits it to another document, with every rule of the noun in them; the commands for one noun and
+//! the one for a whole manifest (`apply`) call these, so that no way in knows fewer rules.
 
+pub mod actions;
+// pub mod apply;
+pub mod audiences;
+pub mod credentials;
+pub mod environments;
+pub mod guarding;
+pub mod identities;
+pub mod issuers;
+pub mod leaving;
+pub mod linked_accounts;
+pub mod policies;
+pub mod projects;
+pub mod reading;
+pub(crate) mod rights;
+pub mod teams;
 pub mod tenants;
 pub mod users;
+
+pub use guarding::{ChangeOutcome, apply_change};
+pub use reading::{Listed, Page, PageQuery, Shown};

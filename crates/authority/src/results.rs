@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How many results one report may hold.
-pub const RESULTS: usize = 100;
+pub const RESULTS: usize = 500;
 
 /// The longest detail that is kept, in characters.
 const DETAIL: usize = 512;
@@ -56,11 +56,11 @@ pub struct ReportResults {
 }
 
 impl Command for ReportResults {
-    type Output = Vec<Id<id::Evidence>>;
+    type Output = Vec<Result<Id<id::Evidence>, Refusal>>;
 
     const NAME: &'static str = "results report";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Vec<Id<id::Evidence>>>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Self::Output>, Rejection> {
         if self.results.is_empty() || self.results.len() > RESULTS {
             return refuse(Reason::BadRequest, format!("send 1 to {RESULTS} results in a report"));
         }
@@ -73,7 +73,12 @@ impl Command for ReportResults {
         let catalogue = Catalogue::new(tx.all(Noun::Action)?.iter().filter_map(|record| record.action().cloned()));
         let mut ids = Vec::with_capacity(self.results.len());
         for report in &self.results {
-            ids.push(record(tx, reporter, report, &catalogue)?);
+            // One result that cannot be recorded does not cost the others their place.
+            ids.push(match record(tx, reporter, report, &catalogue) {
+                Ok(id) => Ok(id),
+                Err(Rejection::Refused(refusal)) => Err(refusal),
+                Err(fault) => return Err(fault),
+            });
         }
         Ok(Verdict::Done(ids))
     }

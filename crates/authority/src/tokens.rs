@@ -8,7 +8,9 @@ use countersign_crypto::{
     jose::Verified,
 };
 use countersign_model::{
-    Id, LEEWAY_SECONDS, Timestamp, id,
+    Id, LEEWAY_SECONDS, Timestamp,
+    evidence::Grain,
+    id,
     reason::{Reason, Refusal},
     registry::{Noun, Record, Status},
     time::Seconds,
@@ -16,10 +18,10 @@ use countersign_model::{
 };
 
 use crate::{
-    command::{Actor, Permit},
+    command::{Actor, Command, Permit, Revocation, Verdict, WriteTx},
     facts::Facts,
     keys::Tenant,
-    rejection::{Stop, refuse},
+    rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
 };
 
@@ -142,4 +144,31 @@ pub fn permit(facts: &Facts, revoked: &RevokedSet, verified: &Verified<AccessCla
         PrincipalType::ServiceAccount => Actor::Identity { id: claims.identity_id, subject: claims.sub.clone() },
     };
     Ok(Permit { tenant_id, actor, txn: claims.txn, parents: Vec::new() })
+}
+
+/// Revokes one token, of who holds it (RFC 7009).
+pub struct RevokeOwn {
+    /// The token.
+    pub jti: Id<id::Evidence>,
+    /// When it would have died by itself.
+    pub expires_at: Timestamp,
+}
+
+impl Command for RevokeOwn {
+    type Output = ();
+
+    const NAME: &'static str = "token revoke";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
+        let revocation = Revocation {
+            tenant_id: tx.tenant_id(),
+            grain: Grain::Token,
+            target: self.jti.to_string(),
+            generation: None,
+            // As long as any verifier, its clock and ours apart, could still accept it (T11).
+            until: self.expires_at.max(tx.now()) + Seconds(2 * LEEWAY_SECONDS),
+        };
+        tx.revoke(revocation, "its own client revoked it")?;
+        Ok(Verdict::Done(()))
+    }
 }

@@ -28,7 +28,11 @@ pub struct App {
 impl App {
     /// Opens the state.
     pub fn new(options: Options) -> Result<Self, Failure> {
-        Ok(Self { out: Out::new(options.output), home: RefCell::new(Home::open()?), options })
+        Ok(Self {
+            out: Out::new(options.output),
+            home: RefCell::new(Home::open()?),
+            options,
+        })
     }
 
     /// The state.
@@ -40,12 +44,10 @@ impl App {
     pub fn base(&self) -> String {
         let current = || self.home.borrow().current().map(str::to_owned);
         let base = self.options.server.clone().or_else(current);
-        base.as_deref().unwrap_or(DEFAULT_SERVER).trim_end_matches('/').to_owned()
-    }
-
-    /// Whether a server was named on the command line or in the environment.
-    pub fn server_is_named(&self) -> bool {
-        self.options.server.is_some()
+        base.as_deref()
+            .unwrap_or(DEFAULT_SERVER)
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     /// A client without a token, for what takes none or another one.
@@ -55,7 +57,10 @@ impl App {
 
     /// The user's token: that of the environment, else the one of the sign-in.
     pub fn token(&self) -> Result<String, Failure> {
-        if let Some(token) = &self.options.token {
+        if let Some(token) = std::env::var("COUNTERSIGN_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty())
+        {
             return Ok(token.trim().to_owned());
         }
         let base = self.base();
@@ -97,8 +102,14 @@ impl App {
                 if self.out.format() != Format::Table {
                     self.out.data(approval, view::details)?;
                 }
-                let what = format!("nothing is changed yet: a second person must countersign approval {}", approval.id);
-                let next = format!("somebody who may decide runs `countersign approval approve {}`", approval.id);
+                let what = format!(
+                    "nothing is changed yet: a second person must countersign approval {}",
+                    approval.id
+                );
+                let next = format!(
+                    "somebody who may decide runs `countersign approval approve {}`",
+                    approval.id
+                );
                 Err(Failure::new(Exit::ApprovalNeeded, what).next(next))
             }
         }

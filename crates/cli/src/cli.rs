@@ -2,24 +2,30 @@
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "server")]
+use crate::commands::{admin, config, doctor, serve};
 use crate::{
     app::App,
     commands::{
-        action, approval, audience, audit, auth, completions, credential, environment, evidence, identity, issuer, key,
-        lineage, linked_account, log, login, manifest, policy, project, revoke, team, tenant, token, trust, user,
+        action, approval, audience, audit, auth, completions, credential, environment, evidence,
+        identity, issuer, key, lineage, linked_account, log, login, manifest, policy, project,
+        revoke, team, tenant, token, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
 };
-#[cfg(feature = "server")]
-use crate::commands::{admin, config, demo, doctor, serve};
 
 /// Identity for automated programs: who acts, who answers for it, and who countersigned.
 ///
 /// Programs get tokens of minutes instead of secrets that are shared; what must not happen alone
 /// waits for a person; and every production change leads back to somebody who answers.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "countersign",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = "Start here:\n  countersign demo\n  countersign serve --data ./data", after_long_help = long_after())]
 pub struct Cli {
     #[command(flatten)]
@@ -32,10 +38,18 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The server; without it, that of the last sign-in
-    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL", help_heading = "Everywhere")]
+    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL", value_parser = server_url, help_heading = "Everywhere")]
     pub server: Option<String>,
     /// The form of what is written to stdout
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM", help_heading = "Everywhere")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        help_heading = "Everywhere"
+    )]
     pub output: Format,
 }
 
@@ -46,7 +60,8 @@ pub enum Command {
     #[cfg(feature = "server")]
     Serve(serve::Serve),
     #[cfg(feature = "server")]
-    Demo(demo::Demo),
+    #[command(subcommand)]
+    Admin(admin::Admin),
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -118,7 +133,7 @@ impl Command {
     /// Whether it is a server itself, and takes every processor.
     pub fn serves(&self) -> bool {
         #[cfg(feature = "server")]
-        return matches!(self, Self::Serve(_) | Self::Demo(_));
+        return matches!(self, Self::Serve(_));
         #[cfg(not(feature = "server"))]
         false
     }
@@ -127,9 +142,9 @@ impl Command {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             #[cfg(feature = "server")]
-            Self::Serve(command) => command.run(app).await,
+            Self::Serve(command) => Box::pin(command.run(app)).await,
             #[cfg(feature = "server")]
-            Self::Demo(command) => command.run(app).await,
+            Self::Admin(command) => command.run(app),
             #[cfg(feature = "server")]
             Self::Admin(command) => command.run(app).await,
             #[cfg(feature = "server")]
@@ -168,6 +183,18 @@ impl Command {
     }
 }
 
+/// The base URL of a server, without a slash at its end.
+fn server_url(text: &str) -> Result<String, String> {
+    let url = text
+        .parse::<url::Url>()
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    match url {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err("expected the address of a server, such as https://id.example.com".to_owned()),
+    }
+}
+
 fn long_after() -> String {
     format!(
         "Start here:\n  countersign demo\n  countersign serve --data ./data\n\n{EXIT_CODES}\n\n\
@@ -193,11 +220,23 @@ mod tests {
     fn every_command_teaches_with_an_example() {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            assert!(command.get_about().is_some(), "`{path}` does not say what it does");
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                command.get_about().is_some(),
+                "`{path}` does not say what it does"
+            );
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let leaf = command.get_subcommands().next().is_none();
-            assert!(!leaf || help.contains("  countersign "), "`{path}` has no example");
-            command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(|sub| check(sub, &path));
+            assert!(
+                !leaf || help.contains("  countersign "),
+                "`{path}` has no example"
+            );
+            command
+                .get_subcommands()
+                .filter(|sub| sub.get_name() != "help")
+                .for_each(|sub| check(sub, &path));
         }
         check(&Cli::command(), "");
     }

@@ -3,7 +3,10 @@
 use countersign_model::{Timestamp, time::Seconds};
 
 /// This machine's time.
-#[expect(clippy::disallowed_methods, reason = "the command line's one reading of the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line's one reading of the clock"
+)]
 pub fn now() -> Timestamp {
     Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }
@@ -25,7 +28,9 @@ pub fn ahead(text: &str) -> Result<Timestamp, String> {
 }
 
 fn unclear(text: &str) -> String {
-    format!("`{text}` is not a time: expected RFC 3339 such as 2026-11-22T09:00:00Z, or a span such as 90d")
+    format!(
+        "`{text}` is not a time: expected RFC 3339 such as 2026-11-22T09:00:00Z, or a span such as 90d"
+    )
 }
 
 fn span(text: &str) -> Option<Seconds> {
@@ -37,7 +42,10 @@ fn span(text: &str) -> Option<Seconds> {
         "d" => 86_400,
         _ => return None,
     };
-    number.parse::<u32>().ok().map(|number| Seconds(i64::from(number) * seconds))
+    number
+        .parse::<u32>()
+        .ok()
+        .map(|number| Seconds(i64::from(number) * seconds))
 }
 
 #[cfg(test)]
@@ -48,7 +56,10 @@ mod tests {
     fn a_time_is_an_instant_or_a_span() {
         assert_eq!(span("15m"), Some(Seconds(900)));
         assert_eq!(span("7d"), Some(Seconds(604_800)));
-        assert_eq!(ago("2026-11-22T09:00:00Z"), Ok(Timestamp::from_seconds(1_795_338_000)));
+        assert_eq!(
+            ago("2026-11-22T09:00:00Z"),
+            Ok(Timestamp::from_seconds(1_795_338_000))
+        );
         for bad in ["", "d", "-1h", "yesterday", "1 h"] {
             assert!(ago(bad).unwrap_err().contains("RFC 3339"), "{bad}");
         }

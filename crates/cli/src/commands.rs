@@ -4,6 +4,8 @@ pub mod action;
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod approval;
+#[cfg(feature = "server")]
+pub mod admin;
 pub mod audience;
 pub mod audit;
 pub mod auth;
@@ -11,8 +13,6 @@ pub mod completions;
 #[cfg(feature = "server")]
 pub mod config;
 pub mod credential;
-#[cfg(feature = "server")]
-pub mod demo;
 #[cfg(feature = "server")]
 pub mod doctor;
 pub mod environment;

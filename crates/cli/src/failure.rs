@@ -23,7 +23,7 @@ pub enum Exit {
     Tampered = 7,
 }
 
-/// The same as text, for `countersign help exit-codes` and the reference.
+/// The same as text, for `countersign --help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -57,7 +57,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with this code.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), place: None, next: None }
+        Self {
+            exit,
+            what: what.into(),
+            place: None,
+            next: None,
+        }
     }
 
     /// Something failed.
@@ -111,7 +116,11 @@ impl From<ClientError> for Failure {
             ClientError::NotAServer => Exit::Usage,
             ClientError::Unreachable { .. } => Exit::Unreachable,
             _ => match (error.status(), code(&error)) {
-                (_, Some("approval_required" | "authorization_pending" | "approval_pending")) => Exit::ApprovalNeeded,
+                (_, Some("approval_required" | "authorization_pending" | "approval_pending")) => {
+                    Exit::ApprovalNeeded
+                }
+                // A client that proved nothing is refused; nobody had to be signed in for it.
+                (_, Some("invalid_client")) => Exit::Failed,
                 (Some(401), _) => Exit::NotSignedIn,
                 (Some(404), _) => Exit::NotFound,
                 _ => Exit::Failed,
@@ -154,18 +163,28 @@ fn hint(error: &ClientError) -> Option<String> {
 
 fn by_code(code: &str) -> Option<&'static str> {
     Some(match code {
-        "authorization_pending" => "somebody must decide: `countersign approval list`; then ask again",
+        "authorization_pending" => {
+            "somebody must decide: `countersign approval list`; then ask again"
+        }
         "conflict" => "somebody changed it meanwhile; look at it and try again",
-        "digest_mismatch" => "read it again with `countersign approval show ID` and decide on what you read",
-        "forbidden" | "not_held" => "`countersign auth whoami` says who you are; ask an owner of the project",
+        "digest_mismatch" => {
+            "read it again with `countersign approval show ID` and decide on what you read"
+        }
+        "forbidden" | "not_held" => {
+            "`countersign auth whoami` says who you are; ask an owner of the project"
+        }
         "last_one_leaving" => "name somebody else first",
         "name_taken" => "names are never given out again; choose another one",
         "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => {
             "sign in: `countersign login --server URL --code CODE` \
              (a code comes from `countersign admin enrol EMAIL --data DIR`)"
         }
-        "invalid_client" => "check the client id and the secret; `countersign credential list IDENTITY` shows what is live",
-        "run_not_trusted" => "`countersign trust test FILE --identity NAME` explains it claim by claim",
+        "invalid_client" => {
+            "check the client id and the secret; `countersign credential list IDENTITY` shows what is live"
+        }
+        "run_not_trusted" => {
+            "`countersign trust test FILE --identity NAME` explains it claim by claim"
+        }
         "self_approval" => "somebody else must decide; `countersign approval show ID` says who may",
         _ => return None,
     })
@@ -178,7 +197,11 @@ mod tests {
     use super::*;
 
     fn refused(code: &str, status: u16, detail: &str) -> Failure {
-        ClientError::Problem { problem: Box::new(Problem::new(code, status, detail)), retry_after: None }.into()
+        ClientError::Problem {
+            problem: Box::new(Problem::new(code, status, detail)),
+            retry_after: None,
+        }
+        .into()
     }
 
     #[test]
@@ -194,8 +217,14 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_what_happened() {
-        assert_eq!(refused("unauthenticated", 401, "no token").exit, Exit::NotSignedIn);
-        assert_eq!(refused("not_found", 404, "no such identity").exit, Exit::NotFound);
+        assert_eq!(
+            refused("unauthenticated", 401, "no token").exit,
+            Exit::NotSignedIn
+        );
+        assert_eq!(
+            refused("not_found", 404, "no such identity").exit,
+            Exit::NotFound
+        );
         let needed = OauthError {
             error: "approval_required".into(),
             error_description: Some("a person must countersign deploy.release".into()),
@@ -203,7 +232,11 @@ mod tests {
             approval: None,
             interval: None,
         };
-        let failure: Failure = ClientError::Oauth { status: 400, error: Box::new(needed) }.into();
+        let failure: Failure = ClientError::Oauth {
+            status: 400,
+            error: Box::new(needed),
+        }
+        .into();
         assert_eq!(failure.exit, Exit::ApprovalNeeded);
         assert_eq!(failure.what, "a person must countersign deploy.release");
         assert_eq!(Failure::from(ClientError::NotAServer).exit, Exit::Usage);

@@ -28,9 +28,15 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     let fail = |error: io::Error| cannot("read", path, &error);
     let mut text = String::new();
     if path == Path::new("-") {
-        io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text).map_err(fail)?;
+        io::stdin()
+            .lock()
+            .take(MAX_BYTES)
+            .read_to_string(&mut text)
+            .map_err(fail)?;
     } else {
-        fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text)).map_err(fail)?;
+        fs::File::open(path)
+            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+            .map_err(fail)?;
     }
     Ok(text)
 }
@@ -51,7 +57,10 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Writes a file whole: to a neighbour first, which then takes its place.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     make_directory(directory, access)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
@@ -74,13 +83,20 @@ pub fn manifests(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let (mut waiting, mut found) = (vec![path.to_owned()], Vec::new());
     while let Some(directory) = waiting.pop() {
         for entry in fs::read_dir(&directory).map_err(|error| cannot("read", &directory, &error))? {
-            let entry = entry.map_err(|error| cannot("read", &directory, &error))?.path();
-            let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let entry = entry
+                .map_err(|error| cannot("read", &directory, &error))?
+                .path();
+            let hidden = entry
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if hidden {
                 continue;
             } else if entry.is_dir() {
                 waiting.push(entry);
-            } else if entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            } else if entry
+                .extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml")
+            {
                 found.push(entry);
             }
             if found.len() > MAX_FILES {
@@ -91,7 +107,10 @@ pub fn manifests(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     if found.is_empty() {
-        let what = format!("no file that ends in .yaml or .yml below `{}`", path.display());
+        let what = format!(
+            "no file that ends in .yaml or .yml below `{}`",
+            path.display()
+        );
         return Err(Failure::usage(what));
     }
     Ok(found)
@@ -110,7 +129,9 @@ fn make_directory(directory: &Path, access: Access) -> Result<(), Failure> {
     }
     #[cfg(not(unix))]
     let _ = access;
-    builder.create(directory).map_err(|error| cannot("make", directory, &error))
+    builder
+        .create(directory)
+        .map_err(|error| cannot("make", directory, &error))
 }
 
 fn options(access: Access) -> fs::OpenOptions {
@@ -141,13 +162,26 @@ mod tests {
             write(&directory.path().join(name), b"x", Access::Shared).unwrap();
         }
         let found = manifests(directory.path()).unwrap();
-        let names: Vec<_> = found.iter().map(|path| path.strip_prefix(directory.path()).unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> = found
+            .iter()
+            .map(|path| {
+                path.strip_prefix(directory.path())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+            })
+            .collect();
         assert_eq!(names, ["a.yml", "b.yaml", "sub/d.yaml"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
         let failure = read(Path::new("no/such/file.yaml")).unwrap_err();
-        assert!(failure.what.starts_with("cannot read `no/such/file.yaml`: "), "{failure}");
+        assert!(
+            failure
+                .what
+                .starts_with("cannot read `no/such/file.yaml`: "),
+            "{failure}"
+        );
     }
 }

@@ -61,9 +61,11 @@ impl Home {
         let path = directory.join(FILE);
         let state = match files::read_if_there(&path)? {
             Some(text) => serde_json::from_str(&text).map_err(|error| {
-                Failure::failed(format!("the state of the command line cannot be read: {error}"))
-                    .at(path.display().to_string())
-                    .next("remove that file and sign in again")
+                Failure::failed(format!(
+                    "the state of the command line cannot be read: {error}"
+                ))
+                .at(path.display().to_string())
+                .next("remove that file and sign in again")
             })?,
             None => State::default(),
         };
@@ -82,7 +84,10 @@ impl Home {
 
     /// The pinned log keys, with the server of each.
     pub fn log_keys(&self) -> impl Iterator<Item = (&str, &LogKey)> {
-        self.state.servers.iter().filter_map(|(base, server)| Some((base.as_str(), server.log_key.as_ref()?)))
+        self.state
+            .servers
+            .iter()
+            .filter_map(|(base, server)| Some((base.as_str(), server.log_key.as_ref()?)))
     }
 
     /// Remembers a server, as the current one.
@@ -108,23 +113,35 @@ impl Home {
     }
 
     fn save(&self) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(&self.state)
-            .map_err(|error| Failure::failed(format!("cannot write the state of the command line: {error}")))?;
+        let text = serde_json::to_string_pretty(&self.state).map_err(|error| {
+            Failure::failed(format!(
+                "cannot write the state of the command line: {error}"
+            ))
+        })?;
         files::write(&self.directory.join(FILE), text.as_bytes(), Access::Private)
     }
 }
 
 fn directory() -> Result<PathBuf, Failure> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let by_platform = || {
         if cfg!(target_os = "macos") {
             return set("HOME").map(|home| home.join("Library/Application Support"));
         }
-        set("XDG_CONFIG_HOME").or_else(|| set("APPDATA")).or_else(|| set("HOME").map(|home| home.join(".config")))
+        set("XDG_CONFIG_HOME")
+            .or_else(|| set("APPDATA"))
+            .or_else(|| set("HOME").map(|home| home.join(".config")))
     };
-    set("COUNTERSIGN_HOME").or_else(|| by_platform().map(|base| base.join("countersign"))).ok_or_else(|| {
-        Failure::failed("there is no directory for the state of the command line").next("set COUNTERSIGN_HOME to one")
-    })
+    set("COUNTERSIGN_HOME")
+        .or_else(|| by_platform().map(|base| base.join("countersign")))
+        .ok_or_else(|| {
+            Failure::failed("there is no directory for the state of the command line")
+                .next("set COUNTERSIGN_HOME to one")
+        })
 }
 
 #[cfg(test)]
@@ -135,8 +152,15 @@ mod tests {
     fn signing_out_keeps_the_pinned_key() {
         let directory = tempfile::tempdir().unwrap();
         let mut home = Home::open_at(directory.path().join("state")).unwrap();
-        let key = LogKey { origin: "id.example/log".into(), verifier_key: "id.example/log+1+A".into() };
-        let server = Server { token: Some("t".into()), log_key: Some(key.clone()), ..Server::default() };
+        let key = LogKey {
+            origin: "id.example/log".into(),
+            verifier_key: "id.example/log+1+A".into(),
+        };
+        let server = Server {
+            token: Some("t".into()),
+            log_key: Some(key.clone()),
+            ..Server::default()
+        };
         home.remember("https://id.example", server).unwrap();
         home.forget_token("https://id.example").unwrap();
 
@@ -153,7 +177,8 @@ mod tests {
 
         let directory = tempfile::tempdir().unwrap();
         let mut home = Home::open_at(directory.path().join("state")).unwrap();
-        home.remember("https://id.example", Server::default()).unwrap();
+        home.remember("https://id.example", Server::default())
+            .unwrap();
         let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(directory.path().join("state").join(FILE)), 0o600);
         assert_eq!(mode(directory.path().join("state")), 0o700);

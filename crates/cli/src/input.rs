@@ -44,8 +44,14 @@ mod tests {
     fn a_wrong_word_names_the_right_ones() {
         assert_eq!(word::<Kind>("pipeline"), Ok(Kind::Pipeline));
         let error = word::<Kind>("robot").unwrap_err();
-        assert!(error.contains("`robot`") && error.contains("`service_account`"), "{error}");
-        assert_eq!(pair("ref=refs/heads/a=b"), Ok(("ref".into(), "refs/heads/a=b".into())));
+        assert!(
+            error.contains("`robot`") && error.contains("`service_account`"),
+            "{error}"
+        );
+        assert_eq!(
+            pair("ref=refs/heads/a=b"),
+            Ok(("ref".into(), "refs/heads/a=b".into()))
+        );
         assert!(pair("ref").is_err());
     }
 }

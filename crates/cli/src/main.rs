@@ -41,7 +41,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if let Some(threads) = threads {
         runtime.worker_threads(threads);
     }
-    let runtime = runtime.enable_all().build().map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     let app = App::new(cli.options)?;
     runtime.block_on(cli.command.run(&app))
 }

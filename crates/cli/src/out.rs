@@ -43,8 +43,20 @@ impl Out {
     /// Output in this form. Colour only on a terminal, and never against `NO_COLOR`.
     pub fn new(format: Format) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour = (wanted && io::stdout().is_terminal(), wanted && io::stderr().is_terminal());
+        let colour = (
+            wanted && io::stdout().is_terminal(),
+            wanted && io::stderr().is_terminal(),
+        );
         Self { format, colour }
+    }
+
+    /// Output without any colour.
+    #[cfg(test)]
+    pub const fn plain(format: Format) -> Self {
+        Self {
+            format,
+            colour: (false, false),
+        }
     }
 
     /// The form.
@@ -53,32 +65,37 @@ impl Out {
     }
 
     /// Data as JSON or YAML, or as the text that `table` makes of it for people.
-    pub fn data<T: Serialize>(&self, value: &T, table: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
-        let json = serde_json::to_value(value).map_err(|error| Failure::failed(format!("cannot show the answer: {error}")))?;
+    pub fn data<T: Serialize>(
+        &self,
+        value: &T,
+        table: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let json = serde_json::to_value(value).map_err(unshowable)?;
         let text = match self.format {
             Format::Table => table(&json),
-            Format::Json => {
-                serde_json::to_string_pretty(&json).map_err(|error| Failure::failed(format!("cannot show the answer: {error}")))?
-            }
-            Format::Yaml => {
-                serde_saphyr::to_string(&json).map_err(|error| Failure::failed(format!("cannot show the answer: {error}")))?
-            }
+            Format::Json => serde_json::to_string_pretty(&json).map_err(unshowable)?,
+            Format::Yaml => serde_saphyr::to_string(&json).map_err(unshowable)?,
         };
         self.text(&text);
         Ok(())
     }
 
     /// One record of an endless stream: a line for people, a line of JSON, a YAML document.
-    pub fn stream<T: Serialize>(&self, value: &T, line: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
-        let json = serde_json::to_value(value).map_err(|error| Failure::failed(format!("cannot show the answer: {error}")))?;
-        match self.format {
-            Format::Table => self.text(&line(&json)),
-            Format::Json => self.text(&json.to_string()),
-            Format::Yaml => {
-                let yaml = serde_saphyr::to_string(&json);
-                self.text(&format!("---\n{}", yaml.map_err(|error| Failure::failed(format!("cannot show the answer: {error}")))?));
-            }
-        }
+    pub fn stream<T: Serialize>(
+        &self,
+        value: &T,
+        line: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let json = serde_json::to_value(value).map_err(unshowable)?;
+        let text = match self.format {
+            Format::Table => line(&json),
+            Format::Json => json.to_string(),
+            Format::Yaml => format!(
+                "---\n{}",
+                serde_saphyr::to_string(&json).map_err(unshowable)?
+            ),
+        };
+        self.text(&text);
         Ok(())
     }
 
@@ -106,12 +123,18 @@ impl Out {
 
     /// Something to look at, on stderr.
     pub fn warn(&self, text: &str) {
-        self.talk(&format!("{} {text}", tinted("warning:", Tone::Changed, self.colour.1)));
+        self.talk(&format!(
+            "{} {text}",
+            tinted("warning:", Tone::Changed, self.colour.1)
+        ));
     }
 
     /// A failure, on stderr.
     pub fn failure(&self, failure: &Failure) {
-        self.talk(&format!("{} {failure}", tinted("error:", Tone::Removed, self.colour.1)));
+        self.talk(&format!(
+            "{} {failure}",
+            tinted("error:", Tone::Removed, self.colour.1)
+        ));
     }
 
     /// The text in the colour of the tone, where stdout shows colour.
@@ -120,13 +143,21 @@ impl Out {
     }
 }
 
+fn unshowable(error: impl std::fmt::Display) -> Failure {
+    Failure::failed(format!("cannot show the answer: {error}"))
+}
+
 fn tinted(text: &str, tone: Tone, colour: bool) -> String {
     let code = match tone {
         Tone::Added => "32",
         Tone::Removed => "31",
         Tone::Changed => "33",
     };
-    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if colour {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Ends the program: quietly when whoever read has enough, as `head` does.
@@ -140,11 +171,24 @@ fn closed(error: &io::Error) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn yaml_keeps_texts_that_look_like_something_else() {
+        let json = json!({"name": "yes", "digits": "0123", "at": "2026-11-22T09:00:00Z", "empty": "", "list": ["a: b"]});
+        let yaml = serde_saphyr::to_string(&json).unwrap();
+        let back: Value = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(back, json, "{yaml}");
+    }
 
     #[test]
     fn there_is_no_colour_without_a_terminal() {
         assert_eq!(tinted("error:", Tone::Removed, false), "error:");
-        assert_eq!(tinted("error:", Tone::Removed, true), "\u{1b}[31merror:\u{1b}[0m");
+        assert_eq!(
+            tinted("error:", Tone::Removed, true),
+            "\u{1b}[31merror:\u{1b}[0m"
+        );
     }
 }

@@ -57,7 +57,11 @@ pub struct DeleteArgs {
 impl ListArgs {
     /// The query for the page after this cursor.
     pub fn query(&self, after: Option<String>, left: u32) -> ListQuery {
-        ListQuery { limit: Some(left.min(PAGE)), after, status: self.status }
+        ListQuery {
+            limit: Some(left.min(PAGE)),
+            after,
+            status: self.status,
+        }
     }
 }
 
@@ -82,7 +86,8 @@ pub async fn list<R: Resource>(
     }
     app.out.data(&items, |json| view::table(columns, json))?;
     if after.is_some() {
-        app.out.talk(&format!("there are more than {limit}; --limit shows them"));
+        app.out
+            .talk(&format!("there are more than {limit}; --limit shows them"));
     }
     Ok(())
 }
@@ -95,16 +100,29 @@ pub async fn show<R: Resource>(app: &App, target: &str) -> Result<(), Failure> {
 
 /// Makes a record.
 pub async fn create<R: Resource>(app: &App, noun: &str, create: &R::Create) -> Result<(), Failure> {
-    let changed: Changed<R> = app.client()?.create(create, Some(&app.idempotency_key())).await?;
+    let changed: Changed<R> = app
+        .client()?
+        .create(create, Some(&app.idempotency_key()))
+        .await?;
     app.changed(&changed, &format!("{noun} created"))
 }
 
 /// Edits a record, unless somebody else does at the same time.
-pub async fn update<R: Resource>(app: &App, noun: &str, target: &str, update: &R::Update) -> Result<(), Failure> {
+pub async fn update<R: Resource>(
+    app: &App,
+    noun: &str,
+    target: &str,
+    update: &R::Update,
+) -> Result<(), Failure> {
     let client = app.client()?;
     let before: R = client.show(target).await?;
-    let changed: Changed<R> = client.update(target, update, Some(&before.meta().etag())).await?;
-    app.changed(&changed, &format!("{noun} `{}` updated", before.meta().name))
+    let changed: Changed<R> = client
+        .update(target, update, Some(&before.meta().etag()))
+        .await?;
+    app.changed(
+        &changed,
+        &format!("{noun} `{}` updated", before.meta().name),
+    )
 }
 
 /// Deletes a record, after asking a person.
@@ -113,12 +131,22 @@ pub async fn delete<R: Resource>(app: &App, noun: &str, args: &DeleteArgs) -> Re
     let record: R = client.show(&args.target).await?;
     let name = &record.meta().name;
     if args.dry_run {
-        app.out.talk(&format!("{noun} `{name}` would be deleted; its names stay taken"));
+        app.out.talk(&format!(
+            "{noun} `{name}` would be deleted; its names stay taken"
+        ));
         return app.out.data(&record, view::details);
     }
-    confirm(&format!("delete {noun} `{name}`? its names stay taken for ever"), args.yes)?;
-    let why = Why { reason: args.reason.clone() };
-    match client.delete::<R>(&args.target, &why, Some(&record.meta().etag())).await? {
+    confirm(
+        &format!("delete {noun} `{name}`? its names stay taken for ever"),
+        args.yes,
+    )?;
+    let why = Why {
+        reason: args.reason.clone(),
+    };
+    match client
+        .delete::<R>(&args.target, &why, Some(&record.meta().etag()))
+        .await?
+    {
         Changed::Done(()) => {
             app.out.talk(&format!("{noun} `{name}` deleted"));
             Ok(())

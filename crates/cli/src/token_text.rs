@@ -31,7 +31,8 @@ pub fn read(text: &str) -> Result<String, Failure> {
     let path = Path::new(text);
     if text != "-" && !path.exists() {
         let what = "that is neither a token nor a file";
-        return Err(Failure::usage(what).next("give a JWT, a file that holds one, or `-` for standard input"));
+        return Err(Failure::usage(what)
+            .next("give a JWT, a file that holds one, or `-` for standard input"));
     }
     Ok(files::read(path)?.trim().to_owned())
 }
@@ -39,25 +40,42 @@ pub fn read(text: &str) -> Result<String, Failure> {
 /// The same, but whatever is no file is taken as an opaque key.
 pub fn read_any(text: &str) -> Result<String, Failure> {
     let is_file = text == "-" || Path::new(text).is_file();
-    if is_file { Ok(files::read(Path::new(text))?.trim().to_owned()) } else { Ok(text.trim().to_owned()) }
+    if is_file {
+        Ok(files::read(Path::new(text))?.trim().to_owned())
+    } else {
+        Ok(text.trim().to_owned())
+    }
 }
 
 /// Decodes header and claims of a JWT (RFC 7519 §7.2), without a look at the signature.
 pub fn decode(token: &str) -> Result<Decoded, Failure> {
     let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(Failure::failed("that is not a JWT: expected three parts with dots between them")
-            .next("an opaque key says nothing; ask with `countersign token introspect`"));
+    let (Some(header), Some(claims), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Failure::failed(
+            "that is not a JWT: expected three parts with dots between them",
+        )
+        .next("an opaque key says nothing; ask with `countersign token introspect`"));
     };
     if token.len() > MAX_BYTES {
-        return Err(Failure::failed(format!("the token is longer than {MAX_BYTES} bytes")));
+        return Err(Failure::failed(format!(
+            "the token is longer than {MAX_BYTES} bytes"
+        )));
     }
-    Ok(Decoded { verified: false, header: part(header, "header")?, claims: part(claims, "claims")? })
+    Ok(Decoded {
+        verified: false,
+        header: part(header, "header")?,
+        claims: part(claims, "claims")?,
+    })
 }
 
 fn part(text: &str, what: &str) -> Result<Map<String, Value>, Failure> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Failure::failed(format!("the {what} of the token are not base64url")))?;
-    serde_json::from_slice(&bytes).map_err(|_| Failure::failed(format!("the {what} of the token are not a JSON object")))
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| Failure::failed(format!("the {what} of the token are not base64url")))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|_| Failure::failed(format!("the {what} of the token are not a JSON object")))
 }
 
 #[cfg(test)]
@@ -67,7 +85,11 @@ mod tests {
     #[test]
     fn a_token_is_decoded_and_never_called_verified() {
         let encode = |json: &str| URL_SAFE_NO_PAD.encode(json);
-        let token = format!("{}.{}.sig", encode(r#"{"alg":"ES256","typ":"at+jwt"}"#), encode(r#"{"sub":"bot://a/b"}"#));
+        let token = format!(
+            "{}.{}.sig",
+            encode(r#"{"alg":"ES256","typ":"at+jwt"}"#),
+            encode(r#"{"sub":"bot://a/b"}"#)
+        );
         let decoded = decode(&token).unwrap();
         assert!(!decoded.verified);
         assert_eq!(decoded.claims["sub"], "bot://a/b");

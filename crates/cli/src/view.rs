@@ -15,15 +15,27 @@ pub fn table(columns: &[Column], records: &Value) -> String {
     let empty = Vec::new();
     let rows = records.as_array().unwrap_or(&empty);
     let row = |record: &Value| {
-        columns.iter().map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), cell)).collect()
+        columns
+            .iter()
+            .map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), cell))
+            .collect()
     };
-    rows_table(&columns.iter().map(|Column(title, _)| *title).collect::<Vec<_>>(), rows.iter().map(row).collect())
+    rows_table(
+        &columns
+            .iter()
+            .map(|Column(title, _)| *title)
+            .collect::<Vec<_>>(),
+        rows.iter().map(row).collect(),
+    )
 }
 
 /// A table of ready texts.
 pub fn rows_table(titles: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     table.set_header(titles.to_vec());
     for row in rows {
         table.add_row(row);
@@ -48,6 +60,13 @@ pub fn cell(value: &Value) -> String {
         Value::Object(fields) => match (fields.get("name"), fields.get("type")) {
             (Some(name), Some(kind)) if kind == "team" => format!("team:{}", cell(name)),
             (Some(name), _) => cell(name),
+            (None, _) if fields.contains_key("user") && fields.contains_key("role") => {
+                format!(
+                    "{}={}",
+                    fields.get("user").map(cell).unwrap_or_default(),
+                    fields.get("role").map(cell).unwrap_or_default()
+                )
+            }
             (None, _) => {
                 let pair = |(key, value): (&String, &Value)| format!("{key}={}", cell(value));
                 fields.iter().map(pair).collect::<Vec<_>>().join(" ")
@@ -66,7 +85,11 @@ pub fn details(record: &Value) -> String {
         let label = key.replace('_', " ");
         match value {
             Value::Null => {}
-            Value::Array(values) if values.iter().any(|value| value.is_object() && value.get("name").is_none()) => {
+            Value::Array(values)
+                if values.iter().any(|value| {
+                    value.is_object() && value.get("name").is_none() && value.get("user").is_none()
+                }) =>
+            {
                 lines.push(format!("{label}:"));
                 lines.extend(values.iter().map(|value| format!("  - {}", cell(value))));
             }
@@ -75,7 +98,12 @@ pub fn details(record: &Value) -> String {
                 lines.extend(text.lines().map(|line| format!("  {}", plain(line))));
             }
             value if cell(value) == "-" => {}
-            value => lines.push(format!("{:width$}  {}", format!("{label}:"), cell(value), width = width + 1)),
+            value => lines.push(format!(
+                "{:width$}  {}",
+                format!("{label}:"),
+                cell(value),
+                width = width + 1
+            )),
         }
     }
     lines.join("\n")
@@ -85,7 +113,10 @@ pub fn details(record: &Value) -> String {
 fn ordered(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
     const FIRST: [&str; 4] = ["name", "kind", "type", "status"];
     const LAST: [&str; 4] = ["version", "created_at", "updated_at", "warnings"];
-    let rank = |key: &str| match (FIRST.iter().position(|first| *first == key), LAST.contains(&key)) {
+    let rank = |key: &str| match (
+        FIRST.iter().position(|first| *first == key),
+        LAST.contains(&key),
+    ) {
         (Some(position), _) => position,
         (None, false) => FIRST.len(),
         (None, true) => FIRST.len() + 1,
@@ -99,7 +130,13 @@ fn ordered(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
 fn moment(text: &str) -> String {
     let is_time = text.len() > 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
     match text.split_once('.') {
-        Some((seconds, fraction)) if is_time && fraction.trim_end_matches('Z').bytes().all(|b| b.is_ascii_digit()) => {
+        Some((seconds, fraction))
+            if is_time
+                && fraction
+                    .trim_end_matches('Z')
+                    .bytes()
+                    .all(|b| b.is_ascii_digit()) =>
+        {
             format!("{seconds}Z")
         }
         _ => text.to_owned(),
@@ -108,7 +145,9 @@ fn moment(text: &str) -> String {
 
 /// The text without what could move a terminal's cursor.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -133,7 +172,10 @@ mod tests {
             Column("ACTIONS", "/actions"),
         ];
         let text = table(&columns, &records);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
         assert!(text.starts_with("NAME"), "{text}");
         assert!(text.contains("team:platform"), "{text}");
     }
@@ -146,9 +188,18 @@ mod tests {
             "created_at": "2026-11-22T09:00:00.123456Z",
         }));
         assert!(text.starts_with("name:"), "{text}");
-        assert!(text.contains("managers:           dana@example.com"), "{text}");
-        assert!(text.contains("created at:         2026-11-22T09:00:00Z"), "{text}");
-        assert!(!text.contains("purpose") && !text.contains("review"), "{text}");
+        assert!(
+            text.contains("managers:           dana@example.com"),
+            "{text}"
+        );
+        assert!(
+            text.contains("created at:         2026-11-22T09:00:00Z"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("purpose") && !text.contains("review"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, GuardError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(GuardError::TokenMissing("no token"))?;
     if values.next().is_some() {
-        return Err(GuardError::TokenMissing("more than one Authorization header"));
+        return Err(GuardError::TokenMissing(
+            "more than one Authorization header",
+        ));
     }
     let token = value
         .to_str()
@@ -119,7 +121,10 @@ mod tests {
     #[test]
     fn a_token_comes_from_one_header_alone() {
         assert_eq!(bearer_token(&headers(&["Bearer a.b.c"])).unwrap(), "a.b.c");
-        assert_eq!(bearer_token(&headers(&["bearer  a.b.c "])).unwrap(), "a.b.c");
+        assert_eq!(
+            bearer_token(&headers(&["bearer  a.b.c "])).unwrap(),
+            "a.b.c"
+        );
         for bad in [
             &[][..],
             &["Bearer"],
@@ -156,7 +161,11 @@ mod tests {
             text(Denial::UnexpectedSubject.into(), None),
             "Bearer error=\"insufficient_scope\", error_description=\"unexpected subject\", scope=\"deploy.release\""
         );
-        assert!(GuardError::KeysUnavailable.www_authenticate(None, url).is_none());
+        assert!(
+            GuardError::KeysUnavailable
+                .www_authenticate(None, url)
+                .is_none()
+        );
     }
 
     #[test]
@@ -172,6 +181,10 @@ mod tests {
         let response = GuardError::KeysUnavailable.response::<String>(None, None);
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
-        assert!(response.body().contains("\"reason_code\":\"keys_unavailable\""));
+        assert!(
+            response
+                .body()
+                .contains("\"reason_code\":\"keys_unavailable\"")
+        );
     }
 }

@@ -48,8 +48,9 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let micros =
-            since_epoch.map_or(0, |span| i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+        let micros = since_epoch.map_or(0, |span| {
+            i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+        });
         Timestamp::from_micros(micros)
     }
 
@@ -146,10 +147,7 @@ mod tests {
         let then = Moment::now(&clock);
         clock.advance(Duration::from_secs(40));
         clock.set(Timestamp::from_seconds(1_001));
-        assert_eq!(
-            then.age_at(&Moment::now(&clock)),
-            Duration::from_secs(40)
-        );
+        assert_eq!(then.age_at(&Moment::now(&clock)), Duration::from_secs(40));
     }
 
     #[test]
@@ -157,9 +155,6 @@ mod tests {
         let clock = ManualClock::at(Timestamp::from_seconds(1_000));
         let then = Moment::now(&clock);
         clock.set(Timestamp::from_seconds(4_600));
-        assert_eq!(
-            then.age_at(&Moment::now(&clock)),
-            Duration::from_secs(3_600)
-        );
+        assert_eq!(then.age_at(&Moment::now(&clock)), Duration::from_hours(1));
     }
 }

@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Feed {
     issuer: Arc<Issuer>,
     clock: Arc<dyn Clock>,
+    timeout: Duration,
     set: RwLock<RevocationSet>,
     /// INVARIANT: everything that was revoked before this instant is in the set.
     fresh_at: Mutex<Option<Moment>>,
@@ -35,10 +36,12 @@ struct Position {
 }
 
 impl Feed {
-    pub(crate) fn new(issuer: Arc<Issuer>, clock: Arc<dyn Clock>) -> Self {
+    /// A feed that is given so long for one answer.
+    pub(crate) fn new(issuer: Arc<Issuer>, clock: Arc<dyn Clock>, timeout: Duration) -> Self {
         Self {
             issuer,
             clock,
+            timeout,
             set: RwLock::default(),
             fresh_at: Mutex::default(),
             position: tokio::sync::Mutex::default(),
@@ -84,10 +87,15 @@ impl Feed {
 
     /// How many revocations are in force.
     pub(crate) fn len(&self) -> usize {
-        self.set.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.set
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     async fn read(&self, position: &mut Position) -> Result<(), IssuerError> {
+        // Noted before as well: who goes away while it is read has tried.
+        position.tried_at = Some(self.moment());
         let read = self.read_pages(position).await;
         position.tried_at = Some(self.moment());
         read
@@ -98,7 +106,11 @@ impl Feed {
         // not be in it.
         let started = self.moment();
         for _ in 0..MAX_PAGES {
-            let page = match self.issuer.feed(position.cursor.as_deref()).await {
+            let page = match self
+                .issuer
+                .feed(position.cursor.as_deref(), self.timeout)
+                .await
+            {
                 Err(IssuerError::Answered { status: 410, .. }) if position.cursor.is_some() => {
                     // The issuer no longer knows the cursor: read from the beginning. What was read
                     // stays in force.

@@ -62,7 +62,10 @@ impl Issuer {
         let body = send(http.get(&address), &address, MAX_METADATA_BYTES).await?;
         let metadata: Metadata = json(&address, &body)?;
         if metadata.issuer != url {
-            return Err(IssuerError::unexpected(&address, "the metadata of another issuer"));
+            return Err(IssuerError::unexpected(
+                &address,
+                "the metadata of another issuer",
+            ));
         }
         let origin = |text: &str| text.parse::<Url>().ok().map(|url| url.origin());
         for endpoint in [&metadata.jwks_uri, &metadata.token_endpoint] {
@@ -90,12 +93,19 @@ impl Issuer {
     /// The key set, as bytes.
     pub(crate) async fn key_set(&self) -> Result<Vec<u8>, IssuerError> {
         let address = &self.metadata.jwks_uri;
-        let request = self.http.get(address).header(header::CACHE_CONTROL, "no-cache");
+        let request = self
+            .http
+            .get(address)
+            .header(header::CACHE_CONTROL, "no-cache");
         send(request, address, MAX_KEY_SET_BYTES).await
     }
 
     /// A piece of the revocation feed.
-    pub(crate) async fn feed(&self, after: Option<&str>) -> Result<Feed, IssuerError> {
+    pub(crate) async fn feed(
+        &self,
+        after: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Feed, IssuerError> {
         let limit = ("limit", FEED_PAGE.to_string());
         let query: Vec<_> = std::iter::once(limit)
             .chain(after.map(|after| ("after", after.to_owned())))
@@ -103,7 +113,7 @@ impl Issuer {
         let address = format!("{}/api/revocations", self.url);
         let body = self
             .call(&address, MAX_PAGE_BYTES, |http| {
-                let request = http.get(&address).query(&query);
+                let request = http.get(&address).query(&query).timeout(timeout);
                 request.header(header::CACHE_CONTROL, "no-cache, no-store")
             })
             .await?;
@@ -123,15 +133,20 @@ impl Issuer {
             let build = |http: &reqwest::Client| http.get(&address).query(&query);
             let body = self.call(&address, MAX_PAGE_BYTES, build).await?;
             let page: Page<Action> = json(&address, &body)?;
-            classes.extend(page.items.into_iter().filter_map(|action| {
-                Some((action.meta.name.parse().ok()?, action.class))
-            }));
+            classes.extend(
+                page.items
+                    .into_iter()
+                    .filter_map(|action| Some((action.meta.name.parse().ok()?, action.class))),
+            );
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(classes),
             }
         }
-        Err(IssuerError::unexpected(&address, "the catalogue does not end"))
+        Err(IssuerError::unexpected(
+            &address,
+            "the catalogue does not end",
+        ))
     }
 
     /// Reports a batch of results. Under the same key it is recorded once, however often it is sent.
@@ -164,7 +179,12 @@ impl Issuer {
             answer => return answer,
         }
         let token = self.own_token(Some(&token)).await?;
-        send(build(&self.http).bearer_auth(token.expose()), address, limit).await
+        send(
+            build(&self.http).bearer_auth(token.expose()),
+            address,
+            limit,
+        )
+        .await
     }
 
     /// The guard's own token for the issuer's API (RFC 6749 §4.4), another one than `refused`.
@@ -182,7 +202,10 @@ impl Issuer {
         }
         let address = &self.metadata.token_endpoint;
         let Some(credential) = &self.credential else {
-            return Err(IssuerError::unexpected(address, "the guard has no credential"));
+            return Err(IssuerError::unexpected(
+                address,
+                "the guard has no credential",
+            ));
         };
         // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
         let encode = |text: &str| -> String {
@@ -194,7 +217,10 @@ impl Issuer {
             .http
             .post(address)
             .basic_auth(encode(&credential.client_id), Some(secret.expose()))
-            .form(&[("grant_type", "client_credentials"), ("audience", &self.url)]);
+            .form(&[
+                ("grant_type", "client_credentials"),
+                ("audience", &self.url),
+            ]);
         let body = Secret::new(send(request, address, MAX_METADATA_BYTES).await?);
         let answer: TokenResponse = json(address, body.expose())?;
         let value = Secret::new(answer.access_token);
@@ -211,11 +237,15 @@ fn client(
     url: &str,
     root_certificates: Vec<reqwest::Certificate>,
 ) -> Result<reqwest::Client, IssuerError> {
-    reqwest::Client::builder()
+    let is_tls = url.starts_with("https:");
+    let builder = reqwest::Client::builder();
+    // Without TLS it is this machine, and nobody else's to see.
+    let builder = if is_tls { builder } else { builder.no_proxy() };
+    builder
         .timeout(TIMEOUT)
         .connect_timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
-        .https_only(url.starts_with("https:"))
+        .https_only(is_tls)
         .tls_certs_merge(root_certificates)
         .user_agent(concat!("countersign-guard/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -231,7 +261,7 @@ async fn send(request: RequestBuilder, url: &str, limit: usize) -> Result<Vec<u8
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > limit {
             let detail = format!("more than {limit} bytes");
-            return Err(IssuerError::unexpected(url, detail));
+            return Err(IssuerError::unexpected(url, &detail));
         }
         body.extend_from_slice(&chunk);
     }
@@ -276,7 +306,7 @@ fn unreachable_at(url: &str, error: &reqwest::Error) -> IssuerError {
         cause = source;
     }
     let detail = if error.is_timeout() {
-        format!("no answer within {} s", TIMEOUT.as_secs())
+        "no answer in time".to_owned()
     } else {
         cause.to_string()
     };
@@ -289,7 +319,7 @@ fn unreachable_at(url: &str, error: &reqwest::Error) -> IssuerError {
 /// How many revocations one answer may hold: as many as the API gives.
 pub(crate) const FEED_PAGE: usize = 500;
 /// How long one request may take, its answer included.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_METADATA_BYTES: usize = 256 * 1024;
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Ten thousand actions.

@@ -46,10 +46,10 @@ impl IssuerError {
         )
     }
 
-    pub(crate) fn unexpected(url: &str, detail: impl ToString) -> Self {
+    pub(crate) fn unexpected(url: &str, detail: &str) -> Self {
         Self::Unexpected {
             url: url.to_owned(),
-            detail: detail.to_string(),
+            detail: detail.to_owned(),
         }
     }
 }

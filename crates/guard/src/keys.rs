@@ -85,7 +85,7 @@ impl Keys {
     }
 
     /// The keys, unless the issuer has not been heard for longer than one may go on without it.
-    pub(crate) async fn usable(&self) -> Result<Arc<Snapshot>, GuardError> {
+    pub(crate) async fn usable(self: &Arc<Self>) -> Result<Arc<Snapshot>, GuardError> {
         if self.age() > MAX_STALE {
             self.ask_again().await;
         }
@@ -98,7 +98,7 @@ impl Keys {
     /// A newer key set than the one that lacks the key, if there is one. However many tokens name
     /// unknown keys, the issuer is asked once in a while.
     pub(crate) async fn newer_than(
-        &self,
+        self: &Arc<Self>,
         generation: u64,
     ) -> Result<Option<Arc<Snapshot>>, GuardError> {
         let newer = || Some(self.current.load_full()).filter(|now| now.generation != generation);
@@ -139,43 +139,62 @@ impl Keys {
 
     /// How old the keys are; given ones do not age.
     pub(crate) fn age(&self) -> Duration {
-        match &self.issuer {
-            None => Duration::ZERO,
-            Some(_) => {
-                let fetched_at = self.current.load().fetched_at;
-                fetched_at.age_at(&Moment::now(&*self.clock))
-            }
+        if self.issuer.is_none() {
+            return Duration::ZERO;
         }
+        let fetched_at = self.current.load().fetched_at;
+        fetched_at.age_at(&Moment::now(&*self.clock))
     }
 
     /// Asks on behalf of a token, unless that was done lately. Says whether the last time failed.
-    async fn ask_again(&self) -> bool {
+    async fn ask_again(self: &Arc<Self>) -> bool {
         if self.issuer.is_none() {
             return false;
         }
         let _asking = self.on_demand.lock().await;
         let now = Moment::now(&*self.clock);
-        let last = *self.last_demand.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = last
+        if let Some(last) = self.last_demand()
             && last.at.age_at(&now) < BETWEEN_DEMANDS
         {
             return last.failed;
         }
-        let failed = self.refresh().await.is_err();
-        let demand = Demand { at: now, failed };
-        *self.last_demand.lock().unwrap_or_else(PoisonError::into_inner) = Some(demand);
-        failed
+        // Noted before, and done in a task of its own: a caller who goes away neither stops it nor
+        // makes the next one ask again.
+        self.note_demand(now, true);
+        let keys = Arc::clone(self);
+        let asked = tokio::spawn(async move {
+            if keys.refresh().await.is_ok() {
+                keys.note_demand(now, false);
+            }
+        });
+        let _ = asked.await;
+        self.last_demand().is_some_and(|last| last.failed)
+    }
+
+    fn last_demand(&self) -> Option<Demand> {
+        *self
+            .last_demand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_demand(&self, at: Moment, failed: bool) {
+        let mut last = self
+            .last_demand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Demand { at, failed });
     }
 }
 
 async fn read(issuer: &Issuer) -> Result<(KeySet, [u8; 32]), IssuerError> {
     let body = issuer.key_set().await?;
     let keys = KeySet::parse(&body, KeyPurpose::Access);
-    let keys = keys.map_err(|error| IssuerError::unexpected(issuer.url(), error))?;
+    let keys = keys.map_err(|error| IssuerError::unexpected(issuer.url(), &error.to_string()))?;
     Ok((keys, digest::sha256(&body)))
 }
 
 /// How long keys are used while the issuer cannot be asked.
-const MAX_STALE: Duration = Duration::from_secs(3_600);
+const MAX_STALE: Duration = Duration::from_hours(1);
 /// How often tokens can make the guard ask for keys.
 const BETWEEN_DEMANDS: Duration = Duration::from_secs(30);

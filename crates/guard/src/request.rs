@@ -21,7 +21,7 @@ pub struct Request {
 }
 
 /// What the caller wants cannot be put into words that a token could allow.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
     /// The artifact digest has not its form.

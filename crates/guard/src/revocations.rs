@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use countersign_api::revocations::FeedEntry;
 use countersign_model::{
-    LEEWAY_SECONDS, Timestamp,
-    evidence::Grain,
-    time::Seconds,
-    token::AccessClaims,
+    LEEWAY_SECONDS, Timestamp, evidence::Grain, time::Seconds, token::AccessClaims,
 };
 
 /// What was revoked, each kept until nothing that it hits can be accepted any more.

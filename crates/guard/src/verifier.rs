@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Verifier {
     issuer: String,
     audience: String,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     remembered: moka::sync::Cache<[u8; 32], Remembered>,
 }
@@ -36,7 +36,7 @@ impl Verifier {
     pub(crate) fn new(
         issuer: String,
         audience: String,
-        keys: Keys,
+        keys: Arc<Keys>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {

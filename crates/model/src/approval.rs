@@ -74,7 +74,8 @@ impl ApprovalRequest {
     }
 
     /// The bytes that the digest is made of: [`Self::signed`] in the canonical form of RFC 8785, that
-    /// is without white space, members sorted by their names. No number in a request has a fraction.
+    /// is without white space, members sorted by their names. Numbers of a request are whole; a
+    /// fraction in the free data of a change stands as it was written.
     ///
     /// # Errors
     /// As [`Self::signed`].
@@ -90,14 +91,14 @@ impl ApprovalRequest {
             Self::Grant(grant) => {
                 let mut line = grant.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
                 if let Some(resource) = &grant.resource {
-                    line.push_str(&format!(" on {resource}"));
+                    line.extend([" on ", resource]);
                 }
                 if let Some(environment) = &grant.environment {
-                    line.push_str(&format!(" in {environment}"));
+                    line.extend([" in ", environment.as_str()]);
                 }
-                line.push_str(&format!(" at {}", grant.audience));
+                line.extend([" at ", &grant.audience]);
                 if let Some(commit) = &grant.commit {
-                    line.push_str(&format!(", commit {commit}"));
+                    line.extend([", commit ", commit]);
                 }
                 line
             }
@@ -366,5 +367,67 @@ impl Approval {
                 format!("the approval was voided: {}", self.doc.voided_because.as_deref().unwrap_or("something was edited")),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant() -> ApprovalRequest {
+        ApprovalRequest::Grant(Box::new(GrantRequest {
+            tenant_id: Id::from_bytes([1; 16]),
+            identity_id: Id::from_bytes([2; 16]),
+            identity_version: 3,
+            run_key: "https://ci.example 456789 9876543210 1".to_owned(),
+            commit: Some("29a2c4bd14e2f8a4e0b1a9b3a0c0c3dbf2c7c0d1".to_owned()),
+            environment: Some("production".parse().unwrap()),
+            actions: ["deploy.release", "deploy.read"].iter().map(|name| name.parse().unwrap()).collect(),
+            audience: "deploy-api".to_owned(),
+            resource: None,
+            artifact_digest: Some(format!("sha256:{}", "ab".repeat(32)).parse().unwrap()),
+        }))
+    }
+
+    #[test]
+    fn the_bytes_that_are_signed_are_canonical() {
+        let bytes = grant().canonical("00ff").unwrap();
+        let expected = concat!(
+            r#"{"actions":["deploy.read","deploy.release"],"artifact_digest":"sha256:"#,
+            "abababababababababababababababababababababababababababababababab",
+            r#"","audience":"deploy-api","commit":"29a2c4bd14e2f8a4e0b1a9b3a0c0c3dbf2c7c0d1","environment":"production","#,
+            r#""identity_id":"02020202-0202-0202-0202-020202020202","identity_version":3,"nonce":"00ff","resource":null,"#,
+            r#""run_key":"https://ci.example 456789 9876543210 1","tenant_id":"01010101-0101-0101-0101-010101010101","type":"grant"}"#,
+        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_order_of_free_data_does_not_change_what_is_signed() {
+        let change = |text: &str| {
+            ApprovalRequest::Change(ChangeRequest {
+                tenant_id: Id::from_bytes([1; 16]),
+                noun: Noun::Identity,
+                record_id: Id::from_bytes([2; 16]),
+                version: 1,
+                identity_id: None,
+                summary: "identity `x`: adds an approver".to_owned(),
+                change: serde_json::from_str(text).unwrap(),
+            })
+        };
+        let one = change(r#"{"b":{"y":1,"x":[{"d":1,"c":2}]},"a":null}"#).canonical("n").unwrap();
+        let other = change(r#"{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#).canonical("n").unwrap();
+        assert_eq!(one, other);
+        assert!(String::from_utf8(one).unwrap().contains(r#""change":{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#));
+    }
+
+    #[test]
+    fn a_request_survives_its_own_text() {
+        let text = serde_json::to_string(&grant()).unwrap();
+        assert_eq!(serde_json::from_str::<ApprovalRequest>(&text).unwrap(), grant());
+        assert_eq!(
+            grant().summary(),
+            "deploy.read, deploy.release in production at deploy-api, commit 29a2c4bd14e2f8a4e0b1a9b3a0c0c3dbf2c7c0d1"
+        );
     }
 }

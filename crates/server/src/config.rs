@@ -18,6 +18,7 @@ use std::{
 
 use countersign_crypto::Secret;
 use serde::{Deserialize, Deserializer};
+use url::Url;
 
 pub use self::{
     cidr::Cidr,
@@ -54,6 +55,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The issuer, byte for byte as tokens carry it.
     pub issuer: Option<String>,
+    /// The SPIFFE trust domain of workload subjects.
+    pub trust_domain: Option<String>,
     /// Whether a proxy stands before it.
     pub behind_proxy: bool,
     /// Whose `X-Forwarded-For` counts.
@@ -111,8 +114,6 @@ pub struct FederationConfig {
 pub struct LogConfig {
     /// Where checkpoints go, outside the database.
     pub publish: Vec<PublishConfig>,
-    /// The log's name.
-    pub origin: Option<String>,
 }
 
 /// One place where checkpoints go.
@@ -246,6 +247,13 @@ impl Config {
         self.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{bound}"))
     }
 
+    /// The SPIFFE trust domain: what was configured, else the issuer's host.
+    #[must_use]
+    pub fn trust_domain(&self, issuer: &str) -> String {
+        let host = || Url::parse(issuer).ok()?.host_str().map(|host| host.trim_matches(['[', ']']).replace(':', "-"));
+        self.server.trust_domain.clone().or_else(host).unwrap_or_else(|| "localhost".to_owned())
+    }
+
     /// The data directory.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {
@@ -295,6 +303,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
             issuer: None,
+            trust_domain: None,
             behind_proxy: false,
             trusted_proxies: Vec::new(),
             tls: TlsConfig::default(),

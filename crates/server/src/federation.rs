@@ -14,6 +14,6 @@ mod resolver;
 mod tests;
 
 pub use address::{AddressPolicy, BlockedAddress};
-pub use fetcher::{KeyFetcher, KeyStatus, Timing};
+pub use fetcher::{KeyFetcher, KeyStatus, Stopwatch, Timing};
 pub use outbound::{FetchError, Outbound};
 pub use resolver::{Lookup, SystemLookup};

@@ -1,9 +1,11 @@
-//! An OpenID Connect issuer on loopback with real claims, for the demo and for tests.
+//! An OIDC issuer on loopback with real claims, for the demo and for tests.
 //!
 //! It signs whatever it is told to, so it is no issuer to trust: a server takes it only where
 //! `federation.allow_loopback_issuers` is set.
 
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -27,8 +29,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
-use routes::Shared;
 pub use routes::Fault;
+use routes::Shared;
 
 /// A running issuer. It stops when it is dropped.
 pub struct FixtureIssuer {
@@ -84,7 +86,8 @@ impl FixtureIssuer {
     /// When no port or no key can be had.
     pub async fn start_at(path: &str) -> Result<Self, FixtureError> {
         let keys = generate().await?;
-        let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let listener =
+            tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = format!("http://{}{path}", listener.local_addr()?);
         let shared = Arc::new(Shared::new(url.clone(), path.to_owned(), keys.public()));
         *lock(&shared.signing) = Some(keys);
@@ -94,7 +97,11 @@ impl FixtureIssuer {
                 tracing::warn!("the fixture issuer stopped: {error}");
             }
         });
-        Ok(Self { url, shared, server })
+        Ok(Self {
+            url,
+            shared,
+            server,
+        })
     }
 
     /// Its identifier, as in `iss`.
@@ -121,8 +128,12 @@ impl FixtureIssuer {
     #[must_use]
     pub fn record(&self, profile: IssuerProfile, trust_domain: Option<&str>) -> IssuerDoc {
         let keys = match profile {
-            IssuerProfile::Kubernetes | IssuerProfile::Spiffe => KeySource::Inline(self.key_set(profile)),
-            IssuerProfile::Github | IssuerProfile::Gitlab | IssuerProfile::Oidc => KeySource::Discovery,
+            IssuerProfile::Kubernetes | IssuerProfile::Spiffe => {
+                KeySource::Inline(self.key_set(profile))
+            }
+            IssuerProfile::Github | IssuerProfile::Gitlab | IssuerProfile::Oidc => {
+                KeySource::Discovery
+            }
         };
         IssuerDoc {
             url: self.url.clone(),
@@ -146,7 +157,12 @@ impl FixtureIssuer {
     ///
     /// # Errors
     /// When the claims cannot be signed.
-    pub fn mint_as(&self, alg: SigningAlg, typ: &str, claims: &Claims) -> Result<String, FixtureError> {
+    pub fn mint_as(
+        &self,
+        alg: SigningAlg,
+        typ: &str,
+        claims: &Claims,
+    ) -> Result<String, FixtureError> {
         let signing = lock(&self.shared.signing);
         let keys = signing.as_ref().ok_or(FixtureError::Stopping)?;
         let key = match alg {
@@ -239,7 +255,7 @@ async fn generate() -> Result<Keys, FixtureError> {
     let making = tokio::task::spawn_blocking(|| {
         let rs256 = SigningKey::generate(SigningAlg::Rs256)?;
         let es256 = SigningKey::generate(SigningAlg::Es256)?;
-        Ok(Keys { rs256, es256 })
+        Ok::<_, FixtureError>(Keys { rs256, es256 })
     });
     making.await.unwrap_or(Err(FixtureError::Stopping))
 }

@@ -1,7 +1,9 @@
 //! HTTP: extractors, error forms, the table of routes, and what surrounds every request.
 
+pub mod api;
 pub mod authorization;
 pub mod body;
+pub mod caller;
 pub mod client_address;
 pub mod context;
 pub mod cursor;
@@ -11,9 +13,13 @@ pub mod form;
 pub mod idempotency;
 pub mod json;
 pub mod limits;
+pub mod metrics;
+pub mod oauth;
 pub mod oauth_error;
 pub mod path;
 pub mod problem;
+mod rejection;
 pub mod router;
+pub mod routes;
 pub mod shell;
 pub mod urlencoded;

@@ -1,10 +1,27 @@
 //! Work that nobody waits for: each job is idempotent, in small steps, and survives its own failure.
 
+mod feed;
+mod flush;
 mod runner;
+mod sequencer;
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 pub use runner::{Jobs, run_once};
+
+use crate::{app::App, sinks::Sink};
+
+/// Every job of the server, in one table.
+#[must_use]
+pub fn all(app: &App, sinks: Vec<Sink>) -> Vec<Arc<dyn Job>> {
+    vec![
+        Arc::new(feed::FollowChanges(app.clone())),
+        Arc::new(flush::FlushUses(app.clone())),
+        Arc::new(flush::FlushRefusals(app.clone())),
+        Arc::new(sequencer::Sequence::new(app.clone())),
+        Arc::new(sequencer::Publish::new(app.clone(), sinks)),
+    ]
+}
 
 /// Something that is done again and again.
 pub trait Job: Send + Sync + 'static {

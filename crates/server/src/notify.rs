@@ -15,7 +15,6 @@ use std::{
 
 use countersign_model::{Timestamp, time::Seconds};
 use reqwest::Url;
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
@@ -26,16 +25,12 @@ use crate::{
 };
 
 /// Something to tell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Its id: the same on every try.
     pub id: String,
-    /// What happened: `approval.opened`, `approval.decided`.
-    pub kind: String,
-    /// When.
-    pub at: Timestamp,
-    /// The whole of it. Its member `summary` is the sentence for people.
-    pub data: Value,
+    /// The payload of the standard form, as it was written: `type`, `timestamp`, `data`.
+    pub body: String,
 }
 
 /// How a try ended.

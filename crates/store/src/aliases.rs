@@ -5,12 +5,7 @@ use countersign_model::{
     registry::Noun,
 };
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// Takes a name for a record. `false`: another record has it, or had it; nothing was written. A name that the record
 /// has already stays its own.
@@ -40,7 +35,9 @@ pub fn holder(
     noun: Noun,
     name: &str,
 ) -> Result<Option<Id<id::Record>>, StoreError> {
-    tx.row(&HOLDER, values![tenant_id, noun.as_str(), name])?.map(|row| row.id(0)).transpose()
+    tx.row(&HOLDER, values![tenant_id, noun.as_str(), name])?
+        .map(|row| row.id(0))
+        .transpose()
 }
 
 /// Frees a name of this record: only for nouns whose names may be given out again.
@@ -62,7 +59,10 @@ pub fn remove(
 /// # Errors
 /// When the database fails.
 pub fn of_record(tx: &mut Tx<'_>, record_id: Id<id::Record>) -> Result<Vec<String>, StoreError> {
-    tx.rows(&OF_RECORD, values![record_id])?.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+    tx.rows(&OF_RECORD, values![record_id])?
+        .iter()
+        .map(|row| row.text(0).map(str::to_owned))
+        .collect()
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &HOLDER, &REMOVE, &OF_RECORD];
@@ -73,9 +73,12 @@ static INSERT: Sql = Sql::new(
     ON CONFLICT (tenant_id, noun, name) DO NOTHING",
 );
 
-static HOLDER: Sql = Sql::new("SELECT record_id FROM alias WHERE tenant_id = ?1 AND noun = ?2 AND name = ?3");
+static HOLDER: Sql =
+    Sql::new("SELECT record_id FROM alias WHERE tenant_id = ?1 AND noun = ?2 AND name = ?3");
 
-static REMOVE: Sql =
-    Sql::new("DELETE FROM alias WHERE tenant_id = ?1 AND noun = ?2 AND name = ?3 AND record_id = ?4");
+static REMOVE: Sql = Sql::new(
+    "DELETE FROM alias WHERE tenant_id = ?1 AND noun = ?2 AND name = ?3 AND record_id = ?4",
+);
 
-static OF_RECORD: Sql = Sql::new("SELECT name FROM alias WHERE record_id = ?1 ORDER BY name LIMIT 1000");
+static OF_RECORD: Sql =
+    Sql::new("SELECT name FROM alias WHERE record_id = ?1 ORDER BY name LIMIT 1000");

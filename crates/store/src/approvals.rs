@@ -72,9 +72,19 @@ pub fn insert(tx: &mut Tx<'_>, approval: &Approval) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn transition(tx: &mut Tx<'_>, from: ApprovalStatus, to: &Approval) -> Result<bool, StoreError> {
-    let values =
-        values![to.id, from.as_str(), to.version, to.status.as_str(), doc_text(to)?, to.expires_at];
+pub fn transition(
+    tx: &mut Tx<'_>,
+    from: ApprovalStatus,
+    to: &Approval,
+) -> Result<bool, StoreError> {
+    let values = values![
+        to.id,
+        from.as_str(),
+        to.version,
+        to.status.as_str(),
+        doc_text(to)?,
+        to.expires_at
+    ];
     Ok(tx.exec(&TRANSITION, values)? == 1)
 }
 
@@ -83,7 +93,9 @@ pub fn transition(tx: &mut Tx<'_>, from: ApprovalStatus, to: &Approval) -> Resul
 /// # Errors
 /// When the row does not parse, or the database fails.
 pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Approval>) -> Result<Option<Approval>, StoreError> {
-    tx.row(&BY_ID, values![id])?.map(|row| read(&row)).transpose()
+    tx.row(&BY_ID, values![id])?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// The approval with this digest that is pending or approved, and has not lapsed.
@@ -96,7 +108,9 @@ pub fn open_by_digest(
     digest: &str,
     now: Timestamp,
 ) -> Result<Option<Approval>, StoreError> {
-    tx.row(&OPEN_BY_DIGEST, values![tenant_id, digest, now])?.map(|row| read(&row)).transpose()
+    tx.row(&OPEN_BY_DIGEST, values![tenant_id, digest, now])?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// The approvals about an identity that are pending or approved, and have not lapsed: what an edit voids.
@@ -109,15 +123,23 @@ pub fn open_of_identity(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Approval>, StoreError> {
-    tx.rows(&OPEN_OF_IDENTITY, values![identity_id, now, limit])?.iter().map(read).collect()
+    tx.rows(&OPEN_OF_IDENTITY, values![identity_id, now, limit])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// How many requests about an identity are pending.
 ///
 /// # Errors
 /// When the database fails.
-pub fn count_pending(tx: &mut Tx<'_>, identity_id: Id<id::Identity>, now: Timestamp) -> Result<i64, StoreError> {
-    tx.row(&COUNT_PENDING, values![identity_id, now])?.map_or(Ok(0), |row| row.int(0))
+pub fn count_pending(
+    tx: &mut Tx<'_>,
+    identity_id: Id<id::Identity>,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    tx.row(&COUNT_PENDING, values![identity_id, now])?
+        .map_or(Ok(0), |row| row.int(0))
 }
 
 /// A page of approvals, newest first.
@@ -125,13 +147,19 @@ pub fn count_pending(tx: &mut Tx<'_>, identity_id: Id<id::Identity>, now: Timest
 /// # Errors
 /// When a row does not parse, or the database fails.
 pub fn list(tx: &mut Tx<'_>, query: &ApprovalQuery) -> Result<Vec<Approval>, StoreError> {
-    let before = query.before.map_or_else(|| vec![0xff; 17], |id| id.bytes().to_vec());
+    let before = query
+        .before
+        .map_or_else(|| vec![0xff; 17], |id| id.bytes().to_vec());
     let status = query.status.map(ApprovalStatus::as_str);
     let rows = match (query.identity_id, status) {
-        (Some(identity_id), status) => {
-            tx.rows(&LIST_BY_IDENTITY, values![query.tenant_id, before, query.limit, identity_id, status])?
-        }
-        (None, Some(status)) => tx.rows(&LIST_BY_STATUS, values![query.tenant_id, before, query.limit, status])?,
+        (Some(identity_id), status) => tx.rows(
+            &LIST_BY_IDENTITY,
+            values![query.tenant_id, before, query.limit, identity_id, status],
+        )?,
+        (None, Some(status)) => tx.rows(
+            &LIST_BY_STATUS,
+            values![query.tenant_id, before, query.limit, status],
+        )?,
         (None, None) => tx.rows(&LIST, values![query.tenant_id, before, query.limit])?,
     };
     rows.iter().map(read).collect()
@@ -147,7 +175,10 @@ pub fn lapsed(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Approval>, StoreError> {
-    tx.rows(&LAPSED, values![status.as_str(), now, limit])?.iter().map(read).collect()
+    tx.rows(&LAPSED, values![status.as_str(), now, limit])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Voids all that is pending or approved, everywhere: after a restore. Says how many.
@@ -177,7 +208,10 @@ pub fn decide(tx: &mut Tx<'_>, decision: &ApprovalDecision) -> Result<bool, Stor
 ///
 /// # Errors
 /// When a row does not parse, or the database fails.
-pub fn decisions(tx: &mut Tx<'_>, approval_id: Id<id::Approval>) -> Result<Vec<ApprovalDecision>, StoreError> {
+pub fn decisions(
+    tx: &mut Tx<'_>,
+    approval_id: Id<id::Approval>,
+) -> Result<Vec<ApprovalDecision>, StoreError> {
     let read = |row: &Row| {
         Ok(ApprovalDecision {
             approval_id,
@@ -187,7 +221,10 @@ pub fn decisions(tx: &mut Tx<'_>, approval_id: Id<id::Approval>) -> Result<Vec<A
             doc: row.text(3)?.to_owned(),
         })
     };
-    tx.rows(&DECISIONS, values![approval_id])?.iter().map(read).collect()
+    tx.rows(&DECISIONS, values![approval_id])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &Row) -> Result<Approval, StoreError> {
@@ -195,7 +232,8 @@ fn read(row: &Row) -> Result<Approval, StoreError> {
         id: row.id(0)?,
         tenant_id: row.id(1)?,
         identity_id: row.opt_id(2)?,
-        status: ApprovalStatus::parse(row.text(3)?).ok_or_else(|| row.corrupt(3, "not a status of approvals"))?,
+        status: ApprovalStatus::parse(row.text(3)?)
+            .ok_or_else(|| row.corrupt(3, "not a status of approvals"))?,
         version: row.int(4)?,
         opened_at: row.time(5)?,
         expires_at: row.time(6)?,
@@ -204,7 +242,8 @@ fn read(row: &Row) -> Result<Approval, StoreError> {
 }
 
 fn doc_text(approval: &Approval) -> Result<String, StoreError> {
-    serde_json::to_string(&approval.doc).map_err(|error| StoreError::Fault(format!("approval {}: {error}", approval.id)))
+    serde_json::to_string(&approval.doc)
+        .map_err(|error| StoreError::Fault(format!("approval {}: {error}", approval.id)))
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
@@ -256,8 +295,9 @@ static OPEN_OF_IDENTITY: Sql = Sql::new(
     LIMIT ?3",
 );
 
-static COUNT_PENDING: Sql =
-    Sql::new("SELECT COUNT(*) FROM approval WHERE identity_id = ?1 AND status = 'pending' AND expires_at > ?2");
+static COUNT_PENDING: Sql = Sql::new(
+    "SELECT COUNT(*) FROM approval WHERE identity_id = ?1 AND status = 'pending' AND expires_at > ?2",
+);
 
 static LIST: Sql = Sql::new(
     "SELECT id, tenant_id, identity_id, status, version, opened_at, expires_at, doc

@@ -46,7 +46,9 @@ pub fn insert(tx: &mut Tx<'_>, attempt: &RefusedAttempt, keep: u32) -> Result<()
     tx.exec(&INSERT, values)?;
     match attempt.identity_id {
         Some(identity_id) => tx.exec(&BOUND, values![identity_id, keep]).map(drop),
-        None => tx.exec(&BOUND_UNKNOWN, values![attempt.tenant_id, keep]).map(drop),
+        None => tx
+            .exec(&BOUND_UNKNOWN, values![attempt.tenant_id, keep])
+            .map(drop),
     }
 }
 
@@ -64,7 +66,10 @@ pub fn list(
     let before = before.map_or_else(|| vec![0xff; 17], |id| id.bytes().to_vec());
     let rows = match identity_id {
         None => tx.rows(&LIST, values![tenant_id, before, limit])?,
-        Some(identity_id) => tx.rows(&LIST_OF_IDENTITY, values![tenant_id, before, limit, identity_id])?,
+        Some(identity_id) => tx.rows(
+            &LIST_OF_IDENTITY,
+            values![tenant_id, before, limit, identity_id],
+        )?,
     };
     let read = |row: &Row| {
         Ok(RefusedAttempt {
@@ -87,7 +92,14 @@ pub fn prune(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<u64, StoreEr
     tx.exec(&PRUNE, values![now, limit])
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &BOUND, &BOUND_UNKNOWN, &LIST, &LIST_OF_IDENTITY, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &BOUND,
+    &BOUND_UNKNOWN,
+    &LIST,
+    &LIST_OF_IDENTITY,
+    &PRUNE,
+];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO refused_attempt (id, tenant_id, identity_id, at, expires_at, doc)

@@ -37,7 +37,8 @@ pub fn append(
     record_id: Id<id::Record>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.exec(&APPEND, values![tenant_id, noun.as_str(), record_id, at]).map(drop)
+    tx.exec(&APPEND, values![tenant_id, noun.as_str(), record_id, at])
+        .map(drop)
 }
 
 /// What was committed after this cursor. Changes can come more than once: see [`Cursor`].
@@ -48,10 +49,19 @@ pub fn after(tx: &mut Tx<'_>, cursor: Cursor, limit: u32) -> Result<Page<Change>
     // INVARIANT: both are read in one snapshot (a read) or the bound first (a write), so no row is passed over.
     let lowest_open = tx.lowest_open()?;
     let rows = tx.rows(&AFTER, values![cursor.xid, cursor.seq, limit])?;
-    let last = rows.last().map(|row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?))).transpose()?;
+    let last = rows
+        .last()
+        .map(|row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))
+        .transpose()?;
     let items = rows
         .iter()
-        .map(|row| Ok(Change { tenant_id: row.id(2)?, noun: records::noun(row, 3)?, record_id: row.id(4)? }))
+        .map(|row| {
+            Ok(Change {
+                tenant_id: row.id(2)?,
+                noun: records::noun(row, 3)?,
+                record_id: row.id(4)?,
+            })
+        })
         .collect::<Result<_, StoreError>>()?;
     Ok(cursor.page(items, last, limit, lowest_open))
 }
@@ -74,7 +84,8 @@ pub fn prune(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64, Stor
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&APPEND, &AFTER, &NEWEST, &PRUNE];
 
-static APPEND: Sql = Sql::new("INSERT INTO change (tenant_id, noun, record_id, at) VALUES (?1, ?2, ?3, ?4)");
+static APPEND: Sql =
+    Sql::new("INSERT INTO change (tenant_id, noun, record_id, at) VALUES (?1, ?2, ?3, ?4)");
 
 static AFTER: Sql = Sql::new(
     "SELECT xid, seq, tenant_id, noun, record_id

@@ -2,12 +2,7 @@
 
 use countersign_model::time::Timestamp;
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// Uses a code. `false`: it was used before.
 ///
@@ -27,8 +22,9 @@ pub fn prune(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64, Stor
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&CONSUME, &PRUNE];
 
-static CONSUME: Sql =
-    Sql::new("INSERT INTO enrolment_code (code_id, used_at) VALUES (?1, ?2) ON CONFLICT (code_id) DO NOTHING");
+static CONSUME: Sql = Sql::new(
+    "INSERT INTO enrolment_code (code_id, used_at) VALUES (?1, ?2) ON CONFLICT (code_id) DO NOTHING",
+);
 
 static PRUNE: Sql = Sql::new(
     "DELETE FROM enrolment_code

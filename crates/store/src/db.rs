@@ -62,11 +62,17 @@ pub enum Outcome<T> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn sqlite(connection: &'a rusqlite::Connection) -> Self {
-        Self { link: Link::Sqlite(connection), failure: None }
+        Self {
+            link: Link::Sqlite(connection),
+            failure: None,
+        }
     }
 
     pub(crate) fn postgres(connection: &'a mut postgres::connection::Connection) -> Self {
-        Self { link: Link::Postgres(connection), failure: None }
+        Self {
+            link: Link::Postgres(connection),
+            failure: None,
+        }
     }
 
     /// Runs a part that can be undone alone: its error or [`Outcome::Undo`] drops only its own changes.
@@ -145,7 +151,11 @@ impl<'a> Tx<'a> {
     }
 
     /// All rows of a query.
-    pub(crate) fn rows(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn rows(
+        &mut self,
+        sql: &'static Sql,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
         self.ready(values)?;
         let result = match &mut self.link {
             Link::Postgres(connection) => connection.rows(sql, values),
@@ -155,7 +165,11 @@ impl<'a> Tx<'a> {
     }
 
     /// The first row of a query, if there is one.
-    pub(crate) fn row(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Option<Row>, StoreError> {
+    pub(crate) fn row(
+        &mut self,
+        sql: &'static Sql,
+        values: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values)?.into_iter().next())
     }
 
@@ -194,9 +208,9 @@ impl<'a> Tx<'a> {
         self.ready(&[])?;
         let result = match &mut self.link {
             Link::Postgres(connection) => connection.command(text),
-            Link::Sqlite(connection) => {
-                connection.execute_batch(text).map_err(|error| sqlite::error::classify(&error, "schema"))
-            }
+            Link::Sqlite(connection) => connection
+                .execute_batch(text)
+                .map_err(|error| sqlite::error::classify(&error, "schema")),
         };
         self.remember(result)
     }
@@ -252,8 +266,13 @@ impl<'a> Tx<'a> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        if values.iter().any(|value| matches!(value, Value::Text(text) if text.as_bytes().contains(&0))) {
-            return self.remember(Err(StoreError::Fault("text with NUL cannot be stored".to_owned())));
+        if values
+            .iter()
+            .any(|value| matches!(value, Value::Text(text) if text.as_bytes().contains(&0)))
+        {
+            return self.remember(Err(StoreError::Fault(
+                "text with NUL cannot be stored".to_owned(),
+            )));
         }
         Ok(())
     }
@@ -266,8 +285,10 @@ impl<'a> Tx<'a> {
     }
 }
 
-static LOWEST_OPEN: Sql = Sql::new("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)");
-static POSTGRES_NOW: Sql = Sql::new("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)");
+static LOWEST_OPEN: Sql =
+    Sql::new("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)");
+static POSTGRES_NOW: Sql =
+    Sql::new("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)");
 static SQLITE_NOW: Sql = Sql::new("SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)");
 
 /// No read returns more: a query without a bound of its own is our mistake.

@@ -71,7 +71,11 @@ impl StoreError {
     /// Whether the whole transaction is lost, not only the statement: nothing nested can go on.
     pub(crate) fn ends_transaction(&self) -> bool {
         match self {
-            Self::Full(_) | Self::Locked(_) | Self::ReadOnly(_) | Self::Serialization | Self::Unavailable(_) => true,
+            Self::Full(_)
+            | Self::Locked(_)
+            | Self::ReadOnly(_)
+            | Self::Serialization
+            | Self::Unavailable(_) => true,
             Self::Busy { .. }
             | Self::Conflict { .. }
             | Self::Corrupt { .. }
@@ -83,7 +87,14 @@ impl StoreError {
     /// Whether the same work may succeed a little later (HTTP 503 rather than 500).
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Serialization | Self::Unavailable(_) | Self::Full(_) | Self::ReadOnly(_))
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Serialization
+                | Self::Unavailable(_)
+                | Self::Full(_)
+                | Self::ReadOnly(_)
+        )
     }
 
     pub(crate) fn from_io(path: &std::path::Path, error: &io::Error) -> Self {
@@ -91,7 +102,9 @@ impl StoreError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::ReadOnly(path.display().to_string())
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path.display().to_string()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full(path.display().to_string())
+            }
             _ => Self::Unavailable(format!("`{}`: {error}", path.display())),
         }
     }

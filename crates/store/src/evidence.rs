@@ -8,6 +8,10 @@ use countersign_model::{
     time::Timestamp,
 };
 
+pub(crate) mod search;
+
+pub use search::{EvidenceQuery, by_txn, insert_terms, search, tail};
+
 use crate::{
     db::{Engine, Tx},
     error::StoreError,
@@ -60,23 +64,6 @@ pub struct Unsequenced {
     pub row: EvidenceRow,
 }
 
-/// Which rows to list, newest first. Ids are ordered by time, so bounds of time are bounds of ids.
-#[derive(Debug, Clone, Copy)]
-pub struct EvidenceQuery<'a> {
-    /// The tenant.
-    pub tenant_id: Id<id::Tenant>,
-    /// Terms that all apply; at most two, the rarer one first. None: every row of the tenant.
-    pub terms: &'a [&'a str],
-    /// Recorded at or after this.
-    pub from: Option<Timestamp>,
-    /// Recorded before this.
-    pub until: Option<Timestamp>,
-    /// The last id of the page before.
-    pub before: Option<Id<id::Evidence>>,
-    /// At most so many.
-    pub limit: u32,
-}
-
 /// The most records whose versions one insert can compare.
 pub const MAX_GUARDS: usize = 6;
 
@@ -99,7 +86,10 @@ pub fn insert_guarded(
     guards: &[(Id<id::Record>, i64)],
 ) -> Result<bool, StoreError> {
     let Some(sql) = INSERT.get(guards.len()) else {
-        return Err(StoreError::Fault(format!("{} guards on one insert: at most {MAX_GUARDS}", guards.len())));
+        return Err(StoreError::Fault(format!(
+            "{} guards on one insert: at most {MAX_GUARDS}",
+            guards.len()
+        )));
     };
     let mut values = values![
         row.id,
@@ -115,7 +105,11 @@ pub fn insert_guarded(
         row.disclosed.as_ref(),
     ]
     .to_vec();
-    values.extend(guards.iter().flat_map(|(id, version)| [Value::from(*id), Value::from(*version)]));
+    values.extend(
+        guards
+            .iter()
+            .flat_map(|(id, version)| [Value::from(*id), Value::from(*version)]),
+    );
     Ok(tx.exec(sql, &values)? == 1)
 }
 
@@ -124,7 +118,9 @@ pub fn insert_guarded(
 /// # Errors
 /// When the row does not parse, or the database fails.
 pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<Option<EvidenceRow>, StoreError> {
-    tx.row(&BY_ID, values![id])?.map(|row| read(&row, 0)).transpose()
+    tx.row(&BY_ID, values![id])?
+        .map(|row| read(&row, 0))
+        .transpose()
 }
 
 /// The records with these ids that are still kept, in no particular order.
@@ -150,101 +146,55 @@ pub fn by_ids(tx: &mut Tx<'_>, ids: &[Id<id::Evidence>]) -> Result<Vec<EvidenceR
 ///
 /// # Errors
 /// When a row does not parse, or the database fails.
-pub fn unsequenced(tx: &mut Tx<'_>, after: Position, limit: u32) -> Result<Vec<Unsequenced>, StoreError> {
+pub fn unsequenced(
+    tx: &mut Tx<'_>,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<Unsequenced>, StoreError> {
     let lowest_open = tx.lowest_open()?;
     let rows = match tx.engine() {
-        Engine::Postgres => tx.rows(&UNSEQUENCED, values![after.xid, after.seq, lowest_open, 0, i64::MAX, limit])?,
+        Engine::Postgres => tx.rows(
+            &UNSEQUENCED,
+            values![after.xid, after.seq, lowest_open, 0, i64::MAX, limit],
+        )?,
         Engine::Sqlite => {
             // Rows here are in the order of their numbers: a window of numbers saves a second index.
             let window = after.seq.saturating_add(i64::from(limit));
-            let near = tx.rows(&UNSEQUENCED, values![after.xid, after.seq, lowest_open, after.seq, window, limit])?;
+            let near = tx.rows(
+                &UNSEQUENCED,
+                values![after.xid, after.seq, lowest_open, after.seq, window, limit],
+            )?;
             if near.is_empty() {
-                tx.rows(&UNSEQUENCED, values![after.xid, after.seq, lowest_open, after.seq, i64::MAX, limit])?
+                tx.rows(
+                    &UNSEQUENCED,
+                    values![
+                        after.xid,
+                        after.seq,
+                        lowest_open,
+                        after.seq,
+                        i64::MAX,
+                        limit
+                    ],
+                )?
             } else {
                 near
             }
         }
     };
-    let position = |row: &Row| Ok(Position { xid: row.int(0)?, seq: row.int(1)? });
-    rows.iter().map(|row| Ok(Unsequenced { position: position(row)?, row: read(row, 2)? })).collect()
-}
-
-/// The story of a transaction: what is indexed under `term`, and what is younger than the index.
-///
-/// # Errors
-/// When a row does not parse, or the database fails.
-pub fn by_txn(
-    tx: &mut Tx<'_>,
-    tenant_id: Id<id::Tenant>,
-    txn: Id<id::Transaction>,
-    term: &str,
-    sequenced: Position,
-    limit: u32,
-) -> Result<Vec<EvidenceRow>, StoreError> {
-    let query = EvidenceQuery { tenant_id, terms: &[term], from: None, until: None, before: None, limit };
-    let mut found = search(tx, &query)?;
-    found.reverse();
-    let from_seq = if tx.engine() == Engine::Sqlite { sequenced.seq } else { 0 };
-    for row in tx.rows(&TAIL_OF_TXN, values![tenant_id, txn, sequenced.xid, sequenced.seq, from_seq, limit])? {
-        let row = read(&row, 0)?;
-        if found.iter().all(|known| known.id != row.id) {
-            found.push(row);
-        }
-    }
-    Ok(found)
-}
-
-/// Rows of a tenant that are younger than the index, oldest first.
-///
-/// # Errors
-/// When a row does not parse, or the database fails.
-pub fn tail(
-    tx: &mut Tx<'_>,
-    tenant_id: Id<id::Tenant>,
-    sequenced: Position,
-    limit: u32,
-) -> Result<Vec<EvidenceRow>, StoreError> {
-    let from_seq = if tx.engine() == Engine::Sqlite { sequenced.seq } else { 0 };
-    let rows = tx.rows(&TAIL, values![tenant_id, sequenced.xid, sequenced.seq, from_seq, limit])?;
-    rows.iter().map(|row| read(row, 0)).collect()
-}
-
-/// A page of rows, newest first.
-///
-/// # Errors
-/// When more than two terms are given, a row does not parse, or the database fails.
-pub fn search(tx: &mut Tx<'_>, query: &EvidenceQuery<'_>) -> Result<Vec<EvidenceRow>, StoreError> {
-    let from = first_id(query.from.unwrap_or(Timestamp::from_micros(0)));
-    let until = match (query.before, query.until.map(first_id)) {
-        (None, None) => vec![0xff; 17],
-        (Some(before), None) => before.bytes().to_vec(),
-        (None, Some(until)) => until.to_vec(),
-        (Some(before), Some(until)) => before.bytes().min(until).to_vec(),
+    let position = |row: &Row| {
+        Ok(Position {
+            xid: row.int(0)?,
+            seq: row.int(1)?,
+        })
     };
-    let mut values = values![query.tenant_id, from, until, query.limit].to_vec();
-    values.extend(query.terms.iter().map(|term| Value::from(*term)));
-    let rows = match query.terms.len() {
-        0 => tx.rows(&RECENT, &values)?,
-        1 => tx.rows(&BY_TERM, &values)?,
-        2 => tx.rows(&BY_TERMS, &values)?,
-        more => return Err(StoreError::Fault(format!("{more} terms in one search: at most 2"))),
-    };
-    rows.iter().map(|row| read(row, 0)).collect()
-}
-
-/// Indexes rows under terms. Repeating it does nothing.
-///
-/// # Errors
-/// When the database fails.
-pub fn insert_terms(
-    tx: &mut Tx<'_>,
-    terms: &[(Id<id::Tenant>, String, Id<id::Evidence>)],
-) -> Result<(), StoreError> {
-    let rows = terms
-        .iter()
-        .map(|(tenant_id, term, id)| vec![Value::from(*tenant_id), term.as_str().into(), Value::from(*id)])
-        .collect();
-    tx.exec_rows(&INSERT_TERM, &INSERT_TERMS, rows).map(drop)
+    rows.iter()
+        .map(|row| {
+            Ok(Unsequenced {
+                position: position(row)?,
+                row: read(row, 2)?,
+            })
+        })
+        .collect()
 }
 
 /// Erases the personal values of a row; its body, and with it every proof, stays. `false`: no such row.
@@ -259,7 +209,11 @@ pub fn erase(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<bool, StoreError> 
 ///
 /// # Errors
 /// When the database fails.
-pub fn disclose(tx: &mut Tx<'_>, id: Id<id::Evidence>, disclosed: Option<&str>) -> Result<bool, StoreError> {
+pub fn disclose(
+    tx: &mut Tx<'_>,
+    id: Id<id::Evidence>,
+    disclosed: Option<&str>,
+) -> Result<bool, StoreError> {
     Ok(tx.exec(&DISCLOSE, values![id, disclosed])? == 1)
 }
 
@@ -267,17 +221,16 @@ pub fn disclose(tx: &mut Tx<'_>, id: Id<id::Evidence>, disclosed: Option<&str>) 
 ///
 /// # Errors
 /// When the database fails.
-pub fn remove_sealed(tx: &mut Tx<'_>, generation: i64, from: i64, until: i64) -> Result<u64, StoreError> {
+pub fn remove_sealed(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    from: i64,
+    until: i64,
+) -> Result<u64, StoreError> {
     tx.exec(&REMOVE_SEALED, values![generation, from, until])
 }
 
-/// The first id that can have been made at this time (RFC 9562 §5.7: milliseconds in the first 48 bits).
-fn first_id(at: Timestamp) -> [u8; 16] {
-    let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);
-    (u128::from(millis) << 80).to_be_bytes()
-}
-
-fn read(row: &Row, first: usize) -> Result<EvidenceRow, StoreError> {
+pub(crate) fn read(row: &Row, first: usize) -> Result<EvidenceRow, StoreError> {
     Ok(EvidenceRow {
         id: row.id(first)?,
         tenant_id: row.id(first + 1)?,
@@ -304,13 +257,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &BY_ID,
     &BY_IDS,
     &UNSEQUENCED,
-    &TAIL_OF_TXN,
-    &TAIL,
-    &RECENT,
-    &BY_TERM,
-    &BY_TERMS,
-    &INSERT_TERM,
-    &INSERT_TERMS,
     &ERASE,
     &DISCLOSE,
     &REMOVE_SEALED,
@@ -363,65 +309,6 @@ static UNSEQUENCED: Sql = Sql::new(
     WHERE (xid, seq) > (?1, ?2) AND xid < ?3 AND seq > ?4 AND seq <= ?5
     ORDER BY xid, seq
     LIMIT ?6",
-);
-
-static TAIL_OF_TXN: Sql = Sql::new(
-    "SELECT id, tenant_id, kind, txn, occurred_at, recorded_at, outcome, identity_id, salt, body, disclosed
-    FROM evidence
-    WHERE (xid, seq) > (?3, ?4) AND seq > ?5 AND tenant_id = ?1 AND txn = ?2
-    ORDER BY xid, seq
-    LIMIT ?6",
-);
-
-static TAIL: Sql = Sql::new(
-    "SELECT id, tenant_id, kind, txn, occurred_at, recorded_at, outcome, identity_id, salt, body, disclosed
-    FROM evidence
-    WHERE (xid, seq) > (?2, ?3) AND seq > ?4 AND tenant_id = ?1
-    ORDER BY xid, seq
-    LIMIT ?5",
-);
-
-static RECENT: Sql = Sql::new(
-    "SELECT id, tenant_id, kind, txn, occurred_at, recorded_at, outcome, identity_id, salt, body, disclosed
-    FROM evidence
-    WHERE tenant_id = ?1 AND id >= ?2 AND id < ?3
-    ORDER BY id DESC
-    LIMIT ?4",
-);
-
-static BY_TERM: Sql = Sql::new(
-    "SELECT e.id, e.tenant_id, e.kind, e.txn, e.occurred_at, e.recorded_at, e.outcome, e.identity_id, e.salt, e.body, e.disclosed
-    FROM evidence_term t
-    JOIN evidence e ON e.id = t.evidence_id
-    WHERE t.tenant_id = ?1 AND t.term = ?5 AND t.evidence_id >= ?2 AND t.evidence_id < ?3
-    ORDER BY t.evidence_id DESC
-    LIMIT ?4",
-);
-
-static BY_TERMS: Sql = Sql::new(
-    "SELECT e.id, e.tenant_id, e.kind, e.txn, e.occurred_at, e.recorded_at, e.outcome, e.identity_id, e.salt, e.body, e.disclosed
-    FROM evidence_term t
-    JOIN evidence e ON e.id = t.evidence_id
-    WHERE t.tenant_id = ?1 AND t.term = ?5 AND t.evidence_id >= ?2 AND t.evidence_id < ?3
-        AND EXISTS (
-            SELECT 1 FROM evidence_term u
-            WHERE u.tenant_id = ?1 AND u.term = ?6 AND u.evidence_id = t.evidence_id
-        )
-    ORDER BY t.evidence_id DESC
-    LIMIT ?4",
-);
-
-static INSERT_TERM: Sql = Sql::new(
-    "INSERT INTO evidence_term (tenant_id, term, evidence_id)
-    VALUES (?1, ?2, ?3)
-    ON CONFLICT (tenant_id, term, evidence_id) DO NOTHING",
-);
-
-static INSERT_TERMS: Sql = Sql::rows(
-    "INSERT INTO evidence_term (tenant_id, term, evidence_id) VALUES",
-    3,
-    64,
-    "ON CONFLICT (tenant_id, term, evidence_id) DO NOTHING",
 );
 
 static ERASE: Sql = Sql::new("UPDATE evidence SET disclosed = NULL WHERE id = ?1");

@@ -34,20 +34,71 @@ pub struct Page<T> {
 
 impl Cursor {
     /// Before the first row.
-    pub const START: Self = Self { xid: 0, seq: 0, floor: None };
+    pub const START: Self = Self {
+        xid: 0,
+        seq: 0,
+        floor: None,
+    };
+
+    /// The position as text, for a follower that keeps it elsewhere.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!(
+            "{}.{}.{}",
+            self.xid,
+            self.seq,
+            self.floor
+                .map_or_else(String::new, |floor| floor.to_string())
+        )
+    }
+
+    /// The position of a text that [`Self::to_text`] made.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '.');
+        let (xid, seq, floor) = (
+            parts.next()?.parse().ok()?,
+            parts.next()?.parse().ok()?,
+            parts.next()?,
+        );
+        let floor = if floor.is_empty() {
+            None
+        } else {
+            Some(floor.parse().ok()?)
+        };
+        Some(Self { xid, seq, floor })
+    }
 
     /// The page after this cursor, from the rows that were found beyond it.
-    pub(crate) fn page<T>(self, items: Vec<T>, last: Option<(i64, i64)>, limit: u32, lowest_open: i64) -> Page<T> {
+    pub(crate) fn page<T>(
+        self,
+        items: Vec<T>,
+        last: Option<(i64, i64)>,
+        limit: u32,
+        lowest_open: i64,
+    ) -> Page<T> {
         let floor = self.floor.unwrap_or(lowest_open);
         let more = items.len() >= limit as usize;
         let (xid, seq) = last.unwrap_or((self.xid, self.seq));
         let next = if more {
-            Self { xid, seq, floor: Some(floor) }
+            Self {
+                xid,
+                seq,
+                floor: Some(floor),
+            }
         } else if xid < floor {
-            Self { xid, seq, floor: None }
+            Self {
+                xid,
+                seq,
+                floor: None,
+            }
         } else {
             // INVARIANT: numbers begin at 1, so (floor, 0) is before every row of that transaction.
-            Self { xid: floor, seq: 0, floor: None }
+            Self {
+                xid: floor,
+                seq: 0,
+                floor: None,
+            }
         };
         Page { items, next, more }
     }
@@ -56,9 +107,17 @@ impl Cursor {
     pub(crate) fn latest(tx: &mut Tx<'_>, newest: &'static Sql) -> Result<Self, StoreError> {
         let lowest_open = tx.lowest_open()?;
         if lowest_open < i64::MAX {
-            return Ok(Self { xid: lowest_open, seq: 0, floor: None });
+            return Ok(Self {
+                xid: lowest_open,
+                seq: 0,
+                floor: None,
+            });
         }
-        Ok(Self { xid: 0, seq: tx.single(newest)?, floor: None })
+        Ok(Self {
+            xid: 0,
+            seq: tx.single(newest)?,
+            floor: None,
+        })
     }
 }
 
@@ -73,12 +132,26 @@ mod tests {
         // Meanwhile transaction 5 committed and 9 is the lowest open one; its rows must still come.
         let second = first.next.page(vec![()], Some((8, 4)), 2, 9);
         assert!(!second.more);
-        assert_eq!(second.next, Cursor { xid: 5, seq: 0, floor: None });
+        assert_eq!(
+            second.next,
+            Cursor {
+                xid: 5,
+                seq: 0,
+                floor: None
+            }
+        );
     }
 
     #[test]
     fn nothing_is_read_again_when_nothing_was_open() {
         let page = Cursor::START.page(vec![()], Some((0, 17)), 10, i64::MAX);
-        assert_eq!(page.next, Cursor { xid: 0, seq: 17, floor: None });
+        assert_eq!(
+            page.next,
+            Cursor {
+                xid: 0,
+                seq: 17,
+                floor: None
+            }
+        );
     }
 }

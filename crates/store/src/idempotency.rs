@@ -5,12 +5,7 @@ use countersign_model::{
     time::Timestamp,
 };
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// A request that carries a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +51,15 @@ pub fn begin(tx: &mut Tx<'_>, request: &KeyedRequest<'_>) -> Result<Repeated, St
     if tx.exec(&BEGIN, values)? == 1 {
         return Ok(Repeated::First);
     }
-    match tx.row(&BY_KEY, values![request.tenant_id, request.user_id, request.key])? {
+    match tx.row(
+        &BY_KEY,
+        values![request.tenant_id, request.user_id, request.key],
+    )? {
         // Pruned between the two statements: the whole is run again.
         None => Err(tx.fail(StoreError::Serialization)),
-        Some(row) if row.blob(0)? == request.request_digest => Ok(Repeated::Same(row.opt_text(1)?.map(str::to_owned))),
+        Some(row) if row.blob(0)? == request.request_digest => {
+            Ok(Repeated::Same(row.opt_text(1)?.map(str::to_owned)))
+        }
         Some(_) => Ok(Repeated::Mismatch),
     }
 }

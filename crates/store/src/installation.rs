@@ -1,11 +1,6 @@
 //! Facts of the installation that are fixed at the first start, such as its issuer URL.
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// Fixes a fact if it is not fixed yet, and answers the one that stands.
 ///
@@ -24,7 +19,9 @@ pub fn fix(tx: &mut Tx<'_>, name: &str, value: &str) -> Result<String, StoreErro
 /// # Errors
 /// When the database fails.
 pub fn read(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>, StoreError> {
-    tx.row(&READ, values![name])?.map(|row| row.text(0).map(str::to_owned)).transpose()
+    tx.row(&READ, values![name])?
+        .map(|row| row.text(0).map(str::to_owned))
+        .transpose()
 }
 
 /// Replaces a fact: only after a restore, or by an administrator.
@@ -37,7 +34,9 @@ pub fn replace(tx: &mut Tx<'_>, name: &str, value: &str) -> Result<(), StoreErro
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&FIX, &READ, &REPLACE];
 
-static FIX: Sql = Sql::new("INSERT INTO installation (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING");
+static FIX: Sql = Sql::new(
+    "INSERT INTO installation (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+);
 
 static READ: Sql = Sql::new("SELECT value FROM installation WHERE name = ?1");
 

@@ -36,7 +36,15 @@ where
     F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
 {
     let (promise, future) = pending();
-    (Box::new(Task { mode, work, result: None, promise: Some(promise) }), future)
+    (
+        Box::new(Task {
+            mode,
+            work,
+            result: None,
+            promise: Some(promise),
+        }),
+        future,
+    )
 }
 
 /// Runs a closure and makes a panic in it a fault of this closure alone.
@@ -65,7 +73,9 @@ where
     fn settle(&mut self, outcome: Result<(), StoreError>) {
         let result = match (outcome, self.result.take()) {
             (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Fault("a unit of work was never run".to_owned()).into()),
+            (Ok(()), None) => {
+                Err(StoreError::Fault("a unit of work was never run".to_owned()).into())
+            }
             (Err(error), _) => Err(error.into()),
         };
         if let Some(promise) = self.promise.take() {
@@ -77,7 +87,10 @@ where
 impl<T, E: From<StoreError>, F> Drop for Task<T, E, F> {
     fn drop(&mut self) {
         if let Some(promise) = self.promise.take() {
-            promise.complete(Err(StoreError::Unavailable("the server is stopping".to_owned()).into()));
+            promise.complete(Err(StoreError::Unavailable(
+                "the server is stopping".to_owned(),
+            )
+            .into()));
         }
     }
 }

@@ -61,8 +61,14 @@ pub fn insert(tx: &mut Tx<'_>, key: &SigningKey) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When a row does not parse, or the database fails.
-pub fn of_tenant(tx: &mut Tx<'_>, tenant_id: Id<id::Tenant>) -> Result<Vec<SigningKey>, StoreError> {
-    tx.rows(&OF_TENANT, values![tenant_id])?.iter().map(read).collect()
+pub fn of_tenant(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+) -> Result<Vec<SigningKey>, StoreError> {
+    tx.rows(&OF_TENANT, values![tenant_id])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// All keys, oldest first within their tenant.
@@ -104,7 +110,9 @@ pub fn remember_key_file(tx: &mut Tx<'_>, id: &str) -> Result<String, StoreError
     tx.exec(&REMEMBER_KEY_FILE, values![id])?;
     match key_file(tx)? {
         Some(id) => Ok(id),
-        None => Err(StoreError::Fault("the id of the key file was not kept".to_owned())),
+        None => Err(StoreError::Fault(
+            "the id of the key file was not kept".to_owned(),
+        )),
     }
 }
 
@@ -113,7 +121,9 @@ pub fn remember_key_file(tx: &mut Tx<'_>, id: &str) -> Result<String, StoreError
 /// # Errors
 /// When the database fails.
 pub fn key_file(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
-    tx.row(&KEY_FILE, &[])?.map(|row| row.text(0).map(str::to_owned)).transpose()
+    tx.row(&KEY_FILE, &[])?
+        .map(|row| row.text(0).map(str::to_owned))
+        .transpose()
 }
 
 fn read(row: &Row) -> Result<SigningKey, StoreError> {
@@ -142,8 +152,15 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-pub(crate) static STATEMENTS: &[&Sql] =
-    &[&INSERT, &OF_TENANT, &ALL, &SET_STATE, &REMOVE, &REMEMBER_KEY_FILE, &KEY_FILE];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &OF_TENANT,
+    &ALL,
+    &SET_STATE,
+    &REMOVE,
+    &REMEMBER_KEY_FILE,
+    &KEY_FILE,
+];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO signing_key
@@ -166,10 +183,12 @@ static ALL: Sql = Sql::new(
     LIMIT 100000",
 );
 
-static SET_STATE: Sql = Sql::new("UPDATE signing_key SET state = ?3, retires_at = ?4 WHERE kid = ?1 AND state = ?2");
+static SET_STATE: Sql =
+    Sql::new("UPDATE signing_key SET state = ?3, retires_at = ?4 WHERE kid = ?1 AND state = ?2");
 
 static REMOVE: Sql = Sql::new("DELETE FROM signing_key WHERE kid = ?1");
 
-static REMEMBER_KEY_FILE: Sql = Sql::new("INSERT INTO key_file (single, id) VALUES (1, ?1) ON CONFLICT (single) DO NOTHING");
+static REMEMBER_KEY_FILE: Sql =
+    Sql::new("INSERT INTO key_file (single, id) VALUES (1, ?1) ON CONFLICT (single) DO NOTHING");
 
 static KEY_FILE: Sql = Sql::new("SELECT id FROM key_file WHERE single = 1");

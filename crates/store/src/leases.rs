@@ -2,12 +2,7 @@
 
 use countersign_model::time::Timestamp;
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// Takes a lease that is free or lapsed, or renews one's own. `false`: another holder has it.
 ///
@@ -36,7 +31,9 @@ pub fn release(tx: &mut Tx<'_>, name: &str, holder: &str) -> Result<bool, StoreE
 /// # Errors
 /// When the database fails.
 pub fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<(String, Timestamp)>, StoreError> {
-    let Some(row) = tx.row(&BY_NAME, values![name])? else { return Ok(None) };
+    let Some(row) = tx.row(&BY_NAME, values![name])? else {
+        return Ok(None);
+    };
     Ok(Some((row.text(0)?.to_owned(), row.time(1)?)))
 }
 

@@ -25,7 +25,12 @@ pub fn replace(
 ) -> Result<(), StoreError> {
     tx.exec(&CLEAR, values![from_id])?;
     let rows = links.iter().map(|(relation, to_id)| {
-        vec![Value::from(tenant_id), from_id.into(), relation.as_str().into(), (*to_id).into()]
+        vec![
+            Value::from(tenant_id),
+            from_id.into(),
+            relation.as_str().into(),
+            (*to_id).into(),
+        ]
     });
     tx.exec_rows(&INSERT, &INSERT_MANY, rows.collect())?;
     Ok(())
@@ -43,7 +48,10 @@ pub fn linked_to(
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
     let after = after.map_or_else(Vec::new, |id| id.bytes().to_vec());
-    tx.rows(&LINKED_TO, values![to_id, relation.as_str(), after, limit])?.iter().map(records::read).collect()
+    tx.rows(&LINKED_TO, values![to_id, relation.as_str(), after, limit])?
+        .iter()
+        .map(records::read)
+        .collect()
 }
 
 /// What this record points at, in the order of the ids.
@@ -56,7 +64,10 @@ pub fn linked_from(
     relation: Relation,
     limit: u32,
 ) -> Result<Vec<Id<id::Record>>, StoreError> {
-    tx.rows(&LINKED_FROM, values![from_id, relation.as_str(), limit])?.iter().map(|row| row.id(0)).collect()
+    tx.rows(&LINKED_FROM, values![from_id, relation.as_str(), limit])?
+        .iter()
+        .map(|row| row.id(0))
+        .collect()
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&CLEAR, &INSERT, &INSERT_MANY, &LINKED_TO, &LINKED_FROM];

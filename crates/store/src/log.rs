@@ -8,7 +8,7 @@ use countersign_model::{
 };
 
 use crate::{
-    db::Tx,
+    db::{Engine, Tx},
     error::StoreError,
     evidence::Position,
     sql::Sql,
@@ -135,16 +135,29 @@ pub fn insert_entries(tx: &mut Tx<'_>, entries: &[LogEntry]) -> Result<(), Store
 ///
 /// # Errors
 /// When the row does not parse, or the database fails.
-pub fn entry_of(tx: &mut Tx<'_>, evidence_id: Id<id::Evidence>) -> Result<Option<LogEntry>, StoreError> {
-    tx.row(&ENTRY_OF, values![evidence_id])?.map(|row| read_entry(&row)).transpose()
+pub fn entry_of(
+    tx: &mut Tx<'_>,
+    evidence_id: Id<id::Evidence>,
+) -> Result<Option<LogEntry>, StoreError> {
+    tx.row(&ENTRY_OF, values![evidence_id])?
+        .map(|row| read_entry(&row))
+        .transpose()
 }
 
 /// The entries from this place on, in order.
 ///
 /// # Errors
 /// When a row does not parse, or the database fails.
-pub fn entries(tx: &mut Tx<'_>, generation: i64, from: i64, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
-    tx.rows(&ENTRIES, values![generation, from, limit])?.iter().map(read_entry).collect()
+pub fn entries(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    from: i64,
+    limit: u32,
+) -> Result<Vec<LogEntry>, StoreError> {
+    tx.rows(&ENTRIES, values![generation, from, limit])?
+        .iter()
+        .map(read_entry)
+        .collect()
 }
 
 /// Writes tiles; a narrower one never replaces a wider one.
@@ -153,7 +166,16 @@ pub fn entries(tx: &mut Tx<'_>, generation: i64, from: i64, limit: u32) -> Resul
 /// When the database fails.
 pub fn put_tiles(tx: &mut Tx<'_>, generation: i64, tiles: &[Tile]) -> Result<(), StoreError> {
     for tile in tiles {
-        tx.exec(&PUT_TILE, values![generation, tile.level, tile.n, tile.width, tile.hashes.as_slice()])?;
+        tx.exec(
+            &PUT_TILE,
+            values![
+                generation,
+                tile.level,
+                tile.n,
+                tile.width,
+                tile.hashes.as_slice()
+            ],
+        )?;
     }
     Ok(())
 }
@@ -162,13 +184,29 @@ pub fn put_tiles(tx: &mut Tx<'_>, generation: i64, tiles: &[Tile]) -> Result<(),
 ///
 /// # Errors
 /// When the row does not parse, or the database fails.
-pub fn tile(tx: &mut Tx<'_>, generation: i64, level: i64, n: i64) -> Result<Option<Tile>, StoreError> {
-    let Some(row) = tx.row(&TILE, values![generation, level, n])? else { return Ok(None) };
+pub fn tile(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    level: i64,
+    n: i64,
+) -> Result<Option<Tile>, StoreError> {
+    let Some(row) = tx.row(&TILE, values![generation, level, n])? else {
+        return Ok(None);
+    };
     let (width, hashes) = (row.int(0)?, row.blob(1)?.to_vec());
-    if usize::try_from(width).ok().and_then(|width| width.checked_mul(32)) != Some(hashes.len()) {
+    if usize::try_from(width)
+        .ok()
+        .and_then(|width| width.checked_mul(32))
+        != Some(hashes.len())
+    {
         return Err(row.corrupt(1, &format!("tile {level}/{n} does not have {width} hashes")));
     }
-    Ok(Some(Tile { level, n, width, hashes }))
+    Ok(Some(Tile {
+        level,
+        n,
+        width,
+        hashes,
+    }))
 }
 
 /// Keeps a signed checkpoint. Repeating it does nothing.
@@ -176,8 +214,12 @@ pub fn tile(tx: &mut Tx<'_>, generation: i64, level: i64, n: i64) -> Result<Opti
 /// # Errors
 /// When the database fails.
 pub fn put_checkpoint(tx: &mut Tx<'_>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-    let values =
-        values![checkpoint.generation, checkpoint.size, checkpoint.note.as_str(), checkpoint.signed_at];
+    let values = values![
+        checkpoint.generation,
+        checkpoint.size,
+        checkpoint.note.as_str(),
+        checkpoint.signed_at
+    ];
     tx.exec(&PUT_CHECKPOINT, values).map(drop)
 }
 
@@ -185,8 +227,13 @@ pub fn put_checkpoint(tx: &mut Tx<'_>, checkpoint: &Checkpoint) -> Result<(), St
 ///
 /// # Errors
 /// When the row does not parse, or the database fails.
-pub fn newest_checkpoint(tx: &mut Tx<'_>, generation: i64) -> Result<Option<Checkpoint>, StoreError> {
-    tx.row(&NEWEST_CHECKPOINT, values![generation])?.map(|row| read_checkpoint(&row)).transpose()
+pub fn newest_checkpoint(
+    tx: &mut Tx<'_>,
+    generation: i64,
+) -> Result<Option<Checkpoint>, StoreError> {
+    tx.row(&NEWEST_CHECKPOINT, values![generation])?
+        .map(|row| read_checkpoint(&row))
+        .transpose()
 }
 
 /// The oldest checkpoint of a generation that covers this place.
@@ -198,14 +245,20 @@ pub fn checkpoint_covering(
     generation: i64,
     log_index: i64,
 ) -> Result<Option<Checkpoint>, StoreError> {
-    tx.row(&CHECKPOINT_COVERING, values![generation, log_index])?.map(|row| read_checkpoint(&row)).transpose()
+    tx.row(&CHECKPOINT_COVERING, values![generation, log_index])?
+        .map(|row| read_checkpoint(&row))
+        .transpose()
 }
 
 /// Removes checkpoints signed before this time, except those of full tiles and the newest. Says how many went.
 ///
 /// # Errors
 /// When the database fails.
-pub fn prune_checkpoints(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+pub fn prune_checkpoints(
+    tx: &mut Tx<'_>,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
     tx.exec(&PRUNE_CHECKPOINTS, values![before, limit])
 }
 
@@ -215,13 +268,23 @@ pub fn prune_checkpoints(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Resu
 /// # Errors
 /// When the database fails.
 pub fn rebase(tx: &mut Tx<'_>) -> Result<Position, StoreError> {
+    if tx.engine() == Engine::Postgres {
+        // Every row is touched, once in the life of an installation.
+        tx.batch("SET LOCAL statement_timeout = '1h'")?;
+    }
     tx.exec(&REBASE_PLACED, &[])?;
     tx.exec(&REBASE_REST, &[])?;
     tx.exec(&REBASE_CHANGES, &[])?;
     tx.exec(&REBASE_REVOCATIONS, &[])?;
     let position = match tx.engine() {
-        crate::db::Engine::Postgres => Position { xid: 0, seq: i64::MAX },
-        crate::db::Engine::Sqlite => Position { xid: 0, seq: tx.single(&LAST_PLACED)? },
+        Engine::Postgres => Position {
+            xid: 0,
+            seq: i64::MAX,
+        },
+        Engine::Sqlite => Position {
+            xid: 0,
+            seq: tx.single(&LAST_PLACED)?,
+        },
     };
     tx.exec(&REBASE_HEAD, values![position.xid, position.seq])?;
     Ok(position)
@@ -233,7 +296,10 @@ fn read_head(row: &Row) -> Result<Head, StoreError> {
         origin: row.text(1)?.to_owned(),
         size: row.int(2)?,
         root: row.blob(3)?.to_vec(),
-        position: Position { xid: row.int(4)?, seq: row.int(5)? },
+        position: Position {
+            xid: row.int(4)?,
+            seq: row.int(5)?,
+        },
     })
 }
 
@@ -296,14 +362,20 @@ static ADVANCE: Sql = Sql::new(
     WHERE generation = ?1 AND size = ?2 AND cursor_xid = ?3 AND cursor_seq = ?4",
 );
 
-static INSERT_ENTRY: Sql =
-    Sql::new("INSERT INTO log_entry (generation, log_index, evidence_id, commitment) VALUES (?1, ?2, ?3, ?4)");
+static INSERT_ENTRY: Sql = Sql::new(
+    "INSERT INTO log_entry (generation, log_index, evidence_id, commitment) VALUES (?1, ?2, ?3, ?4)",
+);
 
-static INSERT_ENTRIES: Sql =
-    Sql::rows("INSERT INTO log_entry (generation, log_index, evidence_id, commitment) VALUES", 4, 64, "");
+static INSERT_ENTRIES: Sql = Sql::rows(
+    "INSERT INTO log_entry (generation, log_index, evidence_id, commitment) VALUES",
+    4,
+    64,
+    "",
+);
 
-static ENTRY_OF: Sql =
-    Sql::new("SELECT generation, log_index, evidence_id, commitment FROM log_entry WHERE evidence_id = ?1");
+static ENTRY_OF: Sql = Sql::new(
+    "SELECT generation, log_index, evidence_id, commitment FROM log_entry WHERE evidence_id = ?1",
+);
 
 static ENTRIES: Sql = Sql::new(
     "SELECT generation, log_index, evidence_id, commitment
@@ -321,7 +393,8 @@ static PUT_TILE: Sql = Sql::new(
     WHERE excluded.width > log_tile.width",
 );
 
-static TILE: Sql = Sql::new("SELECT width, hashes FROM log_tile WHERE generation = ?1 AND level = ?2 AND n = ?3");
+static TILE: Sql =
+    Sql::new("SELECT width, hashes FROM log_tile WHERE generation = ?1 AND level = ?2 AND n = ?3");
 
 static PUT_CHECKPOINT: Sql = Sql::new(
     "INSERT INTO checkpoint (generation, size, note, signed_at)
@@ -376,5 +449,6 @@ static REBASE_HEAD: Sql = Sql::new(
     WHERE generation = (SELECT MAX(generation) FROM log_head)",
 );
 
-static LAST_PLACED: Sql =
-    Sql::new("SELECT COALESCE(MAX(e.seq), 0) FROM evidence e JOIN log_entry l ON l.evidence_id = e.id");
+static LAST_PLACED: Sql = Sql::new(
+    "SELECT COALESCE(MAX(e.seq), 0) FROM evidence e JOIN log_entry l ON l.evidence_id = e.id",
+);

@@ -27,7 +27,10 @@ pub(crate) fn apply(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let text = render(migration.text, tx.engine());
         tx.batch(&text)?;
         let now = tx.database_now()?;
-        tx.exec(&INSERT, values![migration.version, migration.name, text, now])?;
+        tx.exec(
+            &INSERT,
+            values![migration.version, migration.name, text, now],
+        )?;
     }
     Ok(())
 }
@@ -36,9 +39,9 @@ pub(crate) fn apply(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 pub(crate) fn check(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match applied(tx) {
         Ok(count) if count == MIGRATIONS.len() => Ok(()),
-        Ok(_) | Err(StoreError::Fault(_)) => {
-            Err(StoreError::WrongVersion("its schema is older: start the server of this version once".to_owned()))
-        }
+        Ok(_) | Err(StoreError::Fault(_)) => Err(StoreError::WrongVersion(
+            "its schema is older: start the server of this version once".to_owned(),
+        )),
         Err(error) => Err(error),
     }
 }
@@ -48,7 +51,10 @@ fn applied(tx: &mut Tx<'_>) -> Result<usize, StoreError> {
     let rows = tx.rows(&ALL, &[])?;
     for (index, row) in rows.iter().enumerate() {
         let (version, name) = (row.int(0)?, row.text(1)?);
-        let Some(migration) = MIGRATIONS.get(index).filter(|ours| ours.version == version && ours.name == name) else {
+        let Some(migration) = MIGRATIONS
+            .get(index)
+            .filter(|ours| ours.version == version && ours.name == name)
+        else {
             return Err(StoreError::WrongVersion(format!(
                 "it has the migration `{version} {name}`, which this program does not know: run the newer version"
             )));
@@ -70,23 +76,39 @@ fn render(text: &str, engine: Engine) -> String {
         ("{text}", "TEXT", "TEXT COLLATE \"C\""),
         ("{strict}", "STRICT", ""),
         ("{keyed}", "STRICT, WITHOUT ROWID", ""),
-        ("{xid}", "INTEGER NOT NULL DEFAULT 0", "BIGINT NOT NULL DEFAULT (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT))"),
-        ("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT", "BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL"),
+        (
+            "{xid}",
+            "INTEGER NOT NULL DEFAULT 0",
+            "BIGINT NOT NULL DEFAULT (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT))",
+        ),
+        (
+            "{serial}",
+            "INTEGER PRIMARY KEY AUTOINCREMENT",
+            "BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL",
+        ),
         ("{serial_key}", "", ", PRIMARY KEY (xid, seq)"),
     ];
-    words.iter().fold(text.to_owned(), |text, (word, sqlite, postgres)| {
-        text.replace(word, match engine {
-            Engine::Postgres => postgres,
-            Engine::Sqlite => sqlite,
+    words
+        .iter()
+        .fold(text.to_owned(), |text, (word, sqlite, postgres)| {
+            text.replace(
+                word,
+                match engine {
+                    Engine::Postgres => postgres,
+                    Engine::Sqlite => sqlite,
+                },
+            )
         })
-    })
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&ALL, &INSERT];
 
-static ALL: Sql = Sql::new("SELECT version, name, text FROM schema_migration ORDER BY version LIMIT 10000");
+static ALL: Sql =
+    Sql::new("SELECT version, name, text FROM schema_migration ORDER BY version LIMIT 10000");
 
-static INSERT: Sql = Sql::new("INSERT INTO schema_migration (version, name, text, applied_at) VALUES (?1, ?2, ?3, ?4)");
+static INSERT: Sql = Sql::new(
+    "INSERT INTO schema_migration (version, name, text, applied_at) VALUES (?1, ?2, ?3, ?4)",
+);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     version {int} NOT NULL PRIMARY KEY,
@@ -98,8 +120,11 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
 /// One number for all replicas: who migrates makes the others wait.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4920163518)";
 
-static MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "first", text: include_str!("../migrations/0001_first.sql") }];
+static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "first",
+    text: include_str!("../migrations/0001_first.sql"),
+}];
 
 #[cfg(test)]
 mod tests {

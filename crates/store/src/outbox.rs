@@ -60,7 +60,10 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<Message>, 
             attempts: row.int(5)?,
         })
     };
-    tx.rows(&DUE, values![now, limit])?.iter().map(read).collect()
+    tx.rows(&DUE, values![now, limit])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// The message was delivered: it goes.
@@ -76,9 +79,17 @@ pub fn complete(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<bool, StoreErro
 ///
 /// # Errors
 /// When the database fails.
-pub fn retry(tx: &mut Tx<'_>, message: &Message, next_at: Option<Timestamp>) -> Result<bool, StoreError> {
-    let values =
-        values![message.id, message.attempts, next_at.unwrap_or(message.next_at), next_at.is_none()];
+pub fn retry(
+    tx: &mut Tx<'_>,
+    message: &Message,
+    next_at: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let values = values![
+        message.id,
+        message.attempts,
+        next_at.unwrap_or(message.next_at),
+        next_at.is_none()
+    ];
     Ok(tx.exec(&RETRY, values)? == 1)
 }
 
@@ -98,7 +109,8 @@ pub fn prune_dead(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64,
     tx.exec(&PRUNE_DEAD, values![before, limit])
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &DUE, &COMPLETE, &RETRY, &COUNT_DEAD, &PRUNE_DEAD];
+pub(crate) static STATEMENTS: &[&Sql] =
+    &[&INSERT, &DUE, &COMPLETE, &RETRY, &COUNT_DEAD, &PRUNE_DEAD];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO outbox (id, tenant_id, kind, payload, next_at, attempts, dead)

@@ -38,9 +38,20 @@ impl<T> Shared<T> {
 
 /// The two ends.
 pub(crate) fn pending<T>() -> (Promise<T>, Pending<T>) {
-    let state = Mutex::new(State { value: None, waker: None });
-    let shared = Arc::new(Shared { state, done: Condvar::new() });
-    (Promise { shared: Arc::clone(&shared) }, Pending { shared })
+    let state = Mutex::new(State {
+        value: None,
+        waker: None,
+    });
+    let shared = Arc::new(Shared {
+        state,
+        done: Condvar::new(),
+    });
+    (
+        Promise {
+            shared: Arc::clone(&shared),
+        },
+        Pending { shared },
+    )
 }
 
 impl<T> Promise<T> {
@@ -61,8 +72,16 @@ impl<T> Promise<T> {
 impl<T> Pending<T> {
     /// A result that is known already.
     pub(crate) fn ready(value: T) -> Self {
-        let state = Mutex::new(State { value: Some(value), waker: None });
-        Self { shared: Arc::new(Shared { state, done: Condvar::new() }) }
+        let state = Mutex::new(State {
+            value: Some(value),
+            waker: None,
+        });
+        Self {
+            shared: Arc::new(Shared {
+                state,
+                done: Condvar::new(),
+            }),
+        }
     }
 
     /// Blocks this thread until the result is there: for the command line and tests, never in a handler.
@@ -72,7 +91,11 @@ impl<T> Pending<T> {
             if let Some(value) = state.value.take() {
                 return value;
             }
-            state = self.shared.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .shared
+                .done
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -21,18 +21,33 @@ struct State {
 
 impl Queue {
     pub(crate) fn new(capacity: usize) -> Self {
-        let state = State { jobs: VecDeque::new(), open: true };
-        Self { state: Mutex::new(state), filled: Condvar::new(), capacity: capacity.max(1) }
+        let state = State {
+            jobs: VecDeque::new(),
+            open: true,
+        };
+        Self {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            capacity: capacity.max(1),
+        }
     }
 
     /// Accepts the job, or says that there is no room; then the job is handed back to be settled.
     pub(crate) fn push(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, StoreError)> {
         let mut state = self.state();
         if !state.open {
-            return Err((job, StoreError::Unavailable("the server is stopping".to_owned())));
+            return Err((
+                job,
+                StoreError::Unavailable("the server is stopping".to_owned()),
+            ));
         }
         if state.jobs.len() >= self.capacity {
-            return Err((job, StoreError::Busy { retry_after_ms: RETRY_AFTER_MS }));
+            return Err((
+                job,
+                StoreError::Busy {
+                    retry_after_ms: RETRY_AFTER_MS,
+                },
+            ));
         }
         state.jobs.push_back(job);
         drop(state);
@@ -50,7 +65,10 @@ impl Queue {
             if !state.open {
                 return None;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

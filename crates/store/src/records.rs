@@ -55,7 +55,13 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record) -> Result<(), StoreError> {
             record.updated_at,
         ],
     )?;
-    changes::append(tx, record.tenant_id, record.noun, record.id, record.updated_at)
+    changes::append(
+        tx,
+        record.tenant_id,
+        record.noun,
+        record.id,
+        record.updated_at,
+    )
 }
 
 /// Writes name, parent, status, document and time of a record whose version is still the one that it carries, and
@@ -78,7 +84,13 @@ pub fn update(tx: &mut Tx<'_>, record: &Record) -> Result<bool, StoreError> {
         ],
     )?;
     if changed == 1 {
-        changes::append(tx, record.tenant_id, record.noun, record.id, record.updated_at)?;
+        changes::append(
+            tx,
+            record.tenant_id,
+            record.noun,
+            record.id,
+            record.updated_at,
+        )?;
     }
     Ok(changed == 1)
 }
@@ -88,8 +100,14 @@ pub fn update(tx: &mut Tx<'_>, record: &Record) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn raise_epoch(tx: &mut Tx<'_>, id: Id<id::Record>, at: Timestamp) -> Result<Option<i64>, StoreError> {
-    let Some(row) = tx.row(&RAISE_EPOCH, values![id, at])? else { return Ok(None) };
+pub fn raise_epoch(
+    tx: &mut Tx<'_>,
+    id: Id<id::Record>,
+    at: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    let Some(row) = tx.row(&RAISE_EPOCH, values![id, at])? else {
+        return Ok(None);
+    };
     let (tenant_id, noun, epoch) = (row.id(0)?, noun(&row, 1)?, row.int(2)?);
     changes::append(tx, tenant_id, noun, id, at)?;
     Ok(Some(epoch))
@@ -118,7 +136,9 @@ pub fn set_status(
     status: Status,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some(row) = tx.row(&SET_STATUS, values![id, version, status.as_str(), at])? else { return Ok(false) };
+    let Some(row) = tx.row(&SET_STATUS, values![id, version, status.as_str(), at])? else {
+        return Ok(false);
+    };
     changes::append(tx, row.id(0)?, noun(&row, 1)?, id, at)?;
     Ok(true)
 }
@@ -128,7 +148,9 @@ pub fn set_status(
 /// # Errors
 /// When the row does not parse, or the database fails.
 pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Record>) -> Result<Option<Record>, StoreError> {
-    tx.row(&BY_ID, values![id])?.map(|row| read(&row)).transpose()
+    tx.row(&BY_ID, values![id])?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// The record that this name finds.
@@ -141,7 +163,9 @@ pub fn by_alias(
     noun: Noun,
     name: &str,
 ) -> Result<Option<Record>, StoreError> {
-    tx.row(&BY_ALIAS, values![tenant_id, noun.as_str(), name])?.map(|row| read(&row)).transpose()
+    tx.row(&BY_ALIAS, values![tenant_id, noun.as_str(), name])?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// The living record with this very name, of this noun.
@@ -154,7 +178,9 @@ pub fn by_name(
     noun: Noun,
     name: &str,
 ) -> Result<Option<Record>, StoreError> {
-    tx.row(&BY_NAME, values![tenant_id, noun.as_str(), name])?.map(|row| read(&row)).transpose()
+    tx.row(&BY_NAME, values![tenant_id, noun.as_str(), name])?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// A page of records in the order of their names.
@@ -163,7 +189,9 @@ pub fn by_name(
 /// When a row does not parse, or the database fails.
 pub fn list(tx: &mut Tx<'_>, query: &RecordQuery<'_>) -> Result<Vec<Record>, StoreError> {
     let prefix = query.name_prefix.unwrap_or_default();
-    let (name, id) = query.after.map_or(("", Vec::new()), |(name, id)| (name, id.bytes().to_vec()));
+    let (name, id) = query
+        .after
+        .map_or(("", Vec::new()), |(name, id)| (name, id.bytes().to_vec()));
     let all = values![
         query.tenant_id,
         query.noun.as_str(),
@@ -172,7 +200,11 @@ pub fn list(tx: &mut Tx<'_>, query: &RecordQuery<'_>) -> Result<Vec<Record>, Sto
         format!("{prefix}\u{10FFFF}"),
         name,
         id,
-        if query.with_deleted { "" } else { Status::Deleted.as_str() },
+        if query.with_deleted {
+            ""
+        } else {
+            Status::Deleted.as_str()
+        },
         query.limit,
     ]
     .to_vec();
@@ -195,7 +227,10 @@ pub fn children(
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
     let after = after.map_or_else(Vec::new, |id| id.bytes().to_vec());
-    tx.rows(&CHILDREN, values![parent_id, noun.as_str(), after, limit])?.iter().map(read).collect()
+    tx.rows(&CHILDREN, values![parent_id, noun.as_str(), after, limit])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// How many living records of a noun the tenant has.
@@ -203,7 +238,8 @@ pub fn children(
 /// # Errors
 /// When the database fails.
 pub fn count(tx: &mut Tx<'_>, tenant_id: Id<id::Tenant>, noun: Noun) -> Result<i64, StoreError> {
-    tx.row(&COUNT, values![tenant_id, noun.as_str()])?.map_or(Ok(0), |row| row.int(0))
+    tx.row(&COUNT, values![tenant_id, noun.as_str()])?
+        .map_or(Ok(0), |row| row.int(0))
 }
 
 /// Every tenant, in the order of their ids.
@@ -214,7 +250,7 @@ pub fn tenants(tx: &mut Tx<'_>) -> Result<Vec<Record>, StoreError> {
     tx.rows(&TENANTS, &[])?.iter().map(read).collect()
 }
 
-/// The record of a row whose columns are [`COLUMNS`](self) in order.
+/// The record of a row that has all columns, in the order of the table.
 pub(crate) fn read(row: &Row) -> Result<Record, StoreError> {
     let noun = noun(row, 2)?;
     Ok(Record {
@@ -238,9 +274,14 @@ pub(crate) fn noun(row: &Row, column: usize) -> Result<Noun, StoreError> {
 
 fn doc_text(record: &Record) -> Result<String, StoreError> {
     if record.noun != record.doc.noun() {
-        return Err(StoreError::Fault(format!("the document of record {} is of another noun", record.id)));
+        return Err(StoreError::Fault(format!(
+            "the document of record {} is of another noun",
+            record.id
+        )));
     }
-    record.doc.to_json().map_err(|error| StoreError::Fault(format!("the document of record {}: {error}", record.id)))
+    record.doc.to_json().map_err(|error| {
+        StoreError::Fault(format!("the document of record {}: {error}", record.id))
+    })
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
@@ -331,8 +372,9 @@ static CHILDREN: Sql = Sql::new(
     LIMIT ?4",
 );
 
-static COUNT: Sql =
-    Sql::new("SELECT COUNT(*) FROM record WHERE tenant_id = ?1 AND noun = ?2 AND status <> 'deleted'");
+static COUNT: Sql = Sql::new(
+    "SELECT COUNT(*) FROM record WHERE tenant_id = ?1 AND noun = ?2 AND status <> 'deleted'",
+);
 
 static TENANTS: Sql = Sql::new(
     "SELECT id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at
@@ -342,4 +384,5 @@ static TENANTS: Sql = Sql::new(
     LIMIT 10000",
 );
 
-static TENANT_IDS: Sql = Sql::new("SELECT id FROM record WHERE tenant_id = id ORDER BY id LIMIT 10000");
+static TENANT_IDS: Sql =
+    Sql::new("SELECT id FROM record WHERE tenant_id = id ORDER BY id LIMIT 10000");

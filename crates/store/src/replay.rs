@@ -5,12 +5,7 @@ use countersign_model::{
     time::Timestamp,
 };
 
-use crate::{
-    db::Tx,
-    error::StoreError,
-    sql::Sql,
-    value::values,
-};
+use crate::{db::Tx, error::StoreError, sql::Sql, value::values};
 
 /// One use of an assertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +27,13 @@ pub struct Use<'a> {
 /// # Errors
 /// When the database fails.
 pub fn consume(tx: &mut Tx<'_>, one: &Use<'_>) -> Result<bool, StoreError> {
-    let values = values![one.tenant_id, one.issuer_id, one.key, one.purpose, one.until_at];
+    let values = values![
+        one.tenant_id,
+        one.issuer_id,
+        one.key,
+        one.purpose,
+        one.until_at
+    ];
     Ok(tx.exec(&CONSUME, values)? == 1)
 }
 
@@ -41,7 +42,12 @@ pub fn consume(tx: &mut Tx<'_>, one: &Use<'_>) -> Result<bool, StoreError> {
 /// # Errors
 /// When the database fails.
 pub fn is_consumed(tx: &mut Tx<'_>, one: &Use<'_>) -> Result<bool, StoreError> {
-    Ok(tx.row(&IS_CONSUMED, values![one.tenant_id, one.issuer_id, one.key, one.purpose])?.is_some())
+    Ok(tx
+        .row(
+            &IS_CONSUMED,
+            values![one.tenant_id, one.issuer_id, one.key, one.purpose],
+        )?
+        .is_some())
 }
 
 /// Forgets assertions that are dead anyway. Says how many went.

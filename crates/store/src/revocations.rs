@@ -66,8 +66,14 @@ pub fn after(
 ) -> Result<Page<Revocation>, StoreError> {
     let lowest_open = tx.lowest_open()?;
     let rows = tx.rows(&AFTER, values![cursor.xid, cursor.seq, now, limit])?;
-    let last = rows.last().map(|row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?))).transpose()?;
-    let items = rows.iter().map(|row| read(row, 2)).collect::<Result<_, _>>()?;
+    let last = rows
+        .last()
+        .map(|row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))
+        .transpose()?;
+    let items = rows
+        .iter()
+        .map(|row| read(row, 2))
+        .collect::<Result<_, _>>()?;
     Ok(cursor.page(items, last, limit, lowest_open))
 }
 
@@ -81,7 +87,10 @@ pub fn by_target(
     target: &str,
     limit: u32,
 ) -> Result<Vec<Revocation>, StoreError> {
-    tx.rows(&BY_TARGET, values![tenant_id, target, limit])?.iter().map(|row| read(row, 0)).collect()
+    tx.rows(&BY_TARGET, values![tenant_id, target, limit])?
+        .iter()
+        .map(|row| read(row, 0))
+        .collect()
 }
 
 /// Removes what stops nothing any more. Says how many went.
@@ -96,7 +105,8 @@ fn read(row: &Row, first: usize) -> Result<Revocation, StoreError> {
     let grain = row.text(first + 1)?;
     Ok(Revocation {
         tenant_id: row.id(first)?,
-        grain: Grain::parse(grain).ok_or_else(|| row.corrupt(first + 1, "not a grain of revocations"))?,
+        grain: Grain::parse(grain)
+            .ok_or_else(|| row.corrupt(first + 1, "not a grain of revocations"))?,
         target: row.text(first + 2)?.to_owned(),
         epoch: row.opt_int(first + 3)?,
         until_at: row.time(first + 4)?,

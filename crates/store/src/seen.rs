@@ -39,7 +39,11 @@ pub fn touch(tx: &mut Tx<'_>, uses: &[Seen]) -> Result<(), StoreError> {
         }
     }
     let rows = newest.values().map(|seen| {
-        vec![Value::from(seen.record_id), seen.last_seen_at.into(), seen.source.as_str().into()]
+        vec![
+            Value::from(seen.record_id),
+            seen.last_seen_at.into(),
+            seen.source.as_str().into(),
+        ]
     });
     tx.exec_rows(&TOUCH, &TOUCH_MANY, rows.collect())?;
     Ok(())
@@ -50,8 +54,14 @@ pub fn touch(tx: &mut Tx<'_>, uses: &[Seen]) -> Result<(), StoreError> {
 /// # Errors
 /// When the database fails.
 pub fn by_record(tx: &mut Tx<'_>, record_id: Id<id::Record>) -> Result<Option<Seen>, StoreError> {
-    let Some(row) = tx.row(&BY_RECORD, values![record_id])? else { return Ok(None) };
-    Ok(Some(Seen { record_id, last_seen_at: row.time(0)?, source: row.text(1)?.to_owned() }))
+    let Some(row) = tx.row(&BY_RECORD, values![record_id])? else {
+        return Ok(None);
+    };
+    Ok(Some(Seen {
+        record_id,
+        last_seen_at: row.time(0)?,
+        source: row.text(1)?.to_owned(),
+    }))
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&TOUCH, &TOUCH_MANY, &BY_RECORD];

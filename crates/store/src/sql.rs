@@ -22,13 +22,32 @@ struct Many {
 impl Sql {
     /// The statement with this text.
     pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, many: None, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+        Self {
+            text,
+            many: None,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+        }
     }
 
     /// `head (?1, ..), (.., ..) tail`: one insert of so many rows, because a round trip per row is too slow in bulk.
-    pub(crate) const fn rows(head: &'static str, columns: usize, rows: usize, tail: &'static str) -> Self {
-        let many = Some(Many { columns, rows, tail });
-        Self { text: head, many, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    pub(crate) const fn rows(
+        head: &'static str,
+        columns: usize,
+        rows: usize,
+        tail: &'static str,
+    ) -> Self {
+        let many = Some(Many {
+            columns,
+            rows,
+            tail,
+        });
+        Self {
+            text: head,
+            many,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+        }
     }
 
     /// How many rows one execution inserts, for a statement made by [`Sql::rows`].
@@ -52,7 +71,9 @@ impl Sql {
         let mut words = self.text.split_whitespace();
         while let Some(word) = words.next() {
             if matches!(word, "FROM" | "INTO" | "UPDATE") {
-                return words.next().map_or("?", |name| name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_'));
+                return words.next().map_or("?", |name| {
+                    name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_')
+                });
             }
         }
         "?"
@@ -63,7 +84,9 @@ impl Sql {
         let start = self.text.find("SELECT").map_or(0, |at| at + "SELECT".len());
         let list = self.text.get(start..).unwrap_or_default();
         let list = list.split("FROM").next().unwrap_or_default();
-        list.split(',').nth(index).map_or_else(|| format!("#{index}"), |name| name.trim().to_owned())
+        list.split(',')
+            .nth(index)
+            .map_or_else(|| format!("#{index}"), |name| name.trim().to_owned())
     }
 }
 
@@ -107,13 +130,24 @@ mod tests {
     #[test]
     fn both_forms_come_from_one_text() {
         static ONE: Sql = Sql::new("SELECT a, b FROM t WHERE c = ?1 AND d <> '?' AND e = ?12");
-        assert_eq!(ONE.postgres(), "SELECT a, b FROM t WHERE c = $1 AND d <> '?' AND e = $12");
+        assert_eq!(
+            ONE.postgres(),
+            "SELECT a, b FROM t WHERE c = $1 AND d <> '?' AND e = $12"
+        );
         assert_eq!((ONE.table(), ONE.column(1).as_str()), ("t", "b"));
     }
 
     #[test]
     fn rows_are_numbered_through() {
-        static MANY: Sql = Sql::rows("INSERT INTO t (a, b) VALUES", 2, 2, "ON CONFLICT DO NOTHING");
-        assert_eq!(MANY.postgres(), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING");
+        static MANY: Sql = Sql::rows(
+            "INSERT INTO t (a, b) VALUES",
+            2,
+            2,
+            "ON CONFLICT DO NOTHING",
+        );
+        assert_eq!(
+            MANY.postgres(),
+            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING"
+        );
     }
 }

@@ -43,7 +43,8 @@ impl Counters {
         self.units.fetch_add(units as u64, Relaxed);
         if committed {
             self.commits.fetch_add(1, Relaxed);
-            self.last_commit_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+            self.last_commit_micros
+                .store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
         } else {
             self.failures.fetch_add(1, Relaxed);
         }

@@ -72,7 +72,12 @@ impl StoreConfig {
     /// The defaults for this place.
     #[must_use]
     pub fn new(location: Location) -> Self {
-        Self { location, readers: READERS, writers: WRITERS, queue: QUEUE }
+        Self {
+            location,
+            readers: READERS,
+            writers: WRITERS,
+            queue: QUEUE,
+        }
     }
 
     /// A data directory.
@@ -109,7 +114,9 @@ impl Store {
                 let file = sqlite::directory::database_file(directory);
                 if !file.is_file() {
                     let path = directory.display();
-                    return Err(StoreError::Unavailable(format!("`{path}` has no database: start the server there first")));
+                    return Err(StoreError::Unavailable(format!(
+                        "`{path}` has no database: start the server there first"
+                    )));
                 }
                 let inner = Inner::new(Engine::Sqlite, false, &config, None);
                 Self::start_sqlite_readers(inner, &file, config.readers)
@@ -119,7 +126,8 @@ impl Store {
     }
 
     /// Queues work that writes. The closure can be run again, so it must have no effect but through the transaction;
-    /// its `Err` rolls back its own changes and nothing else. A full queue answers [`StoreError::Busy`] at once.
+    /// its `Err` rolls back its own changes and nothing else; it must not wait for other work of this store, for
+    /// that may stand behind it in the queue. A full queue answers [`StoreError::Busy`] at once.
     pub fn write<T, E, F>(&self, mode: WriteMode, work: F) -> Pending<Result<T, E>>
     where
         T: Send + 'static,
@@ -127,7 +135,9 @@ impl Store {
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         if !self.inner.writable {
-            return Pending::ready(Err(StoreError::ReadOnly("this connection".to_owned()).into()));
+            return Pending::ready(Err(
+                StoreError::ReadOnly("this connection".to_owned()).into()
+            ));
         }
         let (job, future) = job(mode, work);
         push(&self.inner.writes, job);
@@ -178,7 +188,9 @@ impl Store {
     /// Counts for metrics.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.inner.counters.read(self.inner.writes.depth(), self.inner.reads.depth())
+        self.inner
+            .counters
+            .read(self.inner.writes.depth(), self.inner.reads.depth())
     }
 
     /// Accepts nothing more, carries out what was accepted, and waits for that.
@@ -192,12 +204,22 @@ impl Store {
         let writer = sqlite::connection::open(&file, sqlite::connection::Role::Writer)?;
         migrate_sqlite(&writer)?;
         let inner = Inner::new(Engine::Sqlite, true, config, Some(lock));
-        let (queue, counters, path) = (Arc::clone(&inner.writes), Arc::clone(&inner.counters), file.clone());
-        inner.spawn("writer", move || sqlite::writer::run(writer, path, queue, counters))?;
+        let (queue, counters, path) = (
+            Arc::clone(&inner.writes),
+            Arc::clone(&inner.counters),
+            file.clone(),
+        );
+        inner.spawn("writer", move || {
+            sqlite::writer::run(writer, path, queue, counters)
+        })?;
         Self::start_sqlite_readers(inner, &file, config.readers)
     }
 
-    fn start_sqlite_readers(mut inner: Inner, file: &PathBuf, count: usize) -> Result<Self, StoreError> {
+    fn start_sqlite_readers(
+        mut inner: Inner,
+        file: &Path,
+        count: usize,
+    ) -> Result<Self, StoreError> {
         let inline = sqlite::readers::Inline::open(file, count)?;
         if !inner.writable {
             inline.read(migrate::check)?;
@@ -207,7 +229,9 @@ impl Store {
             inner.spawn("reader", move || sqlite::readers::run(connection, queue))?;
         }
         inner.inline = Some(inline);
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     fn open_postgres(url: &str, config: &StoreConfig, writable: bool) -> Result<Self, StoreError> {
@@ -224,7 +248,9 @@ impl Store {
             let worker = postgres::worker::Worker::new(&settings, &inner.reads, &inner.counters);
             inner.spawn("reader", move || worker.read())?;
         }
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -251,15 +277,21 @@ impl Inner {
         let thread = thread::Builder::new()
             .name(format!("store-{name}"))
             .spawn(body)
-            .map_err(|error| StoreError::Unavailable(format!("no thread for the database: {error}")))?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            .map_err(|error| {
+                StoreError::Unavailable(format!("no thread for the database: {error}"))
+            })?;
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
         Ok(())
     }
 
     fn close(&self) {
         self.writes.close();
         self.reads.close();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // The last clone may have been captured by a closure: a thread does not wait for itself.
             if thread.thread().id() != thread::current().id() {
@@ -277,7 +309,9 @@ impl Drop for Inner {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("engine", &self.inner.engine).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("engine", &self.inner.engine)
+            .finish_non_exhaustive()
     }
 }
 

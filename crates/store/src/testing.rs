@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    StoreError, Store, Tx, WriteMode,
+    Store, StoreError, Tx, WriteMode,
     db::postgres::{connection::Connection, settings::Settings},
     statements,
 };
@@ -21,7 +21,8 @@ pub fn prepare_all(store: &Store) -> Result<usize, StoreError> {
         let all = statements::ALL.iter().flat_map(|file| file.iter());
         let mut count = 0;
         for sql in all {
-            tx.prepare(sql).map_err(|error| StoreError::Fault(format!("{error}: `{sql:?}`")))?;
+            tx.prepare(sql)
+                .map_err(|error| StoreError::Fault(format!("{error}: `{sql:?}`")))?;
             count += 1;
         }
         Ok(count)
@@ -56,13 +57,27 @@ impl TemporaryDatabase {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let random = RandomState::new().hash_one(count);
         let name = format!("countersign_test_{}_{random:016x}", process::id());
-        connect(base)?.command(&format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"))?;
-        let (front, query) = base.split_once('?').map_or((base, None), |(front, query)| (front, Some(query)));
+        connect(base)?.command(&format!(
+            "CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
+        ))?;
+        let (front, query) = base
+            .split_once('?')
+            .map_or((base, None), |(front, query)| (front, Some(query)));
         let authority = front.find("://").map_or(0, |at| at + 3);
-        let end = front.get(authority..).and_then(|rest| rest.find('/')).map_or(front.len(), |at| authority + at);
+        let end = front
+            .get(authority..)
+            .and_then(|rest| rest.find('/'))
+            .map_or(front.len(), |at| authority + at);
         let server = front.get(..end).unwrap_or(front);
-        let url = query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}"));
-        Ok(Self { base: base.to_owned(), name, url })
+        let url = query.map_or_else(
+            || format!("{server}/{name}"),
+            |query| format!("{server}/{name}?{query}"),
+        );
+        Ok(Self {
+            base: base.to_owned(),
+            name,
+            url,
+        })
     }
 }
 
@@ -70,7 +85,10 @@ impl Drop for TemporaryDatabase {
     fn drop(&mut self) {
         // A server that is gone has nothing to drop.
         if let Ok(mut connection) = connect(&self.base) {
-            let _ = connection.command(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+            let _ = connection.command(&format!(
+                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                self.name
+            ));
         }
     }
 }

@@ -133,12 +133,17 @@ impl Row {
     /// Exactly so many bytes.
     pub(crate) fn bytes<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
         let blob = self.blob(column)?;
-        blob.try_into().map_err(|_| self.corrupt(column, &format!("expected {N} bytes, found {}", blob.len())))
+        blob.try_into()
+            .map_err(|_| self.corrupt(column, &format!("expected {N} bytes, found {}", blob.len())))
     }
 
     /// The JSON text in this column as a value.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
-        serde_json::from_str(self.text(column)?).map_err(|error| self.corrupt(column, &error.to_string()))
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: usize,
+    ) -> Result<T, StoreError> {
+        serde_json::from_str(self.text(column)?)
+            .map_err(|error| self.corrupt(column, &error.to_string()))
     }
 
     /// The error for a column of this row.

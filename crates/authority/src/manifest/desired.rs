@@ -97,7 +97,11 @@ impl<'a, R: Resolver> Desire<'a, R> {
 
     /// The environments that are protected now or will be.
     pub(super) fn protected(&self) -> BTreeSet<EnvironmentName> {
-        self.environments.iter().filter(|(_, protected)| **protected).map(|(name, _)| name.clone()).collect()
+        self.environments
+            .iter()
+            .filter(|(_, protected)| **protected)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     pub(super) fn error(&mut self, entry: &Entry<'_>, place: Place, message: impl Into<String>) {
@@ -109,7 +113,11 @@ impl<'a, R: Resolver> Desire<'a, R> {
     }
 
     /// Reads a name; a bad one is an error at its place.
-    fn read<T: FromStr<Err: Display>>(&mut self, entry: &Entry<'_>, text: &Located<String>) -> Option<T> {
+    fn read<T: FromStr<Err: Display>>(
+        &mut self,
+        entry: &Entry<'_>,
+        text: &Located<String>,
+    ) -> Option<T> {
         match text.value.parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -141,8 +149,17 @@ impl<'a, R: Resolver> Desire<'a, R> {
         let mut actions = ActionSet::default();
         for text in texts {
             let Ok(action) = text.value.parse::<ActionName>() else {
-                let error = text.value.parse::<ActionName>().err().map(|error| error.to_string()).unwrap_or_default();
-                let near = self.catalogue.nearest(&text.value).map(did_you_mean).unwrap_or_default();
+                let error = text
+                    .value
+                    .parse::<ActionName>()
+                    .err()
+                    .map(|error| error.to_string())
+                    .unwrap_or_default();
+                let near = self
+                    .catalogue
+                    .nearest(&text.value)
+                    .map(did_you_mean)
+                    .unwrap_or_default();
                 self.error(entry, text.place(), format!("{error}{near}"));
                 continue;
             };
@@ -157,22 +174,34 @@ impl<'a, R: Resolver> Desire<'a, R> {
         if self.catalogue.knows(action) {
             return;
         }
-        let near = self.catalogue.nearest(action).map(did_you_mean).unwrap_or_default();
+        let near = self
+            .catalogue
+            .nearest(action)
+            .map(did_you_mean)
+            .unwrap_or_default();
         let unknown = format!("unknown action `{action}`");
         if self.applying.refuse_unknown_actions {
             self.error(entry, place, format!("{unknown}{near}"));
         } else {
-            self.warn(entry, place, format!("{unknown}, which counts as irreversible{near}"));
+            self.warn(
+                entry,
+                place,
+                format!("{unknown}, which counts as irreversible{near}"),
+            );
         }
     }
 
-    /// Reads environments. One that nobody registered is a warning: it is not protected.
+    /// Reads environments. One that nobody registered is a warning: nobody said whether it is
+    /// protected.
     fn places(&mut self, entry: &Entry<'_>, texts: &[Located<String>]) -> Vec<EnvironmentName> {
         for text in texts {
             if !self.environments.contains_key(text.value.as_str()) {
-                let near = nearest(&text.value, self.environments.keys().map(|name| name.as_str()));
+                let near = nearest(
+                    &text.value,
+                    self.environments.keys().map(|name| name.as_str()),
+                );
                 let near = near.map(did_you_mean).unwrap_or_default();
-                let message = format!("environment `{}` is not registered, so that nothing protects it{near}", text.value);
+                let message = format!("environment `{}` is not registered{near}", text.value);
                 self.warn(entry, text.place(), message);
             }
         }
@@ -180,19 +209,39 @@ impl<'a, R: Resolver> Desire<'a, R> {
     }
 
     /// The record of a name, in the documents or in the registry; an unknown one is an error.
-    fn find(&mut self, entry: &Entry<'_>, noun: Noun, name: &Located<String>) -> Result<Option<Id<id::Record>>, R::Stop> {
+    fn find(
+        &mut self,
+        entry: &Entry<'_>,
+        noun: Noun,
+        name: &Located<String>,
+    ) -> Result<Option<Id<id::Record>>, R::Stop> {
         if let Some(id) = self.by_name.get(&(noun, name.value.clone())) {
             return Ok(Some(*id));
         }
         match self.resolver.named(noun, &name.value)? {
-            Some(record) if record.noun == noun && record.status != Status::Deleted => Ok(Some(record.id)),
+            Some(record) if record.noun == noun && record.status != Status::Deleted => {
+                Ok(Some(record.id))
+            }
             Some(_) | None => {
                 let living = self.resolver.all(noun)?;
-                let living = living.iter().filter(|record| record.status != Status::Deleted);
-                let planned = self.by_name.keys().filter(|(other, _)| *other == noun).map(|(_, name)| name.as_str());
-                let near = nearest(&name.value, planned.chain(living.map(|record| record.name.as_str())));
+                let living = living
+                    .iter()
+                    .filter(|record| record.status != Status::Deleted);
+                let planned = self
+                    .by_name
+                    .keys()
+                    .filter(|(other, _)| *other == noun)
+                    .map(|(_, name)| name.as_str());
+                let near = nearest(
+                    &name.value,
+                    planned.chain(living.map(|record| record.name.as_str())),
+                );
                 let near = near.map(did_you_mean).unwrap_or_default();
-                let message = format!("there is no {} `{}`{near}", noun.as_str().replace('_', " "), name.value);
+                let message = format!(
+                    "there is no {} `{}`{near}",
+                    noun.as_str().replace('_', " "),
+                    name.value
+                );
                 self.error(entry, name.place(), message);
                 Ok(None)
             }
@@ -217,17 +266,28 @@ impl<'a, R: Resolver> Desire<'a, R> {
     }
 
     /// A user or, as `team:NAME`, a team.
-    fn party(&mut self, entry: &Entry<'_>, text: &Located<String>) -> Result<Option<Party>, R::Stop> {
+    fn party(
+        &mut self,
+        entry: &Entry<'_>,
+        text: &Located<String>,
+    ) -> Result<Option<Party>, R::Stop> {
         Ok(match text.value.strip_prefix("team:") {
             Some(team) => {
                 let team = Located::new(team.to_owned(), text.place());
-                self.find(entry, Noun::Team, &team)?.map(|id| Party::Team(id.cast()))
+                self.find(entry, Noun::Team, &team)?
+                    .map(|id| Party::Team(id.cast()))
             }
-            None => self.find(entry, Noun::User, text)?.map(|id| Party::User(id.cast())),
+            None => self
+                .find(entry, Noun::User, text)?
+                .map(|id| Party::User(id.cast())),
         })
     }
 
-    fn parties(&mut self, entry: &Entry<'_>, texts: &[Located<String>]) -> Result<Vec<Party>, R::Stop> {
+    fn parties(
+        &mut self,
+        entry: &Entry<'_>,
+        texts: &[Located<String>],
+    ) -> Result<Vec<Party>, R::Stop> {
         let mut parties = Vec::with_capacity(texts.len());
         for text in texts {
             if let Some(party) = self.party(entry, text)?
@@ -260,7 +320,10 @@ impl<R: Resolver> Names for Desire<'_, R> {
 }
 
 /// The name of a record as documents write it.
-pub(super) fn record_name<R: Resolver>(resolver: &R, id: Id<id::Record>) -> Result<String, R::Stop> {
+pub(super) fn record_name<R: Resolver>(
+    resolver: &R,
+    id: Id<id::Record>,
+) -> Result<String, R::Stop> {
     Ok(match resolver.record(id)? {
         Some(record) => match &record.doc {
             Doc::User(user) => user.email.to_string(),

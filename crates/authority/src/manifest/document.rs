@@ -12,6 +12,7 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
+use serde_saphyr::LitStr;
 
 use super::Located;
 
@@ -96,9 +97,9 @@ pub struct IdentityManifest {
     /// Who countersigns, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalManifest>,
-    /// The only type of credential that it may have; any when not stated.
+    /// The only type of credential that it may have; `any` when not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["client-secret", "oidc-run-identity", "private-key-jwt"]))]
+    #[schemars(extend("enum" = ["any", "client-secret", "oidc-run-identity", "private-key-jwt"]))]
     pub trust_model: Option<Located<String>>,
     /// When it expires: a date or an RFC 3339 time; in a year when not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,7 +267,11 @@ pub struct IssuerManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Located<String>>,
     /// Extra trusted roots for its HTTPS, as PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "lines_if_any"
+    )]
     pub ca_bundle: Option<Located<String>>,
     /// The trust domain, for SPIFFE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,7 +288,29 @@ pub struct PolicyManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// One or more Cedar policies with the effect `forbid`.
+    #[serde(serialize_with = "lines")]
     pub cedar: Located<String>,
+}
+
+/// Writes text of several lines as it is, one line below the other, where YAML can say it so.
+fn lines<S: Serializer>(text: &Located<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = text.value.as_str();
+    let plain = |c: char| c == '\n' || !c.is_control();
+    if text.contains('\n') && !text.starts_with(char::is_whitespace) && text.chars().all(plain) {
+        LitStr(text).serialize(serializer)
+    } else {
+        text.serialize(serializer)
+    }
+}
+
+fn lines_if_any<S: Serializer>(
+    text: &Option<Located<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => lines(text, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Serialize for Claim {

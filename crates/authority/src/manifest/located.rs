@@ -47,6 +47,15 @@ impl<T> Located<T> {
         Self { value, place }
     }
 
+    /// A value that was not written anywhere: one that is to be.
+    #[must_use]
+    pub fn unplaced(value: T) -> Self {
+        Self {
+            value,
+            place: Place::default(),
+        }
+    }
+
     /// Where it was written.
     #[must_use]
     pub const fn place(&self) -> Place {
@@ -54,16 +63,12 @@ impl<T> Located<T> {
     }
 }
 
-impl<T> From<T> for Located<T> {
-    /// A value that was not written anywhere: one that is to be.
-    fn from(value: T) -> Self {
-        Self { value, place: Place::default() }
-    }
-}
-
 impl From<Location> for Place {
     fn from(location: Location) -> Self {
-        Self { line: location.line(), column: location.column() }
+        Self {
+            line: location.line(),
+            column: location.column(),
+        }
     }
 }
 
@@ -85,14 +90,21 @@ impl Source {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self { value: spanned.value, place: spanned.referenced.into() })
+        Ok(Self {
+            value: spanned.value,
+            place: spanned.referenced.into(),
+        })
     }
 }
 

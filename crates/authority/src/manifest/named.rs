@@ -2,23 +2,20 @@
 
 use std::fmt::Display;
 
+use super::{
+    ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
+    IdentityManifest, IssuerManifest, Located, MemberManifest, PolicyManifest, ProjectManifest,
+    TeamManifest, TrustManifest,
+};
 use countersign_model::{
     Id, Timestamp,
     action::ActionSet,
     id::{self, Kind},
     registry::{
         ActionDoc, ApprovalRule, AudienceDoc, Doc, EnvironmentDoc, IdentityDoc, IssuerDoc,
-        KeySource, Party, PolicyDoc, ProjectDoc, TeamDoc,
+        KeySource, Party, PolicyDoc, ProjectDoc, TeamDoc, TrustModel,
     },
     trust::TrustRule,
-};
-use serde::Serialize;
-use serde_json::Value;
-
-use super::{
-    ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
-    IdentityManifest, IssuerManifest, Located, MemberManifest, PolicyManifest, ProjectManifest,
-    TeamManifest, TrustManifest,
 };
 
 /// Tells the name of a record: of a user the e-mail address, of an issuer the URL.
@@ -56,23 +53,17 @@ pub(super) fn document<N: Names>(
         Doc::Policy(doc) => Document::Policy(writer.policy(doc)),
         Doc::Project(doc) => Document::Project(writer.project(doc)?),
         Doc::Team(doc) => Document::Team(writer.team(doc)?),
-        Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => return Ok(None),
+        Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
+            return Ok(None);
+        }
     }))
 }
 
 /// An expiry as a date when it is one, else as RFC 3339.
 pub(super) fn expiry(at: Timestamp) -> String {
     let text = at.to_string();
-    text.strip_suffix("T00:00:00Z").map_or(text.clone(), str::to_owned)
-}
-
-/// A word of the wire: how an enumeration of ours is written.
-pub(super) fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
+    text.strip_suffix("T00:00:00Z")
+        .map_or(text.clone(), str::to_owned)
 }
 
 struct Writer<'a, N> {
@@ -81,36 +72,55 @@ struct Writer<'a, N> {
 }
 
 impl<N: Names> Writer<'_, N> {
-    fn identity(&self, doc: &IdentityDoc, trust: &[TrustRule]) -> Result<IdentityManifest, N::Stop> {
+    fn identity(
+        &self,
+        doc: &IdentityDoc,
+        trust: &[TrustRule],
+    ) -> Result<IdentityManifest, N::Stop> {
         // A marked default is not written, so that applying the export leaves it marked.
         let stated = |field: &str| self.form == Form::Full || !doc.defaulted.contains(field);
-        let sponsor = doc.pending_sponsor.as_ref().map_or(doc.sponsor, |pending| pending.party);
+        let sponsor = doc
+            .pending_sponsor
+            .as_ref()
+            .map_or(doc.sponsor, |pending| pending.party);
         Ok(IdentityManifest {
-            kind: Some(doc.kind.as_str().to_owned().into()),
+            kind: Some(text(doc.kind.as_str())),
             name: located(&doc.name),
-            project: Some(self.names.name(doc.project_id.cast())?.into()),
-            sponsor: stated("sponsor").then(|| self.party(sponsor)).transpose()?.map(Into::into),
-            owner: stated("owner").then(|| self.party(doc.owner)).transpose()?.map(Into::into),
-            managers: stated("managers").then(|| self.list(&doc.managers)).transpose()?.map(Into::into),
-            purpose: stated("purpose").then(|| doc.purpose.clone().into()),
-            description: self.text(&doc.description).map(Into::into),
+            project: Some(Located::unplaced(self.names.name(doc.project_id.cast())?)),
+            sponsor: stated("sponsor")
+                .then(|| self.party(sponsor))
+                .transpose()?
+                .map(Located::unplaced),
+            owner: stated("owner")
+                .then(|| self.party(doc.owner))
+                .transpose()?
+                .map(Located::unplaced),
+            managers: stated("managers")
+                .then(|| self.list(&doc.managers))
+                .transpose()?
+                .map(Located::unplaced),
+            purpose: stated("purpose").then(|| text(&doc.purpose)),
+            description: self.text(&doc.description).map(Located::unplaced),
             environments: stated("environments").then(|| texts(&doc.environments)),
             audiences: self.some(self.list(&doc.audiences)?),
             resources: stated("resources").then(|| texts(&doc.resources)),
             allowed_actions: Some(actions(&doc.allowed_actions)),
             denied_actions: self.some(actions(&doc.denied_actions)),
             roles: self.some(texts(&doc.roles)),
-            token_ttl_minutes: Some(minutes(doc.token_ttl_seconds).into()),
-            requires_approval: self.flag(doc.requires_approval).map(Into::into),
+            token_ttl_minutes: Some(Located::unplaced(minutes(doc.token_ttl_seconds))),
+            requires_approval: self.flag(doc.requires_approval).map(Located::unplaced),
             approval: self.approval(&doc.approval_rule)?,
-            trust_model: match (doc.trust_model, self.form) {
-                (Some(model), _) => Some(model.as_str().to_owned().into()),
-                (None, Form::Full) => Some("any".to_owned().into()),
-                (None, Form::Export) => None,
-            },
-            expires: stated("expires").then(|| expiry(doc.expires_at).into()),
-            metadata: (self.form == Form::Full || !doc.metadata.is_empty()).then(|| doc.metadata.clone()),
-            trust: self.some(trust.iter().map(|rule| self.trust(rule)).collect::<Result<_, _>>()?),
+            trust_model: stated("trust_model")
+                .then(|| text(doc.trust_model.map_or(ANY_MODEL, TrustModel::as_str))),
+            expires: stated("expires").then(|| Located::unplaced(expiry(doc.expires_at))),
+            metadata: (self.form == Form::Full || !doc.metadata.is_empty())
+                .then(|| doc.metadata.clone()),
+            trust: self.some(
+                trust
+                    .iter()
+                    .map(|rule| self.trust(rule))
+                    .collect::<Result<_, _>>()?,
+            ),
         })
     }
 
@@ -118,9 +128,13 @@ impl<N: Names> Writer<'_, N> {
         if self.form == Form::Export && *rule == ApprovalRule::default() {
             return Ok(None);
         }
-        let approvers = rule.approvers.iter().map(|party| Ok(self.party(*party)?.into())).collect::<Result<_, _>>()?;
+        let approvers = rule
+            .approvers
+            .iter()
+            .map(|party| Ok(Located::unplaced(self.party(*party)?)))
+            .collect::<Result<_, _>>()?;
         Ok(Some(ApprovalManifest {
-            required: Some(i64::from(rule.required).into()),
+            required: Some(Located::unplaced(i64::from(rule.required))),
             approvers: self.some(approvers),
             second_if_unproven: self.flag(rule.second_if_unproven),
         }))
@@ -128,17 +142,24 @@ impl<N: Names> Writer<'_, N> {
 
     fn trust(&self, rule: &TrustRule) -> Result<TrustManifest, N::Stop> {
         Ok(TrustManifest {
-            issuer: self.names.name(rule.issuer_id.cast())?.into(),
+            issuer: Located::unplaced(self.names.name(rule.issuer_id.cast())?),
             environments: Some(texts(&rule.environments)),
-            matches: rule.matches.iter().map(|(claim, accepted)| (claim.clone(), Claim(accepted.clone()))).collect(),
+            matches: rule
+                .matches
+                .iter()
+                .map(|(claim, accepted)| (claim.clone(), Claim(accepted.clone())))
+                .collect(),
         })
     }
 
     fn project(&self, doc: &ProjectDoc) -> Result<ProjectManifest, N::Stop> {
         let mut members = Vec::with_capacity(doc.members.len());
         for member in &doc.members {
-            let user = self.names.name(member.user_id.cast())?.into();
-            members.push(MemberManifest { user, role: member.role.as_str().to_owned().into() });
+            let user = Located::unplaced(self.names.name(member.user_id.cast())?);
+            members.push(MemberManifest {
+                user,
+                role: text(member.role.as_str()),
+            });
         }
         Ok(ProjectManifest {
             name: located(&doc.name),
@@ -149,7 +170,10 @@ impl<N: Names> Writer<'_, N> {
     }
 
     fn team(&self, doc: &TeamDoc) -> Result<TeamManifest, N::Stop> {
-        Ok(TeamManifest { name: located(&doc.name), members: Some(self.list(&doc.members)?) })
+        Ok(TeamManifest {
+            name: located(&doc.name),
+            members: Some(self.list(&doc.members)?),
+        })
     }
 
     fn environment(&self, doc: &EnvironmentDoc) -> EnvironmentManifest {
@@ -163,10 +187,12 @@ impl<N: Names> Writer<'_, N> {
     fn audience(&self, doc: &AudienceDoc) -> Result<AudienceManifest, N::Stop> {
         Ok(AudienceManifest {
             name: located(&doc.name),
-            signing_alg: Some(doc.signing_alg.as_str().to_owned().into()),
+            signing_alg: Some(text(doc.signing_alg.as_str())),
             served_by: self.some(self.list(&doc.served_by)?),
-            max_feed_age_seconds: Some(doc.max_feed_age_seconds.into()),
-            max_feed_age_irreversible_seconds: Some(doc.max_feed_age_irreversible_seconds.into()),
+            max_feed_age_seconds: Some(Located::unplaced(doc.max_feed_age_seconds)),
+            max_feed_age_irreversible_seconds: Some(Located::unplaced(
+                doc.max_feed_age_irreversible_seconds,
+            )),
             description: self.text(&doc.description),
         })
     }
@@ -174,7 +200,7 @@ impl<N: Names> Writer<'_, N> {
     fn action(&self, doc: &ActionDoc) -> ActionManifest {
         ActionManifest {
             name: located(&doc.name),
-            class: doc.class.as_str().to_owned().into(),
+            class: text(doc.class.as_str()),
             group: self.text(&doc.group),
             description: self.text(&doc.description),
         }
@@ -187,14 +213,14 @@ impl<N: Names> Writer<'_, N> {
             KeySource::Uri(uri) => (None, Some(uri.clone())),
         };
         IssuerManifest {
-            url: doc.url.clone().into(),
-            profile: Some(doc.profile.as_str().to_owned().into()),
-            jwks: jwks.map(Into::into),
+            url: text(&doc.url),
+            profile: Some(text(doc.profile.as_str())),
+            jwks: jwks.map(Located::unplaced),
             jwks_file: None,
-            jwks_uri: jwks_uri.map(Into::into),
-            audience: doc.audience.clone().map(Into::into),
-            ca_bundle: doc.ca_bundle.clone().map(Into::into),
-            trust_domain: doc.trust_domain.clone().map(Into::into),
+            jwks_uri: jwks_uri.map(Located::unplaced),
+            audience: doc.audience.clone().map(Located::unplaced),
+            ca_bundle: doc.ca_bundle.clone().map(Located::unplaced),
+            trust_domain: doc.trust_domain.clone().map(Located::unplaced),
         }
     }
 
@@ -202,7 +228,7 @@ impl<N: Names> Writer<'_, N> {
         PolicyManifest {
             name: located(&doc.name),
             description: self.text(&doc.description),
-            cedar: doc.cedar.clone().into(),
+            cedar: text(&doc.cedar),
         }
     }
 
@@ -215,7 +241,9 @@ impl<N: Names> Writer<'_, N> {
     }
 
     fn list<K: Kind>(&self, ids: &[Id<K>]) -> Result<Vec<Located<String>>, N::Stop> {
-        ids.iter().map(|id| Ok(self.names.name(id.cast())?.into())).collect()
+        ids.iter()
+            .map(|id| Ok(Located::unplaced(self.names.name(id.cast())?)))
+            .collect()
     }
 
     fn some<T>(&self, list: Vec<T>) -> Option<Vec<T>> {
@@ -236,8 +264,15 @@ pub(super) const fn minutes(seconds: i64) -> i64 {
     (seconds + 59).div_euclid(60)
 }
 
+/// The trust model of an identity that may have every type of credential.
+pub(super) const ANY_MODEL: &str = "any";
+
 fn located(name: &impl Display) -> Located<String> {
-    name.to_string().into()
+    Located::unplaced(name.to_string())
+}
+
+fn text(text: &str) -> Located<String> {
+    Located::unplaced(text.to_owned())
 }
 
 fn texts<T: Display>(values: &[T]) -> Vec<Located<String>> {

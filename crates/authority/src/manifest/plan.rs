@@ -139,12 +139,6 @@ impl TrustChange {
     }
 }
 
-impl<S> From<S> for PlanError<S> {
-    fn from(stop: S) -> Self {
-        Self::Stopped(stop)
-    }
-}
-
 impl<S: fmt::Display> fmt::Display for PlanError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -168,20 +162,40 @@ pub fn plan<R: Resolver>(
     applying: &Applying<'_>,
     new_id: impl FnMut() -> Id<id::Record>,
 ) -> Result<Plan, PlanError<R::Stop>> {
+    make(documents, resolver, applying, new_id)
+        .map_err(PlanError::Stopped)?
+        .map_err(PlanError::Invalid)
+}
+
+fn make<R: Resolver>(
+    documents: &[SourcedDocument],
+    resolver: &R,
+    applying: &Applying<'_>,
+    new_id: impl FnMut() -> Id<id::Record>,
+) -> Result<Result<Plan, Vec<Diagnostic>>, R::Stop> {
     let (entries, mut desire) = entries::collect(documents, resolver, applying, new_id)?;
     let mut planned = Vec::with_capacity(entries.len());
     for entry in &entries {
-        let Some(doc) = desire.doc(entry)? else { continue };
+        let Some(doc) = desire.doc(entry)? else {
+            continue;
+        };
         desire.docs.insert(entry.id, doc.clone());
         let trust = Trust::of(&mut desire, entry, &doc)?;
         planned.push(Planned { entry, doc, trust });
     }
     if !desire.errors.is_empty() {
-        desire.errors.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
-        return Err(PlanError::Invalid(desire.errors));
+        desire.errors.sort_by(|one, other| {
+            (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
+        });
+        return Ok(Err(desire.errors));
     }
 
-    let mut plan = Plan { steps: Vec::new(), warnings: Vec::new(), incomplete: Vec::new(), nobody_can_approve: Vec::new() };
+    let mut plan = Plan {
+        steps: Vec::new(),
+        warnings: Vec::new(),
+        incomplete: Vec::new(),
+        nobody_can_approve: Vec::new(),
+    };
     let mut later = Vec::new();
     for one in &planned {
         let (first, second) = one.steps(&desire)?;
@@ -196,7 +210,7 @@ pub fn plan<R: Resolver>(
     }
     plan.steps.extend(later);
     plan.warnings = desire.warnings;
-    Ok(plan)
+    Ok(Ok(plan))
 }
 
 /// A document, and what became of it.
@@ -215,9 +229,15 @@ struct Trust {
 }
 
 impl Trust {
-    fn of<R: Resolver>(desire: &mut Desire<'_, R>, entry: &Entry<'_>, doc: &Doc) -> Result<Self, R::Stop> {
-        let (Doc::Identity(identity), Document::Identity(manifest) | Document::PipelineIdentity(manifest)) =
-            (doc, entry.document)
+    fn of<R: Resolver>(
+        desire: &mut Desire<'_, R>,
+        entry: &Entry<'_>,
+        doc: &Doc,
+    ) -> Result<Self, R::Stop> {
+        let (
+            Doc::Identity(identity),
+            Document::Identity(manifest) | Document::PipelineIdentity(manifest),
+        ) = (doc, entry.document)
         else {
             return Ok(Self::default());
         };
@@ -227,14 +247,34 @@ impl Trust {
         };
         let before: Vec<_> = current.iter().map(|(_, rule)| rule.clone()).collect();
         let Some(stated) = &manifest.trust else {
-            return Ok(Self { after: before.clone(), before, change: TrustChange::default() });
+            return Ok(Self {
+                after: before.clone(),
+                before,
+                change: TrustChange::default(),
+            });
         };
         let wanted = desire.trust(entry, identity, stated)?;
-        let (kept, removed): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, rule)| wanted.contains(rule));
-        let add: Vec<_> = wanted.into_iter().filter(|rule| !before.contains(rule)).collect();
-        let after = kept.into_iter().map(|(_, rule)| rule).chain(add.iter().cloned()).collect();
-        let remove = removed.into_iter().map(|(credential, _)| credential).collect();
-        Ok(Self { before, after, change: TrustChange { add, remove } })
+        let (kept, removed): (Vec<_>, Vec<_>) = current
+            .into_iter()
+            .partition(|(_, rule)| wanted.contains(rule));
+        let add: Vec<_> = wanted
+            .into_iter()
+            .filter(|rule| !before.contains(rule))
+            .collect();
+        let after = kept
+            .into_iter()
+            .map(|(_, rule)| rule)
+            .chain(add.iter().cloned())
+            .collect();
+        let remove = removed
+            .into_iter()
+            .map(|(credential, _)| credential)
+            .collect();
+        Ok(Self {
+            before,
+            after,
+            change: TrustChange { add, remove },
+        })
     }
 }
 
@@ -254,18 +294,32 @@ impl Planned<'_> {
     /// An audience that is run by identities of the same documents is made without them: they refer
     /// to it, and it to them.
     fn without_new_identities<R: Resolver>(&self, desire: &Desire<'_, R>) -> Option<Doc> {
-        let Doc::Audience(audience) = &self.doc else { return None };
+        let Doc::Audience(audience) = &self.doc else {
+            return None;
+        };
         let is_new = |id: &Id<id::Identity>| desire.is_new.contains(&id.cast());
         let mut first = audience.clone();
         first.served_by.retain(|id| !is_new(id));
         (first.served_by.len() < audience.served_by.len()).then(|| first.into())
     }
 
-    fn step<R: Resolver>(&self, desire: &Desire<'_, R>, before: Option<&Doc>, after: &Doc) -> Result<Step, R::Stop> {
+    fn step<R: Resolver>(
+        &self,
+        desire: &Desire<'_, R>,
+        before: Option<&Doc>,
+        after: &Doc,
+    ) -> Result<Step, R::Stop> {
         let protected = desire.protected();
-        let mut loosens = before.map(|before| loosening::of_doc(before, after, &protected)).unwrap_or_default();
+        let mut loosens = before
+            .map(|before| loosening::of_doc(before, after, &protected))
+            .unwrap_or_default();
         if let (Some(Doc::Identity(_)), Doc::Identity(identity)) = (before, after) {
-            loosens.extend(loosening::of_trust(identity, &self.trust.before, &self.trust.after, &protected));
+            loosens.extend(loosening::of_trust(
+                identity,
+                &self.trust.before,
+                &self.trust.after,
+                &protected,
+            ));
         }
         let verb = match before {
             None => Verb::Create,
@@ -275,7 +329,9 @@ impl Planned<'_> {
         let before = before.map(|doc| (doc, self.trust.before.as_slice()));
         let changes = match verb {
             Verb::Unchanged => Vec::new(),
-            Verb::Create | Verb::Update => change::between(desire, before, (after, &self.trust.after))?,
+            Verb::Create | Verb::Update => {
+                change::between(desire, before, (after, &self.trust.after))?
+            }
         };
         let place = self.entry.source.at(self.entry.place, String::new());
         Ok(Step {
@@ -296,9 +352,14 @@ impl Planned<'_> {
 
 fn incomplete(identity: &IdentityDoc, trust: &Trust) -> Option<Incomplete> {
     let mut fields: Vec<_> = identity.defaulted.iter().cloned().collect();
-    let needs_trust = identity.trust_model.is_some_and(|model| model.admits(CredentialType::TrustRule));
+    let needs_trust = identity
+        .trust_model
+        .is_some_and(|model| model.admits(CredentialType::TrustRule));
     if needs_trust && trust.after.is_empty() {
         fields.push("trust".to_owned());
     }
-    (!fields.is_empty()).then(|| Incomplete { name: identity.name.to_string(), fields })
+    (!fields.is_empty()).then(|| Incomplete {
+        name: identity.name.to_string(),
+        fields,
+    })
 }

@@ -40,7 +40,10 @@ pub trait Resolver {
     ///
     /// # Errors
     /// When they must be looked up first.
-    fn trust_rules(&self, identity: Id<id::Identity>) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Self::Stop>;
+    fn trust_rules(
+        &self,
+        identity: Id<id::Identity>,
+    ) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Self::Stop>;
 
     /// The tenant's actions.
     ///
@@ -49,7 +52,12 @@ pub trait Resolver {
     fn catalogue(&self) -> Result<Arc<Catalogue>, Self::Stop>;
 
     /// What is wrong with a trust rule, if anything.
-    fn trust_errors(&self, rule: &TrustRule, issuer: &IssuerDoc, protected: &[EnvironmentName]) -> Vec<String>;
+    fn trust_errors(
+        &self,
+        rule: &TrustRule,
+        issuer: &IssuerDoc,
+        protected: &[EnvironmentName],
+    ) -> Vec<String>;
 
     /// What is wrong with an issuer, if anything.
     fn issuer_errors(&self, issuer: &IssuerDoc) -> Vec<String>;

@@ -38,27 +38,47 @@ pub(super) fn check(document: &Node, schema: &Value) -> Vec<Finding> {
     let nouns: Vec<_> = variants(schema).collect();
     let names = || nouns.iter().map(|(name, _)| *name);
     let Shape::Map(entries) = &document.value else {
-        return vec![(document.place(), format!("expected one key, its noun: {}", listed(names())))];
+        return vec![(
+            document.place(),
+            format!("expected one key, its noun: {}", listed(names())),
+        )];
     };
     let mut findings = Vec::new();
     let mut entries = entries.iter();
     if let Some((key, body)) = entries.next() {
         match nouns.iter().find(|(name, _)| *name == key.value) {
             Some((_, schema_of_noun)) => {
-                Check { root: schema, findings: &mut findings }.node(&key.value, key.place(), body, schema_of_noun);
+                Check {
+                    root: schema,
+                    findings: &mut findings,
+                }
+                .node(&key.value, key.place(), body, schema_of_noun);
             }
             None => findings.push((key.place(), unknown("noun", &key.value, names()))),
         }
     }
     findings.extend(entries.map(|(key, _)| {
-        (key.place(), format!("`{}` is a second key: a document has one; separate documents by `---`", key.value))
+        (
+            key.place(),
+            format!(
+                "`{}` is a second key: a document has one; separate documents by `---`",
+                key.value
+            ),
+        )
     }));
     findings
 }
 
 fn variants(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-    variants.filter_map(|variant| variant.get("properties")?.as_object()).flatten().map(|(name, body)| (name.as_str(), body))
+    let variants = schema
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    variants
+        .filter_map(|variant| variant.get("properties")?.as_object())
+        .flatten()
+        .map(|(name, body)| (name.as_str(), body))
 }
 
 struct Check<'a> {
@@ -69,7 +89,9 @@ struct Check<'a> {
 impl Check<'_> {
     /// Compares one node with its schema. `name` and `named_at` are of the key that leads to it.
     fn node(&mut self, name: &str, named_at: Place, node: &Node, schema: &Value) {
-        let Some(schema) = self.resolved(schema) else { return };
+        let Some(schema) = self.resolved(schema) else {
+            return;
+        };
         let allows = |word: &str| match schema.get("type") {
             Some(Value::String(one)) => one == word,
             Some(Value::Array(several)) => several.iter().any(|one| one == word),
@@ -81,9 +103,15 @@ impl Check<'_> {
             Shape::Map(entries) if allows("object") => return self.map(named_at, entries, schema),
             Shape::List(items) if allows("array") => return self.list(name, items, schema),
             Shape::Bool(_) if allows("boolean") => return,
-            Shape::Integer(number) if allows("integer") => return self.integer(name, node.place(), *number, schema),
-            Shape::Bool(flag) if allows("string") => return self.text(name, node.place(), &flag.to_string(), schema),
-            Shape::Text(text) if allows("string") => return self.text(name, node.place(), text, schema),
+            Shape::Integer(number) if allows("integer") => {
+                return self.integer(name, node.place(), *number, schema);
+            }
+            Shape::Bool(flag) if allows("string") => {
+                return self.text(name, node.place(), &flag.to_string(), schema);
+            }
+            Shape::Text(text) if allows("string") => {
+                return self.text(name, node.place(), text, schema);
+            }
             Shape::Integer(_) | Shape::Number if allows("string") => return,
             _ if allows("object") => "fields of its own",
             _ if allows("array") => "a list",
@@ -91,8 +119,13 @@ impl Check<'_> {
             _ if allows("integer") => "a whole number",
             _ => "text",
         };
-        let place = if matches!(node.value, Shape::Null) { named_at } else { node.place() };
-        self.findings.push((place, format!("`{name}` expects {expected}")));
+        let place = if matches!(node.value, Shape::Null) {
+            named_at
+        } else {
+            node.place()
+        };
+        self.findings
+            .push((place, format!("`{name}` expects {expected}")));
     }
 
     /// The schema behind a reference, or behind the one alternative that is not null. Where there
@@ -105,7 +138,9 @@ impl Check<'_> {
     }
 
     fn map(&mut self, at: Place, entries: &[(Located<String>, Node)], schema: &Value) {
-        let Some(fields) = schema.get("properties").and_then(Value::as_object) else { return };
+        let Some(fields) = schema.get("properties").and_then(Value::as_object) else {
+            return;
+        };
         for (key, body) in entries {
             match fields.get(&key.value) {
                 Some(field) => self.node(&key.value, key.place(), body, field),
@@ -115,7 +150,12 @@ impl Check<'_> {
                 }
             }
         }
-        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let required = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         for field in required.filter(|field| !entries.iter().any(|(key, _)| key.value == *field)) {
             self.findings.push((at, format!("`{field}` is missing")));
         }
@@ -123,7 +163,10 @@ impl Check<'_> {
 
     fn list(&mut self, name: &str, items: &[Node], schema: &Value) {
         if let Some(beyond) = items.get(LIST_LIMIT) {
-            self.findings.push((beyond.place(), format!("`{name}` has more than {LIST_LIMIT} entries")));
+            self.findings.push((
+                beyond.place(),
+                format!("`{name}` has more than {LIST_LIMIT} entries"),
+            ));
         } else if let Some(schema) = schema.get("items") {
             for item in items {
                 self.node(name, item.place(), item, schema);
@@ -133,9 +176,15 @@ impl Check<'_> {
 
     fn integer(&mut self, name: &str, place: Place, number: i64, schema: &Value) {
         let bound = |word: &str| schema.get(word).and_then(Value::as_i64);
-        let (least, greatest) = (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::MAX));
+        let (least, greatest) = (
+            bound("minimum").unwrap_or(i64::MIN),
+            bound("maximum").unwrap_or(i64::MAX),
+        );
         if !(least..=greatest).contains(&number) {
-            self.findings.push((place, format!("`{name}` is {number}: expected {least} to {greatest}")));
+            self.findings.push((
+                place,
+                format!("`{name}` is {number}: expected {least} to {greatest}"),
+            ));
         }
     }
 
@@ -143,7 +192,8 @@ impl Check<'_> {
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
             let words = || words.iter().filter_map(Value::as_str);
             if !words().any(|word| word == text) {
-                self.findings.push((place, unknown(&format!("`{name}`"), text, words())));
+                self.findings
+                    .push((place, unknown(&format!("`{name}`"), text, words())));
             }
         }
     }
@@ -153,8 +203,12 @@ fn resolve<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Value> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         return resolve(root, root.pointer(reference.strip_prefix('#')?)?);
     }
-    let Some(alternatives) = schema.get("anyOf").and_then(Value::as_array) else { return Some(schema) };
-    let mut others = alternatives.iter().filter(|one| one.get("type").and_then(Value::as_str) != Some("null"));
+    let Some(alternatives) = schema.get("anyOf").and_then(Value::as_array) else {
+        return Some(schema);
+    };
+    let mut others = alternatives
+        .iter()
+        .filter(|one| one.get("type").and_then(Value::as_str) != Some("null"));
     match (others.next(), others.next()) {
         (Some(only), None) => resolve(root, only),
         _ => None,
@@ -169,7 +223,10 @@ fn unknown<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str> + Cl
 }
 
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// No list that people keep by hand is longer; a longer one would not fit one transaction.

@@ -22,7 +22,10 @@ impl Catalogue {
     #[must_use]
     pub fn new(own: impl IntoIterator<Item = ActionDoc>) -> Self {
         let built_in = BUILT_IN.iter().filter_map(document);
-        let actions = built_in.chain(own).map(|action| (action.name.clone(), action)).collect();
+        let actions = built_in
+            .chain(own)
+            .map(|action| (action.name.clone(), action))
+            .collect();
         Self { actions }
     }
 
@@ -38,7 +41,8 @@ impl Catalogue {
     /// action which nobody stated counts as irreversible.
     #[must_use]
     pub fn class(&self, action: &ActionName) -> ActionClass {
-        self.find(action).map_or(ActionClass::Irreversible, |known| known.class)
+        self.find(action)
+            .map_or(ActionClass::Irreversible, |known| known.class)
     }
 
     /// The group that the action is shown in; empty when it is unknown or has none.
@@ -81,7 +85,12 @@ fn document(action: &BuiltIn) -> Option<ActionDoc> {
     // A test of the model shows that each built-in name is canonical; none is lost here.
     let name = action.name.parse().ok()?;
     let (group, description) = (action.group.to_owned(), action.description.to_owned());
-    Some(ActionDoc { name, class: action.class, group, description })
+    Some(ActionDoc {
+        name,
+        class: action.class,
+        group,
+        description,
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +106,10 @@ mod tests {
         let catalogue = Catalogue::default();
         assert_eq!(catalogue.actions().count(), BUILT_IN.len());
         assert_eq!(catalogue.class(&action("case.read")), ActionClass::Read);
-        assert_eq!(catalogue.class(&action("cake.read")), ActionClass::Irreversible);
+        assert_eq!(
+            catalogue.class(&action("cake.read")),
+            ActionClass::Irreversible
+        );
         assert_eq!(catalogue.group(&action("cake.read")), "");
         assert_eq!(catalogue.nearest("cake.read"), Some("case.read"));
         assert!(!catalogue.knows("cake.read"));
@@ -112,7 +124,10 @@ mod tests {
             description: String::new(),
         };
         let catalogue = Catalogue::new([own]);
-        assert_eq!(catalogue.class(&action("case.read")), ActionClass::Irreversible);
+        assert_eq!(
+            catalogue.class(&action("case.read")),
+            ActionClass::Irreversible
+        );
         assert_eq!(catalogue.group(&action("case.read")), "legal");
         assert_eq!(catalogue.actions().count(), BUILT_IN.len());
     }

@@ -6,13 +6,15 @@ use std::{
 };
 
 use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator,
-    ffi::DetailedError,
+    Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator, ffi::DetailedError,
 };
 use countersign_model::name::PolicyName;
 use thiserror::Error;
 
-use super::schema::{self, Schemas};
+use super::{
+    entities::Mentions,
+    schema::{self, Schemas},
+};
 
 /// A guard rail that cannot be used, and where the mistake is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,6 +35,8 @@ pub struct PolicyError {
 pub(super) struct Compiled {
     pub name: String,
     pub policy: Policy,
+    /// The attributes that it can look at.
+    pub mentions: Mentions,
 }
 
 /// Which effects the organisation's policies may have.
@@ -49,7 +53,10 @@ pub(super) enum Effects {
 ///
 /// # Errors
 /// The first mistake.
-pub(super) fn compile(documents: &[(PolicyName, String)], effects: Effects) -> Result<Vec<Compiled>, PolicyError> {
+pub(super) fn compile(
+    documents: &[(PolicyName, String)],
+    effects: Effects,
+) -> Result<Vec<Compiled>, PolicyError> {
     let mut parsed = Vec::with_capacity(documents.len());
     for (name, text) in documents {
         parsed.push((name, text, parse(name, text, effects)?));
@@ -73,7 +80,11 @@ pub(super) fn compile(documents: &[(PolicyName, String)], effects: Effects) -> R
         }
     }
     for (_, _, policies) in parsed {
-        compiled.extend(policies.into_iter().map(|policy| Compiled { name: policy.id().to_string(), policy }));
+        compiled.extend(policies.into_iter().map(|policy| Compiled {
+            name: policy.id().to_string(),
+            mentions: Mentions::of(&policy.to_string()),
+            policy,
+        }));
     }
     Ok(compiled)
 }
@@ -82,23 +93,42 @@ fn parse(name: &PolicyName, text: &str, effects: Effects) -> Result<Vec<Policy>,
     let set = PolicySet::from_str(text)
         .map_err(|errors| PolicyError::at(name, text, &DetailedError::from(&errors)))?;
     if set.num_of_templates() > 0 {
-        return Err(PolicyError::new(name, "a guard rail has no slots: `?principal` and `?resource` belong to templates"));
+        return Err(PolicyError::new(
+            name,
+            "a guard rail has no slots: `?principal` and `?resource` belong to templates",
+        ));
     }
     let mut policies: Vec<_> = set.policies().cloned().collect();
     if policies.is_empty() {
-        return Err(PolicyError::new(name, "there is no policy in it: expected `forbid (principal, action, resource) ..;`"));
+        return Err(PolicyError::new(
+            name,
+            "there is no policy in it: expected `forbid (principal, action, resource) ..;`",
+        ));
     }
     // Cedar numbers the policies of a text: `policy0`, `policy1`, ..
-    policies.sort_by_key(|policy| policy.id().to_string().trim_start_matches("policy").parse::<usize>().ok());
+    policies.sort_by_key(|policy| {
+        policy
+            .id()
+            .to_string()
+            .trim_start_matches("policy")
+            .parse::<usize>()
+            .ok()
+    });
     if effects == Effects::ForbidOnly
-        && let Some(permit) = policies.iter().find(|policy| policy.effect() == Effect::Permit)
+        && let Some(permit) = policies
+            .iter()
+            .find(|policy| policy.effect() == Effect::Permit)
     {
         let offset = text.find(&permit.to_string()).unwrap_or_default();
         return Err(PolicyError::positioned(name, text, offset, PERMIT));
     }
     let several = policies.len() > 1;
     let renamed = policies.into_iter().enumerate().map(|(place, policy)| {
-        let id = if several { format!("{name}#{}", place + 1) } else { name.to_string() };
+        let id = if several {
+            format!("{name}#{}", place + 1)
+        } else {
+            name.to_string()
+        };
         policy.new_id(PolicyId::new(id))
     });
     Ok(renamed.collect())
@@ -113,13 +143,24 @@ impl Compiled {
 
 fn named_actions(policies: &[Policy]) -> BTreeSet<String> {
     let literals = policies.iter().flat_map(Policy::entity_literals);
-    literals.filter_map(|entity| schema::action_name(&entity).map(str::to_owned)).collect()
+    literals
+        .filter_map(|entity| schema::action_name(&entity).map(str::to_owned))
+        .collect()
 }
 
-fn validate(name: &PolicyName, text: &str, policies: &[Policy], validator: &Validator) -> Result<(), PolicyError> {
+fn validate(
+    name: &PolicyName,
+    text: &str,
+    policies: &[Policy],
+    validator: &Validator,
+) -> Result<(), PolicyError> {
     let set = PolicySet::from_policies(policies.iter().cloned())
         .map_err(|error| PolicyError::new(name, error.to_string()))?;
-    match validator.validate(&set, ValidationMode::Strict).validation_errors().next() {
+    match validator
+        .validate(&set, ValidationMode::Strict)
+        .validation_errors()
+        .next()
+    {
         Some(error) => Err(PolicyError::at(name, text, &DetailedError::from(error))),
         None => Ok(()),
     }
@@ -127,11 +168,19 @@ fn validate(name: &PolicyName, text: &str, policies: &[Policy], validator: &Vali
 
 impl PolicyError {
     pub(super) fn new(policy: &str, message: impl Into<String>) -> Self {
-        Self { policy: policy.to_owned(), line: 1, column: 1, message: message.into() }
+        Self {
+            policy: policy.to_owned(),
+            line: 1,
+            column: 1,
+            message: message.into(),
+        }
     }
 
     fn at(policy: &str, text: &str, error: &DetailedError) -> Self {
-        let offset = error.source_locations.first().map_or(0, |label| label.loc.start);
+        let offset = error
+            .source_locations
+            .first()
+            .map_or(0, |label| label.loc.start);
         let mut message = error.message.clone();
         if let Some(help) = &error.help {
             message = format!("{message} ({help})");
@@ -142,8 +191,19 @@ impl PolicyError {
     fn positioned(policy: &str, text: &str, offset: usize, message: impl Into<String>) -> Self {
         let before = text.get(..offset).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self { policy: policy.to_owned(), line, column, message: message.into() }
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        Self {
+            policy: policy.to_owned(),
+            line,
+            column,
+            message: message.into(),
+        }
     }
 }
 
@@ -163,22 +223,36 @@ mod tests {
     fn a_mistake_has_its_place() {
         let syntax = error("forbid (principal, action, resource)\nwhen { context.approved == };");
         assert_eq!((syntax.line, syntax.column), (2, 28), "{syntax}");
-        let attribute = error("forbid (principal, action, resource)\nwhen { principal.colour == \"red\" };");
+        let attribute =
+            error("forbid (principal, action, resource)\nwhen { principal.colour == \"red\" };");
         assert_eq!(attribute.line, 2, "{attribute}");
         assert!(attribute.message.contains("colour"), "{attribute}");
-        let optional = error("forbid (principal, action, resource)\nwhen { context.environment.protected };");
+        let optional =
+            error("forbid (principal, action, resource)\nwhen { context.environment.protected };");
         assert!(optional.message.contains("environment"), "{optional}");
         let action = error("forbid (principal, action == Action::\"deploy\", resource);");
-        assert!(action.message.contains("`deploy` is not an action"), "{action}");
-        assert_eq!(action.to_string(), format!("policy `freeze`, line 1, column 1: {}", action.message));
+        assert!(
+            action.message.contains("`deploy` is not an action"),
+            "{action}"
+        );
+        assert_eq!(
+            action.to_string(),
+            format!("policy `freeze`, line 1, column 1: {}", action.message)
+        );
     }
 
     #[test]
     fn a_guard_rail_only_forbids() {
-        let permit = error("forbid (principal, action, resource) when { !context.approved };\n  permit (principal, action, resource);");
+        let permit = error(
+            "forbid (principal, action, resource) when { !context.approved };\n  permit (principal, action, resource);",
+        );
         assert_eq!((permit.line, permit.column), (2, 3), "{permit}");
         assert!(error("").message.contains("no policy"));
-        assert!(error("forbid (principal == ?principal, action, resource);").message.contains("no slots"));
+        assert!(
+            error("forbid (principal == ?principal, action, resource);")
+                .message
+                .contains("no slots")
+        );
     }
 
     #[test]

@@ -55,11 +55,19 @@ impl ScopeIndex {
         if self.scopes.is_empty() {
             return Vec::new();
         }
-        let keyed = request.keys().into_iter().flatten().filter_map(|(kind, id)| self.by_key.get(&kind)?.get(id));
+        let keyed = request
+            .keys()
+            .into_iter()
+            .flatten()
+            .filter_map(|(kind, id)| self.by_key.get(&kind)?.get(id));
         let mut places: Vec<usize> = keyed.chain([&self.unindexed]).flatten().copied().collect();
         places.sort_unstable();
         places.dedup();
-        places.retain(|place| self.scopes.get(*place).is_none_or(|scope| scope.admits(request)));
+        places.retain(|place| {
+            self.scopes
+                .get(*place)
+                .is_none_or(|scope| scope.admits(request))
+        });
         places
     }
 }
@@ -80,7 +88,10 @@ impl<'a> RequestScope<'a> {
 
     /// Whether the principal, action or resource is the entity or one of its descendants.
     fn is_in(&self, key: &Key) -> bool {
-        self.keys().into_iter().flatten().any(|(kind, id)| kind == key.kind && id == &*key.id)
+        self.keys()
+            .into_iter()
+            .flatten()
+            .any(|(kind, id)| kind == key.kind && id == &*key.id)
     }
 
     /// Whether the principal, action or resource is the entity itself.
@@ -133,19 +144,29 @@ impl Scope {
         let principal = match policy.principal_constraint() {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => Constraint::Any,
             PrincipalConstraint::Eq(entity) => Constraint::Is(Key::of(&entity)),
-            PrincipalConstraint::In(entity) | PrincipalConstraint::IsIn(_, entity) => Constraint::In(vec![Key::of(&entity)]),
+            PrincipalConstraint::In(entity) | PrincipalConstraint::IsIn(_, entity) => {
+                Constraint::In(vec![Key::of(&entity)])
+            }
         };
         let action = match policy.action_constraint() {
             ActionConstraint::Any => Constraint::Any,
             ActionConstraint::Eq(entity) => Constraint::Is(Key::of(&entity)),
-            ActionConstraint::In(entities) => Constraint::In(entities.iter().map(Key::of).collect()),
+            ActionConstraint::In(entities) => {
+                Constraint::In(entities.iter().map(Key::of).collect())
+            }
         };
         let resource = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => Constraint::Any,
             ResourceConstraint::Eq(entity) => Constraint::Is(Key::of(&entity)),
-            ResourceConstraint::In(entity) | ResourceConstraint::IsIn(_, entity) => Constraint::In(vec![Key::of(&entity)]),
+            ResourceConstraint::In(entity) | ResourceConstraint::IsIn(_, entity) => {
+                Constraint::In(vec![Key::of(&entity)])
+            }
         };
-        Self { principal, action, resource }
+        Self {
+            principal,
+            action,
+            resource,
+        }
     }
 
     fn constraints(&self) -> [&Constraint; 3] {
@@ -158,11 +179,15 @@ impl Scope {
     }
 
     fn admits(&self, request: &RequestScope<'_>) -> bool {
-        self.constraints().into_iter().all(|constraint| match constraint {
-            Constraint::Any => true,
-            Constraint::Is(key) => key.kind == KeyKind::Other || request.is(key),
-            Constraint::In(keys) => keys.iter().any(|key| key.kind == KeyKind::Other || request.is_in(key)),
-        })
+        self.constraints()
+            .into_iter()
+            .all(|constraint| match constraint {
+                Constraint::Any => true,
+                Constraint::Is(key) => key.kind == KeyKind::Other || request.is(key),
+                Constraint::In(keys) => keys
+                    .iter()
+                    .any(|key| key.kind == KeyKind::Other || request.is_in(key)),
+            })
     }
 }
 
@@ -173,7 +198,9 @@ impl Constraint {
             Self::Is(key) => std::slice::from_ref(key),
             Self::In(keys) => keys,
         };
-        keys.iter().all(|key| key.kind != KeyKind::Other).then_some(keys)
+        keys.iter()
+            .all(|key| key.kind != KeyKind::Other)
+            .then_some(keys)
     }
 }
 
@@ -188,6 +215,9 @@ impl Key {
             "Resource" => KeyKind::Resource,
             _ => KeyKind::Other,
         };
-        Self { kind, id: entity.id().unescaped().into() }
+        Self {
+            kind,
+            id: entity.id().unescaped().into(),
+        }
     }
 }

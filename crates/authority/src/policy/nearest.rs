@@ -14,19 +14,37 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// The Levenshtein distance, in characters: one row of the table at a time.
+/// How many characters must be changed, added, dropped or swapped with their neighbour: the
+/// optimal string alignment distance, one row of its table at a time.
 fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (1..=to.chars().count()).collect();
+    let to: Vec<char> = to.chars().collect();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    // The row above `above`, and the character of `above`: what a swap looks back to.
+    let mut earlier: Option<(Vec<usize>, char)> = None;
     for (done, wanted) in from.chars().enumerate() {
-        let (mut diagonal, mut left) = (done, done + 1);
-        for (cell, found) in row.iter_mut().zip(to.chars()) {
-            let above = *cell;
-            left = (diagonal + usize::from(wanted != found)).min(above + 1).min(left + 1);
-            diagonal = above;
-            *cell = left;
+        let mut row = Vec::with_capacity(above.len());
+        let mut left = done + 1;
+        row.push(left);
+        for (place, (found, (diagonal, up))) in to
+            .iter()
+            .zip(above.iter().zip(above.iter().skip(1)))
+            .enumerate()
+        {
+            let changed = diagonal + usize::from(wanted != *found);
+            let swapped = earlier.as_ref().and_then(|(row, character)| {
+                let before = place.checked_sub(1)?;
+                (to.get(before) == Some(&wanted) && character == found)
+                    .then_some(row.get(before)? + 1)
+            });
+            left = changed
+                .min(up + 1)
+                .min(left + 1)
+                .min(swapped.unwrap_or(usize::MAX));
+            row.push(left);
         }
+        earlier = Some((std::mem::replace(&mut above, row), wanted));
     }
-    row.last().copied().unwrap_or_else(|| from.chars().count())
+    above.last().copied().unwrap_or_default()
 }
 
 /// Beyond four edits a suggestion is a guess.
@@ -38,12 +56,20 @@ mod tests {
 
     #[test]
     fn a_slip_finds_the_word_and_another_word_does_not() {
-        let names = ["deploy.release", "deploy.rollback", "secrets.read", "secrets.write"];
+        let names = [
+            "deploy.release",
+            "deploy.rollback",
+            "secrets.read",
+            "secrets.write",
+        ];
         assert_eq!(nearest("deploy.relase", names), Some("deploy.release"));
         assert_eq!(nearest("secret.read", names), Some("secrets.read"));
         assert_eq!(nearest("billing.export", names), None);
         assert_eq!(nearest("", names), None);
+        assert_eq!(nearest("nmae", ["name", "kind"]), Some("name"));
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("ca", "ac"), 1);
+        assert_eq!(distance("deploy", "dpeloy"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
     }

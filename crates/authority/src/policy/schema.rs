@@ -76,7 +76,8 @@ pub const ALLOWED_ACTIONS: &str = "allowed_actions";
 /// The id of the generic forbid: the action is in the identity's deny list.
 pub const DENIED_ACTIONS: &str = "denied_actions";
 
-/// The generic permit and forbid over identity data, by their ids.
+/// The generic permit and forbid over identity data, by their ids: what every decision means.
+#[cfg(test)]
 pub(super) const GENERIC: [(&str, &str); 2] = [
     (
         ALLOWED_ACTIONS,
@@ -90,11 +91,19 @@ pub(super) const GENERIC: [(&str, &str); 2] = [
     ),
 ];
 
+/// The same where their conditions hold. Deciding adds to a slice those that do.
+pub(super) const HELD: [(&str, &str); 2] = [
+    (ALLOWED_ACTIONS, "permit (principal, action, resource);"),
+    (DENIED_ACTIONS, "forbid (principal, action, resource);"),
+];
+
 /// The schema with every action that the guard rails name.
 ///
 /// # Errors
 /// Says which of the names is no action.
-pub(super) fn with_actions<'a>(named: impl IntoIterator<Item = &'a str>) -> Result<Schemas, String> {
+pub(super) fn with_actions<'a>(
+    named: impl IntoIterator<Item = &'a str>,
+) -> Result<Schemas, String> {
     let (mut actions, mut groups) = (BTreeSet::from([ANY_OTHER]), BTreeSet::new());
     for name in named {
         match name.split_once(':') {
@@ -102,14 +111,22 @@ pub(super) fn with_actions<'a>(named: impl IntoIterator<Item = &'a str>) -> Resu
             Some(("group", group)) if !group.is_empty() => {
                 groups.insert(name);
             }
-            Some(_) => return Err(format!("`{name}` is no group of actions: expected {GROUPS}")),
+            Some(_) => {
+                return Err(format!(
+                    "`{name}` is no group of actions: expected {GROUPS}"
+                ));
+            }
             None => {
-                name.parse::<ActionName>().map_err(|error| error.to_string())?;
+                name.parse::<ActionName>()
+                    .map_err(|error| error.to_string())?;
                 actions.insert(name);
             }
         }
     }
-    Ok(Schemas { apart: build(&actions, &groups, false)?, together: build(&actions, &groups, true)? })
+    Ok(Schemas {
+        apart: build(&actions, &groups, false)?,
+        together: build(&actions, &groups, true)?,
+    })
 }
 
 /// Two forms of one schema. Whether an action is in a group is the tenant's data, which validation
@@ -122,18 +139,31 @@ pub(super) struct Schemas {
     pub together: Validator,
 }
 
-fn build(actions: &BTreeSet<&str>, groups: &BTreeSet<&str>, members: bool) -> Result<Validator, String> {
+fn build(
+    actions: &BTreeSet<&str>,
+    groups: &BTreeSet<&str>,
+    members: bool,
+) -> Result<Validator, String> {
     let mut text = SCHEMA.to_owned();
-    let mut parents: Vec<String> = CLASSES.iter().map(|class| format!("\"class:{class}\"")).collect();
+    let mut parents: Vec<String> = CLASSES
+        .iter()
+        .map(|class| format!("\"class:{class}\""))
+        .collect();
     for group in groups {
         let _ = writeln!(text, "action {group:?};");
         parents.push(format!("{group:?}"));
     }
-    let parents = if members { format!(" in [{}]", parents.join(", ")) } else { String::new() };
+    let parents = if members {
+        format!(" in [{}]", parents.join(", "))
+    } else {
+        String::new()
+    };
     for action in actions {
         let _ = writeln!(text, "action {action:?}{parents} {APPLIES};");
     }
-    Schema::from_cedarschema_str(&text).map(|(schema, _)| Validator::new(schema)).map_err(|error| error.to_string())
+    Schema::from_cedarschema_str(&text)
+        .map(|(schema, _)| Validator::new(schema))
+        .map_err(|error| error.to_string())
 }
 
 /// The id of an entity when it is an action or a group of actions.
@@ -146,7 +176,8 @@ const ANY_OTHER: &str = "any.other";
 
 const CLASSES: [&str; 3] = ["read", "reversible", "irreversible"];
 
-const GROUPS: &str = "`class:read`, `class:reversible`, `class:irreversible` or `group:` and its name";
+const GROUPS: &str =
+    "`class:read`, `class:reversible`, `class:irreversible` or `group:` and its name";
 
 const APPLIES: &str = "appliesTo { principal: Identity, resource: Resource, context: Request }";
 
@@ -157,8 +188,23 @@ mod tests {
     #[test]
     fn any_action_name_validates_and_nothing_else() {
         assert!(with_actions([]).is_ok());
-        assert!(with_actions(["deploy.release", "never.heard_of-it", "class:read", "group:my own"]).is_ok());
-        for bad in ["deploy", "Deploy.release", "deploy.*", "class:harmless", "team:platform", "group:"] {
+        assert!(
+            with_actions([
+                "deploy.release",
+                "never.heard_of-it",
+                "class:read",
+                "group:my own"
+            ])
+            .is_ok()
+        );
+        for bad in [
+            "deploy",
+            "Deploy.release",
+            "deploy.*",
+            "class:harmless",
+            "team:platform",
+            "group:",
+        ] {
             assert!(with_actions([bad]).is_err(), "{bad}");
         }
     }

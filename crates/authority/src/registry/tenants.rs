@@ -3,16 +3,20 @@
 use countersign_model::{
     Id, id,
     reason::{Reason, Refusal},
-    registry::{EnvironmentDoc, Noun, TenantDoc},
+    registry::{EnvironmentDoc, Noun, Record, TenantDoc},
 };
 use countersign_store::{
-    aliases,
+    Tx, aliases,
     keys::{self, SigningKey as KeyRow},
 };
 
+use super::{
+    reading::{self, Shown},
+    rights,
+};
 use crate::{
-    command::{Change, Command, NewRecord, Verdict, WriteTx},
-    rejection::Rejection,
+    command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    rejection::{Rejection, refuse},
 };
 
 /// The tenant id under which the names of all tenants are unique. No tenant has it.
@@ -62,4 +66,49 @@ impl Command for CreateTenant {
         }
         Ok(Verdict::Done(id))
     }
+}
+
+/// The grace of an orphan: long enough to find a successor, short enough that somebody looks.
+const GRACE_SECONDS: std::ops::RangeInclusive<i64> = 86_400..=31_622_400;
+
+/// Edits the settings of the caller's own tenant.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateTenant {
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Whether an action outside the catalogue is an error instead of a warning.
+    pub refuse_unknown_actions: Option<bool>,
+    /// How long an orphaned identity still gets tokens.
+    pub orphan_grace_seconds: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Command for UpdateTenant {
+    type Output = Record;
+
+    const NAME: &'static str = "tenant update";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        rights::tenant_owner(tx, "change its settings")?;
+        let before = tx.get(tx.tenant_id())?;
+        rights::expect_version(&before, self.if_version)?;
+        let mut doc = rights::doc(before.tenant())?.clone();
+        doc.refuse_unknown_actions = self.refuse_unknown_actions.unwrap_or(doc.refuse_unknown_actions);
+        doc.orphan_grace_seconds = self.orphan_grace_seconds.unwrap_or(doc.orphan_grace_seconds);
+        if !GRACE_SECONDS.contains(&doc.orphan_grace_seconds) {
+            return refuse(Reason::Unprocessable, "`orphan_grace_seconds` is between a day and a year");
+        }
+        tx.update(&before, doc.into(), &Change::verb("updated").because(self.reason.clone())).map(Verdict::Done)
+    }
+}
+
+/// The caller's own tenant.
+///
+/// # Errors
+/// `forbidden` when no person reads, or a fault.
+pub fn show(tx: &mut Tx<'_>, permit: &Permit) -> Result<Shown, Rejection> {
+    reading::reader(tx, permit)?;
+    let record = reading::locate(tx, permit, Noun::Tenant, &permit.tenant_id().to_string())?;
+    reading::shown(tx, record)
 }

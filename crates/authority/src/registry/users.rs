@@ -1,16 +1,147 @@
-//! Users: enrolled with a code, each with a personal project of their own.
+//! Users: invited by an owner or enrolled with a code, each with a personal project of their own.
 
 use countersign_model::{
     Id, id,
     name::{Email, Handle, ProjectName},
+    permission::Person,
     reason::{Reason, Refusal},
     registry::{Doc, Noun, ProjectDoc, Record, RoleSet, Status, TenantRole, UserDoc},
 };
+use countersign_store::Tx;
 
-use crate::{
-    command::{Change, NewRecord, WriteTx},
-    rejection::Rejection,
+use super::{
+    reading::{self, Page, PageQuery, Shown},
+    rights::{self, check_text},
 };
+use crate::{
+    command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    rejection::{Rejection, refuse},
+};
+
+const DISPLAY_NAME_BYTES: usize = 128;
+
+/// Invites a person. They sign in once somebody gives them an enrolment code.
+#[derive(Debug, Clone)]
+pub struct CreateUser {
+    /// How to reach them.
+    pub email: Email,
+    /// Their short name; made of the address when absent.
+    pub handle: Option<Handle>,
+    /// What they are called.
+    pub display_name: String,
+    /// What they are in the tenant.
+    pub role: TenantRole,
+}
+
+/// Edits a user: owners everything, a person their own name.
+#[derive(Debug, Clone)]
+pub struct UpdateUser {
+    /// Which, by e-mail address, handle or id.
+    pub user: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// How to reach them.
+    pub email: Option<Email>,
+    /// What they are called.
+    pub display_name: Option<String>,
+    /// What they are in the tenant.
+    pub role: Option<TenantRole>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Command for CreateUser {
+    type Output = Record;
+
+    const NAME: &'static str = "user create";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        let person = rights::tenant_owner(tx, "invite people")?;
+        check_text("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
+        let invited = Invited { by: Some(person.user_id), handle: self.handle.clone(), display_name: self.display_name.clone() };
+        make(tx, &self.email, self.role, invited).map(Verdict::Done)
+    }
+}
+
+impl Command for UpdateUser {
+    type Output = Record;
+
+    const NAME: &'static str = "user update";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        let person = tx.acting_person()?;
+        let before = tx.locate(Noun::User, &self.user)?;
+        rights::expect_version(&before, self.if_version)?;
+        let old = rights::doc(before.user())?;
+        let mut doc = old.clone();
+        if let Some(email) = &self.email {
+            doc.email = email.clone();
+        }
+        if let Some(name) = &self.display_name {
+            check_text("display_name", name, DISPLAY_NAME_BYTES)?;
+            doc.display_name.clone_from(name);
+        }
+        doc.role = self.role.unwrap_or(doc.role);
+        if doc == *old {
+            return Ok(Verdict::Done(before));
+        }
+        let only_name = doc.email == old.email && doc.role == old.role;
+        if !(only_name && before.id == person.user_id.cast()) {
+            rights::must_own_tenant(&person, "change a person's address or role")?;
+        }
+        if doc.role != old.role {
+            doc.role_set = Some(RoleSet { by: person.user_id, at: tx.now() });
+            if old.role == TenantRole::Owner {
+                another_owner(tx, &before)?;
+            }
+        }
+        let after = Record { name: doc.email.to_string(), doc: doc.into(), ..before.clone() };
+        let record = tx.replace(&before, after, &Change::verb("updated").because(self.reason.clone()))?;
+        Ok(Verdict::Done(record))
+    }
+}
+
+/// Refuses when this is the last active owner of the tenant.
+pub(super) fn another_owner(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Result<(), Rejection> {
+    let mut owners = rights::tenant_owners(tx)?;
+    owners.remove(&leaving.id.cast());
+    if owners.is_empty() {
+        return refuse(Reason::LastOneLeaving, "the tenant keeps at least one active owner: make somebody else one first");
+    }
+    Ok(())
+}
+
+/// The same for whoever leaves, when they own the tenant.
+pub(super) fn another_owner_unless_member(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Result<(), Rejection> {
+    let owns = leaving.status == Status::Active && rights::doc(leaving.user())?.role == TenantRole::Owner;
+    if owns { another_owner(tx, leaving) } else { Ok(()) }
+}
+
+/// A page of users: everybody in the tenant sees who is there.
+///
+/// # Errors
+/// `forbidden` when no person reads, or a fault.
+pub fn list(tx: &mut Tx<'_>, permit: &Permit, query: &PageQuery) -> Result<Page, Rejection> {
+    reading::list_public(tx, permit, Noun::User, query)
+}
+
+/// One user, by e-mail address, handle or id.
+///
+/// # Errors
+/// `not_found`, or a fault.
+pub fn show(tx: &mut Tx<'_>, permit: &Permit, user: &str) -> Result<Shown, Rejection> {
+    reading::show_public(tx, permit, Noun::User, user)
+}
+
+/// The person who acts, with their rights.
+///
+/// # Errors
+/// `forbidden` when no active person acts, or a fault.
+pub fn whoami(tx: &mut Tx<'_>, permit: &Permit) -> Result<(Shown, Person), Rejection> {
+    let person = reading::reader(tx, permit)?;
+    let record = reading::locate(tx, permit, Noun::User, &person.user_id.to_string())?;
+    Ok((reading::shown(tx, record)?, person))
+}
 
 /// How many handles are tried when several people's addresses begin alike.
 const HANDLES: u32 = 100;
@@ -20,16 +151,30 @@ const HANDLES: u32 = 100;
 /// # Errors
 /// `name_taken` when the address is or was in use, or a fault.
 pub(crate) fn create(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited_by: Option<Id<id::User>>) -> Result<Record, Rejection> {
-    let handle = free_handle(tx, email)?;
+    make(tx, email, role, Invited { by: invited_by, handle: None, display_name: String::new() })
+}
+
+/// What is known of somebody besides their address.
+struct Invited {
+    by: Option<Id<id::User>>,
+    handle: Option<Handle>,
+    display_name: String,
+}
+
+fn make(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited: Invited) -> Result<Record, Rejection> {
+    let handle = match invited.handle {
+        Some(handle) => handle,
+        None => free_handle(tx, email)?,
+    };
     let now = tx.now();
     let doc = UserDoc {
         email: email.clone(),
         handle: handle.clone(),
-        display_name: String::new(),
+        display_name: invited.display_name,
         role,
-        invited_by,
+        invited_by: invited.by,
         enrolled_at: None,
-        role_set: invited_by.map(|by| RoleSet { by, at: now }),
+        role_set: invited.by.map(|by| RoleSet { by, at: now }),
     };
     let new = NewRecord { id: None, name: email.to_string(), parent_id: None, doc: doc.into() };
     let user = tx.create(new, &Change::verb("created"))?;

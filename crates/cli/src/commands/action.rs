@@ -22,10 +22,14 @@ pub enum Action {
     #[command(after_help = "Example:\n  countersign action show deploy.release")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign action create case.archive --class reversible --group tickets")]
+    #[command(
+        after_help = "Example:\n  countersign action create case.archive --class reversible --group tickets"
+    )]
     Create(Create),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign action update case.archive --class irreversible")]
+    #[command(
+        after_help = "Example:\n  countersign action update case.archive --class irreversible"
+    )]
     Update(Update),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign action delete deploy.release --dry-run")]
@@ -76,12 +80,18 @@ impl Action {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<actions::Action>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<actions::Action>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<actions::Action>(app, &args.target).await,
-            Self::Create(args) => registry::create::<actions::Action>(app, "action", &args.request()?).await,
+            Self::Create(args) => {
+                registry::create::<actions::Action>(app, "action", &args.request()?).await
+            }
             Self::Update(args) => {
-                registry::update::<actions::Action>(app, "action", &args.target, &args.request()?).await
+                registry::update::<actions::Action>(app, "action", &args.target, &args.request()?)
+                    .await
             }
             Self::Delete(args) => registry::delete::<actions::Action>(app, "action", &args).await,
         }
@@ -101,6 +111,10 @@ impl Create {
 
 impl Update {
     fn request(&self) -> Result<UpdateAction, Failure> {
-        Ok(UpdateAction { class: self.class, group: self.group.clone(), description: self.description.clone() })
+        Ok(UpdateAction {
+            class: self.class,
+            group: self.group.clone(),
+            description: self.description.clone(),
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! `audience`: audiences.
 
 use clap::{Args, Subcommand};
-use countersign_api::audiences::{self, CreateAudience, UpdateAudience};
 use countersign_api::NameOrId;
+use countersign_api::audiences::{self, CreateAudience, UpdateAudience};
 use countersign_model::{name::AudienceName, registry::SigningAlg};
 
 use crate::{
@@ -23,13 +23,19 @@ pub enum Audience {
     #[command(after_help = "Example:\n  countersign audience show support-automation-api")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign audience create support-automation-api --served-by support-api")]
+    #[command(
+        after_help = "Example:\n  countersign audience create support-automation-api --served-by support-api"
+    )]
     Create(Create),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign audience update support-automation-api --signing-alg RS256")]
+    #[command(
+        after_help = "Example:\n  countersign audience update support-automation-api --signing-alg RS256"
+    )]
     Update(Update),
     /// Delete one; its names stay taken
-    #[command(after_help = "Example:\n  countersign audience delete support-automation-api --dry-run")]
+    #[command(
+        after_help = "Example:\n  countersign audience delete support-automation-api --dry-run"
+    )]
     Delete(DeleteArgs),
 }
 
@@ -90,14 +96,27 @@ impl Audience {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<audiences::Audience>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<audiences::Audience>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<audiences::Audience>(app, &args.target).await,
-            Self::Create(args) => registry::create::<audiences::Audience>(app, "audience", &args.request()?).await,
-            Self::Update(args) => {
-                registry::update::<audiences::Audience>(app, "audience", &args.target, &args.request()?).await
+            Self::Create(args) => {
+                registry::create::<audiences::Audience>(app, "audience", &args.request()?).await
             }
-            Self::Delete(args) => registry::delete::<audiences::Audience>(app, "audience", &args).await,
+            Self::Update(args) => {
+                registry::update::<audiences::Audience>(
+                    app,
+                    "audience",
+                    &args.target,
+                    &args.request()?,
+                )
+                .await
+            }
+            Self::Delete(args) => {
+                registry::delete::<audiences::Audience>(app, "audience", &args).await
+            }
         }
     }
 }

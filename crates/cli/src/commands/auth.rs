@@ -8,7 +8,9 @@ use crate::{app::App, failure::Failure, view};
 #[derive(Debug, Subcommand)]
 pub enum Auth {
     /// Print the token alone, for curl
-    #[command(after_help = "Example:\n  countersign auth token | \\\n    xargs -I{} curl -H 'Authorization: Bearer {}' http://127.0.0.1:8400/api/identities")]
+    #[command(
+        after_help = "Example:\n  countersign auth token | \\\n    xargs -I{} curl -H 'Authorization: Bearer {}' http://127.0.0.1:8400/api/identities"
+    )]
     Token,
     /// Say who the server takes the caller for
     #[command(after_help = "Example:\n  countersign auth whoami -o json")]
@@ -22,7 +24,9 @@ impl Auth {
                 app.out.text(&app.token()?);
                 Ok(())
             }
-            Self::Whoami => app.out.data(&app.client()?.current_session(&()).await?, view::details),
+            Self::Whoami => app
+                .out
+                .data(&app.client()?.current_session(&()).await?, view::details),
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::{app::App, cli::Cli, failure::Failure};
 
 /// Write the completions of a shell to stdout
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  countersign completions bash > ~/.local/share/bash-completion/completions/countersign")]
+#[command(
+    after_help = "Example:\n  countersign completions bash > ~/.local/share/bash-completion/completions/countersign"
+)]
 pub struct Completions {
     /// The shell
     #[arg(value_enum)]

@@ -1,6 +1,9 @@
 //! `credential`: how identities prove themselves.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use countersign_api::{
@@ -9,7 +12,9 @@ use countersign_api::{
     credentials::{CreateCredential, CreatedCredential, Rotate, TrustInput},
     reference::Why,
 };
-use countersign_model::{Timestamp, name::EnvironmentName, registry::CredentialType, trust::Accepted};
+use countersign_model::{
+    Timestamp, name::EnvironmentName, registry::CredentialType, trust::Accepted,
+};
 
 use crate::{
     app::App,
@@ -25,10 +30,12 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum Credential {
     /// Make one; a secret is shown once
-    #[command(after_help = "Examples:\n  countersign credential create triage --type client-secret -o json\n  \
+    #[command(
+        after_help = "Examples:\n  countersign credential create triage --type client-secret -o json\n  \
         countersign credential create deployer --type trust-rule \\\n    \
         --issuer https://token.actions.githubusercontent.com --environment production \\\n    \
-        --match repository_id=456789 --match repository_owner_id=123456 --match ref=refs/heads/main")]
+        --match repository_id=456789 --match repository_owner_id=123456 --match ref=refs/heads/main"
+    )]
     Create(Box<Create>),
     /// List those of an identity
     #[command(after_help = "Example:\n  countersign credential list triage")]
@@ -56,13 +63,26 @@ pub struct Create {
     #[arg(long, value_name = "TIME|SPAN", value_parser = clock::ahead)]
     expires_at: Option<Timestamp>,
     /// public-key: the file with the key as a JWK, or `-` for stdin
-    #[arg(long, value_name = "FILE", required_if_eq("credential_type", "public-key"))]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_if_eq("credential_type", "public-key")
+    )]
     jwk: Option<PathBuf>,
     /// trust-rule: the issuer
-    #[arg(long, value_name = "URL", required_if_eq("credential_type", "trust-rule"))]
+    #[arg(
+        long,
+        value_name = "URL",
+        required_if_eq("credential_type", "trust-rule")
+    )]
     issuer: Option<NameOrId>,
     /// trust-rule: an environment that a match may yield; once for each, or with commas
-    #[arg(long = "environment", visible_alias = "env", value_name = "ENVIRONMENT", value_delimiter = ',')]
+    #[arg(
+        long = "environment",
+        visible_alias = "env",
+        value_name = "ENVIRONMENT",
+        value_delimiter = ','
+    )]
     environments: Vec<EnvironmentName>,
     /// trust-rule: a claim and a value that it may have; a claim given twice may have either
     #[arg(long = "match", value_name = "CLAIM=VALUE", value_parser = pair)]
@@ -122,19 +142,45 @@ impl Credential {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::Create(args) => {
-                let created = app.client()?.create_credential(&args.identity, &args.request()?).await?;
+                let created = app
+                    .client()?
+                    .create_credential(&args.identity, &args.request()?)
+                    .await?;
                 shown_once(app, &created)
             }
             Self::List(args) => args.run(app).await,
             Self::Rotate(args) => {
-                let jwk = args.jwk.as_ref().map(json_file).transpose()?;
-                let rotate = Rotate { overlap_seconds: Some(args.overlap), jwk, reason: args.reason };
-                shown_once(app, &app.client()?.rotate_credential(&args.target, &rotate).await?)
+                let jwk = args.jwk.as_deref().map(json_file).transpose()?;
+                let rotate = Rotate {
+                    overlap_seconds: Some(args.overlap),
+                    jwk,
+                    reason: args.reason,
+                };
+                shown_once(
+                    app,
+                    &app.client()?
+                        .rotate_credential(&args.target, &rotate)
+                        .await?,
+                )
             }
             Self::Revoke(args) => {
-                confirm(&format!("revoke `{}`? what it proved is dead at once", args.target), args.yes)?;
-                let revoked = app.client()?.revoke_credential(&args.target, &Why { reason: args.reason }).await?;
-                app.out.talk(&format!("credential `{}` of `{}` revoked", revoked.meta.name, revoked.identity.name));
+                confirm(
+                    &format!("revoke `{}`? what it proved is dead at once", args.target),
+                    args.yes,
+                )?;
+                let revoked = app
+                    .client()?
+                    .revoke_credential(
+                        &args.target,
+                        &Why {
+                            reason: args.reason,
+                        },
+                    )
+                    .await?;
+                app.out.talk(&format!(
+                    "credential `{}` of `{}` revoked",
+                    revoked.meta.name, revoked.identity.name
+                ));
                 app.out.data(&revoked, view::details)
             }
         }
@@ -152,7 +198,7 @@ impl Create {
             credential_type: self.credential_type,
             label: self.label.clone(),
             expires_at: self.expires_at.map(Into::into),
-            jwk: self.jwk.as_ref().map(json_file).transpose()?,
+            jwk: self.jwk.as_deref().map(json_file).transpose()?,
             trust,
         })
     }
@@ -163,7 +209,9 @@ impl List {
         let client = app.client()?;
         let (mut items, mut after) = (Vec::new(), None);
         loop {
-            let page = client.credentials(&self.identity, &self.page.query(after, self.page.limit)).await?;
+            let page = client
+                .credentials(&self.identity, &self.page.query(after, self.page.limit))
+                .await?;
             items.extend(page.items);
             after = page.next;
             if after.is_none() || items.len() >= self.page.limit as usize {
@@ -178,7 +226,8 @@ fn shown_once(app: &App, created: &Changed<CreatedCredential>) -> Result<(), Fai
     if let Changed::Done(created) = created
         && (created.client_secret.is_some() || created.api_key.is_some())
     {
-        app.out.warn("the secret is shown this once and never again");
+        app.out
+            .warn("the secret is shown this once and never again");
     }
     app.changed(created, "credential created")
 }
@@ -197,10 +246,13 @@ fn accepted(pairs: &[(String, String)]) -> BTreeMap<String, Accepted> {
         }
         None => Accepted::Any(values),
     };
-    values.into_iter().map(|(claim, values)| (claim, one_or_any(values))).collect()
+    values
+        .into_iter()
+        .map(|(claim, values)| (claim, one_or_any(values)))
+        .collect()
 }
 
-fn json_file(path: &PathBuf) -> Result<serde_json::Value, Failure> {
+fn json_file(path: &Path) -> Result<serde_json::Value, Failure> {
     serde_json::from_str(&files::read(path)?).map_err(|error| {
         Failure::failed(format!("`{}` is not a JWK: {error}", path.display()))
             .next("a JWK is JSON such as {\"kty\": \"EC\", ..} (RFC 7517)")
@@ -213,9 +265,16 @@ mod tests {
 
     #[test]
     fn a_claim_given_twice_may_have_either_value() {
-        let pairs = [("event_name", "push"), ("event_name", "workflow_dispatch"), ("ref", "refs/heads/main")];
+        let pairs = [
+            ("event_name", "push"),
+            ("event_name", "workflow_dispatch"),
+            ("ref", "refs/heads/main"),
+        ];
         let rule = accepted(&pairs.map(|(claim, value)| (claim.to_owned(), value.to_owned())));
-        assert_eq!(rule["event_name"], Accepted::Any(vec!["push".into(), "workflow_dispatch".into()]));
+        assert_eq!(
+            rule["event_name"],
+            Accepted::Any(vec!["push".into(), "workflow_dispatch".into()])
+        );
         assert_eq!(rule["ref"], Accepted::One("refs/heads/main".into()));
     }
 }

@@ -69,14 +69,33 @@ impl Environment {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<environments::Environment>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<environments::Environment>(
+                    app,
+                    args.limit,
+                    &COLUMNS,
+                    |after, left| args.query(after, left),
+                )
+                .await
             }
-            Self::Show(args) => registry::show::<environments::Environment>(app, &args.target).await,
-            Self::Create(args) => registry::create::<environments::Environment>(app, "environment", &args.request()?).await,
+            Self::Show(args) => {
+                registry::show::<environments::Environment>(app, &args.target).await
+            }
+            Self::Create(args) => {
+                registry::create::<environments::Environment>(app, "environment", &args.request()?)
+                    .await
+            }
             Self::Update(args) => {
-                registry::update::<environments::Environment>(app, "environment", &args.target, &args.request()?).await
+                registry::update::<environments::Environment>(
+                    app,
+                    "environment",
+                    &args.target,
+                    &args.request()?,
+                )
+                .await
             }
-            Self::Delete(args) => registry::delete::<environments::Environment>(app, "environment", &args).await,
+            Self::Delete(args) => {
+                registry::delete::<environments::Environment>(app, "environment", &args).await
+            }
         }
     }
 }
@@ -93,6 +112,9 @@ impl Create {
 
 impl Update {
     fn request(&self) -> Result<UpdateEnvironment, Failure> {
-        Ok(UpdateEnvironment { protected: self.protected, description: self.description.clone() })
+        Ok(UpdateEnvironment {
+            protected: self.protected,
+            description: self.description.clone(),
+        })
     }
 }

@@ -9,13 +9,17 @@ use crate::{app::App, failure::Failure, input::confirm, view};
 #[derive(Debug, Subcommand)]
 pub enum Evidence {
     /// Show a record with its place in the log
-    #[command(after_help = "Example:\n  countersign evidence show 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 -o json")]
+    #[command(
+        after_help = "Example:\n  countersign evidence show 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 -o json"
+    )]
     Show {
         /// Its id
         id: String,
     },
     /// Erase the personal values of a record; every proof still verifies
-    #[command(after_help = "Example:\n  countersign evidence erase 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 \\\n    --reason 'asked for by the person'")]
+    #[command(
+        after_help = "Example:\n  countersign evidence erase 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 \\\n    --reason 'asked for by the person'"
+    )]
     Erase(EraseArgs),
 }
 
@@ -45,16 +49,33 @@ impl Evidence {
                     let mut json = json.clone();
                     // For people the record itself is enough; JSON has what it takes to check it.
                     if let Some(fields) = json.as_object_mut() {
-                        fields.retain(|key, _| !matches!(key.as_str(), "body" | "salt" | "disclosed" | "record" | "log"));
+                        fields.retain(|key, _| {
+                            !matches!(
+                                key.as_str(),
+                                "body" | "salt" | "disclosed" | "record" | "log"
+                            )
+                        });
                     }
                     view::details(&json)
                 })
             }
             Self::Erase(args) => {
-                confirm(&format!("erase the personal values of {}? nothing brings them back", args.id), args.yes)?;
-                let erase = Erase { reason: args.reason, digests: args.digests };
+                confirm(
+                    &format!(
+                        "erase the personal values of {}? nothing brings them back",
+                        args.id
+                    ),
+                    args.yes,
+                )?;
+                let erase = Erase {
+                    reason: args.reason,
+                    digests: args.digests,
+                };
                 let erased = client.erase_evidence(&args.id, &erase).await?;
-                app.out.talk(&format!("{} values erased; the record and its proofs stay", erased.fields));
+                app.out.talk(&format!(
+                    "{} values erased; the record and its proofs stay",
+                    erased.fields
+                ));
                 app.out.data(&erased, view::details)
             }
         }

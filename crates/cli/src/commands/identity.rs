@@ -35,13 +35,19 @@ pub enum Identity {
     #[command(after_help = "Example:\n  countersign identity show triage")]
     Show(Target),
     /// Make one, and what it needs that is missing
-    #[command(after_help = "Example:\n  countersign identity create triage --audience https://api.example.com")]
+    #[command(
+        after_help = "Example:\n  countersign identity create triage --audience https://api.example.com"
+    )]
     Create(Box<Create>),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign identity update triage --allow case.read,case.comment.write")]
+    #[command(
+        after_help = "Example:\n  countersign identity update triage --allow case.read,case.comment.write"
+    )]
     Update(Box<Update>),
     /// Switch one off: its tokens die at once
-    #[command(after_help = "Example:\n  countersign identity disable triage --reason 'it posts secrets'")]
+    #[command(
+        after_help = "Example:\n  countersign identity disable triage --reason 'it posts secrets'"
+    )]
     Disable(Lifecycle),
     /// Switch one on again
     #[command(after_help = "Example:\n  countersign identity enable triage")]
@@ -59,7 +65,9 @@ pub enum Identity {
     #[command(after_help = "Example:\n  countersign identity accept triage")]
     Accept(Target),
     /// Lower or restore the risk of one, after a look at it
-    #[command(after_help = "Example:\n  countersign identity review triage --tier medium --reason 'reads only'")]
+    #[command(
+        after_help = "Example:\n  countersign identity review triage --tier medium --reason 'reads only'"
+    )]
     Review(ReviewArgs),
 }
 
@@ -160,33 +168,76 @@ impl Identity {
             Self::Show(args) => registry::show::<identities::Identity>(app, &args.target).await,
             Self::Create(args) => args.run(app).await,
             Self::Update(args) => {
-                registry::update::<identities::Identity>(app, "identity", &args.target, &args.request()).await
+                registry::update::<identities::Identity>(
+                    app,
+                    "identity",
+                    &args.target,
+                    &args.request(),
+                )
+                .await
             }
             Self::Disable(args) => {
-                confirm(&format!("disable `{}`? its tokens die at once", args.target), args.yes)?;
-                let changed = app.client()?.disable_identity(&args.target, &args.why()).await?;
-                app.changed(&changed, "identity disabled: it gets no tokens, and those it has are dead")
+                confirm(
+                    &format!("disable `{}`? its tokens die at once", args.target),
+                    args.yes,
+                )?;
+                let changed = app
+                    .client()?
+                    .disable_identity(&args.target, &args.why())
+                    .await?;
+                app.changed(
+                    &changed,
+                    "identity disabled: it gets no tokens, and those it has are dead",
+                )
             }
             Self::Enable(args) => {
-                let changed = app.client()?.enable_identity(&args.target, &args.why()).await?;
+                let changed = app
+                    .client()?
+                    .enable_identity(&args.target, &args.why())
+                    .await?;
                 app.changed(&changed, "identity enabled; tokens from before stay dead")
             }
-            Self::Delete(args) => registry::delete::<identities::Identity>(app, "identity", &args).await,
+            Self::Delete(args) => {
+                registry::delete::<identities::Identity>(app, "identity", &args).await
+            }
             Self::Transfer(args) => {
-                let transfer = Transfer { project: args.project, reason: args.reason };
-                app.changed(&app.client()?.transfer_identity(&args.target, &transfer).await?, "identity transferred")
+                let transfer = Transfer {
+                    project: args.project,
+                    reason: args.reason,
+                };
+                app.changed(
+                    &app.client()?
+                        .transfer_identity(&args.target, &transfer)
+                        .await?,
+                    "identity transferred",
+                )
             }
             Self::Rename(args) => {
-                let rename = Rename { name: args.name, reason: args.reason };
-                app.changed(&app.client()?.rename_identity(&args.target, &rename).await?, "identity renamed")
+                let rename = Rename {
+                    name: args.name,
+                    reason: args.reason,
+                };
+                app.changed(
+                    &app.client()?.rename_identity(&args.target, &rename).await?,
+                    "identity renamed",
+                )
             }
             Self::Accept(args) => {
-                let changed = app.client()?.accept_sponsorship(&args.target, &Why::default()).await?;
+                let changed = app
+                    .client()?
+                    .accept_sponsorship(&args.target, &Why::default())
+                    .await?;
                 app.changed(&changed, "sponsorship accepted: you answer for it now")
             }
             Self::Review(args) => {
-                let review = ReviewInput { tier: args.tier, reason: args.reason };
-                app.changed(&app.client()?.review_identity(&args.target, &review).await?, "identity reviewed")
+                let review = ReviewInput {
+                    tier: args.tier,
+                    reason: args.reason,
+                };
+                app.changed(
+                    &app.client()?.review_identity(&args.target, &review).await?,
+                    "identity reviewed",
+                )
             }
         }
     }
@@ -194,7 +245,11 @@ impl Identity {
 
 impl List {
     async fn run(self, app: &App) -> Result<(), Failure> {
-        let columns: &[Column] = if self.incomplete { &INCOMPLETE } else { &COLUMNS };
+        let columns: &[Column] = if self.incomplete {
+            &INCOMPLETE
+        } else {
+            &COLUMNS
+        };
         registry::list::<identities::Identity>(app, self.page.limit, columns, |after, left| {
             let page = self.page.query(after, left);
             ListIdentities {
@@ -213,6 +268,8 @@ impl List {
 
 impl Lifecycle {
     fn why(&self) -> Why {
-        Why { reason: self.reason.clone() }
+        Why {
+            reason: self.reason.clone(),
+        }
     }
 }

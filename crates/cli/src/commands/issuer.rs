@@ -25,13 +25,19 @@ pub enum Issuer {
     #[command(after_help = "Example:\n  countersign issuer show https://kubernetes.default.svc")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign issuer create https://token.actions.githubusercontent.com --profile github")]
+    #[command(
+        after_help = "Example:\n  countersign issuer create https://token.actions.githubusercontent.com --profile github"
+    )]
     Create(Create),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign issuer update https://kubernetes.default.svc --jwks keys.json")]
+    #[command(
+        after_help = "Example:\n  countersign issuer update https://kubernetes.default.svc --jwks keys.json"
+    )]
     Update(Update),
     /// Delete one; its names stay taken
-    #[command(after_help = "Example:\n  countersign issuer delete https://kubernetes.default.svc --dry-run")]
+    #[command(
+        after_help = "Example:\n  countersign issuer delete https://kubernetes.default.svc --dry-run"
+    )]
     Delete(DeleteArgs),
 }
 
@@ -83,12 +89,18 @@ impl Issuer {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<issuers::Issuer>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<issuers::Issuer>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<issuers::Issuer>(app, &args.target).await,
-            Self::Create(args) => registry::create::<issuers::Issuer>(app, "issuer", &args.request()?).await,
+            Self::Create(args) => {
+                registry::create::<issuers::Issuer>(app, "issuer", &args.request()?).await
+            }
             Self::Update(args) => {
-                registry::update::<issuers::Issuer>(app, "issuer", &args.target, &args.request()?).await
+                registry::update::<issuers::Issuer>(app, "issuer", &args.target, &args.request()?)
+                    .await
             }
             Self::Delete(args) => registry::delete::<issuers::Issuer>(app, "issuer", &args).await,
         }
@@ -111,7 +123,11 @@ impl Create {
 impl Update {
     fn request(&self) -> Result<UpdateIssuer, Failure> {
         let ca_bundle = self.ca_bundle.as_deref().map(files::read).transpose()?;
-        Ok(UpdateIssuer { keys: self.keys.keys()?, audience: self.audience.clone().map(Some), ca_bundle: ca_bundle.map(Some) })
+        Ok(UpdateIssuer {
+            keys: self.keys.keys()?,
+            audience: self.audience.clone().map(Some),
+            ca_bundle: ca_bundle.map(Some),
+        })
     }
 }
 

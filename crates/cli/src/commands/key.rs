@@ -63,13 +63,33 @@ impl Key {
         let keys = match self {
             Self::List => app.client()?.keys(&()).await?,
             Self::Rotate(args) => {
-                let keys = app.client()?.rotate_keys(&RotateKeys { alg: args.alg, reason: args.reason }).await?;
+                let keys = app
+                    .client()?
+                    .rotate_keys(&RotateKeys {
+                        alg: args.alg,
+                        reason: args.reason,
+                    })
+                    .await?;
                 app.out.talk("new keys sign from now on");
                 keys
             }
             Self::Kill(args) => {
-                confirm(&format!("end key `{}`? every token that it signed is dead at once", args.kid), args.yes)?;
-                let keys = app.client()?.kill_key(&args.kid, &KillKey { reason: args.reason }).await?;
+                confirm(
+                    &format!(
+                        "end key `{}`? every token that it signed is dead at once",
+                        args.kid
+                    ),
+                    args.yes,
+                )?;
+                let keys = app
+                    .client()?
+                    .kill_key(
+                        &args.kid,
+                        &KillKey {
+                            reason: args.reason,
+                        },
+                    )
+                    .await?;
                 app.out.talk(&format!("key `{}` is ended", args.kid));
                 keys
             }
@@ -79,5 +99,6 @@ impl Key {
 }
 
 fn show(app: &App, keys: &KeyList) -> Result<(), Failure> {
-    app.out.data(&keys.items, |json| view::table(&COLUMNS, json))
+    app.out
+        .data(&keys.items, |json| view::table(&COLUMNS, json))
 }

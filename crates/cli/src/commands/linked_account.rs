@@ -1,8 +1,8 @@
 //! `linked-account`: linked accounts.
 
 use clap::{Args, Subcommand};
-use countersign_api::users::{self, CreateLinkedAccount};
 use countersign_api::NameOrId;
+use countersign_api::users::{self, CreateLinkedAccount};
 
 use crate::{
     app::App,
@@ -21,7 +21,9 @@ pub enum LinkedAccount {
     #[command(after_help = "Example:\n  countersign linked-account show ID")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign linked-account create --user dana@example.com \\\n    --issuer https://token.actions.githubusercontent.com --subject 583231")]
+    #[command(
+        after_help = "Example:\n  countersign linked-account create --user dana@example.com \\\n    --issuer https://token.actions.githubusercontent.com --subject 583231"
+    )]
     Create(Create),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign linked-account delete ID --dry-run")]
@@ -53,11 +55,19 @@ impl LinkedAccount {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<users::LinkedAccount>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<users::LinkedAccount>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<users::LinkedAccount>(app, &args.target).await,
-            Self::Create(args) => registry::create::<users::LinkedAccount>(app, "linked account", &args.request()?).await,
-            Self::Delete(args) => registry::delete::<users::LinkedAccount>(app, "linked account", &args).await,
+            Self::Create(args) => {
+                registry::create::<users::LinkedAccount>(app, "linked account", &args.request()?)
+                    .await
+            }
+            Self::Delete(args) => {
+                registry::delete::<users::LinkedAccount>(app, "linked account", &args).await
+            }
         }
     }
 }

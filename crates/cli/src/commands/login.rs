@@ -18,7 +18,9 @@ use crate::{
 
 /// Sign in with a one-time code, and pin the key of the server's log
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  countersign login --server http://127.0.0.1:8400 \\\n    --code \"$(countersign admin enrol dana@example.com --data ./data)\"")]
+#[command(
+    after_help = "Example:\n  countersign login --server http://127.0.0.1:8400 \\\n    --code \"$(countersign admin enrol dana@example.com --data ./data)\""
+)]
 pub struct Login {
     /// The one-time code, or `-` to read it from stdin
     #[arg(long)]
@@ -35,14 +37,27 @@ pub struct Logout {}
 
 impl Login {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
-        let code = if self.code == "-" { files::read("-".as_ref())? } else { self.code.clone() };
+        let code = if self.code == "-" {
+            files::read("-".as_ref())?
+        } else {
+            self.code.clone()
+        };
         let base = app.base();
         if base.starts_with("http://") && !is_loopback(&base) {
-            app.out.warn(&format!("{base} is not encrypted: whoever listens can use the sign-in"));
+            app.out.warn(&format!(
+                "{base} is not encrypted: whoever listens can use the sign-in"
+            ));
         }
         let client = app.anonymous()?;
-        let session = client.create_session(&CreateSession { code: code.trim().to_owned() }).await?;
-        let pinned = app.home().server(&base).and_then(|server| server.log_key.clone());
+        let session = client
+            .create_session(&CreateSession {
+                code: code.trim().to_owned(),
+            })
+            .await?;
+        let pinned = app
+            .home()
+            .server(&base)
+            .and_then(|server| server.log_key.clone());
         let log_key = self.pin(&base, pinned, session.log_key.clone())?;
         let server = Server {
             token: Some(session.token.clone()),
@@ -64,7 +79,12 @@ impl Login {
     }
 
     /// The key to keep: the first one, for ever, unless a person says otherwise.
-    fn pin(&self, base: &str, pinned: Option<LogKey>, came: Option<LogKey>) -> Result<Option<LogKey>, Failure> {
+    fn pin(
+        &self,
+        base: &str,
+        pinned: Option<LogKey>,
+        came: Option<LogKey>,
+    ) -> Result<Option<LogKey>, Failure> {
         match (pinned, came) {
             (Some(pinned), Some(came)) if pinned != came && !self.accept_new_log_key => {
                 let what = format!(
@@ -92,17 +112,21 @@ fn welcome(session: &CreatedSession, base: &str) -> String {
 
 fn is_loopback(base: &str) -> bool {
     let host = base.parse::<url::Url>().ok();
-    host.and_then(|url| url.host().map(|host| host.to_owned())).is_some_and(|host| match host {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-    })
+    host.and_then(|url| url.host().map(|host| host.to_owned()))
+        .is_some_and(|host| match host {
+            url::Host::Domain(name) => name == "localhost",
+            url::Host::Ipv4(address) => address.is_loopback(),
+            url::Host::Ipv6(address) => address.is_loopback(),
+        })
 }
 
 impl Logout {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let base = app.base();
-        let token = app.home().server(&base).and_then(|server| server.token.clone());
+        let token = app
+            .home()
+            .server(&base)
+            .and_then(|server| server.token.clone());
         let Some(token) = token else {
             app.out.talk(&format!("not signed in to {base}"));
             return Ok(());
@@ -111,8 +135,12 @@ impl Logout {
         app.home().forget_token(&base)?;
         match Client::new(&base, Some(token))?.delete_session().await {
             Ok(()) => app.out.talk(&format!("signed out of {base}")),
-            Err(error) if error.status() == Some(401) => app.out.talk(&format!("signed out of {base}; the sign-in had ended")),
-            Err(error) => app.out.warn(&format!("signed out here, but {base} could not be told: {error}")),
+            Err(error) if error.status() == Some(401) => app
+                .out
+                .talk(&format!("signed out of {base}; the sign-in had ended")),
+            Err(error) => app.out.warn(&format!(
+                "signed out here, but {base} could not be told: {error}"
+            )),
         }
         Ok(())
     }
@@ -123,21 +151,34 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Option<LogKey> {
-        Some(LogKey { origin: "id.example/log".into(), verifier_key: name.into() })
+        Some(LogKey {
+            origin: "id.example/log".into(),
+            verifier_key: name.into(),
+        })
     }
 
     #[test]
     fn another_log_key_is_refused_until_a_person_accepts_it() {
-        let login = |accept_new_log_key| Login { code: String::new(), accept_new_log_key };
+        let login = |accept_new_log_key| Login {
+            code: String::new(),
+            accept_new_log_key,
+        };
         assert_eq!(login(false).pin("s", None, key("a")).unwrap(), key("a"));
         assert_eq!(login(false).pin("s", key("a"), None).unwrap(), key("a"));
-        assert_eq!(login(false).pin("s", key("a"), key("b")).unwrap_err().exit, Exit::Tampered);
+        assert_eq!(
+            login(false).pin("s", key("a"), key("b")).unwrap_err().exit,
+            Exit::Tampered
+        );
         assert_eq!(login(true).pin("s", key("a"), key("b")).unwrap(), key("b"));
     }
 
     #[test]
     fn loopback_is_known_by_its_address() {
-        for base in ["http://127.0.0.1:8400", "http://[::1]:8400", "http://localhost"] {
+        for base in [
+            "http://127.0.0.1:8400",
+            "http://[::1]:8400",
+            "http://localhost",
+        ] {
             assert!(is_loopback(base), "{base}");
         }
         assert!(!is_loopback("http://127.0.0.1.example.com"));

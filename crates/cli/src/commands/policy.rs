@@ -24,10 +24,14 @@ pub enum Policy {
     #[command(after_help = "Example:\n  countersign policy show no-friday-deploys")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign policy create no-friday-deploys -f no-friday.cedar")]
+    #[command(
+        after_help = "Example:\n  countersign policy create no-friday-deploys -f no-friday.cedar"
+    )]
     Create(Create),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign policy update no-friday-deploys -f no-friday.cedar")]
+    #[command(
+        after_help = "Example:\n  countersign policy update no-friday-deploys -f no-friday.cedar"
+    )]
     Update(Update),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign policy delete no-friday-deploys --dry-run")]
@@ -72,12 +76,18 @@ impl Policy {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<policies::Policy>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<policies::Policy>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<policies::Policy>(app, &args.target).await,
-            Self::Create(args) => registry::create::<policies::Policy>(app, "policy", &args.request()?).await,
+            Self::Create(args) => {
+                registry::create::<policies::Policy>(app, "policy", &args.request()?).await
+            }
             Self::Update(args) => {
-                registry::update::<policies::Policy>(app, "policy", &args.target, &args.request()?).await
+                registry::update::<policies::Policy>(app, "policy", &args.target, &args.request()?)
+                    .await
             }
             Self::Delete(args) => registry::delete::<policies::Policy>(app, "policy", &args).await,
         }
@@ -97,6 +107,9 @@ impl Create {
 impl Update {
     fn request(&self) -> Result<UpdatePolicy, Failure> {
         let cedar = self.file.as_deref().map(files::read).transpose()?;
-        Ok(UpdatePolicy { cedar, description: self.description.clone() })
+        Ok(UpdatePolicy {
+            cedar,
+            description: self.description.clone(),
+        })
     }
 }

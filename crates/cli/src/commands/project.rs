@@ -22,10 +22,14 @@ pub enum Project {
     #[command(after_help = "Example:\n  countersign project show support")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign project create support --member lee@example.com=editor")]
+    #[command(
+        after_help = "Example:\n  countersign project create support --member lee@example.com=editor"
+    )]
     Create(Create),
     /// Edit one
-    #[command(after_help = "Example:\n  countersign project update support --description 'Support tools'")]
+    #[command(
+        after_help = "Example:\n  countersign project update support --description 'Support tools'"
+    )]
     Update(Update),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign project delete support --dry-run")]
@@ -64,7 +68,12 @@ pub struct Update {
     #[arg(long = "member", value_name = "USER=ROLE", value_parser = member)]
     members: Option<Vec<MemberInput>>,
     /// An action that its members may give, all of them; once for each
-    #[arg(long = "allow", value_name = "ACTION", value_delimiter = ',', conflicts_with = "allow_all")]
+    #[arg(
+        long = "allow",
+        value_name = "ACTION",
+        value_delimiter = ',',
+        conflicts_with = "allow_all"
+    )]
     allowed_actions: Option<Vec<ActionName>>,
     /// Its members may give the whole catalogue
     #[arg(long)]
@@ -82,21 +91,35 @@ impl Project {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<projects::Project>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<projects::Project>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<projects::Project>(app, &args.target).await,
-            Self::Create(args) => registry::create::<projects::Project>(app, "project", &args.request()?).await,
-            Self::Update(args) => {
-                registry::update::<projects::Project>(app, "project", &args.target, &args.request()?).await
+            Self::Create(args) => {
+                registry::create::<projects::Project>(app, "project", &args.request()?).await
             }
-            Self::Delete(args) => registry::delete::<projects::Project>(app, "project", &args).await,
+            Self::Update(args) => {
+                registry::update::<projects::Project>(
+                    app,
+                    "project",
+                    &args.target,
+                    &args.request()?,
+                )
+                .await
+            }
+            Self::Delete(args) => {
+                registry::delete::<projects::Project>(app, "project", &args).await
+            }
         }
     }
 }
 
 impl Create {
     fn request(&self) -> Result<CreateProject, Failure> {
-        let ceiling = (!self.allowed_actions.is_empty()).then(|| self.allowed_actions.iter().cloned().collect());
+        let ceiling = (!self.allowed_actions.is_empty())
+            .then(|| self.allowed_actions.iter().cloned().collect());
         Ok(CreateProject {
             name: self.name.clone(),
             description: self.description.clone(),
@@ -108,7 +131,10 @@ impl Create {
 
 impl Update {
     fn request(&self) -> Result<UpdateProject, Failure> {
-        let ceiling = self.allowed_actions.clone().map(|actions| Some(actions.into_iter().collect()));
+        let ceiling = self
+            .allowed_actions
+            .clone()
+            .map(|actions| Some(actions.into_iter().collect()));
         Ok(UpdateProject {
             name: self.name.clone(),
             description: self.description.clone(),
@@ -120,7 +146,10 @@ impl Update {
 
 fn member(text: &str) -> Result<MemberInput, String> {
     let (user, role) = pair(text)?;
-    Ok(MemberInput { user: user.into(), role: word(&role)? })
+    Ok(MemberInput {
+        user: user.into(),
+        role: word(&role)?,
+    })
 }
 
 #[cfg(test)]
@@ -129,8 +158,15 @@ mod tests {
 
     #[test]
     fn a_member_is_a_user_and_a_role() {
-        assert_eq!(member("lee@example.com=owner").unwrap().user.as_str(), "lee@example.com");
-        assert!(member("lee@example.com=boss").unwrap_err().contains("`viewer`"));
+        assert_eq!(
+            member("lee@example.com=owner").unwrap().user.as_str(),
+            "lee@example.com"
+        );
+        assert!(
+            member("lee@example.com=boss")
+                .unwrap_err()
+                .contains("`viewer`")
+        );
         assert!(member("lee@example.com").unwrap_err().contains("KEY=VALUE"));
     }
 }

@@ -16,8 +16,10 @@ use crate::{
 ///
 /// It holds on every server within a second, and nothing brings it back.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  countersign revoke identity release-promoter-prod --preview\n  \
-    countersign revoke token 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 --reason leaked")]
+#[command(
+    after_help = "Examples:\n  countersign revoke identity release-promoter-prod --preview\n  \
+    countersign revoke token 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21 --reason leaked"
+)]
 pub struct Revoke {
     /// The grain: token, run, chain, credential, identity, project, trust_rule, issuer, tenant
     #[arg(value_parser = word::<Grain>)]
@@ -35,16 +37,37 @@ pub struct Revoke {
     yes: bool,
 }
 
-const DYING: [Column; 3] = [Column("WHAT", "/what"), Column("NAME", "/name"), Column("ID", "/id")];
+const DYING: [Column; 3] = [
+    Column("WHAT", "/what"),
+    Column("NAME", "/name"),
+    Column("ID", "/id"),
+];
 
 impl Revoke {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let client = app.client()?;
-        let request = Request { grain: self.grain, target: self.target.clone(), reason: self.reason.clone(), preview: true };
+        let request = Request {
+            grain: self.grain,
+            target: self.target.clone(),
+            reason: self.reason.clone(),
+            preview: true,
+        };
         if !self.preview {
-            confirm(&format!("revoke {} `{}`? nothing brings it back", self.grain.as_str(), self.target), self.yes)?;
+            confirm(
+                &format!(
+                    "revoke {} `{}`? nothing brings it back",
+                    self.grain.as_str(),
+                    self.target
+                ),
+                self.yes,
+            )?;
         }
-        let revocation = client.revoke(&Request { preview: self.preview, ..request }).await?;
+        let revocation = client
+            .revoke(&Request {
+                preview: self.preview,
+                ..request
+            })
+            .await?;
         app.out.data(&revocation, |json| shown(&revocation, json))
     }
 }
@@ -79,7 +102,13 @@ mod tests {
             "dies": [{"what": "identity", "id": "2", "name": "triage"}],
         });
         let text = shown(&serde_json::from_value(json.clone()).unwrap(), &json);
-        assert!(text.starts_with("revoking project `support` would end:\nWHAT"), "{text}");
-        assert!(text.contains("triage") && text.ends_with("still be alive: 3"), "{text}");
+        assert!(
+            text.starts_with("revoking project `support` would end:\nWHAT"),
+            "{text}"
+        );
+        assert!(
+            text.contains("triage") && text.ends_with("still be alive: 3"),
+            "{text}"
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! `team`: teams.
 
 use clap::{Args, Subcommand};
-use countersign_api::teams::{self, CreateTeam, UpdateTeam};
 use countersign_api::NameOrId;
+use countersign_api::teams::{self, CreateTeam, UpdateTeam};
 use countersign_model::name::TeamName;
 
 use crate::{
@@ -22,7 +22,9 @@ pub enum Team {
     #[command(after_help = "Example:\n  countersign team show platform")]
     Show(Target),
     /// Make one
-    #[command(after_help = "Example:\n  countersign team create platform --member dana@example.com --member lee@example.com")]
+    #[command(
+        after_help = "Example:\n  countersign team create platform --member dana@example.com --member lee@example.com"
+    )]
     Create(Create),
     /// Edit one
     #[command(after_help = "Example:\n  countersign team update platform --member lee@example.com")]
@@ -66,10 +68,15 @@ impl Team {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<teams::Team>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<teams::Team>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<teams::Team>(app, &args.target).await,
-            Self::Create(args) => registry::create::<teams::Team>(app, "team", &args.request()?).await,
+            Self::Create(args) => {
+                registry::create::<teams::Team>(app, "team", &args.request()?).await
+            }
             Self::Update(args) => {
                 registry::update::<teams::Team>(app, "team", &args.target, &args.request()?).await
             }
@@ -80,12 +87,18 @@ impl Team {
 
 impl Create {
     fn request(&self) -> Result<CreateTeam, Failure> {
-        Ok(CreateTeam { name: self.name.clone(), members: self.members.clone() })
+        Ok(CreateTeam {
+            name: self.name.clone(),
+            members: self.members.clone(),
+        })
     }
 }
 
 impl Update {
     fn request(&self) -> Result<UpdateTeam, Failure> {
-        Ok(UpdateTeam { name: self.name.clone(), members: self.members.clone() })
+        Ok(UpdateTeam {
+            name: self.name.clone(),
+            members: self.members.clone(),
+        })
     }
 }

@@ -35,10 +35,17 @@ impl Tenant {
             Self::Update(args) => {
                 let update = UpdateTenant {
                     refuse_unknown_actions: args.refuse_unknown_actions,
-                    orphan_grace_seconds: args.orphan_grace_days.map(|days| i64::from(days) * 86_400),
+                    orphan_grace_seconds: args
+                        .orphan_grace_days
+                        .map(|days| i64::from(days) * 86_400),
                 };
                 let before = client.tenant(&()).await?;
-                app.changed(&client.update_tenant(&update, Some(&before.meta.etag())).await?, "tenant updated")
+                app.changed(
+                    &client
+                        .update_tenant(&update, Some(&before.meta.etag()))
+                        .await?,
+                    "tenant updated",
+                )
             }
         }
     }

@@ -19,8 +19,10 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum Trust {
     /// Explain a run's token claim by claim; nothing is issued and nothing is used up
-    #[command(after_help = "Examples:\n  countersign trust test token.jwt --identity release-promoter-prod\n  \
-        countersign trust test --attempt 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21")]
+    #[command(
+        after_help = "Examples:\n  countersign trust test token.jwt --identity release-promoter-prod\n  \
+        countersign trust test --attempt 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
+    )]
     Test(Test),
 }
 
@@ -28,7 +30,11 @@ pub enum Trust {
 #[derive(Debug, Args)]
 pub struct Test {
     /// The file with the token, or `-` for stdin
-    #[arg(value_name = "FILE", required_unless_present = "attempt", conflicts_with = "attempt")]
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "attempt",
+        conflicts_with = "attempt"
+    )]
     token: Option<String>,
     /// The identity that the run wants to be
     #[arg(long, required_unless_present = "attempt")]
@@ -42,35 +48,63 @@ impl Trust {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let Self::Test(args) = self;
         let token = args.token.as_deref().map(token_text::read).transpose()?;
-        let test = TrustTest { identity: args.identity, token, attempt: args.attempt };
+        let test = TrustTest {
+            identity: args.identity,
+            token,
+            attempt: args.attempt,
+        };
         let verdict = app.client()?.trust_test(&test).await?;
         app.out.data(&verdict, |_| explained(&verdict, app.out))?;
         if verdict.accepted {
             return Ok(());
         }
         let what = format!("the run is not `{}`", verdict.identity.name);
-        Err(Failure::new(Exit::Failed, what).next("mend the rule, or the pipeline, where it says no above"))
+        Err(Failure::new(Exit::Failed, what)
+            .next("mend the rule, or the pipeline, where it says no above"))
     }
 }
 
 fn explained(verdict: &TrustVerdict, out: Out) -> String {
     let mut lines = Vec::new();
-    let mark = |good: bool| if good { out.tint("yes", Tone::Added) } else { out.tint("no ", Tone::Removed) };
+    let mark = |good: bool| {
+        if good {
+            out.tint("yes", Tone::Added)
+        } else {
+            out.tint("no ", Tone::Removed)
+        }
+    };
     for check in &verdict.checks {
-        lines.push(format!("{}  {}: {}", mark(check.passed), plain(&check.what), plain(&check.detail)));
+        lines.push(format!(
+            "{}  {}: {}",
+            mark(check.passed),
+            plain(&check.what),
+            plain(&check.detail)
+        ));
     }
     for rule in &verdict.rules {
         lines.push(String::new());
-        lines.push(format!("{}  rule {} on {}", mark(rule.matched), rule.credential.name, plain(&rule.issuer)));
+        lines.push(format!(
+            "{}  rule {} on {}",
+            mark(rule.matched),
+            rule.credential.name,
+            plain(&rule.issuer)
+        ));
         lines.extend(claims(rule).lines().map(|line| format!("     {line}")));
         if rule.matched {
             lines.push(format!("     may yield: {}", list(&rule.environments)));
         }
         lines.push(format!("     also matches: {}", plain(&rule.also_matches)));
-        lines.extend(rule.findings.iter().map(|finding| format!("     {} {}", out.tint("!", Tone::Changed), plain(finding))));
+        lines.extend(
+            rule.findings
+                .iter()
+                .map(|finding| format!("     {} {}", out.tint("!", Tone::Changed), plain(finding))),
+        );
     }
     if verdict.rules.is_empty() {
-        lines.push(format!("`{}` has no trust rule for this issuer", verdict.identity.name));
+        lines.push(format!(
+            "`{}` has no trust rule for this issuer",
+            verdict.identity.name
+        ));
     }
     lines.join("\n")
 }
@@ -81,17 +115,27 @@ fn claims(rule: &RuleVerdict) -> String {
             if check.matched { "yes" } else { "no" }.to_owned(),
             plain(&check.claim),
             plain(&check.expected.join(" or ")),
-            check.got.as_deref().map_or_else(|| "(not there)".to_owned(), plain),
+            check
+                .got
+                .as_deref()
+                .map_or_else(|| "(not there)".to_owned(), plain),
         ]
     };
-    view::rows_table(&["", "CLAIM", "EXPECTED", "CAME"], rule.claims.iter().map(row).collect())
+    view::rows_table(
+        &["", "CLAIM", "EXPECTED", "CAME"],
+        rule.claims.iter().map(row).collect(),
+    )
 }
 
 fn list<T: ToString>(values: &[T]) -> String {
     if values.is_empty() {
         return "-".to_owned();
     }
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -117,9 +161,18 @@ mod tests {
             }],
         }))
         .unwrap();
-        let text = explained(&verdict, Out::new(Format::Json));
-        assert!(text.contains("yes  signature: signed by key `k1`"), "{text}");
-        assert!(text.contains("refs/heads/main") && text.contains("(not there)"), "{text}");
-        assert!(text.contains("also matches: any run of repository 456789 on main"), "{text}");
+        let text = explained(&verdict, Out::plain(Format::Json));
+        assert!(
+            text.contains("yes  signature: signed by key `k1`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("refs/heads/main") && text.contains("(not there)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("also matches: any run of repository 456789 on main"),
+            "{text}"
+        );
     }
 }

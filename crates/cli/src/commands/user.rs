@@ -80,10 +80,15 @@ impl User {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => {
-                registry::list::<users::User>(app, args.limit, &COLUMNS, |after, left| args.query(after, left)).await
+                registry::list::<users::User>(app, args.limit, &COLUMNS, |after, left| {
+                    args.query(after, left)
+                })
+                .await
             }
             Self::Show(args) => registry::show::<users::User>(app, &args.target).await,
-            Self::Create(args) => registry::create::<users::User>(app, "user", &args.request()?).await,
+            Self::Create(args) => {
+                registry::create::<users::User>(app, "user", &args.request()?).await
+            }
             Self::Update(args) => {
                 registry::update::<users::User>(app, "user", &args.target, &args.request()?).await
             }
@@ -105,6 +110,10 @@ impl Create {
 
 impl Update {
     fn request(&self) -> Result<UpdateUser, Failure> {
-        Ok(UpdateUser { email: self.email.clone(), display_name: self.display_name.clone(), role: self.role })
+        Ok(UpdateUser {
+            email: self.email.clone(),
+            display_name: self.display_name.clone(),
+            role: self.role,
+        })
     }
 }

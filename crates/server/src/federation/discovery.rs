@@ -1,4 +1,4 @@
-//! From an issuer to its key set: OpenID Connect Discovery 1.0 §4, RFC 7517 §5.
+//! From an issuer to its key set: OIDC Discovery 1.0 §4, RFC 7517 §5.
 
 use countersign_crypto::jose::{
     KeyPurpose, KeySet, MAX_KEY_SET_BYTES,
@@ -13,7 +13,9 @@ use super::outbound::{FetchError, Outbound, TOTAL_TIMEOUT};
 /// Fetches the keys of an issuer, within the time of one document.
 pub(super) async fn fetch(outbound: &Outbound, issuer: &IssuerDoc) -> Result<KeySet, FetchError> {
     if issuer.profile == IssuerProfile::Kubernetes {
-        return Err(FetchError::Record("the keys of a cluster are pinned, never fetched"));
+        return Err(FetchError::Record(
+            "the keys of a cluster are pinned, never fetched",
+        ));
     }
     let fetching = async {
         let ca_bundle = issuer.ca_bundle.as_deref();
@@ -25,12 +27,16 @@ pub(super) async fn fetch(outbound: &Outbound, issuer: &IssuerDoc) -> Result<Key
         let url = parse(&address)?;
         let body = outbound.get(&url, ca_bundle, MAX_KEY_SET_BYTES).await?;
         // A set without keys is an answer too: all were withdrawn.
-        KeySet::parse(&body, KeyPurpose::Foreign)
-            .map_err(|error| FetchError::Keys { url: address, reason: error.to_string() })
+        KeySet::parse(&body, KeyPurpose::Foreign).map_err(|error| FetchError::Keys {
+            url: address,
+            reason: error.to_string(),
+        })
     };
     match tokio::time::timeout(TOTAL_TIMEOUT, fetching).await {
         Ok(result) => result,
-        Err(_) => Err(FetchError::Timeout { url: issuer.url.clone() }),
+        Err(_) => Err(FetchError::Timeout {
+            url: issuer.url.clone(),
+        }),
     }
 }
 
@@ -39,26 +45,42 @@ async fn discover(outbound: &Outbound, issuer: &IssuerDoc) -> Result<String, Fet
     // §4.1: a slash at the end goes before the path is appended.
     let base = issuer.url.strip_suffix('/').unwrap_or(&issuer.url);
     let address = format!("{base}/.well-known/openid-configuration");
-    let wrong = |reason: String| FetchError::Discovery { url: address.clone(), reason };
-    let body = outbound.get(&parse(&address)?, issuer.ca_bundle.as_deref(), LIMITS.bytes).await?;
-    let document =
-        strict_json::object(&body, &LIMITS).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |reason: String| FetchError::Discovery {
+        url: address.clone(),
+        reason,
+    };
+    let body = outbound
+        .get(&parse(&address)?, issuer.ca_bundle.as_deref(), LIMITS.bytes)
+        .await?;
+    let document = strict_json::object(&body, &LIMITS).map_err(|error| wrong(error.to_string()))?;
     // §4.3: byte for byte, or the document is somebody else's.
     match document.get("issuer").and_then(Value::as_str) {
         Some(named) if named == issuer.url => {}
         Some(named) => {
-            let named: String = named.chars().take(128).flat_map(char::escape_debug).collect();
+            let named: String = named
+                .chars()
+                .take(128)
+                .flat_map(char::escape_debug)
+                .collect();
             return Err(wrong(format!("it is of the issuer `{named}`")));
         }
         None => return Err(wrong("it names no `issuer`".to_owned())),
     }
     let keys = document.get("jwks_uri").and_then(Value::as_str);
-    keys.map(str::to_owned).ok_or_else(|| wrong("it names no `jwks_uri`".to_owned()))
+    keys.map(str::to_owned)
+        .ok_or_else(|| wrong("it names no `jwks_uri`".to_owned()))
 }
 
 fn parse(address: &str) -> Result<Url, FetchError> {
-    let refused = |reason| FetchError::Url { url: address.chars().take(128).collect(), reason };
+    let refused = |reason| FetchError::Url {
+        url: address.chars().take(128).collect(),
+        reason,
+    };
     Url::parse(address).map_err(|_| refused("it is not an absolute URL"))
 }
 
-const LIMITS: Limits = Limits { bytes: 256 * 1024, depth: 16, members: 1024 };
+const LIMITS: Limits = Limits {
+    bytes: 256 * 1024,
+    depth: 16,
+    members: 1024,
+};

@@ -7,13 +7,16 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use countersign_authority::federation::inline_keys;
 use countersign_crypto::{digest::sha256, jose::KeySet};
-use countersign_model::{Id, id, registry::{IssuerDoc, KeySource}};
-use tokio::{sync::Semaphore, time::Instant};
+use countersign_model::{
+    Id, id,
+    registry::{IssuerDoc, KeySource},
+};
+use tokio::sync::Semaphore;
 
 use super::{
     discovery,
@@ -28,11 +31,16 @@ pub struct KeyFetcher {
 
 struct Shared {
     outbound: Outbound,
+    stopwatch: Stopwatch,
     timing: Timing,
     issuers: Mutex<HashMap<Id<id::Issuer>, Arc<Entry>>>,
     /// How many fetches run at a time, over all issuers.
     connections: Semaphore,
 }
+
+/// Measures how long ago something was; it tells no time.
+#[derive(Clone)]
+pub struct Stopwatch(Arc<dyn Fn() -> Instant + Send + Sync>);
 
 /// How long keys are kept and how often they are asked for.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +99,33 @@ enum Verdict {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            fresh: Duration::from_secs(600),
-            stale: Duration::from_secs(3600),
+            fresh: Duration::from_mins(10),
+            stale: Duration::from_hours(1),
             refetch: Duration::from_secs(30),
             pause: Duration::from_secs(5),
         }
+    }
+}
+
+impl Stopwatch {
+    /// The machine's.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Arc::new(Instant::now))
+    }
+
+    /// A stopwatch of a test's own.
+    #[must_use]
+    pub fn from_fn(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    fn now(&self) -> Instant {
+        (self.0)()
+    }
+
+    fn since(&self, at: Instant) -> Duration {
+        self.now().saturating_duration_since(at)
     }
 }
 
@@ -103,8 +133,23 @@ impl KeyFetcher {
     /// A fetcher that knows no keys yet.
     #[must_use]
     pub fn new(outbound: Outbound, timing: Timing) -> Self {
+        Self::with_stopwatch(outbound, timing, Stopwatch::system())
+    }
+
+    /// The same under a stopwatch of one's own.
+    #[must_use]
+    pub fn with_stopwatch(outbound: Outbound, timing: Timing, stopwatch: Stopwatch) -> Self {
         let connections = Semaphore::new(MAX_CONNECTIONS);
-        Self { shared: Arc::new(Shared { outbound, timing, issuers: Mutex::default(), connections }) }
+        let issuers = Mutex::default();
+        Self {
+            shared: Arc::new(Shared {
+                outbound,
+                stopwatch,
+                timing,
+                issuers,
+                connections,
+            }),
+        }
     }
 
     /// The keys of an issuer. When the wanted one is not among them, the issuer may be asked again.
@@ -119,16 +164,19 @@ impl KeyFetcher {
     ) -> Result<Arc<KeySet>, FetchError> {
         let entry = self.entry(issuer_id, issuer);
         if let KeySource::Inline(_) = issuer.keys {
-            return entry.pinned(issuer);
+            return entry.pinned(issuer, self.shared.stopwatch.now());
         }
-        match entry.verdict(&self.shared.timing, wanted_kid) {
+        match self.shared.verdict(&entry, wanted_kid) {
             Verdict::Fail(error) => Err(error),
             Verdict::Use(keys) => Ok(keys),
             Verdict::UseAndRenew(keys) => {
                 self.renew_in_background(entry, issuer.clone());
                 Ok(keys)
             }
-            Verdict::Fetch => self.fetch(entry, issuer.clone(), wanted_kid.map(str::to_owned)).await,
+            Verdict::Fetch => {
+                self.fetch(entry, issuer.clone(), wanted_kid.map(str::to_owned))
+                    .await
+            }
         }
     }
 
@@ -139,9 +187,18 @@ impl KeyFetcher {
         let state = lock(&entry.state);
         let keys = state.keys.as_ref();
         Some(KeyStatus {
-            kids: keys.map(|(keys, _)| keys.keys().iter().map(|key| key.kid().to_owned()).collect()).unwrap_or_default(),
-            ignored: keys.map(|(keys, _)| keys.ignored().iter().map(|key| key.reason.clone()).collect()).unwrap_or_default(),
-            age: keys.map(|(_, at)| at.elapsed()),
+            kids: keys
+                .map(|(keys, _)| keys.keys().iter().map(|key| key.kid().to_owned()).collect())
+                .unwrap_or_default(),
+            ignored: keys
+                .map(|(keys, _)| {
+                    keys.ignored()
+                        .iter()
+                        .map(|key| key.reason.clone())
+                        .collect()
+                })
+                .unwrap_or_default(),
+            age: keys.map(|(_, at)| self.shared.stopwatch.since(*at)),
             last_error: state.last_error.clone(),
         })
     }
@@ -155,17 +212,26 @@ impl KeyFetcher {
         // A record that does not serialise has no keys that could be mistaken for another's.
         let fingerprint = sha256(&serde_json::to_vec(issuer).unwrap_or_default());
         let mut issuers = lock(&self.shared.issuers);
-        if let Some(entry) = issuers.get(&issuer_id).filter(|entry| entry.fingerprint == fingerprint) {
+        if let Some(entry) = issuers
+            .get(&issuer_id)
+            .filter(|entry| entry.fingerprint == fingerprint)
+        {
             return Arc::clone(entry);
         }
         if issuers.len() >= MAX_ISSUERS {
-            let oldest = issuers.iter().min_by_key(|(_, entry)| lock(&entry.state).asked_at);
+            let oldest = issuers
+                .iter()
+                .min_by_key(|(_, entry)| lock(&entry.state).asked_at);
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
                 issuers.remove(&oldest);
             }
         }
         let (state, flight) = (Mutex::default(), tokio::sync::Mutex::default());
-        let entry = Arc::new(Entry { fingerprint, state, flight });
+        let entry = Arc::new(Entry {
+            fingerprint,
+            state,
+            flight,
+        });
         issuers.insert(issuer_id, Arc::clone(&entry));
         entry
     }
@@ -182,69 +248,51 @@ impl KeyFetcher {
         let fetching = tokio::spawn(async move {
             let _flight = entry.flight.lock().await;
             // Whoever was before may have had the answer.
-            match entry.verdict(&shared.timing, wanted_kid.as_deref()) {
+            match shared.verdict(&entry, wanted_kid.as_deref()) {
                 Verdict::Fail(error) => Err(error),
                 Verdict::Use(keys) | Verdict::UseAndRenew(keys) => Ok(keys),
                 Verdict::Fetch => shared.ask(&entry, &issuer).await,
             }
         });
-        fetching.await.unwrap_or(Err(FetchError::Record("the server is stopping")))
+        fetching
+            .await
+            .unwrap_or(Err(FetchError::Record("the server is stopping")))
     }
 
     fn renew_in_background(&self, entry: Arc<Entry>, issuer: IssuerDoc) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let Ok(_flight) = entry.flight.try_lock() else { return };
-            if let Verdict::UseAndRenew(_) = entry.verdict(&shared.timing, None)
+            let Ok(_flight) = entry.flight.try_lock() else {
+                return;
+            };
+            if let Verdict::UseAndRenew(_) = shared.verdict(&entry, None)
                 && let Err(error) = shared.ask(&entry, &issuer).await
             {
-                tracing::warn!(issuer.url = issuer.url, "the keys of an issuer cannot be renewed: {error}");
+                tracing::warn!(
+                    issuer.url = issuer.url,
+                    "the keys of an issuer cannot be renewed: {error}"
+                );
             }
         });
     }
 }
 
 impl Shared {
-    /// Asks the issuer; when that fails for a passing reason, the last keys do for a while.
-    async fn ask(&self, entry: &Entry, issuer: &IssuerDoc) -> Result<Arc<KeySet>, FetchError> {
-        lock(&entry.state).asked_at = Some(Instant::now());
-        let fetched = match self.connections.acquire().await {
-            Ok(_permit) => discovery::fetch(&self.outbound, issuer).await,
-            Err(_) => Err(FetchError::Record("the server is stopping")),
-        };
-        let mut state = lock(&entry.state);
-        match fetched {
-            Ok(keys) => {
-                let keys = Arc::new(keys);
-                state.keys = Some((Arc::clone(&keys), Instant::now()));
-                state.last_error = None;
-                Ok(keys)
-            }
-            Err(error) => {
-                state.last_error = Some(error.clone());
-                if !error.is_passing() {
-                    state.keys = None;
-                }
-                let last = state.keys.as_ref().filter(|(_, at)| at.elapsed() < self.timing.stale);
-                last.map(|(keys, _)| Arc::clone(keys)).ok_or(error)
-            }
-        }
-    }
-}
-
-impl Entry {
-    fn verdict(&self, timing: &Timing, wanted_kid: Option<&str>) -> Verdict {
-        let state = lock(&self.state);
-        let since_asked = state.asked_at.map(|at| at.elapsed());
+    fn verdict(&self, entry: &Entry, wanted_kid: Option<&str>) -> Verdict {
+        let (state, timing) = (lock(&entry.state), &self.timing);
+        let since_asked = state.asked_at.map(|at| self.stopwatch.since(at));
         let may_ask = since_asked.is_none_or(|since| since >= timing.refetch);
-        let Some((keys, at)) = state.keys.as_ref().filter(|(_, at)| at.elapsed() < timing.stale) else {
+        let kept = state
+            .keys
+            .as_ref()
+            .map(|(keys, at)| (Arc::clone(keys), self.stopwatch.since(*at)));
+        let Some((keys, age)) = kept.filter(|(_, age)| *age < timing.stale) else {
             let tried = since_asked.is_some_and(|since| since < timing.pause);
             return match &state.last_error {
                 Some(error) if tried => Verdict::Fail(error.clone()),
                 _ => Verdict::Fetch,
             };
         };
-        let (age, keys) = (at.elapsed(), Arc::clone(keys));
         let known = wanted_kid.is_none_or(|kid| keys.keys().iter().any(|key| key.kid() == kid));
         if !may_ask {
             Verdict::Use(keys)
@@ -257,23 +305,59 @@ impl Entry {
         }
     }
 
+    /// Asks the issuer; when that fails for a passing reason, the last keys do for a while.
+    async fn ask(&self, entry: &Entry, issuer: &IssuerDoc) -> Result<Arc<KeySet>, FetchError> {
+        lock(&entry.state).asked_at = Some(self.stopwatch.now());
+        let fetched = match self.connections.acquire().await {
+            Ok(_permit) => discovery::fetch(&self.outbound, issuer).await,
+            Err(_) => Err(FetchError::Record("the server is stopping")),
+        };
+        let mut state = lock(&entry.state);
+        match fetched {
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                state.keys = Some((Arc::clone(&keys), self.stopwatch.now()));
+                state.last_error = None;
+                Ok(keys)
+            }
+            Err(error) => {
+                state.last_error = Some(error.clone());
+                if !error.is_passing() {
+                    state.keys = None;
+                }
+                let last = state
+                    .keys
+                    .as_ref()
+                    .filter(|(_, at)| self.stopwatch.since(*at) < self.timing.stale);
+                last.map(|(keys, _)| Arc::clone(keys)).ok_or(error)
+            }
+        }
+    }
+}
+
+impl Entry {
     /// Keys that the record carries itself, parsed once.
-    fn pinned(&self, issuer: &IssuerDoc) -> Result<Arc<KeySet>, FetchError> {
+    fn pinned(&self, issuer: &IssuerDoc, now: Instant) -> Result<Arc<KeySet>, FetchError> {
         let mut state = lock(&self.state);
         if let Some((keys, _)) = &state.keys {
             return Ok(Arc::clone(keys));
         }
-        let unreadable = |reason: String| FetchError::Keys { url: issuer.url.clone(), reason };
+        let unreadable = |reason: String| FetchError::Keys {
+            url: issuer.url.clone(),
+            reason,
+        };
         let keys = inline_keys(issuer).map_err(|error| unreadable(error.to_string()))?;
         let keys = Arc::new(keys.ok_or_else(|| unreadable("it carries no keys".to_owned()))?);
-        state.keys = Some((Arc::clone(&keys), Instant::now()));
+        state.keys = Some((Arc::clone(&keys), now));
         Ok(keys)
     }
 }
 
 impl fmt::Debug for KeyFetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyFetcher").field("outbound", &self.shared.outbound).finish_non_exhaustive()
+        f.debug_struct("KeyFetcher")
+            .field("outbound", &self.shared.outbound)
+            .finish_non_exhaustive()
     }
 }
 

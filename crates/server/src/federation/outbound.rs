@@ -118,7 +118,10 @@ impl Outbound {
     /// When the URL, its address or the CA bundle is not acceptable.
     pub fn client(&self, url: &Url, ca_bundle: Option<&str>) -> Result<Client, FetchError> {
         self.check_url(url)?;
-        let resolver = GuardedResolver { policy: self.policy.clone(), lookup: Arc::clone(&self.lookup) };
+        let resolver = GuardedResolver {
+            policy: self.policy.clone(),
+            lookup: Arc::clone(&self.lookup),
+        };
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -166,7 +169,12 @@ impl Outbound {
 
     /// A literal address never meets the resolver, so it is checked here.
     fn check_url(&self, url: &Url) -> Result<(), FetchError> {
-        let refused = |reason| Err(FetchError::Url { url: shown(url), reason });
+        let refused = |reason| {
+            Err(FetchError::Url {
+                url: shown(url),
+                reason,
+            })
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return refused("it holds a user or password");
         }
@@ -184,7 +192,10 @@ impl Outbound {
             _ => return refused("it must begin with `https://`"),
         }
         match literal.map(|address| self.policy.check(address)) {
-            Some(Err(blocked)) => Err(FetchError::Blocked { url: shown(url), blocked }),
+            Some(Err(blocked)) => Err(FetchError::Blocked {
+                url: shown(url),
+                blocked,
+            }),
             Some(Ok(())) | None => Ok(()),
         }
     }
@@ -192,7 +203,9 @@ impl Outbound {
 
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbound").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Outbound")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -219,15 +232,25 @@ async fn read(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>
         return Err(FetchError::Redirect { url: shown(url) });
     }
     if status != StatusCode::OK {
-        return Err(FetchError::Status { url: shown(url), status: status.as_u16() });
+        return Err(FetchError::Status {
+            url: shown(url),
+            status: status.as_u16(),
+        });
     }
-    let too_large = || FetchError::TooLarge { url: shown(url), limit };
+    let too_large = || FetchError::TooLarge {
+        url: shown(url),
+        limit,
+    };
     let announced = response.content_length().unwrap_or(0);
     if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(url, &error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| failure(url, &error))?
+    {
         if body.len() + chunk.len() > limit {
             return Err(too_large());
         }
@@ -241,20 +264,33 @@ fn failure(url: &Url, error: &reqwest::Error) -> FetchError {
     while let Some(source) = innermost.source() {
         innermost = source;
         if let Some(blocked) = innermost.downcast_ref::<BlockedAddress>() {
-            return FetchError::Blocked { url: shown(url), blocked: *blocked };
+            return FetchError::Blocked {
+                url: shown(url),
+                blocked: *blocked,
+            };
         }
     }
     if error.is_timeout() {
         return FetchError::Timeout { url: shown(url) };
     }
-    FetchError::Connection { url: shown(url), reason: innermost.to_string() }
+    FetchError::Connection {
+        url: shown(url),
+        reason: innermost.to_string(),
+    }
 }
 
 /// The URL without what could be secret or long.
 fn shown(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
     let path: String = url.path().chars().take(128).collect();
-    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+    format!(
+        "{}://{}{port}{path}",
+        url.scheme(),
+        url.host_str().unwrap_or_default()
+    )
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

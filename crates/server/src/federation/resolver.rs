@@ -16,7 +16,8 @@ use super::address::{AddressPolicy, BlockedAddress};
 /// Finds the addresses of a name.
 pub trait Lookup: Send + Sync {
     /// All addresses of the name.
-    fn lookup(&self, name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+    fn lookup(&self, name: String)
+    -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 }
 
 /// The machine's resolver.
@@ -24,10 +25,16 @@ pub trait Lookup: Send + Sync {
 pub struct SystemLookup;
 
 impl Lookup for SystemLookup {
-    fn lookup(&self, name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+    fn lookup(
+        &self,
+        name: String,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name, 0)).await?;
-            Ok(addresses.map(|address| address.ip()).take(MAX_ADDRESSES).collect())
+            Ok(addresses
+                .map(|address| address.ip())
+                .take(MAX_ADDRESSES)
+                .collect())
         })
     }
 }
@@ -40,22 +47,33 @@ pub(super) struct GuardedResolver {
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (policy, looking) = (self.policy.clone(), self.lookup.lookup(name.as_str().to_owned()));
+        let (policy, looking) = (
+            self.policy.clone(),
+            self.lookup.lookup(name.as_str().to_owned()),
+        );
         let is_local = is_local_name(name.as_str());
         Box::pin(async move {
             let addresses = looking.await?;
             if addresses.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
+                return Err(
+                    io::Error::new(io::ErrorKind::NotFound, "the name has no address").into(),
+                );
             }
             for address in &addresses {
                 // One bad address is enough: a name that mixes them is up to something.
                 policy.check(*address)?;
                 if is_local && !address.to_canonical().is_loopback() {
                     let reason = "`localhost` is not loopback here";
-                    return Err(BlockedAddress { address: *address, reason }.into());
+                    return Err(BlockedAddress {
+                        address: *address,
+                        reason,
+                    }
+                    .into());
                 }
             }
-            let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            let addresses = addresses
+                .into_iter()
+                .map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })
     }

@@ -1,10 +1,12 @@
 //! What the fixture issuer serves, and how it misbehaves when it is told to.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::body::Frame;
 use serde_json::{Value, json};
 
 use super::{Keys, lock};
@@ -121,10 +124,12 @@ fn answer(fault: &Fault) -> Response {
         Fault::Endless => Body::new(Trickle { endless: true }).into_response(),
         Fault::Stalled => Body::new(Trickle { endless: false }).into_response(),
         Fault::Redirect(to) => found(to),
-        Fault::Status(status) => {
-            StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        Fault::Status(status) => StatusCode::from_u16(*status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            .into_response(),
+        Fault::Issuer(_) | Fault::KeySetAt(_) | Fault::KeySetText(_) => {
+            StatusCode::OK.into_response()
         }
-        Fault::Issuer(_) | Fault::KeySetAt(_) | Fault::KeySetText(_) => StatusCode::OK.into_response(),
     }
 }
 
@@ -138,19 +143,19 @@ struct Trickle {
     endless: bool,
 }
 
-impl http_body::Body for Trickle {
+impl hyper::body::Body for Trickle {
     type Data = bytes::Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        _context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         if self.endless {
             let chunk = bytes::Bytes::from_static(&[b' '; 16 * 1024]);
-            std::task::Poll::Ready(Some(Ok(http_body::Frame::data(chunk))))
+            Poll::Ready(Some(Ok(Frame::data(chunk))))
         } else {
-            std::task::Poll::Pending
+            Poll::Pending
         }
     }
 }

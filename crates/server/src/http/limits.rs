@@ -191,13 +191,13 @@ impl Attempts {
         }
     }
 
-    /// Before anything is looked up.
+    /// Before anything is looked up. A client that is not named yet is the empty text.
     ///
     /// # Errors
     /// When this client at this address, or the address, failed too often, or the client asks too often.
     pub fn admit(&self, client: &str, address: IpAddr, now: Instant) -> Result<(), Exhausted> {
         let address = subscriber(address);
-        if let Some(requests) = &self.requests {
+        if let Some(requests) = self.requests.as_ref().filter(|_| !client.is_empty()) {
             requests.charge(&canonical_client(client), now)?;
         }
         self.address.check(&address, now)?;

@@ -4,7 +4,6 @@
 use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserialize,
     de::{self, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, Visitor},
     forward_to_deserialize_any,
 };
@@ -189,6 +188,8 @@ const LONGEST_MESSAGE: usize = 240;
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]

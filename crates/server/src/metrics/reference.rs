@@ -7,7 +7,9 @@ use crate::metrics::Metrics;
 /// The page `docs/reference/metrics.md`.
 #[must_use]
 pub fn markdown() -> String {
-    let text = Metrics::new().text();
+    let metrics = Metrics::new();
+    metrics.touch();
+    let text = metrics.text();
     let mut page = String::from(HEAD);
     for line in text.lines() {
         let Some(rest) = line.strip_prefix("# HELP ") else { continue };

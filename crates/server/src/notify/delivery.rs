@@ -19,13 +19,13 @@ pub enum Sent {
 pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp) -> Sent {
     let request = webhook.client.post(webhook.url.clone()).header("content-type", "application/json");
     let request = match &webhook.form {
-        Form::Slack => request.body(form::slack(notification)),
+        Form::Slack => request.body(form::slack(&notification.body)),
         Form::Standard(secret) => {
-            let body = form::standard(notification);
+            let body = notification.body.clone();
             request
                 .header("webhook-id", &notification.id)
                 .header("webhook-timestamp", now.seconds().to_string())
-                .header("webhook-signature", secret.sign(&notification.id, now, &body))
+                .header("webhook-signature", secret.sign(&notification.id, now, body.as_bytes()))
                 .body(body)
         }
     };

@@ -1,32 +1,46 @@
 //! How a notification looks to its receiver.
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use crate::notify::Notification;
+/// What a message for people takes out of the payload.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Payload {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
 
-/// The payload of the standard form: type, timestamp, data.
-pub fn standard(notification: &Notification) -> Vec<u8> {
-    let body = json!({
-        "type": notification.kind,
-        "timestamp": notification.at.to_string(),
-        "data": notification.data,
-    });
-    // A value of strings and numbers always serialises.
-    serde_json::to_vec(&body).unwrap_or_default()
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Data {
+    approval_id: String,
+    summary: String,
+    status: String,
+    reason: Option<String>,
 }
 
 /// The message of a Slack-compatible incoming webhook.
-pub fn slack(notification: &Notification) -> Vec<u8> {
-    let summary = notification.data.get("summary").and_then(Value::as_str).unwrap_or(&notification.kind);
-    let link = notification.data.get("url").and_then(Value::as_str);
-    let text = match link {
-        Some(url) => format!("{} <{}|open>", escaped(summary), escaped(url)),
-        None => escaped(summary),
+pub fn slack(body: &str) -> Vec<u8> {
+    // The payload is ours; one that does not parse still says that something happened.
+    let Payload { kind, data } = serde_json::from_str(body).unwrap_or_default();
+    let lead = match kind.as_str() {
+        OPENED => "Waits for a countersignature".to_owned(),
+        _ if data.status.is_empty() => kind,
+        _ => format!("Request {}", data.status),
     };
+    let reason = data.reason.map(|reason| format!("\n> {}", escaped(&reason))).unwrap_or_default();
+    let text = format!("*{}*: {} (`{}`){reason}", escaped(&lead), escaped(&data.summary), escaped(&data.approval_id));
+    // A value of strings always serialises.
     serde_json::to_vec(&json!({ "text": text })).unwrap_or_default()
 }
 
-/// Slack reads `<`, `>` and `&` as its markup: nobody's name may become a link or a mention.
+/// Slack reads `<`, `>` and `&` as its markup, and lines as structure: nobody's text may become a link,
+/// a mention or another line.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    one_line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+const OPENED: &str = "approval.opened";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use countersign_crypto::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{config::WebhookConfig, federation::AddressPolicy};
@@ -39,12 +39,12 @@ fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
 }
 
 fn notification() -> Notification {
-    Notification {
-        id: "msg-1".into(),
-        kind: "approval.opened".into(),
-        at: Timestamp::from_seconds(1_800_000_000),
-        data: json!({"summary": "deploy <!channel> & more", "approval_id": "7"}),
-    }
+    let body = json!({
+        "type": "approval.opened",
+        "timestamp": "2026-11-22T09:00:00Z",
+        "data": {"summary": "deploy <!channel> & more", "approval_id": "7", "reason": "a\nb"},
+    });
+    Notification { id: "msg-1".into(), body: body.to_string() }
 }
 
 #[tokio::test]
@@ -70,7 +70,8 @@ async fn a_name_does_not_become_slack_markup() {
     notifier(vec![(url, WebhookForm::Slack)]).deliver(&notification(), 0, now, &Metrics::new()).await;
     let (_, body) = seen.0.lock().unwrap().pop().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(body["text"], "deploy &lt;!channel&gt; &amp; more");
+    let text = "*Waits for a countersignature*: deploy &lt;!channel&gt; &amp; more (`7`)\n> a b";
+    assert_eq!(body["text"], text);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Guarded inserts that wait at the same time are merged into one transaction, because a commit costs more than an
 //! insert. Commands run `SERIALIZABLE` and are run again, within bounds, when concurrent changes got in the way.
-//! While the server is away callers get [`StoreError::Unavailable`](crate::StoreError::Unavailable) at once, and the
+//! While the server is away callers get [`StoreError::Unavailable`] at once, and the
 //! threads connect again by themselves.
 
 pub(crate) mod connection;
@@ -14,13 +14,20 @@ pub(crate) mod worker;
 use crate::{db::Tx, error::StoreError, migrate};
 
 /// Checks the server, then applies the migrations (or, for a reader, compares them).
-pub(crate) fn prepare_schema(mut connection: connection::Connection, writable: bool) -> Result<(), StoreError> {
+pub(crate) fn prepare_schema(
+    mut connection: connection::Connection,
+    writable: bool,
+) -> Result<(), StoreError> {
     connection.check_server()?;
     connection.command("BEGIN")?;
     // Others may be migrating: wait for them longer than for a statement.
     connection.command("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '60s'")?;
     let mut tx = Tx::postgres(&mut connection);
-    let result = if writable { migrate::apply(&mut tx) } else { migrate::check(&mut tx) };
+    let result = if writable {
+        migrate::apply(&mut tx)
+    } else {
+        migrate::check(&mut tx)
+    };
     match result {
         Ok(()) => connection.command("COMMIT"),
         Err(error) => {

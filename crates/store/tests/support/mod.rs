@@ -2,7 +2,15 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc::sync_channel,
+    },
+    thread,
+    time::Duration,
+};
 
 use countersign_model::{
     id::{self, Id},
@@ -10,7 +18,10 @@ use countersign_model::{
     time::Timestamp,
 };
 use countersign_store::{
-    Store, StoreConfig, StoreError, Tx, WriteMode, evidence::EvidenceRow, testing::TemporaryDatabase,
+    Pending, Store, StoreConfig, StoreError, Tx, WriteMode,
+    evidence::{self, EvidenceRow, Position, Unsequenced},
+    installation, records,
+    testing::TemporaryDatabase,
 };
 
 /// A fresh database of one engine. It goes when this value goes.
@@ -56,7 +67,9 @@ impl Database {
 
 /// SQLite always; PostgreSQL when `COUNTERSIGN_TEST_POSTGRES` names a server.
 pub fn databases() -> Vec<Database> {
-    std::iter::once(Database::sqlite()).chain(Database::postgres()).collect()
+    std::iter::once(Database::sqlite())
+        .chain(Database::postgres())
+        .collect()
 }
 
 /// Runs a test on a fresh store of each engine.
@@ -111,7 +124,11 @@ pub fn team(tenant_id: Id<id::Tenant>, name: &str) -> Record {
         status: Status::Active,
         created_at: at(0),
         updated_at: at(0),
-        doc: TeamDoc { name: name.parse().unwrap(), members: vec![id()] }.into(),
+        doc: TeamDoc {
+            name: name.parse().unwrap(),
+            members: vec![id()],
+        }
+        .into(),
     }
 }
 
@@ -128,5 +145,60 @@ pub fn evidence(tenant_id: Id<id::Tenant>, millis: u64) -> EvidenceRow {
         salt: vec![1, 2, 3],
         body: "{\"v\":1}".to_owned(),
         disclosed: Some("{\"0\":[\"salt\",\"dana@example.com\"]}".to_owned()),
+    }
+}
+
+pub fn insert(store: &Store, record: &Record) {
+    let record = record.clone();
+    write(store, move |tx| records::insert(tx, &record));
+}
+
+/// Reads until nothing is left, whatever other databases of the server do meanwhile.
+pub fn unsequenced(store: &Store, after: Position, expected: usize) -> Vec<Unsequenced> {
+    let (mut after, mut all) = (after, Vec::new());
+    for _ in 0..1000 {
+        let page = read(store, move |tx| evidence::unsequenced(tx, after, 3));
+        after = page.last().map_or(after, |last| last.position);
+        all.extend(page);
+        if all.len() >= expected {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    all
+}
+
+pub fn put(store: &Store, name: &'static str) -> Pending<Result<(), StoreError>> {
+    store.write(WriteMode::Append, move |tx| {
+        installation::replace(tx, name, "x")
+    })
+}
+
+pub fn has(store: &Store, name: &'static str) -> bool {
+    read(store, move |tx| installation::read(tx, name)).is_some()
+}
+
+/// Occupies the writers until the sender is dropped, so that what is queued meanwhile is run together.
+pub fn hold(store: &Store, writers: usize) -> impl FnOnce() {
+    let (started, is_started) = sync_channel(64);
+    let gates: Vec<_> = (0..writers)
+        .map(|_| {
+            let (open, gate) = sync_channel::<()>(1);
+            let (gate, started) = (Mutex::new(gate), started.clone());
+            let held = store.write(WriteMode::Housekeeping, move |_| {
+                started.send(()).unwrap();
+                let _ = gate.lock().unwrap().recv();
+                Ok::<_, StoreError>(())
+            });
+            is_started.recv_timeout(Duration::from_secs(5)).unwrap();
+            (open, held)
+        })
+        .collect();
+    move || {
+        for (open, held) in gates {
+            drop(open);
+            // It shares the fate of its group, which a test may spoil.
+            let _ = held.wait();
+        }
     }
 }

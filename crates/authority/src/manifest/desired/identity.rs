@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    Id, Timestamp,
-    id,
+    Id, Timestamp, id,
     identity::Kind,
     name::IdentityName,
     registry::{ApprovalRule, Doc, IdentityDoc, Noun, Party, PendingSponsor},
@@ -31,7 +30,14 @@ impl<R: Resolver> Desire<'_, R> {
         if let Some(kind) = &manifest.kind
             && word(kind) != Some(doc.kind)
         {
-            self.error(entry, kind.place(), format!("it is of kind `{}`, which is fixed once it is made", doc.kind.as_str()));
+            self.error(
+                entry,
+                kind.place(),
+                format!(
+                    "it is of kind `{}`, which is fixed once it is made",
+                    doc.kind.as_str()
+                ),
+            );
         }
         if let Some(project) = &manifest.project
             && let Some(id) = self.find(entry, Noun::Project, project)?
@@ -53,9 +59,19 @@ impl<R: Resolver> Desire<'_, R> {
     }
 
     /// A new identity with a default in every field.
-    fn new_identity(&mut self, entry: &Entry<'_>, manifest: &IdentityManifest) -> Result<Option<IdentityDoc>, R::Stop> {
-        let Some(name) = self.read::<IdentityName>(entry, &manifest.name) else { return Ok(None) };
-        let kind = manifest.kind.as_ref().and_then(word).unwrap_or(Kind::ServiceAccount);
+    fn new_identity(
+        &mut self,
+        entry: &Entry<'_>,
+        manifest: &IdentityManifest,
+    ) -> Result<Option<IdentityDoc>, R::Stop> {
+        let Some(name) = self.read::<IdentityName>(entry, &manifest.name) else {
+            return Ok(None);
+        };
+        let kind = manifest
+            .kind
+            .as_ref()
+            .and_then(word)
+            .unwrap_or(Kind::ServiceAccount);
         let project_id = match &manifest.project {
             Some(project) => match self.find(entry, Noun::Project, project)? {
                 Some(id) => id.cast(),
@@ -64,7 +80,10 @@ impl<R: Resolver> Desire<'_, R> {
             None => self.applying.default_project,
         };
         let Some(Doc::Project(project)) = self.doc_of(project_id.cast())? else {
-            let place = manifest.project.as_ref().map_or(entry.place, Located::place);
+            let place = manifest
+                .project
+                .as_ref()
+                .map_or(entry.place, Located::place);
             self.error(entry, place, "there is no such project any more");
             return Ok(None);
         };
@@ -88,21 +107,33 @@ impl<R: Resolver> Desire<'_, R> {
             allowed_actions: Default::default(),
             denied_actions: Default::default(),
             roles: Vec::new(),
-            token_ttl_seconds: if kind == Kind::OauthClient { CLIENT_TTL_SECONDS } else { TTL_SECONDS },
+            token_ttl_seconds: if kind == Kind::OauthClient {
+                CLIENT_TTL_SECONDS
+            } else {
+                TTL_SECONDS
+            },
             requires_approval: false,
             approval_rule: ApprovalRule::default(),
             trust_model: None,
             expires_at: self.applying.now + EXPIRY,
             orphan_grace_until: None,
             review: None,
-            defaulted: MARKED.iter().map(|field| (*field).to_owned()).collect::<BTreeSet<_>>(),
+            defaulted: MARKED
+                .iter()
+                .map(|field| (*field).to_owned())
+                .collect::<BTreeSet<_>>(),
             created_by: self.applying.user_id,
             status_reason: None,
             metadata: Default::default(),
         }))
     }
 
-    fn people(&mut self, entry: &Entry<'_>, manifest: &IdentityManifest, doc: &mut IdentityDoc) -> Result<(), R::Stop> {
+    fn people(
+        &mut self,
+        entry: &Entry<'_>,
+        manifest: &IdentityManifest,
+        doc: &mut IdentityDoc,
+    ) -> Result<(), R::Stop> {
         let sponsor = match (&manifest.sponsor, self.applying.default_sponsor) {
             (Some(sponsor), _) => self.party(entry, sponsor)?,
             (None, Some(sponsor)) if entry.current.is_none() => {
@@ -124,7 +155,11 @@ impl<R: Resolver> Desire<'_, R> {
         if let Some(managers) = &manifest.managers {
             doc.managers = self.find_all(entry, Noun::User, &managers.value)?;
             if managers.value.is_empty() {
-                self.error(entry, managers.place(), "`managers` is empty: somebody must be able to administer it");
+                self.error(
+                    entry,
+                    managers.place(),
+                    "`managers` is empty: somebody must be able to administer it",
+                );
             }
         }
         Ok(())
@@ -138,14 +173,26 @@ impl<R: Resolver> Desire<'_, R> {
         } else if self.is(by, party)? {
             doc.sponsor = party;
             doc.pending_sponsor = None;
-        } else if doc.pending_sponsor.as_ref().is_none_or(|pending| pending.party != party) {
-            doc.pending_sponsor = Some(PendingSponsor { party, asked_by: by, asked_at: self.applying.now });
+        } else if doc
+            .pending_sponsor
+            .as_ref()
+            .is_none_or(|pending| pending.party != party)
+        {
+            doc.pending_sponsor = Some(PendingSponsor {
+                party,
+                asked_by: by,
+                asked_at: self.applying.now,
+            });
         }
         Ok(())
     }
 
     /// Whether the user is the party or in it.
-    pub(in crate::manifest) fn is(&self, user: Id<id::User>, party: Party) -> Result<bool, R::Stop> {
+    pub(in crate::manifest) fn is(
+        &self,
+        user: Id<id::User>,
+        party: Party,
+    ) -> Result<bool, R::Stop> {
         Ok(match party {
             Party::User(other) => other == user,
             Party::Team(team) => match self.doc_of(team.cast())? {
@@ -155,7 +202,12 @@ impl<R: Resolver> Desire<'_, R> {
         })
     }
 
-    fn authority(&mut self, entry: &Entry<'_>, manifest: &IdentityManifest, doc: &mut IdentityDoc) -> Result<(), R::Stop> {
+    fn authority(
+        &mut self,
+        entry: &Entry<'_>,
+        manifest: &IdentityManifest,
+        doc: &mut IdentityDoc,
+    ) -> Result<(), R::Stop> {
         if let Some(environments) = &manifest.environments {
             doc.environments = self.places(entry, environments);
         }
@@ -163,11 +215,18 @@ impl<R: Resolver> Desire<'_, R> {
             doc.audiences = self.find_all(entry, Noun::Audience, audiences)?;
         }
         if let Some(resources) = &manifest.resources {
-            for resource in resources.iter().filter(|resource| !is_resource(&resource.value)) {
-                let message = format!("a resource has 1 to {RESOURCE_BYTES} bytes and no control character");
+            for resource in resources
+                .iter()
+                .filter(|resource| !is_resource(&resource.value))
+            {
+                let message =
+                    format!("a resource has 1 to {RESOURCE_BYTES} bytes and no control character");
                 self.error(entry, resource.place(), message);
             }
-            doc.resources = resources.iter().map(|resource| resource.value.clone()).collect();
+            doc.resources = resources
+                .iter()
+                .map(|resource| resource.value.clone())
+                .collect();
         }
         if let Some(actions) = &manifest.allowed_actions {
             doc.allowed_actions = self.actions(entry, actions);
@@ -182,7 +241,8 @@ impl<R: Resolver> Desire<'_, R> {
             doc.requires_approval = flag.value;
         }
         if let Some(model) = &manifest.trust_model {
-            doc.trust_model = word(model);
+            // `any` is no model: every type of credential will do.
+            doc.trust_model = word(model).filter(|_| model.value != named::ANY_MODEL);
         }
         Ok(())
     }
@@ -202,19 +262,31 @@ impl<R: Resolver> Desire<'_, R> {
         {
             doc.token_ttl_seconds = minutes.value * 60;
         }
-        let Some(expires) = &manifest.expires else { return };
+        let Some(expires) = &manifest.expires else {
+            return;
+        };
         match expiry(&expires.value) {
             Some(at) if at == doc.expires_at => {}
-            Some(at) if at <= self.applying.now => self.error(entry, expires.place(), "`expires` is in the past"),
+            Some(at) if at <= self.applying.now => {
+                self.error(entry, expires.place(), "`expires` is in the past")
+            }
             Some(at) => doc.expires_at = at,
             None => {
-                let message = format!("`{}` is no time: expected a date or RFC 3339, such as 2027-06-30", expires.value);
+                let message = format!(
+                    "`{}` is no time: expected a date or RFC 3339, such as 2027-06-30",
+                    expires.value
+                );
                 self.error(entry, expires.place(), message);
             }
         }
     }
 
-    fn approval(&mut self, entry: &Entry<'_>, manifest: &ApprovalManifest, rule: &mut ApprovalRule) -> Result<(), R::Stop> {
+    fn approval(
+        &mut self,
+        entry: &Entry<'_>,
+        manifest: &ApprovalManifest,
+        rule: &mut ApprovalRule,
+    ) -> Result<(), R::Stop> {
         if let Some(required) = &manifest.required {
             rule.required = u32::try_from(required.value).unwrap_or(1);
         }
@@ -229,7 +301,16 @@ impl<R: Resolver> Desire<'_, R> {
 }
 
 /// The facts that every record should state and that a document may leave out.
-const MARKED: [&str; 8] = ["environments", "expires", "managers", "owner", "purpose", "resources", "sponsor", "trust_model"];
+const MARKED: [&str; 8] = [
+    "environments",
+    "expires",
+    "managers",
+    "owner",
+    "purpose",
+    "resources",
+    "sponsor",
+    "trust_model",
+];
 
 fn stated(manifest: &IdentityManifest) -> [(&'static str, bool); MARKED.len()] {
     [
@@ -245,7 +326,11 @@ fn stated(manifest: &IdentityManifest) -> [(&'static str, bool); MARKED.len()] {
 }
 
 fn expiry(text: &str) -> Option<Timestamp> {
-    let time = if text.len() == "2027-06-30".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let time = if text.len() == "2027-06-30".len() {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
     time.parse().ok()
 }
 

@@ -13,7 +13,14 @@ impl<R: Resolver> Desire<'_, R> {
             Some(current) => current.clone(),
             None => {
                 let (profile, keys) = (IssuerProfile::Oidc, KeySource::Discovery);
-                IssuerDoc { url, profile, keys, audience: None, ca_bundle: None, trust_domain: None }
+                IssuerDoc {
+                    url,
+                    profile,
+                    keys,
+                    audience: None,
+                    ca_bundle: None,
+                    trust_domain: None,
+                }
             }
         };
         if let Some(profile) = manifest.profile.as_ref().and_then(word) {
@@ -45,7 +52,11 @@ impl<R: Resolver> Desire<'_, R> {
             manifest.jwks_uri.as_ref().map(Located::place),
         ];
         if let Some(second) = places.into_iter().flatten().nth(1) {
-            self.error(entry, second, "only one of `jwks`, `jwks_file` and `jwks_uri` says where the keys come from");
+            self.error(
+                entry,
+                second,
+                "only one of `jwks`, `jwks_file` and `jwks_uri` says where the keys come from",
+            );
             return None;
         }
         if let Some(jwks) = &manifest.jwks {
@@ -55,10 +66,26 @@ impl<R: Resolver> Desire<'_, R> {
             return Some(KeySource::Uri(uri.value.clone()));
         }
         let file = manifest.jwks_file.as_ref()?;
-        match self.applying.files.get(&file.value).map(|text| serde_json::from_str::<Value>(text)) {
+        match self
+            .applying
+            .files
+            .get(&file.value)
+            .map(|text| serde_json::from_str::<Value>(text))
+        {
             Some(Ok(keys @ Value::Object(_))) => return Some(KeySource::Inline(keys)),
-            Some(_) => self.error(entry, file.place(), format!("`{}` does not hold a JSON Web Key Set", file.value)),
-            None => self.error(entry, file.place(), format!("`{}` was not sent along: the command line reads it", file.value)),
+            Some(_) => self.error(
+                entry,
+                file.place(),
+                format!("`{}` does not hold a JSON Web Key Set", file.value),
+            ),
+            None => self.error(
+                entry,
+                file.place(),
+                format!(
+                    "`{}` was not sent along: the command line reads it",
+                    file.value
+                ),
+            ),
         }
         None
     }

@@ -9,21 +9,55 @@ use super::{Desire, Entry, word};
 use crate::manifest::{ActionManifest, AudienceManifest, EnvironmentManifest, Resolver};
 
 impl<R: Resolver> Desire<'_, R> {
-    pub(super) fn environment(&mut self, entry: &Entry<'_>, manifest: &EnvironmentManifest) -> Option<Doc> {
+    pub(super) fn environment(
+        &mut self,
+        entry: &Entry<'_>,
+        manifest: &EnvironmentManifest,
+    ) -> Option<Doc> {
         let name: EnvironmentName = self.read(entry, &manifest.name)?;
-        let current = entry.current.as_ref().and_then(|record| record.environment());
-        let protected = manifest.protected.or(current.map(|doc| doc.protected)).unwrap_or_default();
-        let description = manifest.description.clone().or_else(|| Some(current?.description.clone()));
-        Some(EnvironmentDoc { name, protected, description: description.unwrap_or_default() }.into())
+        let current = entry
+            .current
+            .as_ref()
+            .and_then(|record| record.environment());
+        let protected = manifest
+            .protected
+            .or(current.map(|doc| doc.protected))
+            .unwrap_or_default();
+        let description = manifest
+            .description
+            .clone()
+            .or_else(|| Some(current?.description.clone()));
+        Some(
+            EnvironmentDoc {
+                name,
+                protected,
+                description: description.unwrap_or_default(),
+            }
+            .into(),
+        )
     }
 
     pub(super) fn action(&mut self, entry: &Entry<'_>, manifest: &ActionManifest) -> Option<Doc> {
         let name: ActionName = self.read(entry, &manifest.name)?;
         let current = entry.current.as_ref().and_then(|record| record.action());
-        let group = manifest.group.clone().or_else(|| Some(current?.group.clone()));
-        let description = manifest.description.clone().or_else(|| Some(current?.description.clone()));
+        let group = manifest
+            .group
+            .clone()
+            .or_else(|| Some(current?.group.clone()));
+        let description = manifest
+            .description
+            .clone()
+            .or_else(|| Some(current?.description.clone()));
         let (group, description) = (group.unwrap_or_default(), description.unwrap_or_default());
-        Some(ActionDoc { name, class: word(&manifest.class)?, group, description }.into())
+        Some(
+            ActionDoc {
+                name,
+                class: word(&manifest.class)?,
+                group,
+                description,
+            }
+            .into(),
+        )
     }
 
     pub(super) fn audience(
@@ -31,7 +65,9 @@ impl<R: Resolver> Desire<'_, R> {
         entry: &Entry<'_>,
         manifest: &AudienceManifest,
     ) -> Result<Option<AudienceDoc>, R::Stop> {
-        let Some(name) = self.read::<AudienceName>(entry, &manifest.name) else { return Ok(None) };
+        let Some(name) = self.read::<AudienceName>(entry, &manifest.name) else {
+            return Ok(None);
+        };
         let mut doc = match entry.current.as_ref().and_then(|record| record.audience()) {
             Some(current) => current.clone(),
             None => AudienceDoc {
@@ -56,9 +92,16 @@ impl<R: Resolver> Desire<'_, R> {
             doc.max_feed_age_irreversible_seconds = seconds.value;
         }
         if doc.max_feed_age_irreversible_seconds > doc.max_feed_age_seconds {
-            let stated = manifest.max_feed_age_irreversible_seconds.as_ref().or(manifest.max_feed_age_seconds.as_ref());
+            let stated = manifest
+                .max_feed_age_irreversible_seconds
+                .as_ref()
+                .or(manifest.max_feed_age_seconds.as_ref());
             let place = stated.map_or(manifest.name.place(), |seconds| seconds.place());
-            self.error(entry, place, "for irreversible actions the feed must be at least as fresh as for the others");
+            self.error(
+                entry,
+                place,
+                "for irreversible actions the feed must be at least as fresh as for the others",
+            );
         }
         if let Some(description) = &manifest.description {
             doc.description.clone_from(description);

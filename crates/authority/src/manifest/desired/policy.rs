@@ -22,12 +22,25 @@ impl<R: Resolver> Desire<'_, R> {
                 }
             }
             Err(error) => {
-                let message = format!("line {}, column {} of the policy: {}", error.line, error.column, error.message);
+                let message = format!(
+                    "line {}, column {} of the policy: {}",
+                    error.line, error.column, error.message
+                );
                 self.error(entry, manifest.cedar.place(), message);
             }
         }
         let current = entry.current.as_ref().and_then(|record| record.policy());
-        let description = manifest.description.clone().or_else(|| Some(current?.description.clone()));
-        Some(PolicyDoc { name, cedar, description: description.unwrap_or_default() }.into())
+        let description = manifest
+            .description
+            .clone()
+            .or_else(|| Some(current?.description.clone()));
+        Some(
+            PolicyDoc {
+                name,
+                cedar,
+                description: description.unwrap_or_default(),
+            }
+            .into(),
+        )
     }
 }

@@ -39,11 +39,19 @@ impl<R: Resolver> Desire<'_, R> {
         identity: &IdentityDoc,
         manifest: &TrustManifest,
     ) -> Result<Option<TrustRule>, R::Stop> {
-        let Some(issuer_id) = self.find(entry, Noun::Issuer, &manifest.issuer)? else { return Ok(None) };
+        let Some(issuer_id) = self.find(entry, Noun::Issuer, &manifest.issuer)? else {
+            return Ok(None);
+        };
         let environments = match (&manifest.environments, identity.environments.as_slice()) {
             (Some(environments), _) => {
-                for name in environments.iter().filter(|name| !identity.environments.iter().any(|one| **one == *name.value)) {
-                    let message = format!("`{}` is none of the environments of `{}`", name.value, identity.name);
+                for name in environments
+                    .iter()
+                    .filter(|name| !identity.environments.iter().any(|one| **one == *name.value))
+                {
+                    let message = format!(
+                        "`{}` is none of the environments of `{}`",
+                        name.value, identity.name
+                    );
                     self.error(entry, name.place(), message);
                 }
                 self.read_all(entry, environments)
@@ -55,8 +63,16 @@ impl<R: Resolver> Desire<'_, R> {
                 return Ok(None);
             }
         };
-        let matches = manifest.matches.iter().map(|(claim, values)| (claim.clone(), values.0.clone())).collect();
-        let rule = TrustRule { issuer_id: issuer_id.cast(), environments, matches };
+        let matches = manifest
+            .matches
+            .iter()
+            .map(|(claim, values)| (claim.clone(), values.0.clone()))
+            .collect();
+        let rule = TrustRule {
+            issuer_id: issuer_id.cast(),
+            environments,
+            matches,
+        };
         if let Some(Doc::Issuer(issuer)) = self.doc_of(issuer_id)? {
             let protected: Vec<_> = self.protected().into_iter().collect();
             for error in self.resolver.trust_errors(&rule, &issuer, &protected) {

@@ -1,9 +1,6 @@
 //! What changes, field by field, as documents name the fields and with names instead of ids.
 
-use countersign_model::{
-    registry::Doc,
-    trust::TrustRule,
-};
+use countersign_model::{registry::Doc, trust::TrustRule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -38,18 +35,33 @@ pub(super) fn between<N: Names>(
         let before = old.remove(&field);
         let says_something = !is_new || !is_empty(&after);
         if before.as_ref() != Some(&after) && says_something {
-            changes.push(FieldChange { field, before, after: Some(after) });
+            changes.push(FieldChange {
+                field,
+                before,
+                after: Some(after),
+            });
         }
     }
-    changes.extend(old.into_iter().map(|(field, before)| FieldChange { field, before: Some(before), after: None }));
+    changes.extend(old.into_iter().map(|(field, before)| FieldChange {
+        field,
+        before: Some(before),
+        after: None,
+    }));
     Ok(changes)
 }
 
-fn fields<N: Names>(names: &N, doc: &Doc, trust: &[TrustRule]) -> Result<Map<String, Value>, N::Stop> {
+fn fields<N: Names>(
+    names: &N,
+    doc: &Doc,
+    trust: &[TrustRule],
+) -> Result<Map<String, Value>, N::Stop> {
     let document = named::document(doc, trust, names, Form::Full)?;
     // The document is an object with one key, its noun.
     let value = serde_json::to_value(document).unwrap_or_default();
-    let mut fields = value.as_object().and_then(|nouns| nouns.values().next()?.as_object().cloned()).unwrap_or_default();
+    let mut fields = value
+        .as_object()
+        .and_then(|nouns| nouns.values().next()?.as_object().cloned())
+        .unwrap_or_default();
     fields.remove("name");
     if let Doc::Identity(identity) = doc {
         fields.insert("not_stated".to_owned(), json!(identity.defaulted));

@@ -26,7 +26,9 @@ pub(super) fn collect<'a, R: Resolver>(
     let mut desire = Desire {
         resolver,
         applying,
-        catalogue: resolver.catalogue()?.with(documents.iter().filter_map(action)),
+        catalogue: resolver
+            .catalogue()?
+            .with(documents.iter().filter_map(action)),
         by_name: BTreeMap::new(),
         names: BTreeMap::new(),
         docs: BTreeMap::new(),
@@ -36,17 +38,52 @@ pub(super) fn collect<'a, R: Resolver>(
         warnings: Vec::new(),
     };
     let mut entries = Vec::with_capacity(documents.len());
-    for SourcedDocument { source, place, document } in documents {
+    for SourcedDocument {
+        source,
+        place,
+        document,
+    } in documents
+    {
         let (noun, name) = subject(document);
-        let found = resolver.named(noun, &name.value)?.filter(|record| record.noun == noun);
-        let current = found.clone().filter(|record| record.status != Status::Deleted && record.name == name.value);
-        let id = current.as_ref().map_or_else(&mut new_id, |record| record.id);
-        let entry = Entry { source, place: *place, document, noun, name: name.value.clone(), id, current };
-        if let Some(taken) = found.as_ref().filter(|_| entry.current.is_none()).and_then(|record| taken(record)) {
+        let found = resolver
+            .named(noun, &name.value)?
+            .filter(|record| record.noun == noun);
+        let current = found
+            .clone()
+            .filter(|record| record.status != Status::Deleted && record.name == name.value);
+        let id = current
+            .as_ref()
+            .map_or_else(&mut new_id, |record| record.id);
+        let entry = Entry {
+            source,
+            place: *place,
+            document,
+            noun,
+            name: name.value.clone(),
+            id,
+            current,
+        };
+        if let Some(taken) = found
+            .as_ref()
+            .filter(|_| entry.current.is_none())
+            .and_then(|record| taken(record))
+        {
             desire.error(&entry, name.place(), taken);
         }
-        if desire.by_name.insert((noun, entry.name.clone()), id).is_some() {
-            desire.error(&entry, name.place(), format!("there are two documents of {} `{}`", noun.as_str(), entry.name));
+        if desire
+            .by_name
+            .insert((noun, entry.name.clone()), id)
+            .is_some()
+        {
+            desire.error(
+                &entry,
+                name.place(),
+                format!(
+                    "there are two documents of {} `{}`",
+                    noun.as_str(),
+                    entry.name
+                ),
+            );
         }
         if entry.current.is_none() {
             desire.is_new.insert(id);
@@ -64,7 +101,9 @@ pub(in crate::manifest) fn subject(document: &Document) -> (Noun, &Located<Strin
         Document::Action(action) => (Noun::Action, &action.name),
         Document::Audience(audience) => (Noun::Audience, &audience.name),
         Document::Environment(environment) => (Noun::Environment, &environment.name),
-        Document::Identity(identity) | Document::PipelineIdentity(identity) => (Noun::Identity, &identity.name),
+        Document::Identity(identity) | Document::PipelineIdentity(identity) => {
+            (Noun::Identity, &identity.name)
+        }
         Document::Issuer(issuer) => (Noun::Issuer, &issuer.url),
         Document::Policy(policy) => (Noun::Policy, &policy.name),
         Document::Project(project) => (Noun::Project, &project.name),
@@ -90,10 +129,14 @@ pub(in crate::manifest) const fn rank(noun: Noun) -> u8 {
 /// Why a name that finds another record, or a dead one, cannot be given out.
 fn taken(record: &Record) -> Option<String> {
     match record.noun {
-        Noun::Identity if record.status == Status::Deleted => {
-            Some(format!("`{}` was the name of an identity that is deleted: it is never given out again", record.name))
-        }
-        Noun::Identity => Some(format!("the name is taken by the identity `{}`", record.name)),
+        Noun::Identity if record.status == Status::Deleted => Some(format!(
+            "`{}` was the name of an identity that is deleted: it is never given out again",
+            record.name
+        )),
+        Noun::Identity => Some(format!(
+            "the name is taken by the identity `{}`",
+            record.name
+        )),
         _ => None,
     }
 }
@@ -103,9 +146,14 @@ fn environments<R: Resolver>(
     resolver: &R,
 ) -> Result<BTreeMap<EnvironmentName, bool>, R::Stop> {
     let registered = resolver.all(Noun::Environment)?;
-    let living = registered.iter().filter(|record| record.status != Status::Deleted).map(Arc::as_ref);
-    let mut environments: BTreeMap<_, _> =
-        living.filter_map(Record::environment).map(|doc| (doc.name.clone(), doc.protected)).collect();
+    let living = registered
+        .iter()
+        .filter(|record| record.status != Status::Deleted)
+        .map(Arc::as_ref);
+    let mut environments: BTreeMap<_, _> = living
+        .filter_map(Record::environment)
+        .map(|doc| (doc.name.clone(), doc.protected))
+        .collect();
     for document in documents {
         if let Document::Environment(manifest) = &document.document
             && let Ok(name) = manifest.name.value.parse()
@@ -117,8 +165,18 @@ fn environments<R: Resolver>(
 }
 
 fn action(document: &SourcedDocument) -> Option<ActionDoc> {
-    let Document::Action(manifest) = &document.document else { return None };
+    let Document::Action(manifest) = &document.document else {
+        return None;
+    };
     let class = serde_json::from_value(manifest.class.value.clone().into()).ok()?;
-    let (name, group) = (manifest.name.value.parse().ok()?, manifest.group.clone().unwrap_or_default());
-    Some(ActionDoc { name, class, group, description: String::new() })
+    let (name, group) = (
+        manifest.name.value.parse().ok()?,
+        manifest.group.clone().unwrap_or_default(),
+    );
+    Some(ActionDoc {
+        name,
+        class,
+        group,
+        description: String::new(),
+    })
 }

@@ -11,7 +11,7 @@ use countersign_model::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::PolicyEnvironment;
+use crate::policy::{PolicyEnvironment, schema::GENERIC};
 
 fn actions(names: &[&str]) -> ActionSet {
     names.iter().map(|name| name.parse().unwrap()).collect()
@@ -72,7 +72,11 @@ fn run() -> Run {
     }
 }
 
-fn ask<'a>(identity: &'a IdentityDoc, action: &'a ActionName, class: ActionClass) -> PolicyRequest<'a> {
+fn ask<'a>(
+    identity: &'a IdentityDoc,
+    action: &'a ActionName,
+    class: ActionClass,
+) -> PolicyRequest<'a> {
     PolicyRequest {
         identity,
         project: "support",
@@ -80,7 +84,10 @@ fn ask<'a>(identity: &'a IdentityDoc, action: &'a ActionName, class: ActionClass
         action,
         class,
         group: "release",
-        environment: Some(PolicyEnvironment { name: "production", protected: true }),
+        environment: Some(PolicyEnvironment {
+            name: "production",
+            protected: true,
+        }),
         audience: Some("support-automation-api"),
         resource: Some("web"),
         run: None,
@@ -100,7 +107,11 @@ fn rails(texts: &[&str]) -> GuardRails {
 #[test]
 fn without_guard_rails_the_lists_answer_and_deny_wins() {
     let rails = rails(&[]);
-    let bot = identity("triage", &["deploy.release", "case.read"], &["deploy.release"]);
+    let bot = identity(
+        "triage",
+        &["deploy.release", "case.read"],
+        &["deploy.release"],
+    );
     let say = |name: &str| {
         let action = name.parse().unwrap();
         rails.decide(&ask(&bot, &action, ActionClass::Read))
@@ -109,7 +120,14 @@ fn without_guard_rails_the_lists_answer_and_deny_wins() {
     assert_eq!(say("case.read").determining, [ALLOWED_ACTIONS]);
     assert!(!say("deploy.release").allowed);
     assert_eq!(say("deploy.release").determining, [DENIED_ACTIONS]);
-    assert_eq!(say("case.write"), PolicyDecision { allowed: false, determining: vec![], errors: vec![] });
+    assert_eq!(
+        say("case.write"),
+        PolicyDecision {
+            allowed: false,
+            determining: vec![],
+            errors: vec![]
+        }
+    );
 }
 
 #[test]
@@ -152,15 +170,16 @@ fn a_guard_rail_forbids_in_every_scope() {
 fn a_verified_run_passes_where_a_rule_asks_for_one() {
     let bot = identity("triage", &["deploy.release"], &[]);
     let action = "deploy.release".parse().unwrap();
-    let rails = rails(&[
-        "@reason(\"production takes a verified run on main\")\n\
+    let rails = rails(&["@reason(\"production takes a verified run on main\")\n\
          forbid (principal, action, resource in Environment::\"production\")\n\
          unless { context has run && context.run.assurance == \"verified\" && context.run has ref \
-         && context.run.ref == \"refs/heads/main\" };",
-    ]);
+         && context.run.ref == \"refs/heads/main\" };"]);
     let mut request = ask(&bot, &action, ActionClass::Irreversible);
     assert!(!rails.decide(&request).allowed);
-    assert_eq!(rails.reason("rail-0"), Some("production takes a verified run on main"));
+    assert_eq!(
+        rails.reason("rail-0"),
+        Some("production takes a verified run on main")
+    );
     let run = run();
     request.run = Some(&run);
     assert!(rails.decide(&request).allowed);
@@ -170,7 +189,8 @@ fn a_verified_run_passes_where_a_rule_asks_for_one() {
 fn a_guard_rail_that_cannot_be_evaluated_refuses() {
     let bot = identity("triage", &["deploy.release"], &[]);
     let action = "deploy.release".parse().unwrap();
-    let rails = rails(&["forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };"]);
+    let rails =
+        rails(&["forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };"]);
     let decision = rails.decide(&ask(&bot, &action, ActionClass::Irreversible));
     assert!(!decision.allowed);
     assert_eq!(decision.errors.len(), 1);
@@ -180,9 +200,26 @@ fn a_guard_rail_that_cannot_be_evaluated_refuses() {
 fn several_policies_in_one_document_are_told_apart() {
     let bot = identity("triage", &["deploy.release"], &[]);
     let action = "deploy.release".parse().unwrap();
-    let rails = rails(&["forbid (principal, action, resource) when { context.approved };\nforbid (principal, action, resource);"]);
+    let rails = rails(&[
+        "forbid (principal, action, resource) when { context.approved };\nforbid (principal, action, resource);",
+    ]);
     assert_eq!(rails.len(), 2);
-    assert_eq!(rails.decide(&ask(&bot, &action, ActionClass::Irreversible)).determining, ["rail-0#2"]);
+    assert_eq!(
+        rails
+            .decide(&ask(&bot, &action, ActionClass::Irreversible))
+            .determining,
+        ["rail-0#2"]
+    );
+}
+
+/// Everything that a decision means: the generic policies as they are written, and every guard rail.
+fn all(rails: &GuardRails) -> PolicySet {
+    let generic = GENERIC.map(|(id, text)| Policy::parse(Some(PolicyId::new(id)), text).unwrap());
+    let own = rails
+        .policies
+        .iter()
+        .map(|compiled| compiled.policy.clone());
+    PolicySet::from_policies(generic.into_iter().chain(own)).unwrap()
 }
 
 fn policy() -> impl Strategy<Value = String> {
@@ -219,21 +256,43 @@ fn policy() -> impl Strategy<Value = String> {
         "when { context.approved }",
         "unless { context.approved }",
         "when { context has environment && context.environment.protected }",
+        "when { principal.allowed_actions.contains(\"x.two\") || principal.roles.contains(\"reader\") }",
+        "unless { principal.name == \"a\" && principal.risk == \"high\" && principal.requires_approval }",
+        "when { context has audience && context.audience.name == \"api\" && resource.name == \"r\" }",
         "when { principal.kind == \"bot\" && action in Action::\"group:g\" }",
         "when { principal in Project::\"p\" && resource in Environment::\"production\" }",
         "when { 9223372036854775807 + 1 > 0 }",
     ]);
-    (pick(&["permit", "forbid"]), principal, action, resource, condition)
+    (
+        pick(&["permit", "forbid"]),
+        principal,
+        action,
+        resource,
+        condition,
+    )
         .prop_map(|(effect, principal, action, resource, condition)| {
             format!("{effect} ({principal}, {action}, {resource}) {condition};")
         })
 }
 
-type Asked = (&'static str, &'static str, &'static str, ActionClass, &'static str, Option<&'static str>, bool, bool);
+type Asked = (
+    &'static str,
+    &'static str,
+    &'static str,
+    ActionClass,
+    &'static str,
+    Option<&'static str>,
+    bool,
+    bool,
+);
 
 fn question() -> impl Strategy<Value = Asked> {
     let pick = |from: &'static [&'static str]| prop::sample::select(from.to_vec());
-    let class = prop::sample::select(vec![ActionClass::Read, ActionClass::Reversible, ActionClass::Irreversible]);
+    let class = prop::sample::select(vec![
+        ActionClass::Read,
+        ActionClass::Reversible,
+        ActionClass::Irreversible,
+    ]);
     let environment = prop::sample::select(vec![None, Some("production"), Some("staging")]);
     (
         pick(&["a", "b", "c"]),
@@ -275,7 +334,7 @@ proptest! {
                 ..ask(&bot, &action, class)
             };
             let group = group_id(group);
-            let full = rails.evaluate(&rails.all, &request, &scope(&request, &group));
+            let full = rails.evaluate(&all(&rails), &request, &scope(&request, &group), Mentions::ALL);
             prop_assert_eq!(rails.decide(&request), full);
         }
     }

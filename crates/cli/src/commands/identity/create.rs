@@ -59,27 +59,52 @@ impl Create {
         self.fields.fill(&mut create);
         create.project = self.project.as_deref().map(NameOrId::from);
         if !self.audiences.is_empty() {
-            create.audiences = Some(self.audiences.iter().map(|name| NameOrId::from(name.as_str())).collect());
+            create.audiences = Some(
+                self.audiences
+                    .iter()
+                    .map(|name| NameOrId::from(name.as_str()))
+                    .collect(),
+            );
         }
-        let identity = match client.create::<Identity>(&create, Some(&app.idempotency_key())).await? {
+        let identity = match client
+            .create::<Identity>(&create, Some(&app.idempotency_key()))
+            .await?
+        {
             Changed::Done(identity) => identity,
             waits @ Changed::Waits(_) => return app.changed(&waits, ""),
         };
-        app.out.talk(&format!("identity `{}` created; {} answers for it", identity.meta.name, identity.sponsor));
+        app.out.talk(&format!(
+            "identity `{}` created; {} answers for it",
+            identity.meta.name, identity.sponsor
+        ));
         for warning in &identity.meta.warnings {
             app.out.warn(warning);
         }
         let credential = self.credential(app, &client, &identity).await?;
-        let curl = credential.as_ref().and_then(|credential| curl(credential, &self.audiences));
-        self.show(app, Made { identity, credential, curl })
+        let curl = credential
+            .as_ref()
+            .and_then(|credential| curl(credential, &self.audiences));
+        self.show(
+            app,
+            Made {
+                identity,
+                credential,
+                curl,
+            },
+        )
     }
 
     async fn make_what_is_missing(&self, app: &App, client: &Client) -> Result<(), Failure> {
         // A personal project comes with its person and is never made.
-        if let Some(name) = self.project.as_deref().filter(|name| !name.starts_with('~'))
+        if let Some(name) = self
+            .project
+            .as_deref()
+            .filter(|name| !name.starts_with('~'))
             && missing::<Project>(client, name).await?
         {
-            let name: ProjectName = name.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+            let name: ProjectName = name
+                .parse()
+                .map_err(|error| Failure::usage(format!("{error}")))?;
             let project = CreateProject {
                 name: name.clone(),
                 description: String::new(),
@@ -105,29 +130,54 @@ impl Create {
             if missing::<Environment>(client, name).await? {
                 // Whatever is called production is protected until somebody says otherwise.
                 let protected = name.as_str() == "production";
-                let environment = CreateEnvironment { name: name.clone(), protected, description: String::new() };
-                make::<Environment>(app, client, &environment, &format!("environment `{name}`")).await?;
+                let environment = CreateEnvironment {
+                    name: name.clone(),
+                    protected,
+                    description: String::new(),
+                };
+                make::<Environment>(app, client, &environment, &format!("environment `{name}`"))
+                    .await?;
             }
         }
         Ok(())
     }
 
     /// A secret, or an opaque key, unless the identity is to have none.
-    async fn credential(&self, app: &App, client: &Client, identity: &Identity) -> Result<Option<CreatedCredential>, Failure> {
+    async fn credential(
+        &self,
+        app: &App,
+        client: &Client,
+        identity: &Identity,
+    ) -> Result<Option<CreatedCredential>, Failure> {
         let credential_type = match self.kind {
             Kind::ApiKey => CredentialType::ApiKey,
             _ => CredentialType::ClientSecret,
         };
         if self.no_credential || self.fields.excludes_secrets() {
-            let next = format!("countersign credential create {} --type trust-rule ..", identity.meta.name);
+            let next = format!(
+                "countersign credential create {} --type trust-rule ..",
+                identity.meta.name
+            );
             app.out.talk(&format!("it has no credential yet: `{next}`"));
             return Ok(None);
         }
-        let create = CreateCredential { credential_type, label: None, expires_at: None, jwk: None, trust: None };
-        match client.create_credential(&identity.meta.id.to_string(), &create).await? {
+        let create = CreateCredential {
+            credential_type,
+            label: None,
+            expires_at: None,
+            jwk: None,
+            trust: None,
+        };
+        match client
+            .create_credential(&identity.meta.id.to_string(), &create)
+            .await?
+        {
             Changed::Done(credential) => Ok(Some(credential)),
             Changed::Waits(approval) => {
-                app.out.talk(&format!("its credential waits for a second person: approval {}", approval.id));
+                app.out.talk(&format!(
+                    "its credential waits for a second person: approval {}",
+                    approval.id
+                ));
                 Ok(None)
             }
         }
@@ -135,13 +185,17 @@ impl Create {
 
     fn show(&self, app: &App, made: Made) -> Result<(), Failure> {
         if made.credential.is_some() {
-            app.out.warn("the secret is shown this once and never again");
+            app.out
+                .warn("the secret is shown this once and never again");
         }
         app.out.data(&made, |json| {
             let mut text = view::details(&json["identity"]);
             if let Some(credential) = &made.credential {
                 text.push_str(&format!("\n\nclient id:      {}", credential.client_id));
-                let secrets = [("client secret:", &credential.client_secret), ("api key:", &credential.api_key)];
+                let secrets = [
+                    ("client secret:", &credential.client_secret),
+                    ("api key:", &credential.api_key),
+                ];
                 for (label, secret) in secrets {
                     if let Some(secret) = secret {
                         text.push_str(&format!("\n{label:15} {}", secret.expose()));
@@ -164,8 +218,16 @@ async fn missing<R: Resource>(client: &Client, name: &str) -> Result<bool, Failu
     }
 }
 
-async fn make<R: Resource>(app: &App, client: &Client, create: &R::Create, what: &str) -> Result<(), Failure> {
-    match client.create::<R>(create, Some(&app.idempotency_key())).await? {
+async fn make<R: Resource>(
+    app: &App,
+    client: &Client,
+    create: &R::Create,
+    what: &str,
+) -> Result<(), Failure> {
+    match client
+        .create::<R>(create, Some(&app.idempotency_key()))
+        .await?
+    {
         Changed::Done(_) => {
             app.out.talk(&format!("{what} created"));
             Ok(())
@@ -183,7 +245,10 @@ fn curl(credential: &CreatedCredential, audiences: &[AudienceName]) -> Option<St
     );
     // One audience need not be named; of several, the first is as good an example as any.
     if let Some(audience) = audiences.first() {
-        text.push_str(&format!(" \\\n  --data-urlencode {}", quoted(&format!("audience={audience}"))));
+        text.push_str(&format!(
+            " \\\n  --data-urlencode {}",
+            quoted(&format!("audience={audience}"))
+        ));
     }
     text.push_str(&format!(" \\\n  {}", credential.token_endpoint));
     Some(text)

@@ -32,7 +32,12 @@ pub struct Fields {
     #[arg(long)]
     description: Option<String>,
     /// Where it may act; once for each, or with commas
-    #[arg(long = "environment", visible_alias = "env", value_name = "ENVIRONMENT", value_delimiter = ',')]
+    #[arg(
+        long = "environment",
+        visible_alias = "env",
+        value_name = "ENVIRONMENT",
+        value_delimiter = ','
+    )]
     environments: Option<Vec<EnvironmentName>>,
     /// A resource that it may touch; once for each
     #[arg(long = "resource", value_name = "RESOURCE")]
@@ -72,7 +77,8 @@ pub struct Fields {
 impl Fields {
     /// Whether only foreign issuers vouch for it, so that it has no secret.
     pub fn excludes_secrets(&self) -> bool {
-        self.trust_model.is_some_and(|model| model != TrustModel::ClientSecret)
+        self.trust_model
+            .is_some_and(|model| model != TrustModel::ClientSecret)
     }
 
     /// Where it may act, as far as that was stated.
@@ -81,7 +87,8 @@ impl Fields {
     }
 
     fn rule(&self) -> Option<ApprovalRuleInput> {
-        let stated = self.approvals.is_some() || self.approvers.is_some() || self.second_if_unproven;
+        let stated =
+            self.approvals.is_some() || self.approvers.is_some() || self.second_if_unproven;
         stated.then(|| ApprovalRuleInput {
             required: self.approvals.unwrap_or(1),
             approvers: self.approvers.clone().unwrap_or_default(),
@@ -101,7 +108,9 @@ impl Fields {
         create.allowed_actions = self.allowed_actions.iter().flatten().cloned().collect();
         create.denied_actions = self.denied_actions.iter().flatten().cloned().collect();
         create.roles = self.roles.clone().unwrap_or_default();
-        create.token_ttl_seconds = self.token_ttl_minutes.map(|minutes| i64::from(minutes) * 60);
+        create.token_ttl_seconds = self
+            .token_ttl_minutes
+            .map(|minutes| i64::from(minutes) * 60);
         create.requires_approval = self.requires_approval;
         create.approval_rule = self.rule();
         create.trust_model = self.trust_model;
@@ -144,10 +153,16 @@ impl Update {
             allowed_actions: fields.allowed_actions.clone().map(FromIterator::from_iter),
             denied_actions: fields.denied_actions.clone().map(FromIterator::from_iter),
             roles: fields.roles.clone(),
-            token_ttl_seconds: fields.token_ttl_minutes.map(|minutes| i64::from(minutes) * 60),
+            token_ttl_seconds: fields
+                .token_ttl_minutes
+                .map(|minutes| i64::from(minutes) * 60),
             requires_approval: fields.requires_approval,
             approval_rule: fields.rule(),
-            trust_model: if self.any_trust_model { Some(None) } else { fields.trust_model.map(Some) },
+            trust_model: if self.any_trust_model {
+                Some(None)
+            } else {
+                fields.trust_model.map(Some)
+            },
             expires_at: fields.expires_at.map(Into::into),
             metadata: None,
             reason: self.reason.clone(),

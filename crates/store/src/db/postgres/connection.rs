@@ -25,7 +25,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(client: Client) -> Result<Self, StoreError> {
-        let mut connection = Self { client, statements: HashMap::new(), broken: false };
+        let mut connection = Self {
+            client,
+            statements: HashMap::new(),
+            broken: false,
+        };
         connection.command(SESSION)?;
         Ok(connection)
     }
@@ -40,10 +44,14 @@ impl Connection {
         let version = self.setting("server_version_num")?;
         let encoding = self.setting("server_encoding")?;
         if version.parse::<u32>().is_ok_and(|version| version < OLDEST) {
-            return Err(StoreError::WrongVersion(format!("PostgreSQL {OLDEST_NAME} or newer is needed")));
+            return Err(StoreError::WrongVersion(format!(
+                "PostgreSQL {OLDEST_NAME} or newer is needed"
+            )));
         }
         if encoding != "UTF8" {
-            return Err(StoreError::WrongVersion(format!("its encoding is {encoding}: create it with ENCODING 'UTF8'")));
+            return Err(StoreError::WrongVersion(format!(
+                "its encoding is {encoding}: create it with ENCODING 'UTF8'"
+            )));
         }
         Ok(())
     }
@@ -56,7 +64,11 @@ impl Connection {
     }
 
     /// All rows of a query.
-    pub(crate) fn rows(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn rows(
+        &mut self,
+        sql: &'static Sql,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
         let statement = self.statement(sql)?;
         let result = self.client.query(&statement, &parameters(values));
         let found = self.check(result, sql.table())?;
@@ -68,7 +80,9 @@ impl Connection {
             .iter()
             .map(|row| {
                 let values: Result<Vec<Value>, postgres::Error> = read(row);
-                values.map(|values| Row { sql, values }).map_err(|error| StoreError::Fault(error.to_string()))
+                values
+                    .map(|values| Row { sql, values })
+                    .map_err(|error| StoreError::Fault(error.to_string()))
             })
             .collect()
     }
@@ -92,11 +106,18 @@ impl Connection {
     }
 
     fn setting(&mut self, name: &str) -> Result<String, StoreError> {
-        let result = self.client.query_one("SELECT current_setting($1)", &[&name]).and_then(|row| row.try_get(0));
+        let result = self
+            .client
+            .query_one("SELECT current_setting($1)", &[&name])
+            .and_then(|row| row.try_get(0));
         self.check(result, "schema")
     }
 
-    fn check<T>(&mut self, result: Result<T, postgres::Error>, table: &str) -> Result<T, StoreError> {
+    fn check<T>(
+        &mut self,
+        result: Result<T, postgres::Error>,
+        table: &str,
+    ) -> Result<T, StoreError> {
         result.map_err(|error| {
             let classified = classify(&error, table);
             self.broken |= classified.broken || error.is_closed();
@@ -106,18 +127,27 @@ impl Connection {
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+    values
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
 }
 
 impl ToSql for Value {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(number) if *ty == Type::INT8 => number.to_sql(ty, out),
             Self::Int(number) if *ty == Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
             Self::Text(text) if *ty == Type::TEXT || *ty == Type::VARCHAR => text.to_sql(ty, out),
             Self::Blob(bytes) if *ty == Type::BYTEA => bytes.to_sql(ty, out),
-            Self::Blob(_) | Self::Int(_) | Self::Text(_) => Err(format!("the parameter is of type {ty}").into()),
+            Self::Blob(_) | Self::Int(_) | Self::Text(_) => {
+                Err(format!("the parameter is of type {ty}").into())
+            }
         }
     }
 

@@ -18,7 +18,12 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, connection: None, pause: FIRST_PAUSE, not_before: None }
+        Self {
+            settings,
+            connection: None,
+            pause: FIRST_PAUSE,
+            not_before: None,
+        }
     }
 
     /// A connection that works as far as is known. While the server is away: an error, at once.
@@ -29,7 +34,9 @@ impl Line {
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
         }
-        self.connection.as_mut().ok_or_else(|| StoreError::Fault("no connection".to_owned()))
+        self.connection
+            .as_mut()
+            .ok_or_else(|| StoreError::Fault("no connection".to_owned()))
     }
 
     /// Whether the connection that was used is of no more use.
@@ -45,7 +52,9 @@ impl Line {
     fn connect(&mut self) -> Result<Connection, StoreError> {
         let now = Instant::now();
         if self.not_before.is_some_and(|at| now < at) {
-            return Err(StoreError::Unavailable("the connection to PostgreSQL was lost and is being made again".to_owned()));
+            return Err(StoreError::Unavailable(
+                "the connection to PostgreSQL was lost and is being made again".to_owned(),
+            ));
         }
         match self.settings.connect() {
             Ok(connection) => {

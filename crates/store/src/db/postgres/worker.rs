@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{line::Line, settings::Settings};
-use crate::{db::Tx, error::StoreError, job::Job, queue::Queue, statistics::Counters, store::WriteMode};
+use crate::{
+    db::Tx, error::StoreError, job::Job, queue::Queue, statistics::Counters, store::WriteMode,
+};
 
 /// One of the threads.
 pub(crate) struct Worker {
@@ -30,9 +32,17 @@ enum Attempt {
 }
 
 impl Worker {
-    pub(crate) fn new(settings: &Arc<Settings>, queue: &Arc<Queue>, counters: &Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        settings: &Arc<Settings>,
+        queue: &Arc<Queue>,
+        counters: &Arc<Counters>,
+    ) -> Self {
         let line = Line::new(Arc::clone(settings));
-        Self { line, queue: Arc::clone(queue), counters: Arc::clone(counters) }
+        Self {
+            line,
+            queue: Arc::clone(queue),
+            counters: Arc::clone(counters),
+        }
     }
 
     /// Writes until the queue is closed and empty.
@@ -112,7 +122,11 @@ impl Worker {
             };
             turn += 1;
             // A lost connection is worth exactly one more try: a fresh one works, or the server is away.
-            let most = if error == StoreError::Serialization { MAX_TURNS } else { 2 };
+            let most = if error == StoreError::Serialization {
+                MAX_TURNS
+            } else {
+                2
+            };
             if turn >= most || started.elapsed() > PATIENCE {
                 return Err(error);
             }
@@ -126,7 +140,11 @@ impl Worker {
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>], begin: &'static str) -> Attempt {
         let started = Instant::now();
         let attempt = self.transaction(jobs, begin);
-        self.counters.batch(jobs.len(), started.elapsed(), matches!(attempt, Attempt::Committed));
+        self.counters.batch(
+            jobs.len(),
+            started.elapsed(),
+            matches!(attempt, Attempt::Committed),
+        );
         attempt
     }
 
@@ -163,7 +181,9 @@ impl Worker {
             Err(StoreError::Serialization) => Attempt::Again(StoreError::Serialization),
             Err(StoreError::Unavailable(detail)) => {
                 self.line.drop_connection();
-                Attempt::Failed(StoreError::Unavailable(format!("{detail}; whether this was committed is unknown")))
+                Attempt::Failed(StoreError::Unavailable(format!(
+                    "{detail}; whether this was committed is unknown"
+                )))
             }
             Err(error) => {
                 self.line.drop_connection();
@@ -188,7 +208,9 @@ impl Worker {
 
 fn begin(mode: WriteMode) -> &'static str {
     match mode {
-        WriteMode::Append | WriteMode::Housekeeping => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        WriteMode::Append | WriteMode::Housekeeping => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        }
         WriteMode::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
     }
 }

@@ -33,27 +33,41 @@ pub(crate) fn open(file: &Path, role: Role) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| at(file, &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| at(file, &error))?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .map_err(|error| at(file, &error))?;
     let settings = match role {
         Role::Reader => READER,
         Role::Writer => WRITER,
     };
-    connection.execute_batch(settings).map_err(|error| at(file, &error))?;
+    connection
+        .execute_batch(settings)
+        .map_err(|error| at(file, &error))?;
     Ok(connection)
 }
 
 /// Executes a statement and says how many rows it changed.
-pub(crate) fn exec(connection: &Connection, sql: &'static Sql, values: &[Value]) -> Result<u64, StoreError> {
+pub(crate) fn exec(
+    connection: &Connection,
+    sql: &'static Sql,
+    values: &[Value],
+) -> Result<u64, StoreError> {
     let run = || {
         let mut statement = connection.prepare_cached(sql.sqlite())?;
         bind(&mut statement, values)?;
         statement.raw_execute()
     };
-    run().map(|changed| changed as u64).map_err(|error| classify(&error, sql.table()))
+    run()
+        .map(|changed| changed as u64)
+        .map_err(|error| classify(&error, sql.table()))
 }
 
 /// All rows of a query.
-pub(crate) fn rows(connection: &Connection, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+pub(crate) fn rows(
+    connection: &Connection,
+    sql: &'static Sql,
+    values: &[Value],
+) -> Result<Vec<Row>, StoreError> {
     let run = || -> Result<Vec<Row>, rusqlite::Error> {
         let mut statement = connection.prepare_cached(sql.sqlite())?;
         let width = statement.column_count();
@@ -61,7 +75,9 @@ pub(crate) fn rows(connection: &Connection, sql: &'static Sql, values: &[Value])
         let mut found = statement.raw_query();
         let mut all = Vec::new();
         while let Some(row) = found.next()? {
-            let values = (0..width).map(|column| row.get_ref(column).map(read)).collect::<Result<_, _>>()?;
+            let values = (0..width)
+                .map(|column| row.get_ref(column).map(read))
+                .collect::<Result<_, _>>()?;
             all.push(Row { sql, values });
             if all.len() > MAX_ROWS {
                 return Err(rusqlite::Error::QueryReturnedMoreThanOneRow);
@@ -70,7 +86,9 @@ pub(crate) fn rows(connection: &Connection, sql: &'static Sql, values: &[Value])
         Ok(all)
     };
     run().map_err(|error| match error {
-        rusqlite::Error::QueryReturnedMoreThanOneRow => StoreError::Fault(format!("too many rows from `{sql:?}`")),
+        rusqlite::Error::QueryReturnedMoreThanOneRow => {
+            StoreError::Fault(format!("too many rows from `{sql:?}`"))
+        }
         other => classify(&other, sql.table()),
     })
 }
@@ -115,7 +133,9 @@ fn at(file: &Path, error: &rusqlite::Error) -> StoreError {
     match classify(error, "schema") {
         StoreError::ReadOnly(_) => StoreError::ReadOnly(path.to_string()),
         StoreError::Unavailable(detail) => StoreError::Unavailable(format!("`{path}`: {detail}")),
-        StoreError::Corrupt { .. } => StoreError::WrongVersion(format!("`{path}` is not a database of this program")),
+        StoreError::Corrupt { .. } => {
+            StoreError::WrongVersion(format!("`{path}` is not a database of this program"))
+        }
         other => other,
     }
 }

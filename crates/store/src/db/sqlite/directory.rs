@@ -33,7 +33,9 @@ pub(crate) fn claim(directory: &Path) -> Result<DirectoryLock, StoreError> {
         .map_err(|error| StoreError::from_io(&path, &error))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(directory.display().to_string())),
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::Locked(directory.display().to_string()));
+        }
         Err(TryLockError::Error(error)) => return Err(StoreError::from_io(&path, &error)),
     }
     // The companions of the file (-wal, -shm) take its permissions, so it must be private from the first byte.
@@ -46,7 +48,9 @@ pub(crate) fn claim(directory: &Path) -> Result<DirectoryLock, StoreError> {
 
 /// File locks and shared memory do not work over a network: two servers would damage the file.
 fn refuse_network(directory: &Path) -> Result<(), StoreError> {
-    let Ok(path) = fs::canonicalize(directory) else { return Ok(()) };
+    let Ok(path) = fs::canonicalize(directory) else {
+        return Ok(());
+    };
     // Only Linux has this list; elsewhere the documentation has to do.
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     match network_type(&path, &mounts) {
@@ -91,8 +95,17 @@ fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-const NETWORK: [&str; 9] =
-    ["9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "nfs", "nfs4", "smb3"];
+const NETWORK: [&str; 9] = [
+    "9p",
+    "afs",
+    "ceph",
+    "cifs",
+    "fuse.sshfs",
+    "glusterfs",
+    "nfs",
+    "nfs4",
+    "smb3",
+];
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,10 @@ pub(crate) fn classify(error: &Error, table: &str) -> StoreError {
     let text = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
         ErrorCode::ConstraintViolation if is_unique(failure.extended_code) => {
-            StoreError::Conflict { table: table.to_owned(), constraint: text }
+            StoreError::Conflict {
+                table: table.to_owned(),
+                constraint: text,
+            }
         }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             StoreError::Unavailable("another program holds the database file".to_owned())
@@ -24,14 +27,22 @@ pub(crate) fn classify(error: &Error, table: &str) -> StoreError {
             detail: text,
         },
         ErrorCode::DiskFull => StoreError::Full(text),
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly(format!("the database file ({text})")),
-        ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::FileLockingProtocolFailed => {
-            StoreError::Unavailable(text)
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+            StoreError::ReadOnly(format!("the database file ({text})"))
         }
+        ErrorCode::CannotOpen
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::OutOfMemory
+        | ErrorCode::FileLockingProtocolFailed => StoreError::Unavailable(text),
         _ => StoreError::Fault(format!("{text} (table `{table}`)")),
     }
 }
 
 fn is_unique(code: i32) -> bool {
-    [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_ROWID].contains(&code)
+    [
+        ffi::SQLITE_CONSTRAINT_UNIQUE,
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+        ffi::SQLITE_CONSTRAINT_ROWID,
+    ]
+    .contains(&code)
 }

@@ -1,7 +1,7 @@
 //! Readers: threads for what lists rows, and connections to use on the caller's own thread for point reads.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -30,14 +30,21 @@ pub(crate) struct Inline {
 }
 
 impl Inline {
-    pub(crate) fn open(file: &PathBuf, count: usize) -> Result<Self, StoreError> {
-        let connections =
-            (0..count.max(1)).map(|_| open(file, Role::Reader).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { connections, turn: AtomicUsize::new(0) })
+    pub(crate) fn open(file: &Path, count: usize) -> Result<Self, StoreError> {
+        let connections = (0..count.max(1))
+            .map(|_| open(file, Role::Reader).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            connections,
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// Runs the closure now, in a snapshot of its own.
-    pub(crate) fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         let count = self.connections.len();
         let free = (0..count)
@@ -46,10 +53,14 @@ impl Inline {
         let connection = match (free, self.connections.get(first % count)) {
             (Some(connection), _) => connection,
             (None, Some(connection)) => connection.lock().unwrap_or_else(PoisonError::into_inner),
-            (None, None) => return Err(StoreError::Fault("no connection to read with".to_owned()).into()),
+            (None, None) => {
+                return Err(StoreError::Fault("no connection to read with".to_owned()).into());
+            }
         };
         let mut result = None;
-        within(&connection, |tx| result = Some(crate::job::guarded(|| work(tx))))?;
+        within(&connection, |tx| {
+            result = Some(crate::job::guarded(|| work(tx)))
+        })?;
         result.unwrap_or_else(|| Err(StoreError::Fault("a read was never run".to_owned()).into()))
     }
 }
@@ -64,6 +75,8 @@ fn within(connection: &Connection, work: impl FnOnce(&mut Tx<'_>)) -> Result<(),
     command(connection, "COMMIT")
 }
 
-pub(crate) fn threads(file: &PathBuf, count: usize) -> Result<Vec<Connection>, StoreError> {
-    (0..count.max(1)).map(|_| open(file, Role::Reader)).collect()
+pub(crate) fn threads(file: &Path, count: usize) -> Result<Vec<Connection>, StoreError> {
+    (0..count.max(1))
+        .map(|_| open(file, Role::Reader))
+        .collect()
 }

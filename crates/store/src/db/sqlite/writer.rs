@@ -12,11 +12,20 @@ use super::connection::{Role, command, open};
 use crate::{db::Tx, error::StoreError, job::Job, queue::Queue, statistics::Counters};
 
 /// The writer's thread: until the queue is closed and empty.
-pub(crate) fn run(mut connection: Connection, file: PathBuf, queue: Arc<Queue>, counters: Arc<Counters>) {
+pub(crate) fn run(
+    mut connection: Connection,
+    file: PathBuf,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while let Some(first) = queue.next() {
         let started = Instant::now();
-        let mut writer = Writer { connection: &connection, begun: false, failure: None };
+        let mut writer = Writer {
+            connection: &connection,
+            begun: false,
+            failure: None,
+        };
         writer.add(first, &mut batch);
         while batch.len() < MAX_BATCH && writer.failure.is_none() && started.elapsed() < MAX_AGE {
             match queue.next_if(|_| true) {

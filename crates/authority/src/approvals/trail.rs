@@ -1,0 +1,85 @@
+//! Who changed what in the last day, from the evidence: documents say who is an approver, not since
+//! when. Most records were not edited lately, and then nothing is searched.
+
+use countersign_model::{
+    Id, Timestamp,
+    approval::NEW_APPROVER,
+    evidence::{Changed, Event, Role},
+    id,
+    registry::Record,
+};
+use countersign_store::{
+    Tx,
+    evidence::{self, EvidenceQuery, EvidenceRow},
+    log,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    evidence::{seal, terms::term},
+    rejection::Rejection,
+};
+
+/// How many changes of one record in a day are looked at.
+const CHANGES: u32 = 500;
+
+/// How many records that have no place in the log yet are looked at: a second's worth.
+const YOUNG: u32 = 2000;
+
+/// One change, member by member.
+pub(super) struct Trail<'a>(&'a Changed);
+
+impl Trail<'_> {
+    /// A member of the document before and after, when the change touched it.
+    pub(super) fn member<T: DeserializeOwned>(&self, name: &str) -> Option<(T, T)> {
+        let change = self.0.changes.get(name)?;
+        let read = |side: &str| serde_json::from_value(change.get(side)?.clone()).ok();
+        Some((read("from")?, read("to")?))
+    }
+}
+
+/// The newest edit of a record in the last day, made by one of these users, that does this. Making the
+/// record does not count: whoever makes an identity could have made it without any guard.
+pub(super) fn find(
+    tx: &mut Tx<'_>,
+    record: &Record,
+    by: &[Id<id::User>],
+    now: Timestamp,
+    does: impl Fn(&Trail<'_>) -> bool,
+) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
+    let since = now - NEW_APPROVER;
+    let (Some(first), true) = (by.first(), record.updated_at > since && record.version > 1) else { return Ok(None) };
+    let position = log::head(tx)?.map_or_else(Default::default, |head| head.position);
+    let mut rows = evidence::tail(tx, record.tenant_id, position, YOUNG)?;
+    if rows.len() >= YOUNG as usize {
+        // INVARIANT: what cannot be seen counts as having happened.
+        return Ok(Some((*first, now)));
+    }
+    let target = term("target", &record.id.to_string());
+    let query = EvidenceQuery {
+        tenant_id: record.tenant_id,
+        terms: &[&target, "kind:changed"],
+        from: Some(since),
+        until: None,
+        before: None,
+        limit: CHANGES,
+    };
+    rows.extend(evidence::search(tx, &query)?);
+    Ok(rows.iter().filter(|row| row.kind == "changed").find_map(|row| made(row, record, by, &does)))
+}
+
+fn made(
+    row: &EvidenceRow,
+    record: &Record,
+    by: &[Id<id::User>],
+    does: &impl Fn(&Trail<'_>) -> bool,
+) -> Option<(Id<id::User>, Timestamp)> {
+    let found = seal::read(&row.body, row.disclosed.as_deref()).ok()?;
+    let Event::Changed(changed) = &found.event else { return None };
+    let referred = |role: Role| found.refs.iter().filter(move |reference| reference.role == role).map(|reference| &reference.id);
+    if changed.verb == "created" || !referred(Role::Target).any(|id| *id == record.id.to_string()) {
+        return None;
+    }
+    let actor = referred(Role::Actor).find_map(|id| id.parse::<Id<id::User>>().ok()).filter(|actor| by.contains(actor))?;
+    does(&Trail(changed)).then_some((actor, row.recorded_at))
+}

@@ -1,0 +1,225 @@
+//! The catalogue: the tenant's own actions, over the built-in ones.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    Id,
+    action::ActionClass,
+    id,
+    name::ActionName,
+    permission::Person,
+    reason::Reason,
+    registry::{ActionDoc, Noun, Record, Status},
+};
+use countersign_store::Tx;
+
+use super::{
+    guarding::{self, ChangeOutcome, Edit, Verb},
+    reading::{self, Page, PageQuery, Shown},
+    rights::{self, DESCRIPTION_BYTES, check_text},
+};
+use crate::{
+    command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::Loosening,
+    policy::Catalogue,
+    rejection::{Rejection, refuse},
+    rows,
+};
+
+const GROUP_BYTES: usize = 64;
+
+/// Adds an action to the catalogue, or states another class for a built-in one.
+#[derive(Debug, Clone)]
+pub struct CreateAction {
+    /// The dotted verb.
+    pub name: ActionName,
+    /// How much it can hurt.
+    pub class: ActionClass,
+    /// The group that it is shown in.
+    pub group: String,
+    /// What it does.
+    pub description: String,
+}
+
+/// Edits an action.
+#[derive(Debug, Clone)]
+pub struct UpdateAction {
+    /// Which, by id or name.
+    pub action: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// How much it can hurt.
+    pub class: Option<ActionClass>,
+    /// The group that it is shown in.
+    pub group: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Takes an action out of the catalogue: it is the built-in one again, or counts as irreversible.
+#[derive(Debug, Clone)]
+pub struct DeleteAction {
+    /// Which, by id or name.
+    pub action: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Command for CreateAction {
+    type Output = ChangeOutcome;
+
+    const NAME: &'static str = "action create";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
+        let person = rights::editor(tx)?;
+        let doc = ActionDoc {
+            name: self.name.clone(),
+            class: self.class,
+            group: self.group.clone(),
+            description: self.description.clone(),
+        };
+        put_new(tx, &person, None, doc).map(Verdict::Done)
+    }
+}
+
+impl Command for UpdateAction {
+    type Output = ChangeOutcome;
+
+    const NAME: &'static str = "action update";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
+        let person = rights::editor(tx)?;
+        let before = tx.locate(Noun::Action, &self.action)?;
+        rights::expect_version(&before, self.if_version)?;
+        let mut doc = rights::doc(before.action())?.clone();
+        doc.class = self.class.unwrap_or(doc.class);
+        if let Some(group) = &self.group {
+            doc.group.clone_from(group);
+        }
+        if let Some(description) = &self.description {
+            doc.description.clone_from(description);
+        }
+        put_edit(tx, &person, &before, doc, self.reason.clone()).map(Verdict::Done)
+    }
+}
+
+impl Command for DeleteAction {
+    type Output = ChangeOutcome;
+
+    const NAME: &'static str = "action delete";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
+        let person = rights::tenant_owner(tx, "change the catalogue")?;
+        let before = tx.locate(Noun::Action, &self.action)?;
+        rights::expect_version(&before, self.if_version)?;
+        let doc = rights::doc(before.action())?;
+        let loosens = lowers(tx, &doc.name, doc.class, Catalogue::default().class(&doc.name))?;
+        let after = Record { status: Status::Deleted, ..before.clone() };
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after,
+            verb: Verb::Deleted,
+            reason: self.reason.clone(),
+            loosens,
+            guards: None,
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
+    }
+}
+
+/// Adds an action of a document, after every check. One that lowers the class of what some identity
+/// needs approval for is added as it counts now, and its own class waits for a second owner.
+pub(crate) fn put_new(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    id: Option<Id<id::Record>>,
+    doc: ActionDoc,
+) -> Result<ChangeOutcome, Rejection> {
+    rights::must_own_tenant(person, "change the catalogue")?;
+    check(&doc)?;
+    let now_counts_as = rights::catalogue(tx)?.class(&doc.name);
+    let loosens = lowers(tx, &doc.name, now_counts_as, doc.class)?;
+    let first = if loosens.is_empty() { doc.clone() } else { ActionDoc { class: now_counts_as, ..doc.clone() } };
+    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: first.into() };
+    let record = tx.create(new, &Change::verb("created"))?;
+    if loosens.is_empty() {
+        return Ok(ChangeOutcome::Applied { record, changed_alone: false });
+    }
+    put_edit(tx, person, &record, doc, None)
+}
+
+/// Edits an action to another document, after every check.
+pub(crate) fn put_edit(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    doc: ActionDoc,
+    reason: Option<String>,
+) -> Result<ChangeOutcome, Rejection> {
+    let old = rights::doc(before.action())?;
+    if doc == *old {
+        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+    }
+    rights::must_own_tenant(person, "change the catalogue")?;
+    check(&doc)?;
+    if doc.name != old.name {
+        return refuse(Reason::Unprocessable, "an action does not change its name: add another");
+    }
+    let loosens = lowers(tx, &doc.name, old.class, doc.class)?;
+    let after = Record { doc: doc.into(), ..before.clone() };
+    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    guarding::settle(tx, edit)
+}
+
+fn check(doc: &ActionDoc) -> Result<(), Rejection> {
+    check_text("group", &doc.group, GROUP_BYTES)?;
+    check_text("description", &doc.description, DESCRIPTION_BYTES)
+}
+
+/// A lower class loosens when somebody must countersign the action now.
+fn lowers(
+    tx: &mut WriteTx<'_, '_>,
+    name: &ActionName,
+    from: ActionClass,
+    to: ActionClass,
+) -> Result<BTreeSet<Loosening>, Rejection> {
+    if to >= from {
+        return Ok(BTreeSet::new());
+    }
+    let identities = tx.all(Noun::Identity)?;
+    let needs = |doc: &countersign_model::registry::IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
+    let guarded = identities.iter().filter_map(|record| record.identity()).any(needs);
+    Ok(guarded.then_some(Loosening::ActionClassLowered).into_iter().collect())
+}
+
+/// A page of the tenant's own actions: everybody in the tenant sees them.
+///
+/// # Errors
+/// `forbidden` when no person reads, or a fault.
+pub fn list(tx: &mut Tx<'_>, permit: &Permit, query: &PageQuery) -> Result<Page, Rejection> {
+    reading::list_public(tx, permit, Noun::Action, query)
+}
+
+/// One of the tenant's own actions, by id or name.
+///
+/// # Errors
+/// `not_found`, or a fault.
+pub fn show(tx: &mut Tx<'_>, permit: &Permit, action: &str) -> Result<Shown, Rejection> {
+    reading::show_public(tx, permit, Noun::Action, action)
+}
+
+/// The whole catalogue: the built-in actions, and the tenant's own over them.
+///
+/// # Errors
+/// `forbidden` when no person reads, or a fault.
+pub fn catalogue(tx: &mut Tx<'_>, permit: &Permit) -> Result<Catalogue, Rejection> {
+    reading::reader(tx, permit)?;
+    let own = rows::all(tx, permit.tenant_id(), Noun::Action)?;
+    Ok(Catalogue::new(own.iter().filter_map(|record| record.action().cloned())))
+}

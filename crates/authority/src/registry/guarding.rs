@@ -1,0 +1,342 @@
+//! Guarding: a change that loosens waits for a second eligible person (DESIGN §2.9).
+//!
+//! What waits is kept as the fields that it sets, for people to read. When enough of them have
+//! countersigned it, [`apply_change`] makes it, on the very version that they saw, with the rights
+//! that the requester still has.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    Id,
+    approval::ChangeRequest,
+    id,
+    permission::Person,
+    reason::{Reason, Refusal},
+    registry::{ApprovalRule, Doc, Noun, Party, ProjectRole, Record, Status},
+    time::Seconds,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{credentials, identities, rights, teams};
+use crate::{
+    approvals,
+    command::{Change, WriteTx},
+    loosening::Loosening,
+    rejection::{Fault, Rejection, refuse},
+};
+
+/// How an edit ended.
+#[derive(Debug, Clone)]
+pub enum ChangeOutcome {
+    /// It is in force.
+    Applied {
+        /// The record as it is now.
+        record: Record,
+        /// Whether it loosened a guard and nobody else could have countersigned it: a finding.
+        changed_alone: bool,
+    },
+    /// It loosens a guard and waits for somebody else.
+    NeedsApproval {
+        /// What they decide on.
+        approval_id: Id<id::Approval>,
+        /// What it loosens.
+        loosens: BTreeSet<Loosening>,
+        /// The record, which has not changed.
+        record: Record,
+    },
+}
+
+impl ChangeOutcome {
+    /// The record as it stands.
+    #[must_use]
+    pub const fn record(&self) -> &Record {
+        match self {
+            Self::Applied { record, .. } | Self::NeedsApproval { record, .. } => record,
+        }
+    }
+
+    /// The approval that it waits for.
+    #[must_use]
+    pub const fn approval_id(&self) -> Option<Id<id::Approval>> {
+        match self {
+            Self::Applied { .. } => None,
+            Self::NeedsApproval { approval_id, .. } => Some(*approval_id),
+        }
+    }
+
+    /// Whether it loosened a guard with nobody else to ask.
+    #[must_use]
+    pub const fn changed_alone(&self) -> bool {
+        match self {
+            Self::Applied { changed_alone, .. } => *changed_alone,
+            Self::NeedsApproval { .. } => false,
+        }
+    }
+}
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verb {
+    /// It is taken away.
+    Deleted,
+    /// It is put in force.
+    Enabled,
+    /// It moves to another project.
+    Transferred,
+    /// Its document changes.
+    Updated,
+}
+
+impl Verb {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Enabled => "enabled",
+            Self::Transferred => "transferred",
+            Self::Updated => "updated",
+        }
+    }
+}
+
+/// A credential that goes when another comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retire {
+    pub(crate) credential_id: Id<id::Credential>,
+    /// How long it still works.
+    pub(crate) overlap: Seconds,
+}
+
+/// An edit that was checked and may have to wait.
+pub(crate) struct Edit<'a> {
+    pub(crate) person: &'a Person,
+    pub(crate) before: &'a Record,
+    pub(crate) after: Record,
+    pub(crate) verb: Verb,
+    pub(crate) reason: Option<String>,
+    /// What it loosens; nothing when it is to be made at once.
+    pub(crate) loosens: BTreeSet<Loosening>,
+    /// The identity whose guards it loosens; without one the tenant's owners countersign.
+    pub(crate) guards: Option<&'a Record>,
+    pub(crate) retires: Option<Retire>,
+}
+
+/// Makes the edit, or opens the approval that it waits for.
+pub(crate) fn settle(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>) -> Result<ChangeOutcome, Rejection> {
+    let mut changed_alone = false;
+    if !edit.loosens.is_empty() {
+        let rule = rule(tx, &edit)?;
+        match rule {
+            Some(rule) => return open(tx, edit, rule),
+            None => changed_alone = true,
+        }
+    }
+    let change = Change { verb: edit.verb.as_str(), reason: edit.reason, changed_alone };
+    let record = write(tx, edit.before, edit.after, &change)?;
+    if let Some(retire) = edit.retires {
+        credentials::retire(tx, retire, change.reason.clone())?;
+    }
+    Ok(ChangeOutcome::Applied { record, changed_alone })
+}
+
+fn write(tx: &mut WriteTx<'_, '_>, before: &Record, after: Record, change: &Change) -> Result<Record, Rejection> {
+    let record = tx.replace(before, after, change)?;
+    let identity = match &record.doc {
+        Doc::Identity(_) => Some(record.id.cast()),
+        Doc::Credential(doc) => Some(doc.identity_id),
+        _ => None,
+    };
+    if let Some(identity) = identity {
+        approvals::void_for_identity(tx, identity, &format!("{} `{}` was {}", record.noun.as_str(), record.name, change.verb))?;
+    }
+    Ok(record)
+}
+
+/// Who must countersign; nobody when there is nobody but the requester.
+fn rule(tx: &mut WriteTx<'_, '_>, edit: &Edit<'_>) -> Result<Option<ApprovalRule>, Rejection> {
+    let (mut rule, mut eligible) = match edit.guards {
+        Some(identity) => {
+            let doc = rights::doc(identity.identity())?;
+            (doc.approval_rule.clone(), eligible(tx, identity)?)
+        }
+        None => {
+            let owners = rights::tenant_owners(tx)?;
+            let approvers = owners.iter().map(|owner| Party::User(*owner)).collect();
+            (ApprovalRule { required: 1, approvers, second_if_unproven: false }, owners)
+        }
+    };
+    eligible.remove(&edit.person.user_id);
+    // More people than there are could never countersign.
+    let most = u32::try_from(eligible.len()).unwrap_or(u32::MAX);
+    rule.required = rule.required.clamp(1, most.max(1));
+    rule.second_if_unproven = false;
+    Ok((most > 0).then_some(rule))
+}
+
+/// Whether anybody but this person could countersign a change that loosens an identity, or a rule of
+/// the tenant when there is none.
+pub(crate) fn somebody_else(tx: &mut WriteTx<'_, '_>, person: &Person, guards: Option<&Record>) -> Result<bool, Rejection> {
+    let mut eligible = match guards {
+        Some(identity) => eligible(tx, identity)?,
+        None => rights::tenant_owners(tx)?,
+    };
+    eligible.remove(&person.user_id);
+    Ok(!eligible.is_empty())
+}
+
+/// The active users who may countersign for an identity.
+pub(crate) fn eligible(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+    let doc = rights::doc(identity.identity())?;
+    let mut eligible = BTreeSet::new();
+    if doc.approval_rule.approvers.is_empty() {
+        let project = rights::project_of(tx, doc)?;
+        let place = rights::doc(project.project())?;
+        let owners = place.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
+        let owners: Vec<_> = owners.chain(place.personal_of).collect();
+        eligible = rights::active(tx, owners)?;
+        eligible.extend(rights::tenant_owners(tx)?);
+    }
+    for party in &doc.approval_rule.approvers {
+        eligible.extend(rights::living(tx, *party)?);
+    }
+    Ok(eligible)
+}
+
+/// A change that waits, as people read it and as it is made.
+#[derive(Debug, Serialize, Deserialize)]
+struct PendingChange {
+    verb: Verb,
+    /// The members of the document that it sets, and null for those that it takes away.
+    set: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent_id: Option<Id<id::Record>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    loosens: BTreeSet<Loosening>,
+    requested_by: Id<id::User>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retires: Option<Retire>,
+}
+
+fn open(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>, rule: ApprovalRule) -> Result<ChangeOutcome, Rejection> {
+    let (before, after) = (edit.before, &edit.after);
+    let does = edit.loosens.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let pending = PendingChange {
+        verb: edit.verb,
+        set: differences(&before.doc, &after.doc)?,
+        name: (after.name != before.name).then(|| after.name.clone()),
+        parent_id: after.parent_id.filter(|_| after.parent_id != before.parent_id),
+        status: (after.status != before.status).then_some(after.status),
+        loosens: edit.loosens.clone(),
+        requested_by: edit.person.user_id,
+        reason: edit.reason.clone(),
+        retires: edit.retires,
+    };
+    let about = match edit.guards {
+        Some(identity) if identity.id != before.id => format!(" of `{}`", identity.name),
+        Some(_) | None => String::new(),
+    };
+    let noun = before.noun.as_str().replace('_', " ");
+    let request = ChangeRequest {
+        tenant_id: tx.tenant_id(),
+        noun: before.noun,
+        record_id: before.id,
+        version: before.version,
+        identity_id: edit.guards.map(|identity| identity.id.cast()),
+        summary: format!("{noun} `{}`{about}: {does}", before.name),
+        change: serde_json::to_value(&pending)?,
+    };
+    let approval = approvals::open_change(tx, request, rule, edit.reason)?;
+    Ok(ChangeOutcome::NeedsApproval { approval_id: approval.id, loosens: edit.loosens, record: before.clone() })
+}
+
+/// Makes a change that enough people have countersigned. Whoever calls it has moved the approval on
+/// already, so that making the change does not void it.
+///
+/// # Errors
+/// `conflict` when the record was edited since, `forbidden` or `not_held` when the requester has
+/// lost the right to make it, or a fault.
+pub fn apply_change(tx: &mut WriteTx<'_, '_>, request: &ChangeRequest) -> Result<Record, Rejection> {
+    let pending: PendingChange = serde_json::from_value(request.change.clone())?;
+    let before = tx.get(request.record_id)?;
+    if before.version != request.version {
+        let detail = format!("`{}` was edited since this was asked for; ask again", before.name);
+        return refuse(Reason::Conflict, detail);
+    }
+    let person = tx.person(pending.requested_by)?;
+    let doc = overlay(&before.doc, &pending.set)?;
+    let after = Record {
+        name: pending.name.unwrap_or_else(|| before.name.clone()),
+        parent_id: pending.parent_id.or(before.parent_id),
+        status: pending.status.unwrap_or(before.status),
+        epoch: before.epoch + i64::from(pending.verb == Verb::Deleted),
+        doc,
+        ..before.clone()
+    };
+    check_again(tx, &person, &before, &after)?;
+    let change = Change { verb: pending.verb.as_str(), reason: pending.reason, changed_alone: false };
+    let record = write(tx, &before, after, &change)?;
+    if let Some(retire) = pending.retires {
+        credentials::retire(tx, retire, change.reason)?;
+    }
+    Ok(record)
+}
+
+/// The rights and rules that may have changed while the change waited.
+fn check_again(tx: &mut WriteTx<'_, '_>, person: &Person, before: &Record, after: &Record) -> Result<(), Rejection> {
+    match before.noun {
+        Noun::Identity => identities::may_become(tx, person, before, after).map(drop),
+        Noun::Credential => {
+            let identity = tx.get(rights::doc(before.credential())?.identity_id)?;
+            rights::manages(tx, person, &identity)?;
+            credentials::fits(tx, &identity, rights::doc(after.credential())?)
+        }
+        Noun::Team => teams::may_edit(person, rights::doc(before.team())?),
+        Noun::Action
+        | Noun::Audience
+        | Noun::Environment
+        | Noun::Issuer
+        | Noun::LinkedAccount
+        | Noun::Policy
+        | Noun::Project
+        | Noun::Tenant
+        | Noun::User => rights::must_own_tenant(person, "make this change"),
+    }
+}
+
+fn members(doc: &Doc) -> Result<Map<String, Value>, Rejection> {
+    match serde_json::from_str(&doc.to_json()?)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Fault::Invariant("a document that is no object".to_owned()).into()),
+    }
+}
+
+fn differences(before: &Doc, after: &Doc) -> Result<Map<String, Value>, Rejection> {
+    let (mut old, new) = (members(before)?, members(after)?);
+    let mut set = Map::new();
+    for (name, value) in new {
+        if old.remove(&name).as_ref() != Some(&value) {
+            set.insert(name, value);
+        }
+    }
+    set.extend(old.into_iter().map(|(name, _)| (name, Value::Null)));
+    Ok(set)
+}
+
+fn overlay(before: &Doc, set: &Map<String, Value>) -> Result<Doc, Rejection> {
+    let mut all = members(before)?;
+    for (name, value) in set {
+        match value {
+            Value::Null => all.remove(name),
+            value => all.insert(name.clone(), value.clone()),
+        };
+    }
+    let text = serde_json::to_string(&all)?;
+    let invalid = |error: serde_json::Error| Refusal::new(Reason::Conflict, format!("the change no longer fits: {error}"));
+    Ok(Doc::parse(before.noun(), &text).map_err(invalid)?)
+}

@@ -1,0 +1,81 @@
+//! Reading identities: those that the person may see.
+
+use countersign_model::{
+    identity::Kind,
+    registry::{Noun, Party, Status},
+};
+use countersign_store::Tx;
+
+use crate::{
+    command::Permit,
+    registry::{
+        reading::{self, Page, PageQuery, Projects, Shown},
+        rights,
+    },
+    rejection::Rejection,
+};
+
+/// Which identities.
+#[derive(Debug, Clone, Default)]
+pub struct IdentityFilter {
+    /// Only those of this project, by id or name.
+    pub project: Option<String>,
+    /// Only those of this status.
+    pub status: Option<Status>,
+    /// Only those of this kind.
+    pub kind: Option<Kind>,
+    /// Only those that this user, or `team:NAME`, answers for.
+    pub sponsor: Option<String>,
+    /// Only those that left something out, or only those that did not.
+    pub incomplete: Option<bool>,
+}
+
+/// A page of identities.
+///
+/// # Errors
+/// `not_found` when a filter names what is not there, or a fault.
+pub fn list(tx: &mut Tx<'_>, permit: &Permit, filter: &IdentityFilter, query: &PageQuery) -> Result<Page, Rejection> {
+    let person = reading::reader(tx, permit)?;
+    let parent = match &filter.project {
+        Some(text) => Some(reading::locate(tx, permit, Noun::Project, text)?.id),
+        None => None,
+    };
+    let sponsor = match &filter.sponsor {
+        Some(text) => Some(party(tx, permit, text)?),
+        None => None,
+    };
+    let mut projects = Projects::default();
+    let query = PageQuery { with_deleted: query.with_deleted || filter.status == Some(Status::Deleted), ..query.clone() };
+    reading::page(tx, permit, Noun::Identity, parent, &query, |tx, record| {
+        let Some(doc) = record.identity() else { return Ok(false) };
+        let wanted = filter.status.is_none_or(|status| record.status == status)
+            && filter.kind.is_none_or(|kind| doc.kind == kind)
+            && sponsor.is_none_or(|party| doc.sponsor == party)
+            && filter.incomplete.is_none_or(|incomplete| doc.defaulted.is_empty() != incomplete);
+        Ok(wanted && projects.sees(tx, permit.tenant_id(), &person, doc)?)
+    })
+}
+
+/// One identity, by id, name, client id or subject.
+///
+/// # Errors
+/// `not_found`, also when the person may not see it, or a fault.
+pub fn show(tx: &mut Tx<'_>, permit: &Permit, identity: &str) -> Result<Shown, Rejection> {
+    let person = reading::reader(tx, permit)?;
+    let record = reading::visible_identity(tx, permit, &person, identity)?;
+    reading::shown(tx, record)
+}
+
+fn party(tx: &mut Tx<'_>, permit: &Permit, text: &str) -> Result<Party, Rejection> {
+    if let Some(team) = text.strip_prefix("team:") {
+        return Ok(Party::Team(reading::locate(tx, permit, Noun::Team, team)?.id.cast()));
+    }
+    match reading::locate(tx, permit, Noun::User, text) {
+        Ok(user) => Ok(Party::User(user.id.cast())),
+        Err(Rejection::Refused(_)) => match reading::locate(tx, permit, Noun::Team, text) {
+            Ok(team) => Ok(Party::Team(team.id.cast())),
+            Err(_) => Err(rights::not_found(Noun::User, text)),
+        },
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,231 @@
+//! Leaving: when a person goes, nothing that runs stops, and what nobody answers for shows at once.
+//!
+//! An identity whose sponsor left, or whose last manager did, is orphaned: it keeps the name of who
+//! answered, the owners of the tenant manage it meanwhile, and after a grace period it gets no more
+//! tokens (DESIGN §2.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_model::{
+    Id, id,
+    reason::Reason,
+    registry::{Noun, Record, Relation, RoleSet, Status},
+    time::Seconds,
+};
+
+use super::{rights, users};
+use crate::{
+    approvals,
+    command::{Actor, Change, Command, Verdict, WriteTx},
+    rejection::{Rejection, refuse},
+};
+
+/// How many identities one command orphans: with their evidence a few hundred rows.
+const BATCH: usize = 100;
+
+/// Switches a user off: their sessions end at once.
+#[derive(Debug, Clone)]
+pub struct DisableUser {
+    /// Which, by e-mail address, handle or id.
+    pub user: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Switches a user on again. What was orphaned meanwhile stays so until somebody answers for it.
+#[derive(Debug, Clone)]
+pub struct EnableUser {
+    /// Which, by e-mail address, handle or id.
+    pub user: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Deletes a user. Names stay taken, and evidence keeps them.
+#[derive(Debug, Clone)]
+pub struct DeleteUser {
+    /// Which, by e-mail address, handle or id.
+    pub user: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Leaves the tenant.
+#[derive(Debug, Clone)]
+pub struct LeaveTenant {
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Goes on with the identities of somebody who left.
+#[derive(Debug, Clone)]
+pub struct FinishLeaving {
+    /// Who left.
+    pub user_id: Id<id::User>,
+}
+
+/// What became of what a person answered for.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// The user.
+    pub user: Record,
+    /// The identities that this command orphaned.
+    pub orphaned: Vec<Record>,
+    /// Whether there are more: go on with [`FinishLeaving`].
+    pub more: bool,
+}
+
+impl Command for DisableUser {
+    type Output = Left;
+
+    const NAME: &'static str = "user disable";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
+        rights::tenant_owner(tx, "switch people off")?;
+        let before = tx.locate(Noun::User, &self.user)?;
+        rights::expect_version(&before, self.if_version)?;
+        leave(tx, &before, Status::Disabled, self.reason.as_deref()).map(Verdict::Done)
+    }
+}
+
+impl Command for DeleteUser {
+    type Output = Left;
+
+    const NAME: &'static str = "user delete";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
+        rights::tenant_owner(tx, "delete people")?;
+        let before = tx.locate(Noun::User, &self.user)?;
+        rights::expect_version(&before, self.if_version)?;
+        leave(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
+    }
+}
+
+impl Command for LeaveTenant {
+    type Output = Left;
+
+    const NAME: &'static str = "user leave";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
+        let person = tx.acting_person()?;
+        let before = tx.get(person.user_id)?;
+        leave(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
+    }
+}
+
+impl Command for EnableUser {
+    type Output = Record;
+
+    const NAME: &'static str = "user enable";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        let person = rights::tenant_owner(tx, "switch people on")?;
+        let before = tx.locate(Noun::User, &self.user)?;
+        rights::expect_version(&before, self.if_version)?;
+        if before.status == Status::Active {
+            return Ok(Verdict::Done(before));
+        }
+        let mut doc = rights::doc(before.user())?.clone();
+        // Who switches somebody on makes an approver, as if they had just let them in.
+        doc.role_set = Some(RoleSet { by: person.user_id, at: tx.now() });
+        let after = Record { status: Status::Active, doc: doc.into(), ..before.clone() };
+        tx.replace(&before, after, &Change::verb("enabled").because(self.reason.clone())).map(Verdict::Done)
+    }
+}
+
+impl Command for FinishLeaving {
+    type Output = Left;
+
+    const NAME: &'static str = "user leave";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
+        if !matches!(tx.permit().actor(), Actor::System) {
+            rights::tenant_owner(tx, "finish this")?;
+        }
+        let user = tx.get(self.user_id)?;
+        if user.noun != Noun::User || user.status == Status::Active {
+            return refuse(Reason::Unprocessable, "this user has not left");
+        }
+        orphan(tx, user).map(Verdict::Done)
+    }
+}
+
+fn leave(tx: &mut WriteTx<'_, '_>, before: &Record, status: Status, reason: Option<&str>) -> Result<Left, Rejection> {
+    if before.status == status {
+        return orphan(tx, before.clone());
+    }
+    users::another_owner_unless_member(tx, before)?;
+    let verb = if status == Status::Deleted { "deleted" } else { "disabled" };
+    let after = Record { status, epoch: before.epoch + 1, ..before.clone() };
+    let user = tx.replace(before, after, &Change::verb(verb).because(reason.map(str::to_owned)))?;
+    orphan(tx, user)
+}
+
+/// Orphans what the user answered for, or alone managed.
+fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
+    let mut found: BTreeMap<Id<id::Record>, Record> = BTreeMap::new();
+    let mut parties = vec![user.id];
+    let teams = tx.linked_to(Relation::Member, user.id)?;
+    parties.extend(teams.iter().filter(|team| team.noun == Noun::Team).map(|team| team.id));
+    for party in parties {
+        found.extend(tx.linked_to(Relation::Sponsor, party)?.into_iter().map(|record| (record.id, record)));
+    }
+    found.extend(tx.linked_to(Relation::Manager, user.id)?.into_iter().map(|record| (record.id, record)));
+    let owners = rights::tenant_owners(tx)?;
+    let (mut orphaned, mut written) = (Vec::new(), 0);
+    for before in found.into_values().filter(|record| record.status != Status::Deleted) {
+        if written >= BATCH {
+            return Ok(Left { user, orphaned, more: true });
+        }
+        match without(tx, &user, &before, &owners)? {
+            Some(record) if record.status == Status::Orphaned => {
+                orphaned.push(record);
+                written += 1;
+            }
+            Some(_) => written += 1,
+            None => {}
+        }
+    }
+    Ok(Left { user, orphaned, more: false })
+}
+
+/// The identity without the user; nothing when that changes nothing.
+fn without(
+    tx: &mut WriteTx<'_, '_>,
+    user: &Record,
+    before: &Record,
+    owners: &BTreeSet<Id<id::User>>,
+) -> Result<Option<Record>, Rejection> {
+    let mut doc = rights::doc(before.identity())?.clone();
+    let answers = !rights::living(tx, doc.sponsor)?.is_empty();
+    let managed = rights::active(tx, doc.managers.iter().copied())?;
+    let mut change = Change::verb("manager_left").because(Some("a manager left".to_owned()));
+    let mut after = before.clone();
+    if (!answers || managed.is_empty()) && doc.orphan_grace_until.is_none() {
+        // The sponsor's name stays: it says who answered until now.
+        let mut managers = managed;
+        managers.extend(owners);
+        doc.managers = managers.into_iter().collect();
+        doc.orphan_grace_until = Some(tx.now() + Seconds(rights::tenant(tx)?.orphan_grace_seconds));
+        if before.status == Status::Active {
+            after.status = Status::Orphaned;
+        }
+        let why = if answers { "its last manager left" } else { "who answered for it left" };
+        change = Change::verb("orphaned").because(Some(why.to_owned()));
+    } else if user.status == Status::Deleted && doc.managers.len() > 1 {
+        doc.managers.retain(|manager| *manager != user.id.cast());
+    }
+    after.doc = doc.into();
+    if after == *before {
+        return Ok(None);
+    }
+    let record = tx.replace(before, after, &change)?;
+    approvals::void_for_identity(tx, record.id.cast(), "who answers for the identity changed")?;
+    Ok(Some(record))
+}

@@ -1,0 +1,195 @@
+//! Teams: people who answer together. A team is never empty.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    Id, id,
+    name::TeamName,
+    permission::Person,
+    reason::Reason,
+    registry::{Noun, Party, Record, Relation, Status, TeamDoc, TenantRole},
+};
+use countersign_store::Tx;
+
+use super::{
+    guarding::{self, ChangeOutcome, Edit, Verb},
+    reading::{self, Page, PageQuery, Shown},
+    rights::{self, check_count},
+};
+use crate::{
+    command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::{self, Loosening},
+    rejection::{Rejection, refuse},
+};
+
+const MOST_MEMBERS: usize = 200;
+
+/// Makes a team.
+#[derive(Debug, Clone)]
+pub struct CreateTeam {
+    /// Its name.
+    pub name: TeamName,
+    /// Who is in it: e-mail addresses, handles or ids; the caller when empty.
+    pub members: Vec<String>,
+}
+
+/// Edits a team. To add people to one that countersigns takes a second person.
+#[derive(Debug, Clone)]
+pub struct UpdateTeam {
+    /// Which, by id or name.
+    pub team: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Its name.
+    pub name: Option<TeamName>,
+    /// Who is in it, as a whole.
+    pub members: Option<Vec<String>>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Deletes a team that answers for nothing. Its name stays taken.
+#[derive(Debug, Clone)]
+pub struct DeleteTeam {
+    /// Which, by id or name.
+    pub team: String,
+    /// The version that was read.
+    pub if_version: Option<i64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Command for CreateTeam {
+    type Output = Record;
+
+    const NAME: &'static str = "team create";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        let person = rights::editor(tx)?;
+        let members = if self.members.is_empty() { vec![person.user_id] } else { rights::users(tx, &self.members)? };
+        put_new(tx, &person, None, TeamDoc { name: self.name.clone(), members }).map(Verdict::Done)
+    }
+}
+
+impl Command for UpdateTeam {
+    type Output = ChangeOutcome;
+
+    const NAME: &'static str = "team update";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
+        let person = rights::editor(tx)?;
+        let before = tx.locate(Noun::Team, &self.team)?;
+        rights::expect_version(&before, self.if_version)?;
+        let mut doc = rights::doc(before.team())?.clone();
+        if let Some(name) = &self.name {
+            doc.name = name.clone();
+        }
+        if let Some(texts) = &self.members {
+            doc.members = rights::users(tx, texts)?;
+        }
+        put_edit(tx, &person, &before, doc, self.reason.clone()).map(Verdict::Done)
+    }
+}
+
+impl Command for DeleteTeam {
+    type Output = Record;
+
+    const NAME: &'static str = "team delete";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        let person = rights::editor(tx)?;
+        let before = tx.locate(Noun::Team, &self.team)?;
+        rights::expect_version(&before, self.if_version)?;
+        may_edit(&person, rights::doc(before.team())?)?;
+        let mut answers = tx.linked_to(Relation::Sponsor, before.id)?;
+        answers.extend(tx.linked_to(Relation::Owner, before.id)?);
+        answers.extend(countersigns(tx, before.id.cast())?);
+        if let Some(identity) = answers.iter().find(|record| record.status != Status::Deleted) {
+            let detail = format!("the team answers for `{}`, or countersigns for it: name another there first", identity.name);
+            return refuse(Reason::LastOneLeaving, detail);
+        }
+        let after = Record { status: Status::Deleted, ..before.clone() };
+        tx.replace(&before, after, &Change::verb("deleted").because(self.reason.clone())).map(Verdict::Done)
+    }
+}
+
+/// Makes a team of a document, after every check.
+pub(crate) fn put_new(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    id: Option<Id<id::Record>>,
+    doc: TeamDoc,
+) -> Result<Record, Rejection> {
+    if person.role != TenantRole::Owner && !doc.members.contains(&person.user_id) {
+        return refuse(Reason::Forbidden, "who makes a team is in it, unless they own the tenant");
+    }
+    check(tx, &doc)?;
+    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    tx.create(new, &Change::verb("created"))
+}
+
+/// Edits a team to another document, after every check.
+pub(crate) fn put_edit(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    doc: TeamDoc,
+    reason: Option<String>,
+) -> Result<ChangeOutcome, Rejection> {
+    let old = rights::doc(before.team())?;
+    if doc == *old {
+        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+    }
+    may_edit(person, old)?;
+    check(tx, &doc)?;
+    let joins = doc.members.iter().any(|user| !old.members.contains(user));
+    let (mut loosens, mut guarded) = (BTreeSet::new(), None);
+    if joins {
+        let protected = rights::protected(tx)?;
+        let found = countersigns(tx, before.id.cast())?;
+        guarded = found.into_iter().find(|record| record.identity().is_some_and(|doc| loosening::is_guarded(doc, &protected)));
+        loosens.extend(guarded.is_some().then_some(Loosening::ApproverAdded));
+    }
+    let after = Record { name: doc.name.to_string(), doc: doc.into(), ..before.clone() };
+    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: guarded.as_ref(), retires: None };
+    guarding::settle(tx, edit)
+}
+
+/// The identities for which a team countersigns.
+fn countersigns(tx: &mut WriteTx<'_, '_>, team: Id<id::Team>) -> Result<Vec<Record>, Rejection> {
+    let mut all = tx.all(Noun::Identity)?;
+    all.retain(|record| record.identity().is_some_and(|doc| doc.approval_rule.approvers.contains(&Party::Team(team))));
+    Ok(all)
+}
+
+/// A member of the team, or an owner of the tenant.
+pub(crate) fn may_edit(person: &Person, team: &TeamDoc) -> Result<(), Rejection> {
+    if person.role == TenantRole::Owner || team.members.contains(&person.user_id) {
+        return Ok(());
+    }
+    refuse(Reason::Forbidden, format!("only its members and the owners of the tenant can change team `{}`", team.name))
+}
+
+fn check(tx: &mut WriteTx<'_, '_>, doc: &TeamDoc) -> Result<(), Rejection> {
+    check_count("members", doc.members.len(), MOST_MEMBERS)?;
+    if rights::active(tx, doc.members.iter().copied())?.is_empty() {
+        return refuse(Reason::LastOneLeaving, format!("team `{}` keeps at least one active member", doc.name));
+    }
+    Ok(())
+}
+
+/// A page of teams: everybody in the tenant sees them.
+///
+/// # Errors
+/// `forbidden` when no person reads, or a fault.
+pub fn list(tx: &mut Tx<'_>, permit: &Permit, query: &PageQuery) -> Result<Page, Rejection> {
+    reading::list_public(tx, permit, Noun::Team, query)
+}
+
+/// One team, by id or name.
+///
+/// # Errors
+/// `not_found`, or a fault.
+pub fn show(tx: &mut Tx<'_>, permit: &Permit, team: &str) -> Result<Shown, Rejection> {
+    reading::show_public(tx, permit, Noun::Team, team)
+}

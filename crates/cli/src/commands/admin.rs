@@ -1,0 +1,85 @@
+//! `admin`: what only who holds the data directory can do, beside a running server.
+
+use clap::{Args, Subcommand};
+use countersign_model::{
+    name::{Email, TenantName},
+    registry::TenantRole,
+};
+use countersign_server::{admin, clock::Clock};
+
+use super::serve::Place;
+use crate::{app::App, failure::Failure, input::word};
+
+/// For who holds the data directory: let people in, make tenants
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Print a one-time code with which a person signs in; good for 15 minutes
+    #[command(
+        after_help = "Example:\n  countersign login --code \"$(countersign admin enrol dana@example.com --data ./data)\""
+    )]
+    Enrol(Enrol),
+    /// Tenants, each an issuer of its own
+    #[command(subcommand)]
+    Tenant(Tenant),
+}
+
+/// Who, and as what.
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// Whose code it is
+    email: Email,
+    /// The role: owner, member, auditor; the first user is an owner, others are members
+    #[arg(long, value_parser = word::<TenantRole>)]
+    role: Option<TenantRole>,
+    /// The tenant; without it, the first one
+    #[arg(long)]
+    tenant: Option<TenantName>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Tenants, each an issuer of its own.
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Print a one-time code that makes the tenant when its owner signs in with it
+    #[command(
+        after_help = "Example:\n  countersign admin tenant create acme --owner dana@acme.example --data ./data"
+    )]
+    Create(TenantCreate),
+}
+
+/// Which tenant, and whose.
+#[derive(Debug, Args)]
+pub struct TenantCreate {
+    /// Its name, part of its issuer
+    name: TenantName,
+    /// Its first owner
+    #[arg(long, value_name = "EMAIL")]
+    owner: Email,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Admin {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        let clock = Clock::system();
+        match self {
+            Self::Enrol(args) => {
+                let config = args.place.load(&[])?;
+                let code = admin::enrol(&config, &clock, args.email.clone(), args.role, args.tenant)?;
+                app.out.talk(&format!("a code for {}, good once and for 15 minutes:", args.email));
+                app.out.text(code.expose());
+            }
+            Self::Tenant(Tenant::Create(args)) => {
+                let config = args.place.load(&[])?;
+                let code = admin::tenant_create(&config, &clock, args.name.clone(), args.owner.clone())?;
+                app.out.talk(&format!(
+                    "a code for {}, good once and for 15 minutes; signing in with it makes tenant `{}`:",
+                    args.owner, args.name
+                ));
+                app.out.text(code.expose());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! `doctor`: what is wrong here, and what to do about it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use countersign_api::Client;
+use countersign_model::Timestamp;
+use countersign_server::config;
+use serde::Serialize;
+
+use crate::{app::App, clock, failure::Failure, log_folder::LogTrust, out::Tone, view::plain};
+
+/// Look for what is wrong: configuration, data directory, server, clock, sign-in, log
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign doctor --config countersign.toml")]
+pub struct Doctor {
+    /// The server's configuration file, to look at it and at its data directory too
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's data directory, to look at it too
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What one look found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// `good`, `look` or `bad`.
+    level: &'static str,
+    /// What was looked at.
+    what: &'static str,
+    /// What was found, and what to do.
+    detail: String,
+}
+
+/// How far two clocks may be apart before tokens of one are refused by the other.
+const SKEW_SECONDS: i64 = 30;
+
+impl Doctor {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        let mut findings = Vec::new();
+        if self.config.is_some() || self.data.is_some() {
+            self.configuration(&mut findings);
+        }
+        self.server(app, &mut findings).await;
+        app.out.data(&findings, |_| {
+            let line = |finding: &Finding| {
+                let mark = match finding.level {
+                    "good" => app.out.tint("good", Tone::Added),
+                    "look" => app.out.tint("look", Tone::Changed),
+                    _ => app.out.tint("bad ", Tone::Removed),
+                };
+                format!("{mark}  {:14}  {}", finding.what, plain(&finding.detail))
+            };
+            findings.iter().map(line).collect::<Vec<_>>().join("\n")
+        })?;
+        match findings
+            .iter()
+            .filter(|finding| finding.level == "bad")
+            .count()
+        {
+            0 => Ok(()),
+            bad => Err(Failure::failed(format!(
+                "{bad} of the above must be mended"
+            ))),
+        }
+    }
+
+    fn configuration(&self, findings: &mut Vec<Finding>) {
+        let data = self
+            .data
+            .as_ref()
+            .map(|data| ("data.dir", data.display().to_string()));
+        let loaded = config::load(
+            self.config.as_deref(),
+            std::env::vars(),
+            &Vec::from_iter(data),
+        );
+        let config = match loaded {
+            Ok(config) => config,
+            Err(error) => return findings.push(bad("configuration", error.to_string())),
+        };
+        let wrong = config::check::check(&config);
+        findings.extend(wrong.iter().map(|finding| match finding.level {
+            config::check::Level::Error => bad(
+                "configuration",
+                format!("{}: {}", finding.key, finding.detail),
+            ),
+            config::check::Level::Warning => look(
+                "configuration",
+                format!("{}: {}", finding.key, finding.detail),
+            ),
+        }));
+        if wrong.is_empty() {
+            findings.push(good("configuration", "nothing is wrong with it"));
+        }
+        let directory = config.data_directory();
+        findings.push(match std::fs::metadata(&directory) {
+            Ok(found) if !found.is_dir() => bad(
+                "data",
+                format!("`{}` is not a directory", directory.display()),
+            ),
+            Ok(found) => open_to_others(&found, 0o077).map_or_else(
+                || {
+                    good(
+                        "data",
+                        format!(
+                            "`{}` is there, and nobody else can look into it",
+                            directory.display()
+                        ),
+                    )
+                },
+                |mode| {
+                    look(
+                        "data",
+                        format!(
+                            "`{}` is open to others ({mode:o}): make it 0700",
+                            directory.display()
+                        ),
+                    )
+                },
+            ),
+            Err(error) => look(
+                "data",
+                format!(
+                    "`{}`: {error}; the first start makes it",
+                    directory.display()
+                ),
+            ),
+        });
+        let key = config.key_file();
+        if let Ok(found) = std::fs::metadata(&key) {
+            findings.push(open_to_others(&found, 0o077).map_or_else(
+                || {
+                    good(
+                        "key file",
+                        format!("only its owner can read `{}`", key.display()),
+                    )
+                },
+                |mode| {
+                    bad(
+                        "key file",
+                        format!(
+                            "`{}` can be read by others ({mode:o}): make it 0600",
+                            key.display()
+                        ),
+                    )
+                },
+            ));
+        }
+    }
+
+    async fn server(&self, app: &App, findings: &mut Vec<Finding>) {
+        let base = app.base();
+        let ready = async {
+            reqwest::Client::builder()
+                .timeout(countersign_api::client::TIMEOUT)
+                .build()?
+                .get(format!("{base}/readyz"))
+                .send()
+                .await
+        };
+        let response = match ready.await {
+            Ok(response) => response,
+            Err(error) => {
+                return findings.push(bad(
+                    "server",
+                    format!("cannot reach {base}: {}", error.without_url()),
+                ));
+            }
+        };
+        let status = response.status();
+        let date = response
+            .headers()
+            .get("date")
+            .and_then(|date| date.to_str().ok())
+            .and_then(http_date);
+        let body = response.text().await.unwrap_or_default();
+        findings.push(match status.is_success() {
+            true => good("server", format!("{base} is ready")),
+            false => bad(
+                "server",
+                format!(
+                    "{base} is not ready ({status}): {}",
+                    body.chars().take(200).collect::<String>()
+                ),
+            ),
+        });
+        if let Some(date) = date {
+            let apart = (clock::now().seconds() - date.seconds()).abs();
+            findings.push(if apart > SKEW_SECONDS {
+                bad(
+                    "clock",
+                    format!("this machine and the server are {apart} s apart: synchronise both"),
+                )
+            } else {
+                good("clock", "this machine and the server agree")
+            });
+        }
+        self.sign_in(app, &base, findings).await;
+    }
+
+    async fn sign_in(&self, app: &App, base: &str, findings: &mut Vec<Finding>) {
+        let client = match app.client() {
+            Ok(client) => client,
+            Err(failure) => return findings.push(look("sign-in", failure.what)),
+        };
+        findings.push(match client.current_session(&()).await {
+            Ok(session) => good(
+                "sign-in",
+                format!("as {} until {}", session.name, session.expires_at),
+            ),
+            Err(error) => bad("sign-in", error.to_string()),
+        });
+        log(app, &client, base, findings).await;
+    }
+}
+
+async fn log(app: &App, client: &Client, base: &str, findings: &mut Vec<Finding>) {
+    let trust = match LogTrust::of(app, None, Some(base)) {
+        Ok(trust) => trust,
+        Err(failure) => return findings.push(look("log", failure.what)),
+    };
+    let note = match client.checkpoint().await {
+        Ok(note) => note,
+        Err(error) => return findings.push(look("log", format!("no checkpoint: {error}"))),
+    };
+    findings.push(match trust.verify(&note) {
+        Ok(head) => good(
+            "log",
+            format!("{} entries, signed with the pinned key", head.size()),
+        ),
+        Err(what) => bad(
+            "log",
+            format!("the checkpoint is not the log's own: {what}"),
+        ),
+    });
+}
+
+/// The mode, when any of these bits is set.
+fn open_to_others(found: &std::fs::Metadata, bits: u32) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = found.permissions().mode() & 0o777;
+        (mode & bits != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (found, bits);
+        None
+    }
+}
+
+/// The instant of an HTTP `Date` (RFC 9110 §5.6.7).
+fn http_date(text: &str) -> Option<Timestamp> {
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp::from_seconds(zoned.timestamp().as_second()))
+}
+
+fn good(what: &'static str, detail: impl Into<String>) -> Finding {
+    Finding {
+        level: "good",
+        what,
+        detail: detail.into(),
+    }
+}
+
+fn look(what: &'static str, detail: impl Into<String>) -> Finding {
+    Finding {
+        level: "look",
+        what,
+        detail: detail.into(),
+    }
+}
+
+fn bad(what: &'static str, detail: impl Into<String>) -> Finding {
+    Finding {
+        level: "bad",
+        what,
+        detail: detail.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_server_is_understood() {
+        let date = http_date("Sun, 22 Nov 2026 09:00:00 GMT");
+        assert_eq!(date, Some(Timestamp::from_seconds(1_795_338_000)));
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

@@ -1,0 +1,225 @@
+//! `token issue`: with a secret or as a run, and, when a person must countersign, until one did.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use countersign_api::{
+    Client, ClientError,
+    approvals::{Approval, OpenApproval},
+    tokens::{ApprovalNeeded, OauthError, TokenRequest, TokenResponse},
+};
+use countersign_model::{Id, id};
+
+use super::{Ask, ClientArgs, shown};
+use crate::{app::App, failure::Failure, files};
+
+/// How often the server is asked while people decide, unless it says otherwise.
+const POLL_SECONDS: u64 = 5;
+
+/// Who asks for a token, and for what.
+#[derive(Debug, Args)]
+pub struct Issue {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// The file with the run's own token, or `-` for stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["github", "client_assertion"])]
+    assertion: Option<PathBuf>,
+    /// Be the GitHub Actions job that this runs in
+    #[arg(long)]
+    github: bool,
+    /// The file with a proof that the client signed (private_key_jwt), or `-` for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "github")]
+    client_assertion: Option<PathBuf>,
+    #[command(flatten)]
+    ask: Ask,
+    /// The approval to redeem
+    #[arg(long, value_name = "ID")]
+    approval_id: Option<Id<id::Approval>>,
+    /// The run that a client with a secret claims to be, as JSON
+    #[arg(long, value_name = "JSON")]
+    run: Option<String>,
+    /// When a person must countersign, ask for it and wait
+    #[arg(long)]
+    wait: bool,
+    /// Why, for the person who reads it
+    #[arg(long, requires = "wait")]
+    reason: Option<String>,
+}
+
+impl Issue {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        let client = app.anonymous()?;
+        let mut form = self.form(app).await?;
+        self.ask.fill(&mut form)?;
+        form.approval_id = self.approval_id.map(|id| id.to_string());
+        let approval_id = match client.token(&form).await {
+            Ok(response) => return shown(app, &response),
+            Err(ClientError::Oauth { error, .. }) if self.wait && waits(&error) => {
+                match (&form.approval_id, &error.approval) {
+                    (Some(id), _) => id.clone(),
+                    (None, Some(needed)) => self.open(app, &client, needed).await?,
+                    (None, None) => {
+                        return Err(Failure::failed(
+                            "the server does not say what to ask people for",
+                        ));
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        shown(app, &self.redeem(app, &client, &approval_id).await?)
+    }
+
+    /// The form with what proves the client, and nothing that is asked for.
+    async fn form(&self, app: &App) -> Result<TokenRequest, Failure> {
+        let mut form = TokenRequest {
+            run: self.run.clone(),
+            ..TokenRequest::default()
+        };
+        self.client.fill(&mut form)?;
+        form.grant_type = "client_credentials".to_owned();
+        if let Some(path) = &self.client_assertion {
+            form.client_assertion_type =
+                Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned());
+            form.client_assertion = Some(files::read(path)?.trim().to_owned());
+            return Ok(form);
+        }
+        let assertion = match &self.assertion {
+            Some(path) => Some(files::read(path)?.trim().to_owned()),
+            None if self.github => Some(github_assertion(&self.issuer(app).await?).await?),
+            None => None,
+        };
+        if assertion.is_none() && form.client_secret.is_none() {
+            return Err(Failure::usage("nothing says who asks").next(
+                "give --client-id and --client-secret, or --identity with --assertion FILE, --github or --client-assertion FILE",
+            ));
+        }
+        if assertion.is_some() {
+            if self.client.client_id().is_none() {
+                return Err(Failure::usage("which identity does the run want to be?")
+                    .next("name it with --identity"));
+            }
+            form.grant_type = "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned();
+            form.assertion = assertion;
+        }
+        Ok(form)
+    }
+
+    /// The issuer that a run's token must name: what the server says of itself.
+    async fn issuer(&self, app: &App) -> Result<String, Failure> {
+        let url = format!("{}/.well-known/oauth-authorization-server", app.base());
+        let metadata = async {
+            reqwest::get(&url)
+                .await?
+                .error_for_status()?
+                .json::<serde_json::Value>()
+                .await
+        };
+        let metadata = metadata
+            .await
+            .map_err(|error| Failure::failed(format!("cannot read {url}: {error}")))?;
+        let issuer = metadata["issuer"].as_str().map(str::to_owned);
+        issuer.ok_or_else(|| Failure::failed(format!("{url} names no issuer")))
+    }
+
+    /// Asks people, with a token that carries only what needs no approval.
+    async fn open(
+        &self,
+        app: &App,
+        client: &Client,
+        needed: &ApprovalNeeded,
+    ) -> Result<String, Failure> {
+        let mut form = self.form(app).await?;
+        self.ask.fill_place(&mut form);
+        let base = client.token(&form).await?;
+        let request = OpenApproval {
+            actions: needed.actions.iter().cloned().collect(),
+            environment: needed.environment.clone(),
+            audience: Some(needed.audience.clone()),
+            resource: needed.resource.clone(),
+            artifact_digest: needed.artifact_digest.clone(),
+            reason: self.reason.clone(),
+            expires_in: None,
+        };
+        let approval: Approval = client
+            .with_token(Some(base.access_token))
+            .open_approval(&request)
+            .await?;
+        app.out.talk(&format!(
+            "waiting until a person countersigns: {}\n  countersign approval approve {}\n  it lapses at {}",
+            approval.summary, approval.id, approval.expires_at
+        ));
+        Ok(approval.id.to_string())
+    }
+
+    /// Asks again until people have decided. The proof is fresh each time: an earlier one may be
+    /// dead by then.
+    async fn redeem(
+        &self,
+        app: &App,
+        client: &Client,
+        approval_id: &str,
+    ) -> Result<TokenResponse, Failure> {
+        let mut seconds = POLL_SECONDS;
+        loop {
+            let mut form = self.form(app).await?;
+            self.ask.fill(&mut form)?;
+            form.approval_id = Some(approval_id.to_owned());
+            match client.token(&form).await {
+                Ok(response) => return Ok(response),
+                Err(ClientError::Oauth { error, .. }) if error.error == "authorization_pending" => {
+                    seconds = error
+                        .interval
+                        .and_then(|interval| u64::try_from(interval).ok())
+                        .unwrap_or(seconds);
+                }
+                // RFC 8628 §3.5: five seconds more from now on.
+                Err(ClientError::Oauth { error, .. }) if error.error == "slow_down" => seconds += 5,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_secs(seconds.clamp(1, 60))).await;
+        }
+    }
+}
+
+fn waits(error: &OauthError) -> bool {
+    matches!(
+        error.error.as_str(),
+        "approval_required" | "authorization_pending" | "slow_down"
+    )
+}
+
+/// Asks GitHub Actions for the job's own token (`permissions: id-token: write`).
+async fn github_assertion(audience: &str) -> Result<String, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(url), Some(token)) = (
+        variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    ) else {
+        return Err(Failure::failed(
+            "this is not a GitHub Actions job that may have a token of its own",
+        )
+        .next("give the job `permissions: id-token: write`"));
+    };
+    let failed = |error: reqwest::Error| {
+        Failure::failed(format!("GitHub gave no token: {}", error.without_url()))
+    };
+    let mut url: url::Url = url
+        .parse()
+        .map_err(|_| Failure::failed("ACTIONS_ID_TOKEN_REQUEST_URL is not a URL"))?;
+    url.query_pairs_mut().append_pair("audience", audience);
+    let http = reqwest::Client::builder()
+        .timeout(countersign_api::client::TIMEOUT)
+        .build()
+        .map_err(failed)?;
+    let answer = http
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(failed)?;
+    let answer: serde_json::Value = answer.json().await.map_err(failed)?;
+    let value = answer["value"].as_str().map(str::to_owned);
+    value.ok_or_else(|| Failure::failed("GitHub answered without a token"))
+}

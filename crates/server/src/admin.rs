@@ -1,0 +1,42 @@
+//! What only who holds the data directory can do, beside a running server: make one-time codes.
+
+use anyhow::Context as _;
+use countersign_authority::{
+    Secrets,
+    enrolment::EnrolmentCode,
+};
+use countersign_crypto::Secret;
+use countersign_model::{
+    name::{Email, TenantName},
+    registry::TenantRole,
+};
+
+use crate::{clock::Clock, config::Config, key_file};
+
+/// A one-time code with which a person signs in; good for fifteen minutes.
+///
+/// # Errors
+/// When the key file cannot be had.
+pub fn enrol(
+    config: &Config,
+    clock: &Clock,
+    email: Email,
+    role: Option<TenantRole>,
+    tenant: Option<TenantName>,
+) -> anyhow::Result<Secret<String>> {
+    make(config, &EnrolmentCode::new(email, role, tenant, false, clock.now()))
+}
+
+/// A one-time code that makes a tenant when its owner signs in with it.
+///
+/// # Errors
+/// When the key file cannot be had.
+pub fn tenant_create(config: &Config, clock: &Clock, name: TenantName, owner: Email) -> anyhow::Result<Secret<String>> {
+    make(config, &EnrolmentCode::new(owner, Some(TenantRole::Owner), Some(name), true, clock.now()))
+}
+
+fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>> {
+    let opened = key_file::open(config, |name| std::env::var(name).ok())?;
+    let secrets = Secrets::new(opened.key).context("the key file cannot be used")?;
+    Ok(code.seal(&secrets.codes)?)
+}

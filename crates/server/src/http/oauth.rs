@@ -1,0 +1,8 @@
+//! The OAuth endpoints, one file each (RFC 6749, 7009, 7662, 8414).
+
+pub mod client;
+pub mod introspect;
+pub mod metadata;
+pub mod proof;
+pub mod revoke;
+pub mod token;

@@ -1,0 +1,62 @@
+//! A client that calls an OAuth endpoint other than the token endpoint: it proves itself there too.
+
+use std::sync::Arc;
+
+use countersign_api::tokens::TokenRequest as Form;
+use countersign_authority::{
+    Ctx, Rejection,
+    client_auth::Authenticated,
+    grants::{GrantType, TokenRequest},
+    keys::Tenant,
+};
+use http::StatusCode;
+
+use super::proof;
+use crate::{
+    app::App,
+    driver::gather,
+    http::{authorization::ClientSecret, context::RequestContext, oauth_error::OauthFailure},
+};
+
+/// Authenticates the client of an OAuth endpoint.
+///
+/// # Errors
+/// `invalid_client`, or what is malformed.
+pub async fn authenticate(
+    app: &App,
+    context: &RequestContext,
+    form: &Form,
+    basic: Option<ClientSecret>,
+) -> Result<(Ctx, Arc<Tenant>, Authenticated), OauthFailure> {
+    let used_basic = basic.is_some();
+    let ctx = app.ctx(context);
+    let tenant = app.tenant(context).map_err(|refusal| OauthFailure::new(StatusCode::NOT_FOUND, "invalid_request", &refusal.detail))?;
+    let request = TokenRequest {
+        tenant: Arc::clone(&tenant),
+        grant: GrantType::ClientCredentials,
+        proof: proof::of_request(form, basic)?,
+        scope: None,
+        audience: None,
+        resource: None,
+        environment: None,
+        authorization_details: None,
+        approval_id: None,
+        run: None,
+    };
+    let claimed = request.proof.claimed().unwrap_or_default().to_owned();
+    app.attempts().admit(&claimed, context.address, context.arrived)?;
+    let mut facts = app.authority().facts();
+    let authenticated = gather(app, tenant.id, &mut facts, |facts| app.authority().authenticate_client(&ctx, &request, facts)).await;
+    match authenticated {
+        Ok(authenticated) => {
+            app.authority().note_use(&ctx, &[authenticated.identity.id, authenticated.credential.id]);
+            Ok((ctx, tenant, authenticated))
+        }
+        Err(Rejection::Refused(refusal)) => {
+            app.attempts().failed(&claimed, context.address, context.arrived);
+            app.authority().note_refusal(&ctx, tenant.id, "client", request.proof.claimed(), &refusal);
+            Err(OauthFailure::from(refusal).used_basic(used_basic))
+        }
+        Err(Rejection::Fault(fault)) => Err(fault.into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! `POST /oauth2/introspect` (RFC 7662): whether a token counts now, for who serves its audience.
+
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
+use countersign_authority::{Ctx, Rejection, keys::Tenant};
+use countersign_model::{registry::Noun, token::AccessClaims};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+
+use super::client;
+use crate::{
+    app::App,
+    driver::gather,
+    http::{authorization::BasicClient, context::Context, form::Form as FormBody, oauth_error::OauthFailure},
+};
+
+/// The form (RFC 7662 §2.1), with the client's own proof when it is not in the header.
+#[derive(Deserialize)]
+pub struct Form {
+    token: String,
+    #[serde(default)]
+    client_id: Option<String>,
+    #[serde(default)]
+    client_secret: Option<String>,
+    #[serde(default)]
+    client_assertion: Option<String>,
+    #[serde(default)]
+    client_assertion_type: Option<String>,
+}
+
+impl Form {
+    /// The part that proves the client.
+    pub(super) fn proof(&self) -> Proof {
+        Proof {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            client_assertion: self.client_assertion.clone(),
+            client_assertion_type: self.client_assertion_type.clone(),
+            ..Proof::default()
+        }
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+/// Answers an introspection: everything but a live token of the caller's own audience is inactive.
+pub async fn introspect(
+    State(app): State<App>,
+    Context(context): Context,
+    BasicClient(basic): BasicClient,
+    FormBody(form): FormBody<Form>,
+) -> Result<Response, OauthFailure> {
+    let (ctx, tenant, authenticated) = client::authenticate(&app, &context, &form.proof(), basic).await?;
+    let caller = authenticated.identity.id.cast();
+    let claims = live(&app, &ctx, &tenant, form.token(), caller).await?;
+    let body = IntrospectionResponse {
+        active: claims.is_some(),
+        token_type: claims.is_some().then(|| "Bearer".to_owned()),
+        claims,
+    };
+    let mut response = JsonAnswer(body).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+async fn live(
+    app: &App,
+    ctx: &Ctx,
+    tenant: &Tenant,
+    token: &str,
+    caller: countersign_model::Id<countersign_model::id::Identity>,
+) -> Result<Option<AccessClaims>, OauthFailure> {
+    let Ok(verified) = app.authority().verify_token(ctx, tenant, token, None) else { return Ok(None) };
+    let claims = verified.claims();
+    let mut facts = app.authority().facts();
+    let checked = gather(app, tenant.id, &mut facts, |facts| {
+        let audience = facts.named(tenant.id, Noun::Audience, &claims.aud)?;
+        let serves = audience.as_ref().and_then(|record| record.audience()).is_some_and(|doc| doc.served_by.contains(&caller));
+        // A client may also ask about its own token.
+        if serves || claims.identity_id == caller {
+            app.authority().alive(claims, facts).map(|()| true)
+        } else {
+            Ok(false)
+        }
+    })
+    .await;
+    match checked {
+        Ok(true) => Ok(Some(claims.clone())),
+        Ok(false) | Err(Rejection::Refused(_)) => Ok(None),
+        Err(Rejection::Fault(fault)) => Err(fault.into()),
+    }
+}

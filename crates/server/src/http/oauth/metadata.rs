@@ -1,0 +1,97 @@
+//! Discovery: one struct for both documents (RFC 8414, OpenID Connect Discovery 1.0), and the key set.
+
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use countersign_authority::{grants::GrantType, keys::Tenant};
+use http::{HeaderValue, header};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    http::{context::Context, problem::Failure},
+};
+
+/// What runs, and nothing else (RFC 8414 §2).
+#[derive(Debug, Serialize)]
+pub struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    grant_types_supported: Vec<&'static str>,
+    response_types_supported: [&'static str; 0],
+    scopes_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    authorization_details_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+}
+
+const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+const ALGORITHMS: &[&str] = &["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+
+impl Metadata {
+    /// The metadata of a tenant.
+    #[must_use]
+    pub fn of(tenant: &Tenant) -> Self {
+        let issuer = &tenant.issuer;
+        Self {
+            issuer: issuer.clone(),
+            token_endpoint: format!("{issuer}/oauth2/token"),
+            jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+            introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+            revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+            grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
+            response_types_supported: [],
+            scopes_supported: ["openid", "roles"],
+            token_endpoint_auth_methods_supported: METHODS,
+            token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            introspection_endpoint_auth_methods_supported: METHODS,
+            introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            revocation_endpoint_auth_methods_supported: METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            authorization_details_types_supported: ["action"],
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["ES256"],
+        }
+    }
+}
+
+/// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
+pub async fn metadata(State(app): State<App>, Context(context): Context) -> Result<Response, Failure> {
+    let tenant = app.tenant(&context)?;
+    Ok(cached(JsonAnswer(Metadata::of(&tenant)).into_response()))
+}
+
+/// `GET /.well-known/jwks.json` (RFC 7517 §5): keys stand here before they sign.
+pub async fn jwks(State(app): State<App>, Context(context): Context) -> Result<Response, Failure> {
+    let tenant = app.tenant(&context)?;
+    Ok(cached(JsonAnswer(tenant.jwks()).into_response()))
+}
+
+/// `GET /.well-known/oauth-protected-resource` (RFC 9728): our own API.
+pub async fn protected_resource(State(app): State<App>, Context(context): Context) -> Result<Response, Failure> {
+    let tenant = app.tenant(&context)?;
+    let document = serde_json::json!({
+        "resource": tenant.issuer,
+        "authorization_servers": [tenant.issuer],
+        "bearer_methods_supported": ["header"],
+        "jwks_uri": format!("{}/.well-known/jwks.json", tenant.issuer),
+    });
+    Ok(cached(JsonAnswer(document).into_response()))
+}
+
+/// Five minutes: half of how long a new key is published before it signs.
+fn cached(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}

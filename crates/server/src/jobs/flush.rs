@@ -1,0 +1,59 @@
+//! Writes what is kept in memory for a moment: last uses, and sums of refusals.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::{
+    app::App,
+    jobs::{Job, JobRun, Progress},
+};
+
+/// Writes when credentials and identities were last used.
+pub struct FlushUses(pub App);
+
+/// Writes the sums of refusals of callers who proved nothing (DESIGN §2.7).
+pub struct FlushRefusals(pub App);
+
+impl Job for FlushUses {
+    fn name(&self) -> &'static str {
+        "flush_uses"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn at_stop(&self) -> bool {
+        true
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            self.0.authority().flush_uses().await.context("last uses cannot be written")?;
+            Ok(Progress::Done)
+        })
+    }
+}
+
+impl Job for FlushRefusals {
+    fn name(&self) -> &'static str {
+        "flush_refusals"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn at_stop(&self) -> bool {
+        true
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let writing = self.0.authority().flush_refusals(&self.0.internal_ctx())?;
+            writing.await.context("refusals cannot be written")?;
+            Ok(Progress::Done)
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! How the server comes up, and how it goes down.
+
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use axum_server::Handle;
+use countersign_authority::{Authority, Ctx, Secrets, Settings, Store, StoreConfig, log};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{
+    app::{App, AppParts, Freshness},
+    clock::Clock,
+    config::{Config, PublishConfig, check},
+    federation::{AddressPolicy, KeyFetcher, Outbound, Timing},
+    health::Lifecycle,
+    http::{
+        cursor::Cursors,
+        limits::Attempts,
+        router::{RouteCounters, build},
+        routes::routes,
+        shell::{Shell, ShellSettings},
+    },
+    jobs::{self, Jobs},
+    key_file::{self, OpenedKeyFile},
+    listener::{self, ListenerSettings, tls::ReloadingTls},
+    metrics::Metrics,
+    sinks::{PublishedCheckpoint, Sink, size_of},
+    telemetry,
+};
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The configuration.
+    pub config: Config,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// A server that runs.
+pub struct Server {
+    app: App,
+    address: SocketAddr,
+    issuer: String,
+    first_start: bool,
+    handle: Handle<SocketAddr>,
+    listening: JoinHandle<std::io::Result<()>>,
+    following: Option<JoinHandle<()>>,
+    jobs: Jobs,
+}
+
+/// Serves until the process is told to stop: says on standard output when it is ready, drains on
+/// SIGTERM and Ctrl-C.
+///
+/// # Errors
+/// One sentence for a person: what is wrong and where.
+pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
+    telemetry::start(&options.config.logging);
+    telemetry::log_panics();
+    for finding in check::check(&options.config) {
+        if finding.level == check::Level::Warning {
+            tracing::warn!(config.key = finding.key, "{finding}");
+        }
+    }
+    let directory = options.config.data_directory();
+    let server = Server::start(options).await?;
+    // Whoever reads our output may be gone; the server serves nevertheless.
+    let mut out = std::io::stdout().lock();
+    let scheme = if server.app.config().server.tls.cert.is_some() { "https" } else { "http" };
+    let _ = writeln!(out, "listening on {scheme}://{}", server.address);
+    if server.first_start {
+        let _ = writeln!(out, "first start: make yourself an owner with");
+        let _ = writeln!(out, "  countersign admin enrol EMAIL --role owner --data {}", directory.display());
+    }
+    let _ = out.flush();
+    drop(out);
+    told_to_stop().await?;
+    tracing::info!("stopping: finishing what runs");
+    server.stop().await
+}
+
+impl Server {
+    /// Opens data and listener, and starts to serve.
+    ///
+    /// # Errors
+    /// One sentence: what is wrong and where.
+    pub async fn start(options: ServeOptions) -> anyhow::Result<Self> {
+        let ServeOptions { config, clock } = options;
+        refuse_errors(&config)?;
+        let listener = listener::bind(config.server.listen)?;
+        let address = listener.local_addr()?;
+        let issuer = config.issuer(address);
+        let tls = open_tls(&config).await?;
+        let outbound = Outbound::new(AddressPolicy::of(&config.federation));
+        let sinks = open_sinks(&config, &outbound)?;
+        let opened = open_authority(&config, &clock, &issuer).await?;
+        refuse_older_log(&opened.authority, &sinks).await?;
+        let app = wire(config, clock, outbound, &opened);
+        let config = app.config();
+        let shell = surround(&app, &issuer);
+        let handle = Handle::new();
+        let settings = ListenerSettings {
+            max_connections: config.server.max_connections,
+            header_timeout: config.limits.header_timeout(),
+        };
+        let following = tls.clone().map(|tls| tokio::spawn(tls.follow()));
+        let listening = tokio::spawn(listener::serve(listener, tls, shell, settings, handle.clone()));
+        let jobs = Jobs::start(jobs::all(&app, sinks), app.clock(), app.metrics());
+        app.lifecycle().started();
+        tracing::info!(server.address = %address, server.issuer = %issuer, "serving `{issuer}` at {address}");
+        Ok(Self { app, address, issuer, first_start: opened.first_start, handle, listening, following, jobs })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The issuer of the first tenant.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What it serves with.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Whether the data directory was empty before.
+    #[must_use]
+    pub const fn first_start(&self) -> bool {
+        self.first_start
+    }
+
+    /// Takes nothing new, finishes what runs, writes what is buffered, closes the database.
+    ///
+    /// # Errors
+    /// When the listener had failed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let drain = self.app.config().limits.drain_timeout();
+        self.app.lifecycle().stopping();
+        self.handle.graceful_shutdown(Some(drain));
+        let listened = self.listening.await.context("the listener panicked")?;
+        if let Some(following) = self.following {
+            following.abort();
+        }
+        self.jobs.stop(drain.max(LEAST_FOR_JOBS)).await;
+        let authority = Arc::clone(self.app.authority());
+        spawn_blocking(move || authority.store().close()).await.context("the database did not close")?;
+        listened.context("the listener failed")
+    }
+}
+
+/// The application, and whether its data is new.
+struct Opened {
+    authority: Arc<Authority>,
+    cursors: Cursors,
+    first_start: bool,
+}
+
+fn refuse_errors(config: &Config) -> anyhow::Result<()> {
+    let findings = check::check(config);
+    match findings.into_iter().find(|finding| finding.level == check::Level::Error) {
+        Some(finding) => bail!("{}: {}", finding.key, finding.detail),
+        None => Ok(()),
+    }
+}
+
+async fn open_tls(config: &Config) -> anyhow::Result<Option<ReloadingTls>> {
+    match (&config.server.tls.cert, &config.server.tls.key) {
+        (Some(cert), Some(key)) => Ok(Some(ReloadingTls::load(cert.clone(), key.clone()).await?)),
+        _ => Ok(None),
+    }
+}
+
+fn open_sinks(config: &Config, outbound: &Outbound) -> anyhow::Result<Vec<Sink>> {
+    let sinks: Result<Vec<Sink>, _> = config.publish().iter().map(|row: &PublishConfig| Sink::new(row, outbound)).collect();
+    Ok(sinks?)
+}
+
+/// Opening blocks: files, migrations, first keys.
+async fn open_authority(config: &Config, clock: &Clock, issuer: &str) -> anyhow::Result<Opened> {
+    let OpenedKeyFile { key, is_new } = key_file::open(config, |name| std::env::var(name).ok())?;
+    // The same key file again: one copy seals cursors, the other belongs to the application.
+    let text = key.to_text();
+    let copy = countersign_crypto::key_wrap::KeyFile::parse(text.expose())?;
+    let store = match &config.data.database {
+        Some(url) => StoreConfig::postgres(url.expose().clone()),
+        None => {
+            let directory = config.data_directory();
+            key_file::make_directory(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+            StoreConfig::sqlite(directory)
+        }
+    };
+    let settings = Settings { issuer: issuer.to_owned(), trust_domain: config.trust_domain(issuer) };
+    let ctx = Ctx::internal(clock.now());
+    let authority = spawn_blocking(move || -> anyhow::Result<Authority> {
+        let secrets = Secrets::new(key)?;
+        Ok(Authority::open(Store::open(store)?, settings, secrets, &ctx)?)
+    });
+    let authority = Arc::new(authority.await.context("opening the data panicked")??);
+    Ok(Opened { authority, cursors: Cursors::new(Arc::new(copy)), first_start: is_new })
+}
+
+/// A database that is older than what was published was restored or cut (DESIGN §3, restore).
+async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Result<()> {
+    let newest = authority.store().read(log::newest_checkpoint).await?;
+    let here = newest.as_ref().and_then(|checkpoint| size_of(&checkpoint.note)).unwrap_or_default();
+    for sink in sinks {
+        let Some(PublishedCheckpoint { size, note }) = sink.newest().await? else { continue };
+        let same_log = note.lines().next() == Some(authority.log().origin());
+        if same_log && size > here {
+            return Err(anyhow!(
+                "the log here has a checkpoint of {here} entries, but {sink} has one of {size}: this database is older than \
+                 what was published; if it was restored on purpose, run `countersign admin restored`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn wire(config: Config, clock: Clock, outbound: Outbound, opened: &Opened) -> App {
+    App::new(AppParts {
+        authority: Arc::clone(&opened.authority),
+        attempts: Attempts::new(&config.limits),
+        cursors: opened.cursors.clone(),
+        fetcher: KeyFetcher::new(outbound, Timing::default()),
+        freshness: Freshness::new(!opened.authority.store().reads_inline()),
+        lifecycle: Lifecycle::default(),
+        metrics: Arc::new(Metrics::new()),
+        config: Arc::new(config),
+        clock,
+    })
+}
+
+fn surround(app: &App, issuer: &str) -> Shell {
+    let config = app.config();
+    let rows = routes();
+    let counters = RouteCounters::new(&rows, app.metrics());
+    let proxies = if config.server.behind_proxy { config.server.trusted_proxies.clone() } else { Vec::new() };
+    let settings = ShellSettings { issuer: issuer.to_owned(), proxies, timeout: config.limits.request_timeout() };
+    Shell::new(build(rows, app.clone()), counters, Arc::clone(app.metrics()), settings)
+}
+
+/// SIGTERM or Ctrl-C.
+async fn told_to_stop() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    Ok(tokio::signal::ctrl_c().await?)
+}
+
+/// Buffers are written also when no time was given for draining.
+const LEAST_FOR_JOBS: Duration = Duration::from_secs(5);

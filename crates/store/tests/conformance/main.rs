@@ -1,0 +1,12 @@
+//! Every function of the store, on every database.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod approvals;
+mod evidence;
+mod feed;
+mod jobs;
+mod log;
+mod records;
+mod used_once;

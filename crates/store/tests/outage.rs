@@ -1,0 +1,295 @@
+//! What happens when the database is not there, not ours, or not writable.
+
+mod support;
+
+use std::{
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use countersign_store::{
+    Location, Pending, Store, StoreConfig, StoreError, WriteMode, installation, testing,
+};
+use support::{Database, databases, has, hold, put, write};
+
+#[test]
+fn an_unknown_or_changed_migration_is_refused() {
+    for database in databases() {
+        let store = database.open();
+        write(&store, |tx| {
+            testing::batch(
+                tx,
+                "INSERT INTO schema_migration (version, name, text, applied_at) VALUES (99, 'later', '', 0)",
+            )
+        });
+        store.close();
+        drop(store);
+        let error = Store::open(database.config.clone()).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::WrongVersion(text) if text.contains("99 later")),
+            "{error}"
+        );
+        let error = Store::open_reader(database.config.clone()).unwrap_err();
+        assert!(matches!(error, StoreError::WrongVersion(_)));
+    }
+    for database in databases() {
+        let store = database.open();
+        write(&store, |tx| {
+            testing::batch(
+                tx,
+                "UPDATE schema_migration SET text = 'other' WHERE version = 1",
+            )
+        });
+        store.close();
+        drop(store);
+        let error = Store::open(database.config.clone()).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::WrongVersion(text) if text.contains("differs")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn opening_again_applies_nothing_twice() {
+    for database in databases() {
+        let store = database.open();
+        put(&store, "kept").wait().unwrap();
+        store.close();
+        drop(store);
+        assert!(has(&database.open(), "kept"));
+    }
+}
+
+#[test]
+fn a_second_server_is_refused_and_a_reader_is_not() {
+    let database = Database::sqlite();
+    let store = database.open();
+    put(&store, "seen").wait().unwrap();
+    let error = Store::open(database.config.clone()).unwrap_err();
+    assert!(matches!(error, StoreError::Locked(_)), "{error}");
+    let reader = Store::open_reader(database.config.clone()).unwrap();
+    assert!(has(&reader, "seen"));
+    assert!(matches!(
+        put(&reader, "no").wait(),
+        Err(StoreError::ReadOnly(_))
+    ));
+    store.close();
+    drop((store, reader));
+    // Also where nobody is serving.
+    assert!(has(
+        &Store::open_reader(database.config.clone()).unwrap(),
+        "seen"
+    ));
+    drop(database.open());
+}
+
+#[test]
+fn a_reader_of_an_empty_place_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = Store::open_reader(StoreConfig::sqlite(directory.path())).unwrap_err();
+    assert!(error.to_string().contains("start the server"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_cannot_be_written_is_one_clear_sentence() {
+    // Permissions do not bind root, the kernel's own file system does.
+    let error = Store::open(StoreConfig::sqlite("/sys/kernel/countersign")).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly(_)), "{error}");
+}
+
+#[test]
+fn a_file_of_another_program_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("countersign.db"),
+        "not a database, but long enough to be read as one".repeat(50),
+    )
+    .unwrap();
+    let error = Store::open(StoreConfig::sqlite(directory.path())).unwrap_err();
+    assert!(matches!(error, StoreError::WrongVersion(_)), "{error}");
+}
+
+#[test]
+fn a_full_disk_is_told_to_every_caller_and_survived() {
+    let database = Database::sqlite();
+    let store = database.open();
+    let release = hold(&store, 1);
+    let first = put(&store, "first");
+    let filler = store.write(WriteMode::Append, |tx| {
+        testing::batch(tx, "PRAGMA max_page_count = 1")?;
+        for index in 0..10_000 {
+            installation::replace(tx, &format!("filler {index}"), &"x".repeat(4000))?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    let last = put(&store, "last");
+    release();
+    assert!(matches!(filler.wait(), Err(StoreError::Full(_))));
+    // Who shared the group was told so; who came after was carried out.
+    let shared = first.wait();
+    assert!(matches!(shared, Err(StoreError::Full(_))), "{shared:?}");
+    let _ = last.wait();
+    put(&store, "after").wait().unwrap();
+    assert!(has(&store, "after") && !has(&store, "first") && !has(&store, "filler 0"));
+}
+
+/// With `COUNTERSIGN_TEST_SMALL_DISK`, a directory on a file system of a few megabytes: a disk that is really full.
+#[test]
+fn a_disk_that_was_full_is_used_again_when_there_is_room() {
+    let Ok(disk) = std::env::var("COUNTERSIGN_TEST_SMALL_DISK") else {
+        return;
+    };
+    let disk = std::path::Path::new(&disk);
+    let ballast = disk.join("ballast");
+    let store = Store::open(StoreConfig::sqlite(disk.join("data"))).unwrap();
+    put(&store, "before").wait().unwrap();
+    let filled = std::fs::write(&ballast, vec![0; 1 << 30]);
+    assert!(filled.is_err(), "the disk is not small");
+    for index in 0..200 {
+        let group: Vec<_> = (0..20)
+            .map(|unit| {
+                store.write(WriteMode::Append, move |tx| {
+                    installation::replace(tx, &format!("{index} {unit}"), &"x".repeat(4000))
+                })
+            })
+            .collect();
+        let answers: Vec<_> = group.into_iter().map(Pending::wait).collect();
+        assert!(
+            answers.iter().all(|answer| answer == &answers[0]),
+            "one group, one fate: {answers:?}"
+        );
+        if let Err(error) = &answers[0] {
+            assert!(matches!(error, StoreError::Full(_)), "{error}");
+            assert!(has(&store, "before"));
+            std::fs::remove_file(&ballast).unwrap();
+            put(&store, "after").wait().unwrap();
+            assert!(has(&store, "after") && has(&store, "before"));
+            return;
+        }
+    }
+    panic!("never full");
+}
+
+/// A server between the store and PostgreSQL that can be switched off.
+struct Switch {
+    address: String,
+    on: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Switch {
+    fn before(target: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (on, open) = (
+            Arc::new(AtomicBool::new(true)),
+            Arc::new(Mutex::new(Vec::new())),
+        );
+        let (is_on, streams) = (Arc::clone(&on), Arc::clone(&open));
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                if !is_on.load(Ordering::SeqCst) {
+                    let _ = client.shutdown(Shutdown::Both);
+                    continue;
+                }
+                let server = TcpStream::connect(&target).unwrap();
+                streams
+                    .lock()
+                    .unwrap()
+                    .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                let (mut a, mut b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    std::io::copy(&mut a, &mut b).map(|_| b.shutdown(Shutdown::Both))
+                });
+                let (mut a, mut b) = (server, client);
+                thread::spawn(move || {
+                    std::io::copy(&mut a, &mut b).map(|_| b.shutdown(Shutdown::Both))
+                });
+            }
+        });
+        Self { address, on, open }
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn a_database_that_goes_away_and_comes_back_is_found_again() {
+    let Some(mut database) = Database::postgres() else {
+        return;
+    };
+    let url = database.url.clone().unwrap();
+    let (front, name) = url.rsplit_once('/').unwrap();
+    let (user, target) = front.split_once("://").unwrap().1.rsplit_once('@').unwrap();
+    let switch = Switch::before(target.to_owned());
+    database.config.location =
+        Location::Postgres(format!("postgres://{user}@{}/{name}", switch.address));
+    let store = database.open();
+    put(&store, "before").wait().unwrap();
+
+    // Connections that died while idle are replaced without anybody noticing.
+    switch.cut();
+    for _ in 0..8 {
+        put(&store, "replaced").wait().unwrap();
+        assert!(has(&store, "replaced"));
+    }
+
+    switch.on.store(false, Ordering::SeqCst);
+    switch.cut();
+    for _ in 0..8 {
+        let started = Instant::now();
+        let result = put(&store, "away").wait();
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
+        assert!(started.elapsed() < Duration::from_secs(4));
+    }
+    switch.on.store(true, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(1100));
+    for _ in 0..8 {
+        put(&store, "back").wait().unwrap();
+    }
+    assert!(has(&store, "back"));
+}
+
+/// With `COUNTERSIGN_TEST_POSTGRES_RESTART`, a command that restarts the server; other tests must not run meanwhile.
+#[test]
+fn a_restarted_server_is_found_again() {
+    let Ok(command) = std::env::var("COUNTERSIGN_TEST_POSTGRES_RESTART") else {
+        return;
+    };
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let store = database.open();
+    put(&store, "before").wait().unwrap();
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &command])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let started = Instant::now();
+    while put(&store, "after").wait().is_err() {
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "not back after 5 s"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(has(&store, "before") && has(&store, "after"));
+}
