@@ -20,7 +20,7 @@ pub use eligibility::{Approver, approvers, eligible_user, nobody_can_approve, so
 pub use open_change::open_change;
 pub use open_grant::{GrantAsk, OpenGrant};
 pub use reading::{ApprovalPage, ApprovalsQuery, Shown, ShownDecision, list, may_see, show, show_to_bearer};
-pub use voiding::{LapseApprovals, void_for_identity, void_for_record};
+pub use voiding::{LapseApprovals, lapse, void_for_identity, void_for_record};
 
 use countersign_crypto::{digest, random};
 use countersign_model::{

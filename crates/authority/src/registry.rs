@@ -3,11 +3,12 @@
 //! A command finds what its input names, checks that the person may, and writes through the door of
 //! [`crate::command`]. Each noun has one function that makes a record of a document and one that
 //! edits it to another document, with every rule of the noun in them; the commands for one noun and
-//! the one for a whole manifest (`apply`) call these, so that no way in knows fewer rules.
+//! the one for a whole manifest ([`apply`]) call these, so that no way in knows fewer rules.
 
 pub mod actions;
-// pub mod apply;
+pub mod apply;
 pub mod audiences;
+pub mod by_noun;
 pub mod credentials;
 pub mod environments;
 pub mod guarding;

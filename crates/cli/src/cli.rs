@@ -3,13 +3,13 @@
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "server")]
-use crate::commands::{admin, config, doctor, serve};
+use crate::commands::{admin, config, demo, doctor, serve};
 use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, evidence,
         identity, issuer, key, lineage, linked_account, log, login, manifest, policy, project,
-        revoke, team, tenant, token, trust, user,
+        reference, revoke, team, tenant, token, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -58,10 +58,9 @@ pub struct Options {
 pub enum Command {
     // A server
     #[cfg(feature = "server")]
-    Serve(serve::Serve),
+    Demo(demo::Demo),
     #[cfg(feature = "server")]
-    #[command(subcommand)]
-    Admin(admin::Admin),
+    Serve(serve::Serve),
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -127,13 +126,15 @@ pub enum Command {
     Log(log::Log),
 
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Reference(reference::Reference),
 }
 
 impl Command {
     /// Whether it is a server itself, and takes every processor.
     pub fn serves(&self) -> bool {
         #[cfg(feature = "server")]
-        return matches!(self, Self::Serve(_));
+        return matches!(self, Self::Demo(_) | Self::Serve(_));
         #[cfg(not(feature = "server"))]
         false
     }
@@ -142,11 +143,11 @@ impl Command {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             #[cfg(feature = "server")]
+            Self::Demo(command) => Box::pin(command.run(app)).await,
+            #[cfg(feature = "server")]
             Self::Serve(command) => Box::pin(command.run(app)).await,
             #[cfg(feature = "server")]
             Self::Admin(command) => command.run(app),
-            #[cfg(feature = "server")]
-            Self::Admin(command) => command.run(app).await,
             #[cfg(feature = "server")]
             Self::Config(command) => command.run(app),
             #[cfg(feature = "server")]
@@ -179,6 +180,7 @@ impl Command {
             Self::Evidence(command) => command.run(app).await,
             Self::Log(command) => command.run(app).await,
             Self::Completions(command) => command.run(app),
+            Self::Reference(command) => command.run(app),
         }
     }
 }

@@ -4,8 +4,6 @@ pub mod action;
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod approval;
-#[cfg(feature = "server")]
-pub mod admin;
 pub mod audience;
 pub mod audit;
 pub mod auth;
@@ -13,6 +11,8 @@ pub mod completions;
 #[cfg(feature = "server")]
 pub mod config;
 pub mod credential;
+#[cfg(feature = "server")]
+pub mod demo;
 #[cfg(feature = "server")]
 pub mod doctor;
 pub mod environment;
@@ -27,6 +27,7 @@ pub mod login;
 pub mod manifest;
 pub mod policy;
 pub mod project;
+pub mod reference;
 pub mod revoke;
 #[cfg(feature = "server")]
 pub mod serve;

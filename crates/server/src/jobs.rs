@@ -1,7 +1,9 @@
 //! Work that nobody waits for: each job is idempotent, in small steps, and survives its own failure.
 
+mod clean_up;
 mod feed;
 mod flush;
+mod outbox;
 mod runner;
 mod sequencer;
 
@@ -9,15 +11,18 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 pub use runner::{Jobs, run_once};
 
-use crate::{app::App, sinks::Sink};
+use crate::{app::App, notify::Notifier, sinks::Sink};
 
 /// Every job of the server, in one table.
 #[must_use]
-pub fn all(app: &App, sinks: Vec<Sink>) -> Vec<Arc<dyn Job>> {
+pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>> {
     vec![
         Arc::new(feed::FollowChanges(app.clone())),
         Arc::new(flush::FlushUses(app.clone())),
         Arc::new(flush::FlushRefusals(app.clone())),
+        Arc::new(clean_up::RemoveOver::new(app.clone())),
+        Arc::new(clean_up::Expire(app.clone())),
+        Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
         Arc::new(sequencer::Publish::new(app.clone(), sinks)),
     ]

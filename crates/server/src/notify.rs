@@ -71,7 +71,7 @@ struct Webhook {
 
 enum Form {
     Slack,
-    Standard(WebhookSecret),
+    Standard(Box<WebhookSecret>),
 }
 
 impl Notifier {
@@ -87,7 +87,7 @@ impl Notifier {
             let client = outbound.client(&url, None).map_err(|_| NotifyError::Url)?;
             let form = match (webhook.form, &webhook.secret) {
                 (WebhookForm::Slack, _) => Form::Slack,
-                (WebhookForm::Standard, Some(secret)) => Form::Standard(WebhookSecret::parse(secret.expose())?),
+                (WebhookForm::Standard, Some(secret)) => Form::Standard(Box::new(WebhookSecret::parse(secret.expose())?)),
                 (WebhookForm::Standard, None) => return Err(InvalidSecret.into()),
             };
             webhooks.push(Webhook { client, url, form });

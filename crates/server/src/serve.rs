@@ -29,6 +29,7 @@ use crate::{
     key_file::{self, OpenedKeyFile},
     listener::{self, ListenerSettings, tls::ReloadingTls},
     metrics::Metrics,
+    notify::Notifier,
     sinks::{PublishedCheckpoint, Sink, size_of},
     telemetry,
 };
@@ -98,6 +99,7 @@ impl Server {
         let tls = open_tls(&config).await?;
         let outbound = Outbound::new(AddressPolicy::of(&config.federation));
         let sinks = open_sinks(&config, &outbound)?;
+        let notifier = Notifier::new(&config.notify, &outbound)?;
         let opened = open_authority(&config, &clock, &issuer).await?;
         refuse_older_log(&opened.authority, &sinks).await?;
         let app = wire(config, clock, outbound, &opened);
@@ -110,7 +112,7 @@ impl Server {
         };
         let following = tls.clone().map(|tls| tokio::spawn(tls.follow()));
         let listening = tokio::spawn(listener::serve(listener, tls, shell, settings, handle.clone()));
-        let jobs = Jobs::start(jobs::all(&app, sinks), app.clock(), app.metrics());
+        let jobs = Jobs::start(jobs::all(&app, sinks, notifier), app.clock(), app.metrics());
         app.lifecycle().started();
         tracing::info!(server.address = %address, server.issuer = %issuer, "serving `{issuer}` at {address}");
         Ok(Self { app, address, issuer, first_start: opened.first_start, handle, listening, following, jobs })

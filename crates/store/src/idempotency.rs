@@ -64,6 +64,21 @@ pub fn begin(tx: &mut Tx<'_>, request: &KeyedRequest<'_>) -> Result<Repeated, St
     }
 }
 
+/// What is known of a key before the request is carried out; nothing is remembered.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(tx: &mut Tx<'_>, request: &KeyedRequest<'_>) -> Result<Repeated, StoreError> {
+    let values = values![request.tenant_id, request.user_id, request.key];
+    match tx.row(&BY_KEY, values)? {
+        None => Ok(Repeated::First),
+        Some(row) if row.blob(0)? == request.request_digest => {
+            Ok(Repeated::Same(row.opt_text(1)?.map(str::to_owned)))
+        }
+        Some(_) => Ok(Repeated::Mismatch),
+    }
+}
+
 /// Forgets keys whose time is over. Says how many went.
 ///
 /// # Errors

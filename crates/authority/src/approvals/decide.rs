@@ -11,7 +11,7 @@ use countersign_model::{
 use countersign_store::approvals::{self, ApprovalDecision};
 use serde::{Deserialize, Serialize};
 
-use super::{eligibility, find, notice, reading, references, text, voiding};
+use super::{eligibility, find, notice, open_grant::human_behind, reading, references, text, voiding};
 use crate::{
     command::{Actor, Command, Verdict, WriteTx},
     evidence::seal::Draft,
@@ -78,7 +78,8 @@ impl Command for Decide {
         }
         let identity = identity_of(tx, &approval)?;
         let user = person.user_id;
-        let askers: Vec<_> = approval.askers().collect();
+        let known = with_human_of_now(tx, &approval)?;
+        let askers: Vec<_> = known.askers().collect();
         let rule = &approval.doc.rule;
         let approver = eligibility::eligible_user(tx.peek(), tenant, rule, identity.as_ref(), user, &askers, now)?;
         let decider = Decider {
@@ -87,7 +88,7 @@ impl Command for Decide {
             presence_at: auth_time,
             made_eligible: approver.and_then(|approver| approver.made),
         };
-        approval.may_decide(&decider, &self.digest, now)?;
+        known.may_decide(&decider, &self.digest, now)?;
         if let Some(because) = stale(tx, &approval, identity.as_ref())? {
             voiding::void(tx, approval, &because)?;
             let detail = format!("the approval was voided: {because}; it must be asked for again");
@@ -172,6 +173,16 @@ impl Decide {
         tx.evidence(draft)?;
         Ok(())
     }
+}
+
+/// The approval with the human behind its run as they are known now: an account that was linked since
+/// it was opened keeps its person from approving too. How many it takes stays as it was read.
+fn with_human_of_now(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Approval, Rejection> {
+    let mut known = approval.clone();
+    if let (None, Some(run)) = (known.doc.human, &approval.doc.run) {
+        known.doc.human = human_behind(tx, run)?.0;
+    }
+    Ok(known)
 }
 
 fn identity_of(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Option<Record>, Rejection> {

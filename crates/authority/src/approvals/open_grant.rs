@@ -241,7 +241,7 @@ fn run_of(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<Run, Reject
 
 /// The user behind a run, by linked account, and whether that is proven. An account that was unlinked
 /// still keeps its person from approving, and proves nothing any more.
-fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<(Option<Id<id::User>>, Separation), Rejection> {
+pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<(Option<Id<id::User>>, Separation), Rejection> {
     let (Some(issuer), Some(human)) = (run.issuer_id, run.human_id.as_deref()) else {
         return Ok((None, Separation::Unproven));
     };

@@ -1,21 +1,23 @@
 //! What ends an approval without a decision: an edit of what it bound, or its time.
 
 use countersign_model::{
-    Id, Timestamp,
+    Id,
     approval::{Approval, ApprovalStatus},
     evidence::{ApprovalVoided, Event},
     id,
+    reason::Reason,
     registry::{Noun, Record},
 };
 use countersign_store::approvals;
 
 use super::{OPEN_ROWS, open_of_identity, references};
 use crate::{
-    command::{Command, Verdict, WriteTx},
+    authority::Authority,
+    command::{Command, Execution, Permit, Verdict, WriteTx},
+    ctx::Ctx,
     evidence::seal::Draft,
     rejection::{Rejection, refuse},
 };
-use countersign_model::reason::Reason;
 
 /// How many lapsed requests one command closes.
 const LAPSED_ROWS: u32 = 100;
@@ -94,12 +96,14 @@ fn end(tx: &mut WriteTx<'_, '_>, approval: Approval, status: ApprovalStatus, bec
     Ok(after)
 }
 
-/// Closes the requests of a tenant whose time is over: a job runs it until nothing is left. Deciding
-/// and redeeming look at the time themselves and do not wait for it.
-pub struct LapseApprovals {
-    /// Until when.
-    pub now: Timestamp,
+/// Closes the requests of a tenant whose time is over. Says how many: a job runs it until it is none.
+/// Deciding and redeeming look at the time themselves and do not wait for it.
+pub fn lapse(authority: &Authority, ctx: &Ctx, tenant: Id<id::Tenant>) -> Execution<u32> {
+    authority.execute(ctx, &Permit::system(tenant, ctx.id()), LapseApprovals)
 }
+
+/// The command of [`lapse`].
+pub struct LapseApprovals;
 
 impl Command for LapseApprovals {
     type Output = u32;
@@ -107,9 +111,7 @@ impl Command for LapseApprovals {
     const NAME: &'static str = "approval lapse";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<u32>, Rejection> {
-        let tenant = tx.tenant_id();
-        // Never ahead of the clock of the command itself.
-        let now = self.now.min(tx.now());
+        let (tenant, now) = (tx.tenant_id(), tx.now());
         let mut closed = 0;
         for (status, because) in LAPSES {
             for approval in approvals::lapsed(tx.peek(), status, now, LAPSED_ROWS)? {

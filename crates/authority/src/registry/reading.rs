@@ -34,6 +34,8 @@ pub struct PageQuery {
     pub name_prefix: Option<String>,
     /// Whether tombstones are listed too.
     pub with_deleted: bool,
+    /// Only those of this status; tombstones when that is the status.
+    pub status: Option<Status>,
 }
 
 /// A record in a list.
@@ -150,7 +152,7 @@ pub(crate) fn page(
             parent_id,
             name_prefix: query.name_prefix.as_deref(),
             after: after.as_ref().map(|(name, id)| (name.as_str(), *id)),
-            with_deleted: query.with_deleted,
+            with_deleted: query.with_deleted || query.status == Some(Status::Deleted),
             limit: MAX_PAGE,
         };
         let found = records::list(tx, &wanted)?;
@@ -159,7 +161,7 @@ pub(crate) fn page(
         let mut rest = found.into_iter().peekable();
         while let Some(record) = rest.next() {
             let position = (record.name.clone(), record.id);
-            if keep(tx, &record)? {
+            if query.status.is_none_or(|status| record.status == status) && keep(tx, &record)? {
                 let seen = seen::by_record(tx, record.id)?;
                 name_all(tx, &record, &mut page.names)?;
                 page.items.push(Listed { record, seen });

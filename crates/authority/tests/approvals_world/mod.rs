@@ -235,8 +235,17 @@ impl World {
 
     /// Signs somebody in; the first time they are made.
     pub fn sign_in(&self, email: &str, role: TenantRole) -> User {
+        self.enrol(email, Some(role))
+    }
+
+    /// Signs somebody in again, as what they are.
+    pub fn sign_in_again(&self, email: &str) -> User {
+        self.enrol(email, None)
+    }
+
+    fn enrol(&self, email: &str, role: Option<TenantRole>) -> User {
         let (authority, ctx, tenant) = (self.authority(), self.ctx(), self.tenant());
-        let code = EnrolmentCode::new(email.parse().unwrap(), Some(role), None, false, ctx.now);
+        let code = EnrolmentCode::new(email.parse().unwrap(), role, None, false, ctx.now);
         let permit = authority.enrolment_permit(&ctx, &tenant);
         let signed_in = authority.execute(&ctx, &permit, UseCode { code }).wait().unwrap();
         self.follow();

@@ -61,18 +61,23 @@ pub struct TenantCreate {
 }
 
 impl Admin {
-    pub async fn run(self, app: &App) -> Result<(), Failure> {
+    pub fn run(self, app: &App) -> Result<(), Failure> {
         let clock = Clock::system();
         match self {
             Self::Enrol(args) => {
                 let config = args.place.load(&[])?;
-                let code = admin::enrol(&config, &clock, args.email.clone(), args.role, args.tenant)?;
-                app.out.talk(&format!("a code for {}, good once and for 15 minutes:", args.email));
+                let code =
+                    admin::enrol(&config, &clock, args.email.clone(), args.role, args.tenant)?;
+                app.out.talk(&format!(
+                    "a code for {}, good once and for 15 minutes:",
+                    args.email
+                ));
                 app.out.text(code.expose());
             }
             Self::Tenant(Tenant::Create(args)) => {
                 let config = args.place.load(&[])?;
-                let code = admin::tenant_create(&config, &clock, args.name.clone(), args.owner.clone())?;
+                let code =
+                    admin::tenant_create(&config, &clock, args.name.clone(), args.owner.clone())?;
                 app.out.talk(&format!(
                     "a code for {}, good once and for 15 minutes; signing in with it makes tenant `{}`:",
                     args.owner, args.name

@@ -161,17 +161,25 @@ impl Filter {
         loop {
             query.since = Some(from.into());
             query.after = None;
-            let mut newest = from;
+            let mut new = Vec::new();
             loop {
                 let page = client.search_evidence(&query).await?;
-                for record in page.items.iter().filter(|record| shown.insert(record.id)) {
-                    app.out.stream(record, |_| line(record))?;
-                    newest = newest.max(record.recorded_at.0);
-                }
+                new.extend(
+                    page.items
+                        .into_iter()
+                        .filter(|record| shown.insert(record.id)),
+                );
                 query.after = page.next;
                 if query.after.is_none() {
                     break;
                 }
+            }
+            // Ids are ordered by their making.
+            new.sort_by_key(|record| record.id);
+            let mut newest = from;
+            for record in &new {
+                app.out.stream(record, |_| line(record))?;
+                newest = newest.max(record.recorded_at.0);
             }
             from = from.max(newest - overlap);
             while shown.len() > 10_000 {

@@ -101,7 +101,7 @@ impl Shell {
                     request.extensions_mut().insert(Arc::clone(&context));
                     self.route(request, oauth).await
                 }
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             }
         };
         let mut response = in_request(Arc::clone(&context), answer).await;
@@ -186,20 +186,20 @@ fn point_to_metadata(settings: &ShellSettings, context: &RequestContext, headers
 fn place(
     request: &mut Request<Body>,
     base: &str,
-) -> Result<Option<TenantName>, Response> {
+) -> Result<Option<TenantName>, Box<Response>> {
     let path = request.uri().path();
     if !path::is_canonical(path) {
         let detail = "the path has another spelling: no `//`, no dot segments, no escapes of plain characters";
-        return Err(refuse(path, StatusCode::BAD_REQUEST, "bad_request", detail));
+        return Err(Box::new(refuse(path, StatusCode::BAD_REQUEST, "bad_request", detail)));
     }
     let Some(place) = path::place(base, path) else {
-        return Err(refuse(path, StatusCode::NOT_FOUND, "not_found", "there is nothing here"));
+        return Err(Box::new(refuse(path, StatusCode::NOT_FOUND, "not_found", "there is nothing here")));
     };
     if let Some(path) = place.path {
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         match Uri::try_from(format!("{path}{query}")) {
             Ok(uri) => *request.uri_mut() = uri,
-            Err(_) => return Err(refuse(&path, StatusCode::NOT_FOUND, "not_found", "there is nothing here")),
+            Err(_) => return Err(Box::new(refuse(&path, StatusCode::NOT_FOUND, "not_found", "there is nothing here"))),
         }
     }
     Ok(place.tenant)

@@ -74,13 +74,12 @@ impl Worker {
         while !*self.stopped.borrow() {
             let begun = Instant::now();
             let pause = match self.step().await {
-                Ok(Progress::More) if steps < STEPS_IN_A_ROW => {
-                    steps += 1;
+                Ok(Progress::More) => {
+                    steps = steps.wrapping_add(1);
                     failures = 0;
-                    Duration::ZERO
+                    if steps.is_multiple_of(STEPS_IN_A_ROW) { BREATH } else { Duration::ZERO }
                 }
-                Ok(_) => {
-                    steps = 0;
+                Ok(Progress::Done) => {
                     failures = 0;
                     self.job.every()
                 }
@@ -151,6 +150,7 @@ const LONGEST_STEP: Duration = Duration::from_secs(120);
 /// So many steps without a pause, so that one job with endless work leaves room for others.
 const STEPS_IN_A_ROW: u32 = 256;
 
+const BREATH: Duration = Duration::from_millis(20);
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 

@@ -67,21 +67,30 @@ impl ReloadingTls {
     /// Looks every ten seconds whether a file changed, and reads both again then. While the new files
     /// cannot be used, the old certificate stays.
     pub async fn follow(self) {
-        let mut known = self.stamp().await;
-        let mut ticks = time::interval(LOOK);
+        let mut known = None;
         loop {
-            ticks.tick().await;
-            let found = self.stamp().await;
-            if found == known {
-                continue;
-            }
-            match read(&self.cert, &self.key).await {
-                Ok(config) => {
-                    self.config.reload_from_config(Arc::new(config));
+            time::sleep(LOOK).await;
+            known = Some(self.look(known).await);
+        }
+    }
+
+    /// One look: reads both files again when they are not as they were known.
+    async fn look(&self, known: Option<[Option<Stamp>; 2]>) -> [Option<Stamp>; 2] {
+        let found = self.stamp().await;
+        if known.as_ref() == Some(&found) {
+            return found;
+        }
+        match read(&self.cert, &self.key).await {
+            Ok(config) => {
+                self.config.reload_from_config(Arc::new(config));
+                if known.is_some() {
                     tracing::info!("the certificate was read again");
-                    known = found;
                 }
-                Err(error) => tracing::warn!(error = %error, "the changed certificate is not used yet: {error}"),
+                found
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "the changed certificate is not used yet: {error}");
+                known.unwrap_or([None, None])
             }
         }
     }
@@ -92,13 +101,29 @@ impl ReloadingTls {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "a file's time of change is compared, never read")]
+/// What changes when a file does.
 #[derive(Debug, PartialEq, Eq)]
-struct Stamp(u64, Option<std::time::SystemTime>);
+struct Stamp {
+    length: u64,
+    changed: (u64, i64, i64),
+}
 
 async fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).await.ok()?;
-    Some(Stamp(metadata.len(), metadata.modified().ok()))
+    Some(Stamp { length: metadata.len(), changed: changed(&metadata) })
+}
+
+/// The file itself and its time of change: secrets that are mounted are exchanged by a rename.
+#[cfg(unix)]
+fn changed(metadata: &std::fs::Metadata) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(_: &std::fs::Metadata) -> (u64, i64, i64) {
+    (0, 0, 0)
 }
 
 async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
@@ -126,3 +151,7 @@ async fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 const LOOK: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

@@ -10,12 +10,15 @@ use super::*;
 use crate::{config::WebhookConfig, federation::AddressPolicy};
 
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>);
+struct Seen(Arc<Mutex<Vec<Taken>>>);
+
+/// What the receiver took: headers and body.
+struct Taken(HeaderMap, Vec<u8>);
 
 async fn receiver(status: u16) -> (String, Seen) {
     let seen = Seen::default();
     let take = async move |State(seen): State<Seen>, headers: HeaderMap, body: Bytes| {
-        seen.0.lock().unwrap().push((headers, body.to_vec()));
+        seen.0.lock().unwrap().push(Taken(headers, body.to_vec()));
         http::StatusCode::from_u16(status).unwrap()
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,7 +56,7 @@ async fn the_standard_form_is_signed_over_what_was_sent() {
     let now = Timestamp::from_seconds(1_800_000_001);
     let delivery = notifier(vec![(url, WebhookForm::Standard)]).deliver(&notification(), 0, now, &Metrics::new()).await;
     assert_eq!(delivery, Delivery::Delivered);
-    let (headers, body) = seen.0.lock().unwrap().pop().unwrap();
+    let Taken(headers, body) = seen.0.lock().unwrap().pop().unwrap();
     assert_eq!(headers["webhook-id"], "msg-1");
     assert_eq!(headers["webhook-timestamp"], "1800000001");
     let expected = WebhookSecret::parse(SECRET).unwrap().sign("msg-1", now, &body);
@@ -68,7 +71,7 @@ async fn a_name_does_not_become_slack_markup() {
     let (url, seen) = receiver(200).await;
     let now = Timestamp::from_seconds(1_800_000_001);
     notifier(vec![(url, WebhookForm::Slack)]).deliver(&notification(), 0, now, &Metrics::new()).await;
-    let (_, body) = seen.0.lock().unwrap().pop().unwrap();
+    let Taken(_, body) = seen.0.lock().unwrap().pop().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     let text = "*Waits for a countersignature*: deploy &lt;!channel&gt; &amp; more (`7`)\n> a b";
     assert_eq!(body["text"], text);

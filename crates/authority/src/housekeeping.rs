@@ -1,0 +1,169 @@
+//! What writes without evidence: a closed list (DESIGN §3). Nothing here changes what anybody may do.
+//!
+//! The sequencer ([`crate::log`]), the last uses and the migrations of the store are the others that
+//! do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
+
+use countersign_model::{Id, Timestamp, id, time::Seconds};
+use countersign_store::{
+    Pending, StoreError, Tx, WriteMode, attempts, changes, codes, idempotency, leases, log,
+    outbox::{self, Message},
+    replay, revocations,
+};
+
+use crate::{
+    authority::Authority,
+    command::{Execution, Permit},
+    ctx::Ctx,
+    registry::identities::{ExpireIdentities, Expired},
+};
+
+/// What is cleaned up, a row for each table that only grows otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanUp {
+    /// Refused attempts whose time is over.
+    Attempts,
+    /// Changes that every replica has read.
+    Changes,
+    /// Checkpoints between those that are kept.
+    Checkpoints,
+    /// Used enrolment codes that have lapsed.
+    Codes,
+    /// Messages that nobody took.
+    DeadMessages,
+    /// Idempotency keys whose time is over.
+    IdempotencyKeys,
+    /// Assertions that are dead anyway.
+    Replays,
+    /// Revocations that stop nothing any more: what they revoked is dead, leeway included (T11).
+    Revocations,
+}
+
+impl CleanUp {
+    /// Every row of the list.
+    pub const ALL: [Self; 8] = [
+        Self::Attempts,
+        Self::Changes,
+        Self::Checkpoints,
+        Self::Codes,
+        Self::DeadMessages,
+        Self::IdempotencyKeys,
+        Self::Replays,
+        Self::Revocations,
+    ];
+
+    fn run(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+        match self {
+            Self::Attempts => attempts::prune(tx, now, BATCH),
+            Self::Changes => changes::prune(tx, now - KEEP_CHANGES, BATCH),
+            Self::Checkpoints => log::prune_checkpoints(tx, now - KEEP_CHECKPOINTS, BATCH),
+            Self::Codes => codes::prune(tx, now - KEEP_CODES, BATCH),
+            Self::DeadMessages => outbox::prune_dead(tx, now - KEEP_DEAD_MESSAGES, BATCH),
+            Self::IdempotencyKeys => idempotency::prune(tx, now, BATCH),
+            Self::Replays => replay::prune(tx, now, BATCH),
+            Self::Revocations => revocations::prune(tx, now, BATCH),
+        }
+    }
+}
+
+/// A message that waits in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueMessage(Message);
+
+impl DueMessage {
+    /// Its id: the same on every try.
+    #[must_use]
+    pub const fn id(&self) -> Id<id::Evidence> {
+        self.0.id
+    }
+
+    /// The payload, as it was written.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        &self.0.payload
+    }
+
+    /// How often it was tried.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        u32::try_from(self.0.attempts).unwrap_or(u32::MAX)
+    }
+}
+
+impl Authority {
+    /// Removes one batch of what is over. Says how many went and whether there may be more.
+    pub fn clean_up(&self, what: CleanUp, now: Timestamp) -> Pending<Result<(u64, bool), StoreError>> {
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            let removed = what.run(tx, now)?;
+            Ok((removed, removed >= u64::from(BATCH)))
+        })
+    }
+
+    /// Forgets, in this replica's memory, revocations that stop nothing any more.
+    pub fn forget_revocations(&self, now: Timestamp) {
+        self.revoked().prune(now);
+    }
+
+    /// Marks identities of a tenant that are past their expiry, one batch from there on.
+    pub fn expire_identities(&self, ctx: &Ctx, tenant: Id<id::Tenant>, from: ExpireIdentities) -> Execution<Expired> {
+        self.execute(ctx, &Permit::system(tenant, ctx.id()), from)
+    }
+
+    /// Takes or renews this replica's turn at a job that one replica does at a time.
+    pub fn take_turn(&self, job: &'static str, holder: &str, now: Timestamp, span: Seconds) -> Pending<Result<bool, StoreError>> {
+        let holder = holder.to_owned();
+        self.store().write(WriteMode::Housekeeping, move |tx| leases::acquire(tx, job, &holder, now, now + span))
+    }
+
+    /// The messages whose time has come, oldest first.
+    pub fn due_messages(&self, now: Timestamp) -> Pending<Result<Vec<DueMessage>, StoreError>> {
+        self.store().read(move |tx| Ok(outbox::due(tx, now, MESSAGES)?.into_iter().map(DueMessage).collect()))
+    }
+
+    /// The message was taken.
+    pub fn message_delivered(&self, message: &DueMessage) -> Pending<Result<(), StoreError>> {
+        let id = message.id();
+        self.store().write(WriteMode::Housekeeping, move |tx| outbox::complete(tx, id).map(drop))
+    }
+
+    /// The message was not taken: again at this time, or never.
+    pub fn message_failed(&self, message: &DueMessage, again_at: Option<Timestamp>) -> Pending<Result<(), StoreError>> {
+        let message = message.0.clone();
+        self.store().write(WriteMode::Housekeeping, move |tx| outbox::retry(tx, &message, again_at).map(drop))
+    }
+}
+
+/// Rows that one transaction removes: some milliseconds.
+const BATCH: u32 = 500;
+
+/// Messages that one run sends.
+const MESSAGES: u32 = 50;
+
+/// A replica that was away longer than this must be started anew: what changed meanwhile is gone.
+const KEEP_CHANGES: Seconds = Seconds::days(7);
+const KEEP_CHECKPOINTS: Seconds = Seconds::days(7);
+
+/// Far longer than any code is good.
+const KEEP_CODES: Seconds = Seconds::days(1);
+const KEEP_DEAD_MESSAGES: Seconds = Seconds::days(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_what_is_cleaned_up_is_closed() {
+        for one in CleanUp::ALL {
+            let listed = match one {
+                CleanUp::Attempts
+                | CleanUp::Changes
+                | CleanUp::Checkpoints
+                | CleanUp::Codes
+                | CleanUp::DeadMessages
+                | CleanUp::IdempotencyKeys
+                | CleanUp::Replays
+                | CleanUp::Revocations => CleanUp::ALL.iter().filter(|other| **other == one).count(),
+            };
+            assert_eq!(listed, 1, "{one:?}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Revoking: what is dead is dead in every replica within a second (DESIGN §2.6).
+//!
+//! What has a record of its own is revoked by raising its epoch; tokens, runs and chains, which have
+//! none, by their id. A credential or trust rule that is revoked is deleted; an issuer is switched
+//! off; identities, projects and the tenant stay what they are, and get new tokens.
+
+use countersign_model::{
+    Id, LEEWAY_SECONDS, Timestamp,
+    evidence::{Event, Evidence, Grain, Role},
+    id,
+    permission::Person,
+    reason::Reason,
+    registry::{Noun, Record, Status, TenantRole},
+    time::Seconds,
+};
+use countersign_store::{Tx, evidence, log};
+
+use crate::{
+    approvals,
+    command::{Change, Command, Revocation, Verdict, WriteTx},
+    evidence::{seal, terms},
+    registry::{credentials, issuers, rights},
+    rejection::Rejection,
+    revoked::RevokedSet,
+};
+
+mod preview;
+
+pub use preview::{Dying, Preview, preview};
+
+/// How many records of issue one look-up reads.
+const LOOKED_AT: u32 = 500;
+
+/// Revokes one thing.
+#[derive(Debug, Clone)]
+pub struct Revoke {
+    /// At which grain.
+    pub grain: Grain,
+    /// What: a `jti`, a run's key or its id at the platform, a chain, or an id or name.
+    pub target: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What was revoked.
+#[derive(Debug, Clone)]
+pub struct RevokedThing {
+    /// At which grain.
+    pub grain: Grain,
+    /// The ids that were revoked.
+    pub targets: Vec<String>,
+    /// What people call it.
+    pub name: String,
+    /// The evidence, where the revocation is by id.
+    pub evidence: Vec<Id<id::Evidence>>,
+}
+
+impl Command for Revoke {
+    type Output = RevokedThing;
+
+    const NAME: &'static str = "revoke";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<RevokedThing>, Rejection> {
+        let person = rights::editor(tx)?;
+        let done = match self.grain {
+            Grain::Chain => self.chain(tx, &person),
+            Grain::Credential | Grain::TrustRule => self.credential(tx, &person),
+            Grain::Identity => self.identity(tx, &person),
+            Grain::Issuer => self.issuer(tx, &person),
+            Grain::Project => self.project(tx, &person),
+            Grain::Run => self.run_of(tx, &person),
+            Grain::Tenant => self.tenant(tx, &person),
+            Grain::Token => self.token(tx, &person),
+        }?;
+        Ok(Verdict::Done(done))
+    }
+}
+
+impl Revoke {
+    fn because(&self) -> &str {
+        self.reason.as_deref().unwrap_or("no reason was given")
+    }
+
+    fn token(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        let (tenant, now) = (tx.tenant_id(), tx.now());
+        let Some(token) = issued(tx.peek(), tenant, &self.target)? else { return Err(unknown("token", &self.target)) };
+        let own = token.identity_id.is_none() && token.holder == Some(person.user_id);
+        if !own && !owns(person) && !is_managed(tx, person, &token)? {
+            return Err(unknown("token", &self.target));
+        }
+        let mut evidence = Vec::new();
+        if token.expires_at + Seconds(LEEWAY_SECONDS) > now {
+            evidence.push(by_id(tx, Grain::Token, self.target.clone(), dead_by(token.expires_at), self.because())?);
+        }
+        Ok(RevokedThing { grain: self.grain, targets: vec![self.target.clone()], name: token.subject, evidence })
+    }
+
+    fn run_of(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        let tenant = tx.tenant_id();
+        let mut keys = Vec::new();
+        for token in of_run(tx.peek(), tenant, &self.target)? {
+            let Some(key) = &token.run_key else { continue };
+            if !keys.contains(key) && (owns(person) || is_managed(tx, person, &token)?) {
+                keys.push(key.clone());
+            }
+        }
+        if keys.is_empty() && owns(person) {
+            // It may not have asked for a token yet.
+            keys.push(self.target.clone());
+        }
+        if keys.is_empty() {
+            return Err(unknown("run", &self.target));
+        }
+        let mut evidence = Vec::new();
+        for key in &keys {
+            // A run can come again for as long as its platform lets it.
+            evidence.push(by_id(tx, Grain::Run, key.clone(), RevokedSet::until_long(tx.now()), self.because())?);
+        }
+        Ok(RevokedThing { grain: self.grain, targets: keys, name: self.target.clone(), evidence })
+    }
+
+    fn chain(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        rights::must_own_tenant(person, "revoke a renewal chain")?;
+        let until = RevokedSet::until_long(tx.now());
+        let evidence = vec![by_id(tx, Grain::Chain, self.target.clone(), until, self.because())?];
+        Ok(RevokedThing { grain: self.grain, targets: vec![self.target.clone()], name: self.target.clone(), evidence })
+    }
+
+    fn credential(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        let before = tx.locate(Noun::Credential, &self.target)?;
+        let identity = tx.get(rights::doc(before.credential())?.identity_id)?;
+        if !rights::may_manage(tx, person, &identity)? {
+            return Err(rights::not_found(Noun::Credential, &self.target));
+        }
+        let record = credentials::bury(tx, &before, Some(self.because()))?;
+        Ok(self.of_record(&record))
+    }
+
+    fn identity(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        let (before, _) = rights::managed(tx, person, &self.target)?;
+        let record = self.raise(tx, &before)?;
+        approvals::void_for_identity(tx, record.id.cast(), "the identity's tokens were revoked")?;
+        Ok(self.of_record(&record))
+    }
+
+    fn project(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        let before = rights::project(tx, person, &self.target)?;
+        rights::must_own(person, rights::doc(before.project())?, "revoke its tokens")?;
+        let record = self.raise(tx, &before)?;
+        Ok(self.of_record(&record))
+    }
+
+    fn tenant(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        rights::must_own_tenant(person, "revoke every token of it")?;
+        let before = tx.get(tx.tenant_id())?;
+        if self.target != before.name && self.target != before.id.to_string() {
+            return Err(rights::not_found(Noun::Tenant, &self.target));
+        }
+        let record = self.raise(tx, &before)?;
+        Ok(self.of_record(&record))
+    }
+
+    fn issuer(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+        rights::must_own_tenant(person, "revoke an issuer")?;
+        let before = tx.locate(Noun::Issuer, &self.target)?;
+        let record = issuers::stop(tx, &before, Status::Disabled, Some(self.because()))?;
+        Ok(self.of_record(&record))
+    }
+
+    fn raise(&self, tx: &mut WriteTx<'_, '_>, before: &Record) -> Result<Record, Rejection> {
+        let after = Record { epoch: before.epoch + 1, ..before.clone() };
+        tx.replace(before, after, &Change::verb("revoked").because(Some(self.because().to_owned())))
+    }
+
+    fn of_record(&self, record: &Record) -> RevokedThing {
+        let (targets, name) = (vec![record.id.to_string()], record.name.clone());
+        RevokedThing { grain: self.grain, targets, name, evidence: Vec::new() }
+    }
+}
+
+fn owns(person: &Person) -> bool {
+    person.role == TenantRole::Owner
+}
+
+fn by_id(
+    tx: &mut WriteTx<'_, '_>,
+    grain: Grain,
+    target: String,
+    until: Timestamp,
+    reason: &str,
+) -> Result<Id<id::Evidence>, Rejection> {
+    let revocation = Revocation { tenant_id: tx.tenant_id(), grain, target, generation: None, until };
+    tx.revoke(revocation, reason)
+}
+
+/// When no clock can take the token for live any more, and as much again for the clean-up.
+fn dead_by(expires_at: Timestamp) -> Timestamp {
+    expires_at + Seconds(2 * LEEWAY_SECONDS)
+}
+
+fn unknown(what: &str, target: &str) -> Rejection {
+    let shown: String = target.chars().take(128).flat_map(char::escape_debug).collect();
+    countersign_model::reason::Refusal::new(Reason::NotFound, format!("there is no {what} `{shown}`")).into()
+}
+
+fn is_managed(tx: &mut WriteTx<'_, '_>, person: &Person, token: &Issued) -> Result<bool, Rejection> {
+    let Some(identity) = token.identity_id else { return Ok(false) };
+    let identity = tx.get(identity)?;
+    rights::may_manage(tx, person, &identity)
+}
+
+
+/// What the record of an issue says about a token.
+struct Issued {
+    jti: Id<id::Evidence>,
+    /// The identity, when it is an identity's token.
+    identity_id: Option<Id<id::Identity>>,
+    /// The user, when it is a user's.
+    holder: Option<Id<id::User>>,
+    subject: String,
+    expires_at: Timestamp,
+    run_key: Option<String>,
+    run_id: Option<String>,
+}
+
+fn issued(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, jti: &str) -> Result<Option<Issued>, Rejection> {
+    let Ok(jti) = jti.parse() else { return Ok(None) };
+    let row = evidence::by_id(tx, jti)?.filter(|row| row.tenant_id == tenant);
+    Ok(row.and_then(|row| read(&row)))
+}
+
+fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
+    let record: Evidence = seal::read(&row.body, None).ok()?;
+    let Event::TokenIssued(issued) = &record.event else { return None };
+    let of = |role: Role| record.refs.iter().find(|found| found.role == role).map(|found| found.id.clone());
+    Some(Issued {
+        jti: record.id,
+        identity_id: of(Role::Identity).and_then(|id| id.parse().ok()),
+        holder: of(Role::Actor).and_then(|id| id.parse().ok()),
+        subject: issued.subject.clone(),
+        expires_at: issued.expires_at,
+        run_key: of(Role::Run),
+        run_id: issued.run.as_ref().and_then(|run| run.run.run_id.clone()),
+    })
+}
+
+/// The tokens of a run, by its key or its id at the platform.
+fn of_run(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, target: &str) -> Result<Vec<Issued>, Rejection> {
+    let mut found = under(tx, tenant, &terms::term("run", target), None)?;
+    found.retain(|token| token.run_key.as_deref() == Some(target) || token.run_id.as_deref() == Some(target));
+    Ok(found)
+}
+
+/// The newest records of issue under a term, and those that are too young to be indexed.
+fn under(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, term: &str, from: Option<Timestamp>) -> Result<Vec<Issued>, Rejection> {
+    let position = log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
+    let mut rows = evidence::tail(tx, tenant, position, LOOKED_AT)?;
+    let query = evidence::EvidenceQuery { tenant_id: tenant, terms: &[term], from, until: None, before: None, limit: LOOKED_AT };
+    rows.extend(evidence::search(tx, &query)?);
+    let mut found: Vec<Issued> = rows.iter().filter(|row| row.kind == "token_issued").filter_map(read).collect();
+    found.sort_by_key(|token| token.jti);
+    found.dedup_by_key(|token| token.jti);
+    Ok(found)
+}

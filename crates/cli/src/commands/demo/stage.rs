@@ -1,0 +1,259 @@
+//! The stage: a server, a CI issuer, two people, and what they registered.
+
+use std::path::PathBuf;
+
+use countersign_api::{
+    Client,
+    log::LogKey,
+    manifests::{Document, ManifestRequest},
+    sessions::CreateSession,
+    users::CreateLinkedAccount,
+    users::LinkedAccount,
+};
+use countersign_model::{name::Email, registry::TenantRole};
+use countersign_server::{
+    admin,
+    clock::Clock,
+    config::{self, Config},
+    fixture_issuer::FixtureIssuer,
+    serve::{ServeOptions, Server},
+};
+
+use super::{script::Script, target::Target};
+use crate::{
+    failure::Failure,
+    home::{Home, Server as SignIn},
+};
+
+/// The people of the story.
+pub const DANA: &str = "dana@example.com";
+/// The second person.
+pub const LEE: &str = "lee@example.com";
+/// The project.
+pub const PROJECT: &str = "payments";
+/// The identity.
+pub const IDENTITY: &str = "release-promoter-prod";
+/// The resource server.
+pub const AUDIENCE: &str = "production-deployer";
+/// Who runs it.
+const GUARD: &str = "deploy-guard";
+/// The GitHub account that triggers the run: `actor_id` of its claims.
+const ACTOR_ID: &str = "12";
+
+/// The document of the pipeline, as anybody would write it.
+const PIPELINE: &str = include_str!("release-promoter-prod.yaml");
+
+/// Everything that runs.
+pub struct Stage {
+    /// The server.
+    pub server: Server,
+    /// The CI system's issuer.
+    pub ci: FixtureIssuer,
+    /// Dana, who owns the project and triggers the run.
+    pub dana: Client,
+    /// Lee, who owns it too.
+    pub lee: Client,
+    /// Nobody.
+    pub nobody: Client,
+    /// The deploy target.
+    pub target: Target,
+    /// The log's key, pinned at the first sign-in.
+    pub log_key: LogKey,
+    /// Where the sign-in for the command line is.
+    pub home: PathBuf,
+    directory: PathBuf,
+}
+
+impl Stage {
+    /// Sets it.
+    pub async fn set(script: &mut Script<'_>) -> Result<Self, Failure> {
+        script.step("A server and a CI issuer, both on loopback");
+        let directory = fresh_directory()?;
+        let config = configuration(&directory)?;
+        let server = Server::start(ServeOptions {
+            config: config.clone(),
+            clock: Clock::system(),
+        })
+        .await?;
+        let base = format!("http://{}", server.address());
+        let ci = FixtureIssuer::start()
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        script.good(&format!(
+            "server {base}, its data on SQLite in {}",
+            directory.display()
+        ));
+        script.good(&format!(
+            "CI issuer {}, with the claims of GitHub Actions",
+            ci.url()
+        ));
+
+        script.step("Two people sign in with one-time codes; nobody has a password");
+        let nobody = Client::new(&base, None)?;
+        let (dana, log_key, sign_in) = enrol(&config, &nobody, DANA, TenantRole::Owner).await?;
+        let (lee, ..) = enrol(&config, &nobody, LEE, TenantRole::Member).await?;
+        let log_key = log_key.ok_or_else(|| Failure::failed("the server gave no log key"))?;
+        let home = directory.join("home");
+        Home::open_at(home.clone())?.remember(&base, sign_in)?;
+        script.good("dana@example.com, owner of the tenant; lee@example.com, a member");
+        script.note(&format!(
+            "the key of the server's log is pinned now: {}",
+            log_key.verifier_key
+        ));
+
+        script.step("Dana registers the pipeline, and who may call what");
+        script.verbatim(PIPELINE);
+        let manifest = manifest(ci.url());
+        apply(&dana, "pipeline.yaml", &manifest).await?;
+        dana.create::<LinkedAccount>(&linked(ci.url()), None)
+            .await?;
+        script.good("pipeline release-promoter-prod in project payments, which Dana and Lee own");
+        script.good("only runs of repository 456789 on main, in environment production, are it");
+        script.good("GitHub account 12 (octocat) is Dana: what she triggers, she cannot approve");
+
+        script.step("The deploy target stands behind a guard");
+        let target = Target::start(&dana, &base, GUARD, AUDIENCE).await?;
+        script.good(&format!(
+            "{} lets in what carries deploy.release for production",
+            target.url
+        ));
+        Ok(Self {
+            server,
+            ci,
+            dana,
+            lee,
+            nobody,
+            target,
+            log_key,
+            home,
+            directory,
+        })
+    }
+
+    /// The issuer of the server.
+    pub fn issuer(&self) -> &str {
+        self.server.issuer()
+    }
+
+    /// Ends everything, and removes the directory.
+    pub async fn strike(self) -> Result<(), Failure> {
+        let Self {
+            server,
+            ci,
+            target,
+            directory,
+            ..
+        } = self;
+        target.stop().await;
+        drop(ci);
+        server.stop().await?;
+        std::fs::remove_dir_all(&directory).map_err(|error| {
+            Failure::failed(format!("cannot remove `{}`: {error}", directory.display()))
+        })
+    }
+}
+
+fn fresh_directory() -> Result<PathBuf, Failure> {
+    let directory = std::env::temp_dir().join(format!("countersign-demo-{}", std::process::id()));
+    std::fs::create_dir(&directory).map_err(|error| {
+        Failure::failed(format!("cannot make `{}`: {error}", directory.display()))
+    })?;
+    Ok(directory)
+}
+
+fn configuration(directory: &std::path::Path) -> Result<Config, Failure> {
+    let flags = [
+        ("data.dir", directory.join("data").display().to_string()),
+        ("server.listen", "127.0.0.1:0".to_owned()),
+        ("federation.allow_loopback_issuers", "true".to_owned()),
+        ("logging.level", "error".to_owned()),
+    ];
+    // The demo is the same whatever the environment says.
+    config::load(None, std::iter::empty::<(String, String)>(), &flags)
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+async fn enrol(
+    config: &Config,
+    nobody: &Client,
+    email: &str,
+    role: TenantRole,
+) -> Result<(Client, Option<LogKey>, SignIn), Failure> {
+    let email: Email = email
+        .parse()
+        .map_err(|error| Failure::failed(format!("{error}")))?;
+    let code = admin::enrol(config, &Clock::system(), email, Some(role), None)?;
+    let session = nobody
+        .create_session(&CreateSession {
+            code: code.expose().clone(),
+        })
+        .await?;
+    let client = nobody.with_token(Some(session.token.clone()));
+    let sign_in = SignIn {
+        token: Some(session.token),
+        expires_at: Some(session.expires_at),
+        user: Some(session.user.name),
+        issuer: Some(session.issuer),
+        log_key: session.log_key.clone(),
+    };
+    Ok((client, session.log_key, sign_in))
+}
+
+/// The pipeline's document, completed with where its runs come from; and what it needs around it.
+fn manifest(ci: &str) -> String {
+    format!(
+        "project: {{name: {PROJECT}, description: Takes the money, members: [{{user: {DANA}, role: owner}}, {{user: {LEE}, role: owner}}]}}
+---
+issuer: {{url: \"{ci}\", profile: github}}
+---
+identity:
+  kind: service_account
+  name: {GUARD}
+  project: {PROJECT}
+  purpose: Guards the production deployer
+---
+audience: {{name: {AUDIENCE}, served_by: [{GUARD}]}}
+---
+{PIPELINE}  project: {PROJECT}
+  sponsor: {DANA}
+  managers: [{DANA}, {LEE}]
+  purpose: Promotes releases to production
+  audiences: [{AUDIENCE}]
+  trust:
+    - issuer: \"{ci}\"
+      environments: [production]
+      match: {{repository_id: \"456789\", repository_owner_id: \"123456\", ref: refs/heads/main, environment: production, event_name: [push, workflow_dispatch]}}
+"
+    )
+}
+
+async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
+    let request = ManifestRequest {
+        documents: vec![Document {
+            file: file.to_owned(),
+            text: text.to_owned(),
+        }],
+        ..ManifestRequest::default()
+    };
+    let plan = dana.apply(&request).await?;
+    if plan.applied {
+        return Ok(());
+    }
+    let said: Vec<String> = plan
+        .diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.message.clone())
+        .collect();
+    Err(Failure::failed(format!(
+        "the manifest was not applied: {}",
+        said.join("; ")
+    )))
+}
+
+fn linked(ci: &str) -> CreateLinkedAccount {
+    CreateLinkedAccount {
+        issuer: ci.to_owned(),
+        subject: ACTOR_ID.to_owned(),
+        user: DANA.into(),
+    }
+}

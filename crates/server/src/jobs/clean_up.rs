@@ -1,0 +1,90 @@
+//! Removes what is over, and marks what has expired.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use countersign_authority::{housekeeping::CleanUp, registry::identities::ExpireIdentities};
+
+use crate::{
+    app::App,
+    jobs::{Job, JobRun, Progress},
+};
+
+/// Removes what is over: a batch of one table at a time, then the next table.
+pub struct RemoveOver {
+    app: App,
+    next: AtomicUsize,
+}
+
+/// Marks identities that are past their expiry, in all tenants.
+pub struct Expire(pub App);
+
+impl RemoveOver {
+    /// Begins with the first table.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self { app, next: AtomicUsize::new(0) }
+    }
+}
+
+impl Job for RemoveOver {
+    fn name(&self) -> &'static str {
+        "clean_up"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let now = self.app.clock().now();
+            let position = self.next.load(Ordering::Relaxed);
+            let Some(what) = CleanUp::ALL.get(position) else {
+                self.app.authority().forget_revocations(now);
+                self.next.store(0, Ordering::Relaxed);
+                return Ok(Progress::Done);
+            };
+            let (removed, more) = self.app.authority().clean_up(*what, now).await.context("nothing was removed")?;
+            self.app.metrics().cleaned_up.inc_by(removed);
+            if !more {
+                self.next.store(position + 1, Ordering::Relaxed);
+            }
+            Ok(Progress::More)
+        })
+    }
+}
+
+impl Job for Expire {
+    fn name(&self) -> &'static str {
+        "expire_identities"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let ctx = self.0.internal_ctx();
+            for tenant in self.0.authority().tenants() {
+                let mut from = ExpireIdentities::default();
+                for _ in 0..PAGES {
+                    let expired = self.0.authority().expire_identities(&ctx, tenant.id, from).await;
+                    let expired = expired.context("expired identities were not marked")?;
+                    match expired.next {
+                        Some(next) => from = ExpireIdentities { after: Some(next) },
+                        None => break,
+                    }
+                }
+            }
+            Ok(Progress::Done)
+        })
+    }
+}
+
+/// Half a million identities of a tenant in one run; the next run looks at the rest.
+const PAGES: usize = 1000;
