@@ -218,7 +218,17 @@ impl Authority {
         };
         let purpose = request.approval_id.as_ref().map_or_else(|| "token".to_owned(), |id| format!("approval:{id}"));
         let wanted = Wanted { environment: environment.as_ref(), purpose: &purpose };
-        client_auth::authenticate(ctx, &request.tenant, &request.proof, &wanted, &self.secrets, facts)
+        let mut authenticated =
+            client_auth::authenticate(ctx, &request.tenant, &request.proof, &wanted, &self.secrets, facts)?;
+        if let Some(stated) = &request.run {
+            if authenticated.run.is_some() {
+                let detail = "`run` is for callers with a secret; this one's issuer says which run it is";
+                return Err(Refusal::new(Reason::BadRequest, detail).into());
+            }
+            let identity = authenticated.identity.id.cast();
+            authenticated.run = Some(client_auth::claimed_run::read(stated, identity)?);
+        }
+        Ok(authenticated)
     }
 
     /// Decides on a token request of an authenticated client, and plans the token.

@@ -19,6 +19,7 @@ use crate::{
     secrets::Secrets,
 };
 
+pub(crate) mod claimed_run;
 mod private_key_jwt;
 pub(crate) mod run_identity;
 mod secret;

@@ -50,7 +50,8 @@ impl<C: Command> Command for Once<C> {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Self::Output>, Rejection> {
         let Some(key) = &self.key else { return Ok(done(self.command.run(tx)?)) };
-        match idempotency::find(tx.peek(), &request(tx, key, None))? {
+        let keyed = request(tx, key, None);
+        match idempotency::find(tx.peek(), &keyed)? {
             Repeated::First => {}
             Repeated::Same(Some(made)) => return Ok(Verdict::Done(Outcome::Repeated(made))),
             Repeated::Same(None) => return refuse(Reason::Conflict, "the same request is on its way already"),

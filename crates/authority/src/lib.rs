@@ -31,6 +31,7 @@ pub mod policy;
 pub mod refusals;
 pub mod registry;
 mod rejection;
+pub mod restore;
 pub mod results;
 pub mod revocation_feed;
 pub mod revocations;

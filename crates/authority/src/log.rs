@@ -32,7 +32,8 @@ use crate::{
 const BATCH: u32 = 1000;
 
 const PURPOSE: &str = "log";
-const ORIGIN: &str = "log_origin";
+/// Where the log's name is kept.
+pub(crate) const ORIGIN: &str = "log_origin";
 
 /// The log's name and key.
 pub struct Log {

@@ -51,7 +51,7 @@ pub struct About<'a> {
 /// # Errors
 /// A fault of ours.
 pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refusal) -> Result<Sealed, Fault> {
-    let event = Event::Refused(Refused {
+    let event = Event::Refused(Box::new(Refused {
         asked: about.asked.to_owned(),
         reason: refusal.reason,
         detail: refusal.detail.clone(),
@@ -60,7 +60,7 @@ pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refu
         actions: about.actions.clone(),
         count: 1,
         run: about.run.map(RunEvidence::from),
-    });
+    }));
     let mut draft = Draft::new(about.txn.unwrap_or_else(|| ctx.id()), event);
     if let Some(record) = about.identity {
         let name = record.identity().map(|doc| doc.subject.as_str());
@@ -106,7 +106,7 @@ impl RefusalSums {
         let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut sealed = Vec::with_capacity(sums.len());
         for (key, count) in sums {
-            let event = Event::Refused(Refused {
+            let event = Event::Refused(Box::new(Refused {
                 asked: key.asked.to_owned(),
                 reason: key.reason,
                 detail: "summed: the callers had proved nothing".to_owned(),
@@ -115,7 +115,7 @@ impl RefusalSums {
                 actions: None,
                 count,
                 run: None,
-            });
+            }));
             sealed.push(Draft::new(ctx.id(), event).seal(ctx, key.tenant)?);
         }
         Ok(sealed)

@@ -184,6 +184,9 @@ fn made_by_the_requester(world: &World, scene: &Scene, make: impl Fn(&World, &Sc
     make(world, scene);
     let approval = open(world);
     assert_eq!(reason(world.decide(&scene.kim, &approval, true)), Reason::SelfApproval);
+    // The same when the edit is found by the index of the log.
+    world.sequence();
+    assert_eq!(reason(world.decide(&scene.kim, &approval, true)), Reason::SelfApproval);
     // For somebody else's request the same person counts at once.
     let other = world.base_token_of(world.claims().with("actor_id", "99").with("run_id", "99"));
     let others = world.open_grant(&other, release()).unwrap();

@@ -8,11 +8,14 @@ use approvals_world::{Scene, World, actions, artifact, on_each, reason, release}
 use countersign_authority::{
     Rejection,
     approvals::GrantAsk,
+    command::Revocation,
     grants::TokenRequest,
     issue::{IssuePlan, RecordError},
+    revoked::RevokedSet,
 };
 use countersign_model::{
     approval::{Approval, ApprovalStatus},
+    evidence::Grain,
     reason::Reason,
     registry::{Doc, PolicyDoc},
     time::Seconds,
@@ -145,13 +148,29 @@ fn what_the_project_or_a_guard_rail_takes_away_meanwhile_is_not_redeemed() {
 }
 
 #[test]
-fn a_guard_rail_that_comes_while_it_is_recorded_is_not_missed_for_long() {
+fn what_was_denied_meanwhile_is_not_redeemed() {
     on_each(|world| {
         let scene = world.scene();
         let approval = approved(world, &scene);
         let denied = |doc: &mut countersign_model::registry::IdentityDoc| doc.denied_actions.0.extend(actions(&["deploy.release"]).0);
         world.change_identity(&scene.dana, &scene.identity, denied);
         assert_eq!(reason(world.redeem(&approval, world.claims())), Reason::ApprovalVoided);
+    });
+}
+
+#[test]
+fn a_revoked_run_redeems_nothing() {
+    on_each(|world| {
+        let scene = world.scene();
+        let approval = approved(world, &scene);
+        let key = approval.doc.run.as_ref().unwrap().key.clone();
+        let tenant_id = world.tenant().id;
+        world.edit(&scene.dana.permit, move |tx| {
+            let until = RevokedSet::until(tx.now());
+            let revocation = Revocation { tenant_id, grain: Grain::Run, target: key.clone(), generation: None, until };
+            tx.revoke(revocation, "stolen")
+        });
+        assert_eq!(reason(world.redeem(&approval, world.claims())), Reason::TokenRevoked);
     });
 }
 

@@ -147,7 +147,7 @@ impl Command {
             #[cfg(feature = "server")]
             Self::Serve(command) => Box::pin(command.run(app)).await,
             #[cfg(feature = "server")]
-            Self::Admin(command) => command.run(app),
+            Self::Admin(command) => command.run(app).await,
             #[cfg(feature = "server")]
             Self::Config(command) => command.run(app),
             #[cfg(feature = "server")]

@@ -115,6 +115,11 @@ fn check_not_before(
 }
 
 fn read_claims(claims: Map<String, Value>) -> Result<AccessClaims, TokenError> {
+    // A token that is bound to a key is worth nothing without the proof of it (RFC 7800 §3.1).
+    if claims.contains_key("cnf") {
+        let detail = "it is bound to a key, and came without the proof".to_owned();
+        return Err(TokenError::InvalidToken { detail });
+    }
     // `iss exp aud sub client_id iat jti` are not optional in the type (RFC 9068 §2.2).
     serde_json::from_value(Value::Object(claims)).map_err(|error| TokenError::InvalidToken {
         detail: error.to_string(),

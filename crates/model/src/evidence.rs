@@ -207,7 +207,7 @@ pub enum Event {
     /// A signing key changed.
     Key(KeyEvent),
     /// A request was refused.
-    Refused(Refused),
+    Refused(Box<Refused>),
     /// Something was revoked.
     Revoked(Revoked),
     /// The server started; what was buffered before a crash is a gap.

@@ -1,17 +1,14 @@
 //! What only who holds the data directory can do, beside a running server: make one-time codes.
 
 use anyhow::Context as _;
-use countersign_authority::{
-    Secrets,
-    enrolment::EnrolmentCode,
-};
+use countersign_authority::{Ctx, Secrets, enrolment::EnrolmentCode, restore::Restored};
 use countersign_crypto::Secret;
 use countersign_model::{
     name::{Email, TenantName},
     registry::TenantRole,
 };
 
-use crate::{clock::Clock, config::Config, key_file};
+use crate::{clock::Clock, config::Config, key_file, serve};
 
 /// A one-time code with which a person signs in; good for fifteen minutes.
 ///
@@ -39,4 +36,22 @@ fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>>
     let opened = key_file::open(config, |name| std::env::var(name).ok())?;
     let secrets = Secrets::new(opened.key).context("the key file cannot be used")?;
     Ok(code.seal(&secrets.codes)?)
+}
+
+/// Declares that the database was restored: every earlier token dies, approvals are voided, the log
+/// begins anew. The server must not run meanwhile.
+///
+/// # Errors
+/// When the database or the key file cannot be had.
+pub async fn restored(config: &Config, clock: &Clock) -> anyhow::Result<Restored> {
+    // The issuer decides nothing here: what is written names records by id.
+    let issuer = config.issuer(config.server.listen);
+    let opened = serve::open_authority(config, clock, &issuer).await?;
+    let ctx = Ctx::internal(clock.now());
+    let restored = tokio::task::spawn_blocking(move || {
+        let restored = opened.authority.declare_restored(&ctx);
+        opened.authority.store().close();
+        restored
+    });
+    Ok(restored.await.context("declaring the restore panicked")??)
 }

@@ -162,8 +162,8 @@ impl Server {
 }
 
 /// The application, and whether its data is new.
-struct Opened {
-    authority: Arc<Authority>,
+pub(crate) struct Opened {
+    pub(crate) authority: Arc<Authority>,
     cursors: Cursors,
     first_start: bool,
 }
@@ -189,7 +189,7 @@ fn open_sinks(config: &Config, outbound: &Outbound) -> anyhow::Result<Vec<Sink>>
 }
 
 /// Opening blocks: files, migrations, first keys.
-async fn open_authority(config: &Config, clock: &Clock, issuer: &str) -> anyhow::Result<Opened> {
+pub(crate) async fn open_authority(config: &Config, clock: &Clock, issuer: &str) -> anyhow::Result<Opened> {
     let OpenedKeyFile { key, is_new } = key_file::open(config, |name| std::env::var(name).ok())?;
     // The same key file again: one copy seals cursors, the other belongs to the application.
     let text = key.to_text();

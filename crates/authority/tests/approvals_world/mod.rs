@@ -18,6 +18,7 @@ use countersign_authority::{
     grants::{GrantType, TokenRequest},
     issue::{IssuePlan, RecordError, Released},
     keys::Tenant,
+    log::Log,
 };
 use countersign_crypto::{
     Secret, SigningAlg, SigningKey,
@@ -191,6 +192,13 @@ impl World {
         for replica in &self.replicas {
             while replica.apply(replica.news(self.now()).wait().unwrap(), self.now()).unwrap() {}
         }
+    }
+
+    /// Gives every record its place in the log, and its search terms.
+    pub fn sequence(&self) {
+        let authority = self.authority();
+        let log = Log::open(authority.store(), authority.secrets(), ISSUER, &self.ctx()).unwrap();
+        while log.sequence(authority.store(), authority.secrets()).wait().unwrap().entries > 0 {}
     }
 
     pub fn run<C: Command>(&self, permit: &Permit, command: C) -> Result<C::Output, Refusal> {

@@ -21,6 +21,15 @@ pub enum Admin {
     /// Tenants, each an issuer of its own
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Declare that the database was restored: earlier tokens die, the log begins anew
+    ///
+    /// Every tenant's epoch is raised, approvals are voided, and the log goes on under another name
+    /// that cites the old one. Stop the server first.
+    #[command(after_help = "Example:\n  countersign admin restored --data ./data")]
+    Restored {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Who, and as what.
@@ -61,7 +70,7 @@ pub struct TenantCreate {
 }
 
 impl Admin {
-    pub fn run(self, app: &App) -> Result<(), Failure> {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
         let clock = Clock::system();
         match self {
             Self::Enrol(args) => {
@@ -83,6 +92,13 @@ impl Admin {
                     args.owner, args.name
                 ));
                 app.out.text(code.expose());
+            }
+            Self::Restored { place } => {
+                let done = admin::restored(&place.load(&[])?, &clock).await?;
+                app.out.text(&format!(
+                    "tokens of {} tenants are dead, {} approvals are void, the log goes on as {}",
+                    done.tenants, done.approvals, done.origin
+                ));
             }
         }
         Ok(())

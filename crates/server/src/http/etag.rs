@@ -10,7 +10,7 @@ use crate::http::problem::Failure;
 #[must_use]
 pub fn of_version(version: i64) -> HeaderValue {
     // A version is digits: always a valid header.
-    HeaderValue::from_str(&format!("\"v{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"v0\""))
+    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"0\""))
 }
 
 /// The version that the caller read, when it says so.
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
 fn version(line: &HeaderValue) -> Result<i64, Failure> {
     let text = line.to_str().map_err(|_| malformed())?;
-    let digits = text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).ok_or_else(malformed)?;
+    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(malformed)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(malformed());
     }
@@ -61,7 +61,7 @@ fn version(line: &HeaderValue) -> Result<i64, Failure> {
 }
 
 fn malformed() -> Failure {
-    Failure::bad_request("If-Match takes one ETag as it was answered, such as \"v3\"")
+    Failure::bad_request("If-Match takes one ETag as it was answered, such as \"3\"")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use countersign_api::tokens::{ApprovalNeeded, OauthError};
 use countersign_model::reason::{Reason, Refusal};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::http::{limits::Exhausted, urlencoded::InvalidForm};
+use crate::http::{limits::Exhausted, problem::RefusedFor, urlencoded::InvalidForm};
 
 /// An answer of an OAuth endpoint that says no.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct OauthFailure {
     body: Box<OauthError>,
     basic: bool,
     retry_after_seconds: Option<u64>,
+    reason: Option<Reason>,
 }
 
 impl OauthFailure {
@@ -28,7 +29,7 @@ impl OauthFailure {
             approval: None,
             interval: None,
         };
-        Self { status, body: Box::new(body), basic: false, retry_after_seconds: None }
+        Self { status, body: Box::new(body), basic: false, retry_after_seconds: None, reason: None }
     }
 
     /// The request is malformed.
@@ -102,6 +103,7 @@ impl From<Refusal> for OauthFailure {
         let (status, error) = code(refusal.reason);
         let mut failure = Self::new(status, error, &refusal.detail);
         failure.body.reason_code = Some(refusal.reason.as_str().to_owned());
+        failure.reason = Some(refusal.reason);
         failure.body.interval = (error == "authorization_pending").then_some(POLL_SECONDS);
         failure.retry_after_seconds = matches!(status.as_u16(), 429 | 503).then_some(1);
         failure
@@ -113,6 +115,7 @@ impl From<Exhausted> for OauthFailure {
         let text = "too many failures or requests: wait before the next one";
         let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", text);
         failure.body.reason_code = Some(Reason::RateLimited.as_str().to_owned());
+        failure.reason = Some(Reason::RateLimited);
         failure.retry_after_seconds = Some(exhausted.retry_after_seconds);
         failure
     }
@@ -138,6 +141,9 @@ impl IntoResponse for OauthFailure {
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(RefusedFor(reason));
         }
         response
     }

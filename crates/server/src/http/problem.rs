@@ -16,7 +16,12 @@ pub struct Failure {
     problem: Box<Problem>,
     challenge: Option<Challenge>,
     retry_after_seconds: Option<u64>,
+    reason: Option<Reason>,
 }
+
+/// Why an answer says no: travels with it to the shell, which counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedFor(pub Reason);
 
 /// What a `WWW-Authenticate: Bearer` says besides its scheme (RFC 6750 §3.1, RFC 9470 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +44,14 @@ impl Failure {
             problem: Box::new(Problem::new(reason_code, status.as_u16(), detail)),
             challenge: None,
             retry_after_seconds: None,
+            reason: None,
         }
     }
 
     /// A failure with these words.
     #[must_use]
     pub fn from_problem(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), challenge: None, retry_after_seconds: None }
+        Self { problem: Box::new(problem), challenge: None, retry_after_seconds: None, reason: None }
     }
 
     /// The request is malformed.
@@ -117,6 +123,7 @@ impl Failure {
     fn unauthorized(reason: Reason, detail: &str, challenge: Challenge) -> Self {
         let mut failure = Self::new(StatusCode::UNAUTHORIZED, reason.as_str(), detail);
         failure.challenge = Some(challenge);
+        failure.reason = Some(reason);
         failure
     }
 }
@@ -128,6 +135,7 @@ impl From<Refusal> for Failure {
             problem: Box::new(Problem::refusal(&refusal, status.as_u16())),
             challenge: challenge(refusal.reason, status),
             retry_after_seconds: retry_after(status),
+            reason: Some(refusal.reason),
         }
     }
 }
@@ -135,8 +143,9 @@ impl From<Refusal> for Failure {
 impl From<Exhausted> for Failure {
     fn from(exhausted: Exhausted) -> Self {
         let detail = "too many failures or requests: wait before the next one";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::RateLimited.as_str(), detail)
-            .retry_after(exhausted.retry_after_seconds)
+        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::RateLimited.as_str(), detail);
+        failure.reason = Some(Reason::RateLimited);
+        failure.retry_after(exhausted.retry_after_seconds)
     }
 }
 
@@ -160,6 +169,9 @@ impl IntoResponse for Failure {
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(RefusedFor(reason));
         }
         response
     }

@@ -31,10 +31,10 @@ use crate::{
         context::{REQUEST_ID, RequestContext},
         oauth_error::OauthFailure,
         path,
-        problem::Failure,
+        problem::{Failure, RefusedFor},
         router::{RouteCounters, is_oauth, refuse},
     },
-    metrics::Metrics,
+    metrics::{Metrics, ReasonLabel},
     telemetry::{current_request, in_request, trace_context::TraceContext},
 };
 
@@ -107,6 +107,9 @@ impl Shell {
         let mut response = in_request(Arc::clone(&context), answer).await;
         drop(in_flight);
         counters.answered(response.status(), arrived.elapsed());
+        if let Some(RefusedFor(reason)) = response.extensions().get() {
+            inner.metrics.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
+        }
         self.finish(&context, &mut response);
         response
     }

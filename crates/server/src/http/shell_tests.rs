@@ -129,4 +129,5 @@ async fn a_token_outside_the_header_is_not_seen() {
         assert_eq!(ask(&shell, "GET", "/private?access_token=abc", headers).await.status, 401);
     }
     assert_eq!(ask(&shell, "GET", "/private", &[("authorization", "Bearer abc")]).await.body, "abc");
+    assert!(shell.metrics().text().contains("countersign_refusals_total{reason=\"unauthenticated\"} 3"));
 }

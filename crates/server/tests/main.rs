@@ -1,0 +1,17 @@
+//! The server as others see it: through HTTP, on both databases.
+#![allow(missing_docs, reason = "test names say what they show")]
+
+mod serving;
+mod wire_client_credentials;
+mod world;
+
+#[test]
+fn every_file_of_this_directory_is_part_of_the_program() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    let program = std::fs::read_to_string(format!("{directory}/main.rs")).unwrap();
+    for file in std::fs::read_dir(directory).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else { continue };
+        assert!(program.contains(&format!("mod {module};")), "tests/main.rs has no `mod {module};`");
+    }
+}
