@@ -94,11 +94,18 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// The address of a path: its segments are escaped one by one, so that a name may hold a slash.
+    /// The address of a path, escaped segment by segment. No server takes an escaped slash, so a name
+    /// that holds one, a URL for instance, stands as `=` and its bytes in hexadecimal.
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
+            path.pop_if_empty();
+            for segment in segments {
+                match segment.contains('/') {
+                    true => path.push(&in_hexadecimal(segment)),
+                    false => path.push(segment),
+                };
+            }
         }
         url
     }
@@ -226,6 +233,11 @@ impl Headers<'_> {
     }
 }
 
+fn in_hexadecimal(name: &str) -> String {
+    name.bytes()
+        .fold("=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,7 +248,7 @@ mod tests {
         let url = client.url(&["api", "audiences", "https://api.example/v1"]);
         assert_eq!(
             url.as_str(),
-            "https://id.example/t/acme/api/audiences/https:%2F%2Fapi.example%2Fv1"
+            "https://id.example/t/acme/api/audiences/=68747470733a2f2f6170692e6578616d706c652f7631"
         );
         assert_eq!(client.base(), "https://id.example/t/acme");
     }

@@ -1,7 +1,8 @@
 //! The wire of Countersign: types, error forms, paging; with feature `client` a typed client.
 //!
 //! One file for each noun. Requests refuse fields that they do not know; answers may gain fields.
-//! A record is addressed by its id or its name. Ids are UUIDs, times RFC 3339. A list answers
+//! A record is addressed by its id or its name; in a path, a name that holds a slash stands as `=` and
+//! its bytes in hexadecimal. Ids are UUIDs, times RFC 3339. A list answers
 //! [`paging::Page`] and takes `?limit=&after=`. Every `POST` that creates takes `Idempotency-Key`;
 //! `PATCH` and `DELETE` take `If-Match`. A change that a second person must countersign answers
 //! `202` with the [`approvals::Approval`] that waits. Errors are [`problem::Problem`], on the OAuth
@@ -19,6 +20,7 @@
 //! | POST | `/api/identities/{id}/transfer` | [`identities::Transfer`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/rename` | [`identities::Rename`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/accept-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
+//! | POST | `/api/identities/{id}/decline-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/review` | [`identities::ReviewInput`] | [`identities::Identity`] |
 //! | GET | `/api/identities/{id}/credentials` | [`paging::ListQuery`] | page of [`credentials::Credential`] |
 //! | POST | `/api/identities/{id}/credentials` | [`credentials::CreateCredential`] | 201 [`credentials::CreatedCredential`] |
@@ -31,6 +33,7 @@
 //! | GET, PATCH, DELETE | `/api/teams/{id}` | [`teams::UpdateTeam`] | [`teams::Team`], 204 |
 //! | GET, POST | `/api/users` | [`paging::ListQuery`], [`users::CreateUser`] | page of, 201 [`users::User`] |
 //! | GET, PATCH, DELETE | `/api/users/{id}` | [`users::UpdateUser`] | [`users::User`], 204 |
+//! | POST | `/api/users/{id}/disable`, `/api/users/{id}/enable` | [`reference::Why`] | [`users::User`] |
 //! | GET, POST | `/api/linked-accounts` | [`paging::ListQuery`], [`users::CreateLinkedAccount`] | page of, 201 [`users::LinkedAccount`] |
 //! | GET, DELETE | `/api/linked-accounts/{id}` | – | [`users::LinkedAccount`], 204 |
 //! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |

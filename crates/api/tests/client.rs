@@ -93,7 +93,7 @@ async fn a_refusal_carries_its_problem() {
         served
             .join()
             .unwrap()
-            .starts_with("GET /api/identities/a%2Fb%20c HTTP/1.1")
+            .starts_with("GET /api/identities/=612f622063 HTTP/1.1")
     );
 }
 

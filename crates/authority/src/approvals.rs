@@ -17,9 +17,13 @@ mod voiding;
 
 pub use decide::{Decide, Decision};
 pub use eligibility::{Approver, approvers, eligible_user, nobody_can_approve, somebody_else};
+pub use guard_rails::recheck;
 pub use open_change::open_change;
 pub use open_grant::{GrantAsk, OpenGrant};
-pub use reading::{ApprovalPage, ApprovalsQuery, Shown, ShownDecision, list, may_see, show, show_to_bearer};
+pub use reading::{
+    ApprovalPage, ApprovalsQuery, PlacedEvidence, Shown, ShownDecision, list, may_see, places,
+    show, show_to_bearer,
+};
 pub use voiding::{LapseApprovals, lapse, void_for_identity, void_for_record};
 
 use countersign_crypto::{digest, random};
@@ -96,7 +100,9 @@ fn open(tx: &mut WriteTx<'_, '_>, opening: Opening) -> Result<Approval, Rejectio
         expires_at: approval.expires_at,
     });
     let refs = references::of(tx, &approval)?;
-    let mut draft = Draft::new(approval.doc.txn, event).refs(refs).parents(opening.parents);
+    let mut draft = Draft::new(approval.doc.txn, event)
+        .refs(refs)
+        .parents(opening.parents);
     draft.id = Some(opened_evidence);
     tx.evidence(draft)?;
     approvals::insert(tx.rows(), &approval)?;
@@ -111,7 +117,10 @@ fn find(tx: &mut WriteTx<'_, '_>, id: Id<id::Approval>) -> Result<Option<Approva
 }
 
 /// The requests about an identity that wait, or were granted and not yet used.
-fn open_of_identity(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>) -> Result<Vec<Approval>, Rejection> {
+fn open_of_identity(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+) -> Result<Vec<Approval>, Rejection> {
     let (tenant, now) = (tx.tenant_id(), tx.now());
     let mut found = approvals::open_of_identity(tx.peek(), identity, now, OPEN_ROWS)?;
     found.retain(|approval| approval.tenant_id == tenant);
@@ -120,5 +129,7 @@ fn open_of_identity(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>) -> Res
 
 /// A text of a person or a run, for people, within bounds.
 fn text(text: Option<&str>) -> Option<String> {
-    text.map(str::trim).filter(|text| !text.is_empty()).map(|text| text.chars().take(TEXT_CHARS).collect())
+    text.map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| text.chars().take(TEXT_CHARS).collect())
 }

@@ -11,23 +11,27 @@ use std::{
 use arc_swap::ArcSwap;
 use countersign_crypto::jose::Verified;
 use countersign_model::{
-    Id, Timestamp, id,
+    Id, Timestamp,
+    evidence::{Event, Started},
+    id,
     reason::{Reason, Refusal},
     registry::{Noun, SigningAlg, TenantDoc},
     time::Seconds,
     token::AccessClaims,
 };
-use countersign_store::{Cursor, Pending, Store, StoreError, WriteMode, changes, evidence, installation, keys as key_rows, records, revocations, seen};
+use countersign_store::{Cursor, Pending, Store, StoreError, Tx, WriteMode, changes, evidence, installation, keys as key_rows, records, revocations, seen};
 use thiserror::Error;
 
 use crate::{
     client_auth::{self, Authenticated, Wanted},
     command::{Actor, Command, Door, Execution, Permit, Revocation},
     ctx::Ctx,
+    evaluation::{self, DecisionSums, EvaluationAnswer, EvaluationRequest},
     enrolment::{SESSION_LIFETIME, SignedInUser},
-    evidence::seal::Sealed,
+    evidence::seal::{Draft, Sealed},
     facts::{FactCache, Facts},
     grants::{self, TokenRequest},
+    introspections::IntrospectionSums,
     issue::{self, IssuePlan, Recorded, Recording, Released},
     keys::{self, KeyRing, Tenant, Use},
     log::Log,
@@ -44,6 +48,9 @@ const CLOCK_STEP: Seconds = Seconds(5);
 
 /// Where the latest instant that was used is kept.
 const CLOCK_MARK: &str = "clock_mark";
+
+/// Where it is kept whether a server runs, or stopped.
+const RUNNING: &str = "running";
 
 /// How many last uses wait to be written; beyond it the newest are left out until the next flush.
 const USES: usize = 65_536;
@@ -90,6 +97,8 @@ pub struct Authority {
     pub(crate) ring: ArcSwap<KeyRing>,
     tokens: TokenCache,
     refusals: RefusalSums,
+    decisions: DecisionSums,
+    introspections: IntrospectionSums,
     used: Mutex<HashMap<Id<id::Record>, seen::Seen>>,
     /// The latest instant that was ever recorded, in microseconds.
     clock_mark: AtomicI64,
@@ -135,6 +144,8 @@ impl Authority {
             ring: ArcSwap::default(),
             tokens: TokenCache::default(),
             refusals: RefusalSums::default(),
+            decisions: DecisionSums::default(),
+            introspections: IntrospectionSums::default(),
             used: Mutex::default(),
             clock_mark: AtomicI64::new(mark.micros()),
             feeds: Mutex::new(feeds),
@@ -303,6 +314,64 @@ impl Authority {
         let permit = Permit { tenant_id: claims.tenant_id, actor, txn: claims.txn, parents: vec![claims.jti] };
         let command = RevokeOwn { jti: claims.jti, expires_at: Timestamp::from_seconds(claims.exp) };
         self.execute(ctx, &permit, command)
+    }
+
+    /// Decides on a question of who holds a live token: in memory, when the facts are there.
+    ///
+    /// # Errors
+    /// A refusal when the bearer may not ask this, or what must be looked up first.
+    pub fn evaluate(&self, ctx: &Ctx, claims: &AccessClaims, request: &EvaluationRequest, facts: &Facts) -> Result<EvaluationAnswer, Stop> {
+        evaluation::evaluate(ctx, facts, claims, request)
+    }
+
+    /// Counts a decision. True when the sums should be flushed now.
+    pub fn note_decision(&self, claims: &AccessClaims, request: &EvaluationRequest, answer: &EvaluationAnswer) -> bool {
+        self.decisions.note(claims, request, answer)
+    }
+
+    /// Counts an introspection. True when the sums should be flushed now.
+    pub fn note_introspection(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
+        self.introspections.note(tenant, client, active)
+    }
+
+    /// Records the decisions and introspections that wait: called every 100 ms, and before the server stops.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn flush_decisions(&self, ctx: &Ctx) -> Result<Option<Pending<Result<(), StoreError>>>, Fault> {
+        let mut sealed = self.decisions.drain(ctx)?;
+        sealed.extend(self.introspections.drain(ctx)?);
+        if sealed.is_empty() {
+            return Ok(None);
+        }
+        let write = move |tx: &mut Tx<'_>| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row));
+        Ok(Some(self.door.store.write(WriteMode::Append, write)))
+    }
+
+    /// Records the start of the server. When the last one ended without a stop, what was buffered then
+    /// is a gap, and the record says since when. Blocks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn record_start(&self, ctx: &Ctx) -> Result<(), Fault> {
+        let Some(tenant) = self.tenant(None) else { return Ok(()) };
+        let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
+        let running = self.door.store.read(|tx| installation::read(tx, RUNNING)).wait()?;
+        // Other replicas may be running rightly; a database of our own says for certain.
+        let alone = self.door.store.reads_inline();
+        let gap_since = (alone && running.is_some_and(|running| running == "yes")).then_some(mark);
+        let event = Event::Started(Started { version: env!("CARGO_PKG_VERSION").to_owned(), gap_since });
+        let sealed = Draft::new(ctx.id(), event).seal(ctx, tenant.id)?;
+        let write = move |tx: &mut Tx<'_>| {
+            installation::replace(tx, RUNNING, "yes")?;
+            evidence::insert(tx, &sealed.row)
+        };
+        Ok(self.door.store.write(WriteMode::Housekeeping, write).wait()?)
+    }
+
+    /// Notes that the server stopped, and lost nothing.
+    pub fn record_stop(&self) -> Pending<Result<(), StoreError>> {
+        self.door.store.write(WriteMode::Housekeeping, |tx| installation::replace(tx, RUNNING, "no"))
     }
 
     /// Records a refusal of somebody who proved something, before the answer leaves.

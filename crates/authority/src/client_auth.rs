@@ -94,6 +94,16 @@ pub struct Replay {
 }
 
 impl ClientProof {
+    /// The token of a run, where one was presented.
+    #[must_use]
+    pub fn run_token(&self) -> Option<&str> {
+        match self {
+            Self::Assertion { assertion, .. } => Some(assertion.expose()),
+            Self::Run { token, .. } => Some(token.expose()),
+            Self::None { .. } | Self::Secret { .. } => None,
+        }
+    }
+
     /// Who the caller says it is; nobody checked.
     #[must_use]
     pub fn claimed(&self) -> Option<&str> {

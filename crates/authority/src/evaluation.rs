@@ -19,6 +19,7 @@ use countersign_model::{
     name::{ActionName, EnvironmentName},
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record, Status},
+    run::{Run, RunClaim},
     token::{AccessClaims, ArtifactDigest},
 };
 use serde_json::{Map, Value};
@@ -98,7 +99,12 @@ impl EvaluationAnswer {
     }
 
     fn no(self, refusal: Refusal) -> Self {
-        Self { decision: false, reason: Some(refusal.reason), reasons: vec![refusal.detail], ..self }
+        Self {
+            decision: false,
+            reason: Some(refusal.reason),
+            reasons: vec![refusal.detail],
+            ..self
+        }
     }
 }
 
@@ -106,19 +112,37 @@ impl EvaluationAnswer {
 ///
 /// # Errors
 /// A refusal when the bearer may not ask this, or what must be looked up first.
-pub fn evaluate(ctx: &Ctx, facts: &Facts, claims: &AccessClaims, request: &EvaluationRequest) -> Result<EvaluationAnswer, Stop> {
-    let action: ActionName =
-        request.action.parse().map_err(|error| Refusal::new(Reason::BadRequest, format!("`action.name`: {error}")))?;
+pub fn evaluate(
+    ctx: &Ctx,
+    facts: &Facts,
+    claims: &AccessClaims,
+    request: &EvaluationRequest,
+) -> Result<EvaluationAnswer, Stop> {
+    let action: ActionName = request
+        .action
+        .parse()
+        .map_err(|error| Refusal::new(Reason::BadRequest, format!("`action.name`: {error}")))?;
     let asked = asker::about(facts, claims, request)?;
-    let Asked { identity, audience, own } = &asked;
-    let Some(doc) = identity.identity() else { return refuse(Reason::NotFound, "the subject is not an identity") };
+    let Asked {
+        identity,
+        audience,
+        own,
+    } = &asked;
+    let Some(doc) = identity.identity() else {
+        return refuse(Reason::NotFound, "the subject is not an identity");
+    };
     let answer = EvaluationAnswer::about(identity, doc);
     if let Err(refusal) = grants::may_get_tokens(identity, doc, ctx.now) {
         return Ok(answer.no(refusal));
     }
-    let project = facts.record(claims.tenant_id, doc.project_id)?.filter(|project| project.status == Status::Active);
+    let project = facts
+        .record(claims.tenant_id, doc.project_id)?
+        .filter(|project| project.status == Status::Active);
     let Some(project) = project else {
-        return Ok(answer.no(Refusal::new(Reason::IdentityDisabled, "the identity's project is not active")));
+        return Ok(answer.no(Refusal::new(
+            Reason::IdentityDisabled,
+            "the identity's project is not active",
+        )));
     };
     let audience = match at(facts, claims, doc, audience.as_deref())? {
         Ok(audience) => audience,
@@ -128,7 +152,14 @@ pub fn evaluate(ctx: &Ctx, facts: &Facts, claims: &AccessClaims, request: &Evalu
         Ok(environment) => environment,
         Err(refusal) => return Ok(answer.no(refusal)),
     };
-    let question = Question { action, audience, environment, project, asked: &asked, doc };
+    let question = Question {
+        action,
+        audience,
+        environment,
+        project,
+        asked: &asked,
+        doc,
+    };
     question.decide(facts, claims, request, answer)
 }
 
@@ -154,8 +185,8 @@ impl Question<'_> {
             return Ok(answer.no(refusal));
         }
         let token = self.carried(claims, request)?;
-        let needs_approval =
-            self.doc.requires_approval && facts.catalogue(claims.tenant_id)?.class(&self.action) != ActionClass::Read;
+        let needs_approval = self.doc.requires_approval
+            && facts.catalogue(claims.tenant_id)?.class(&self.action) != ActionClass::Read;
         let approved = needs_approval && token.is_ok() && claims.approval_id.is_some();
         // What even a countersignature does not unlock is forbidden, and nobody need be asked.
         let rails = self.rails(facts, claims, request, needs_approval)?;
@@ -183,39 +214,78 @@ impl Question<'_> {
             let (reason, why) = if doc.denied_actions.contains(action) {
                 (Reason::ActionDenied, "is in its deny list")
             } else if doc.allowed_actions.contains(action) {
-                (Reason::ActionNotAllowed, "is above the ceiling of its project")
+                (
+                    Reason::ActionNotAllowed,
+                    "is above the ceiling of its project",
+                )
             } else {
                 (Reason::ActionNotAllowed, "is not among its allowed actions")
             };
-            return refuse(reason, format!("{} `{}` may not perform `{action}`: it {why}", doc.kind.as_str(), doc.name));
+            return refuse(
+                reason,
+                format!(
+                    "{} `{}` may not perform `{action}`: it {why}",
+                    doc.kind.as_str(),
+                    doc.name
+                ),
+            );
         }
-        let Some(resource) = &request.resource else { return Ok(()) };
+        let Some(resource) = &request.resource else {
+            return Ok(());
+        };
         let full = format!("{}:{}", resource.resource_type, resource.id);
-        if doc.resources.is_empty() || doc.resources.iter().any(|named| *named == resource.id || *named == full) {
+        if doc.resources.is_empty()
+            || doc
+                .resources
+                .iter()
+                .any(|named| *named == resource.id || *named == full)
+        {
             return Ok(());
         }
-        refuse(Reason::ActionNotAllowed, format!("{} `{}` may not touch this resource", doc.kind.as_str(), doc.name))
+        refuse(
+            Reason::ActionNotAllowed,
+            format!(
+                "{} `{}` may not touch this resource",
+                doc.kind.as_str(),
+                doc.name
+            ),
+        )
     }
 
     /// Whether the bearer's own token carries the action: a token that was narrowed stays so. A token of
     /// Countersign's own API carries none, and a question about somebody else has none.
-    fn carried(&self, claims: &AccessClaims, request: &EvaluationRequest) -> Result<Result<(), Refusal>, Refusal> {
+    fn carried(
+        &self,
+        claims: &AccessClaims,
+        request: &EvaluationRequest,
+    ) -> Result<Result<(), Refusal>, Refusal> {
         if !self.asked.own || claims.aud == claims.iss {
             return Ok(Ok(()));
         }
         let digest: Option<ArtifactDigest> = match text(request, "artifact_digest")? {
-            Some(digest) => Some(digest.parse().map_err(|error| Refusal::new(Reason::BadRequest, format!("{error}")))?),
+            Some(digest) => Some(
+                digest
+                    .parse()
+                    .map_err(|error| Refusal::new(Reason::BadRequest, format!("{error}")))?,
+            ),
             None => None,
         };
         let wanted = enforce::Request {
             action: &self.action,
-            resource: request.resource.as_ref().map(|resource| resource.id.as_str()),
+            resource: request
+                .resource
+                .as_ref()
+                .map(|resource| resource.id.as_str()),
             environment: self.environment.as_ref(),
             artifact_digest: digest.as_ref(),
         };
         Ok(enforce::enforce(claims, None, &wanted).map_err(|denial| {
             let detail = format!("this token does not carry it: {denial}");
-            let reason = if claims.actions.contains(&self.action) { Reason::ApprovalMismatch } else { Reason::ActionNotAllowed };
+            let reason = if claims.actions.contains(&self.action) {
+                Reason::ApprovalMismatch
+            } else {
+                Reason::ActionNotAllowed
+            };
             Refusal::new(reason, detail)
         }))
     }
@@ -227,16 +297,53 @@ impl Question<'_> {
         request: &EvaluationRequest,
         approved: bool,
     ) -> Result<grants::Decided, Stop> {
+        let run = claims
+            .run
+            .as_ref()
+            .filter(|_| self.asked.own)
+            .map(run_of_token);
         let around = Surroundings {
             identity: &self.asked.identity,
             project: &self.project,
             audience: &self.audience,
             environment: self.environment.as_ref(),
-            resource: request.resource.as_ref().map(|resource| resource.id.as_str()),
-            run: None,
+            resource: request
+                .resource
+                .as_ref()
+                .map(|resource| resource.id.as_str()),
+            run: run.as_ref(),
             approved,
         };
-        grants::guard_rails(claims.tenant_id, &ActionSet::from_iter([self.action.clone()]), &around, facts)
+        grants::guard_rails(
+            claims.tenant_id,
+            &ActionSet::from_iter([self.action.clone()]),
+            &around,
+            facts,
+        )
+    }
+}
+
+/// The run as far as a token tells of it. A guard rail that asks for more, its ref for instance, finds
+/// that absent: the answer can be a no where issuing said yes, never the other way round.
+fn run_of_token(claim: &RunClaim) -> Run {
+    Run {
+        key: claim.key.clone(),
+        assurance: claim.assurance,
+        provider: claim.provider.clone(),
+        issuer_id: None,
+        project: None,
+        project_name: None,
+        run_id: claim.id.clone(),
+        attempt: claim.attempt.clone(),
+        workflow: None,
+        git_ref: None,
+        commit: claim.commit.clone(),
+        environment: None,
+        trigger: None,
+        human_id: None,
+        human_login: None,
+        runner: None,
+        claims_sha256: None,
     }
 }
 
@@ -250,13 +357,25 @@ fn at(
     let mut names = Vec::with_capacity(doc.audiences.len());
     for id in &doc.audiences {
         let record = facts.record(claims.tenant_id, *id)?;
-        names.extend(record.filter(|record| record.status == Status::Active).map(|record| record.name.clone()));
+        names.extend(
+            record
+                .filter(|record| record.status == Status::Active)
+                .map(|record| record.name.clone()),
+        );
     }
     Ok(match (audience, names.as_slice()) {
-        (Some(audience), names) if names.iter().any(|name| name == audience) => Ok(audience.to_owned()),
+        (Some(audience), names) if names.iter().any(|name| name == audience) => {
+            Ok(audience.to_owned())
+        }
         (None, [only]) => Ok(only.clone()),
-        (None, [_, _, ..]) => Err(Refusal::new(Reason::AudienceNotAllowed, "name the resource server with `context.audience`")),
-        (Some(_), _) | (None, []) => Err(Refusal::new(Reason::AudienceNotAllowed, "the audience is not one of this identity's")),
+        (None, [_, _, ..]) => Err(Refusal::new(
+            Reason::AudienceNotAllowed,
+            "name the resource server with `context.audience`",
+        )),
+        (Some(_), _) | (None, []) => Err(Refusal::new(
+            Reason::AudienceNotAllowed,
+            "the audience is not one of this identity's",
+        )),
     })
 }
 
@@ -269,7 +388,9 @@ fn environment(
     own: bool,
 ) -> Result<Result<Option<EnvironmentName>, Refusal>, Refusal> {
     let asked: Option<EnvironmentName> = match text(request, "environment")? {
-        Some(name) => Some(name.parse().map_err(|error| Refusal::new(Reason::BadRequest, format!("`environment`: {error}")))?),
+        Some(name) => Some(name.parse().map_err(|error| {
+            Refusal::new(Reason::BadRequest, format!("`environment`: {error}"))
+        })?),
         None => None,
     };
     let not_allowed = |detail: String| Ok(Err(Refusal::new(Reason::EnvironmentNotAllowed, detail)));
@@ -282,10 +403,15 @@ fn environment(
     }
     Ok(match (asked, doc.environments.as_slice()) {
         (Some(asked), all) if all.contains(&asked) => Ok(Some(asked)),
-        (Some(asked), _) => return not_allowed(format!("`{asked}` is not an environment of this identity")),
+        (Some(asked), _) => {
+            return not_allowed(format!("`{asked}` is not an environment of this identity"));
+        }
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(only.clone())),
-        (None, _) => Err(Refusal::new(Reason::EnvironmentUnchosen, "name the environment with `context.environment`")),
+        (None, _) => Err(Refusal::new(
+            Reason::EnvironmentUnchosen,
+            "name the environment with `context.environment`",
+        )),
     })
 }
 
@@ -302,9 +428,10 @@ fn text<'a>(request: &'a EvaluationRequest, name: &str) -> Result<Option<&'a str
         None => None,
     };
     match (context, property) {
-        (Some(one), Some(other)) if one != other => {
-            refuse(Reason::BadRequest, format!("`context` and `resource.properties` name two values of `{name}`"))
-        }
+        (Some(one), Some(other)) if one != other => refuse(
+            Reason::BadRequest,
+            format!("`context` and `resource.properties` name two values of `{name}`"),
+        ),
         (Some(one), _) | (None, Some(one)) => Ok(Some(one)),
         (None, None) => Ok(None),
     }

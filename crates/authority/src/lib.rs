@@ -8,6 +8,8 @@
 )]
 
 pub mod approvals;
+pub mod api_keys;
+pub mod attempts;
 mod authority;
 pub mod client_auth;
 pub mod command;
@@ -20,6 +22,7 @@ pub mod federation;
 pub mod grants;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod introspections;
 pub mod issue;
 pub mod keys;
 pub mod lineage;

@@ -16,6 +16,7 @@ pub mod identities;
 pub mod issuers;
 pub mod leaving;
 pub mod linked_accounts;
+pub mod planning;
 pub mod policies;
 pub mod projects;
 pub mod reading;

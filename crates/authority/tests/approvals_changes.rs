@@ -20,12 +20,25 @@ use countersign_model::{
 };
 
 fn wider() -> IdentityPatch {
-    let allowed = actions(&["artifact.read", "deploy.release", "deploy.rollback", "case.comment.write"]);
-    IdentityPatch { allowed_actions: Some(allowed), ..IdentityPatch::default() }
+    let allowed = actions(&[
+        "artifact.read",
+        "deploy.release",
+        "deploy.rollback",
+        "case.comment.write",
+    ]);
+    IdentityPatch {
+        allowed_actions: Some(allowed),
+        ..IdentityPatch::default()
+    }
 }
 
 fn edit(world: &World, user: &approvals_world::User, patch: IdentityPatch) -> ChangeOutcome {
-    let update = UpdateIdentity { identity: "releaser".to_owned(), if_version: None, patch, reason: Some("needed".to_owned()) };
+    let update = UpdateIdentity {
+        identity: "releaser".to_owned(),
+        if_version: None,
+        patch,
+        reason: Some("needed".to_owned()),
+    };
     world.run(&user.permit, update).unwrap().outcome
 }
 
@@ -34,7 +47,13 @@ fn waiting(world: &World, outcome: &ChangeOutcome) -> Approval {
 }
 
 fn stored(world: &World, id: Id<id::Approval>) -> Approval {
-    world.authority().store().read(move |tx| countersign_store::approvals::by_id(tx, id)).wait().unwrap().unwrap()
+    world
+        .authority()
+        .store()
+        .read(move |tx| countersign_store::approvals::by_id(tx, id))
+        .wait()
+        .unwrap()
+        .unwrap()
 }
 
 fn allowed(world: &World, scene: &Scene) -> usize {
@@ -51,13 +70,24 @@ fn a_loosening_edit_is_made_when_a_second_person_countersigns_it() {
         assert_eq!(approval.doc.requested_by, Some(scene.dana.id));
         assert_eq!(allowed(world, &scene), 3, "nothing changed yet");
         let again = edit(world, &scene.dana, wider());
-        assert_eq!(again.approval_id(), Some(approval.id), "the same change is the same approval");
-        assert_eq!(reason(world.decide(&scene.dana, &approval, true)), Reason::SelfApproval);
+        assert_eq!(
+            again.approval_id(),
+            Some(approval.id),
+            "the same change is the same approval"
+        );
+        assert_eq!(
+            reason(world.decide(&scene.dana, &approval, true)),
+            Reason::SelfApproval
+        );
         let decision = world.decide(&scene.lee, &approval, true).unwrap();
         assert_eq!(decision.approval.status, ApprovalStatus::Redeemed);
         assert_eq!(decision.changed.unwrap().id, scene.identity.id);
         assert_eq!(allowed(world, &scene), 4);
-        assert_eq!(reason(world.decide(&scene.lee, &approval, true)), Reason::AlreadyDecided, "it is used");
+        assert_eq!(
+            reason(world.decide(&scene.lee, &approval, true)),
+            Reason::AlreadyDecided,
+            "it is used"
+        );
     });
 }
 
@@ -67,7 +97,10 @@ fn a_change_that_somebody_refuses_is_not_made() {
         let scene = world.scene();
         let approval = waiting(world, &edit(world, &scene.dana, wider()));
         let decision = world.decide(&scene.lee, &approval, false).unwrap();
-        assert_eq!((decision.approval.status, decision.changed.is_none()), (ApprovalStatus::Denied, true));
+        assert_eq!(
+            (decision.approval.status, decision.changed.is_none()),
+            (ApprovalStatus::Denied, true)
+        );
         assert_eq!(allowed(world, &scene), 3);
     });
 }
@@ -80,13 +113,28 @@ fn approving_a_change_voids_what_was_granted_before_it() {
         let bearer = world.base_token();
         let granted = world.open_grant(&bearer, release()).unwrap();
         let granted = world.decide(&scene.lee, &granted, true).unwrap().approval;
-        let pending = world.open_grant(&bearer, GrantAsk { artifact_digest: Some(artifact("cd")), ..release() }).unwrap();
+        let pending = world
+            .open_grant(
+                &bearer,
+                GrantAsk {
+                    artifact_digest: Some(artifact("cd")),
+                    ..release()
+                },
+            )
+            .unwrap();
         let change = waiting(world, &edit(world, &scene.dana, wider()));
         world.decide(&scene.lee, &change, true).unwrap();
         assert_eq!(stored(world, granted.id).status, ApprovalStatus::Voided);
         assert_eq!(stored(world, pending.id).status, ApprovalStatus::Voided);
-        assert_eq!(stored(world, change.id).status, ApprovalStatus::Redeemed, "and not what made it");
-        assert_eq!(reason(world.redeem(&granted, world.claims())), Reason::ApprovalVoided);
+        assert_eq!(
+            stored(world, change.id).status,
+            ApprovalStatus::Redeemed,
+            "and not what made it"
+        );
+        assert_eq!(
+            reason(world.redeem(&granted, world.claims())),
+            Reason::ApprovalVoided
+        );
     });
 }
 
@@ -95,8 +143,13 @@ fn a_change_of_a_version_that_is_gone_is_voided() {
     on_each(|world| {
         let scene = world.scene();
         let approval = waiting(world, &edit(world, &scene.dana, wider()));
-        world.change_identity(&scene.dana, &scene.identity, |doc| doc.description = "edited".to_owned());
-        assert_eq!(reason(world.decide(&scene.lee, &approval, true)), Reason::ApprovalVoided);
+        world.change_identity(&scene.dana, &scene.identity, |doc| {
+            doc.description = "edited".to_owned()
+        });
+        assert_eq!(
+            reason(world.decide(&scene.lee, &approval, true)),
+            Reason::ApprovalVoided
+        );
         assert_eq!(stored(world, approval.id).status, ApprovalStatus::Voided);
         assert_eq!(allowed(world, &scene), 3);
     });
@@ -110,12 +163,26 @@ fn a_requester_who_lost_the_right_changes_nothing() {
         let dana = scene.dana.id;
         world.edit(&scene.lee.permit, move |tx| {
             let before = tx.get(dana)?;
-            let after = countersign_model::registry::Record { status: Status::Disabled, ..before.clone() };
-            tx.replace(&before, after, &countersign_authority::command::Change::verb("disabled"))
+            let after = countersign_model::registry::Record {
+                status: Status::Disabled,
+                ..before.clone()
+            };
+            tx.replace(
+                &before,
+                after,
+                &countersign_authority::command::Change::verb("disabled"),
+            )
         });
-        assert_eq!(reason(world.decide(&scene.lee, &approval, true)), Reason::Forbidden);
+        assert_eq!(
+            reason(world.decide(&scene.lee, &approval, true)),
+            Reason::Forbidden
+        );
         assert_eq!(allowed_by(world, &scene), 3);
-        assert_eq!(stored(world, approval.id).status, ApprovalStatus::Pending, "the refusal dropped its own changes");
+        assert_eq!(
+            stored(world, approval.id).status,
+            ApprovalStatus::Pending,
+            "the refusal dropped its own changes"
+        );
     });
 }
 
@@ -137,9 +204,13 @@ fn what_no_identity_has_is_countersigned_by_an_owner_of_the_tenant() {
         };
         let outcome = world.run(&scene.dana.permit, update).unwrap();
         let approval = waiting(world, &outcome);
-        assert_eq!(reason(world.decide(&scene.kim, &approval, true)), Reason::NotFound);
+        assert_eq!(
+            reason(world.decide(&scene.kim, &approval, true)),
+            Reason::NotFound
+        );
         world.decide(&scene.lee, &approval, true).unwrap();
-        let environment = approvals_world::named(world, &scene.dana, Noun::Environment, "production");
+        let environment =
+            approvals_world::named(world, &scene.dana, Noun::Environment, "production");
         assert!(!environment.environment().unwrap().protected);
     });
 }

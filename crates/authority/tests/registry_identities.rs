@@ -111,8 +111,17 @@ fn invariant_1_someone_answers_whom_nobody_forced() {
         assert_eq!(doc.sponsor, Party::User(dana.id), "who applies answers meanwhile");
         assert_eq!(doc.pending_sponsor.as_ref().unwrap().party, Party::User(lee.id));
         assert_eq!(reason(world.run(&dana.permit, AcceptSponsorship { identity: "release".to_owned() })), Reason::Forbidden);
-        let accepted = world.run(&lee.permit, AcceptSponsorship { identity: "release".to_owned() });
-        assert_eq!(reason(accepted), Reason::NotFound, "who is asked and sees it otherwise not");
+        let accepted = world.run(&lee.permit, AcceptSponsorship { identity: "release".to_owned() }).unwrap();
+        let doc = accepted.identity().unwrap();
+        assert_eq!((doc.sponsor, doc.owner), (Party::User(lee.id), Party::User(lee.id)));
+        assert!(doc.pending_sponsor.is_none());
+        // Nobody else is made to answer by an edit either.
+        let patch = IdentityPatch { sponsor: Some("dana@example.com".to_owned()), ..IdentityPatch::default() };
+        let edited = world.run(&dana.permit, edit("release", patch)).unwrap();
+        assert_eq!(edited.outcome.record().identity().unwrap().sponsor, Party::User(dana.id), "oneself, at once");
+        let patch = IdentityPatch { sponsor: Some("lee@example.com".to_owned()), ..IdentityPatch::default() };
+        let edited = world.run(&dana.permit, edit("release", patch)).unwrap();
+        assert_eq!(edited.outcome.record().identity().unwrap().sponsor, Party::User(dana.id));
     });
 }
 
@@ -278,7 +287,7 @@ fn disable_is_not_delete_and_both_kill_tokens() {
         let disabled = world.run(&dana.permit, DisableIdentity { identity, if_version: None, reason: why }).unwrap();
         assert_eq!(disabled.status, Status::Disabled);
         assert!(!alive(world, &first.claims));
-        let refusal = token(world, "sensor:core.timer", &text).unwrap_err();
+        let refusal = token(world, "sensor:core.timer", &text).err().unwrap();
         assert!(refusal.detail.contains("it misbehaves"), "{}", refusal.detail);
         let (identity, why) = named("it behaves");
         let enabled = world.run(&dana.permit, EnableIdentity { identity, if_version: None, reason: why }).unwrap();

@@ -70,7 +70,10 @@ impl ApprovalRequest {
     /// # Errors
     /// Never for such a request, which holds only text keys.
     pub fn signed(&self, nonce: &str) -> Result<Value, serde_json::Error> {
-        serde_json::to_value(Signed { request: self, nonce })
+        serde_json::to_value(Signed {
+            request: self,
+            nonce,
+        })
     }
 
     /// The bytes that the digest is made of: [`Self::signed`] in the canonical form of RFC 8785, that
@@ -89,7 +92,12 @@ impl ApprovalRequest {
         match self {
             Self::Change(change) => change.summary.clone(),
             Self::Grant(grant) => {
-                let mut line = grant.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+                let mut line = grant
+                    .actions
+                    .iter()
+                    .map(|action| action.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 if let Some(resource) = &grant.resource {
                     line.extend([" on ", resource]);
                 }
@@ -112,7 +120,10 @@ fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(sorted).collect(),
         Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(name, member)| (name, sorted(member))).collect();
+            let mut members: Vec<_> = members
+                .into_iter()
+                .map(|(name, member)| (name, sorted(member)))
+                .collect();
             members.sort_by(|one, other| one.0.cmp(&other.0));
             Value::Object(members.into_iter().collect::<Map<_, _>>())
         }
@@ -215,8 +226,14 @@ pub enum ApprovalStatus {
 
 impl ApprovalStatus {
     /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Approved, Self::Denied, Self::Expired, Self::Pending, Self::Redeemed, Self::Voided];
+    pub const ALL: [Self; 6] = [
+        Self::Approved,
+        Self::Denied,
+        Self::Expired,
+        Self::Pending,
+        Self::Redeemed,
+        Self::Voided,
+    ];
 
     /// The word in tables and on the wire.
     #[must_use]
@@ -275,14 +292,18 @@ pub struct Decider {
 impl Approval {
     /// The users who may not decide: who asked, and who triggered the run.
     pub fn askers(&self) -> impl Iterator<Item = Id<id::User>> + use<> {
-        [self.doc.requested_by, self.doc.human].into_iter().flatten()
+        [self.doc.requested_by, self.doc.human]
+            .into_iter()
+            .flatten()
     }
 
     /// Where it stands at this instant.
     #[must_use]
     pub fn status_at(&self, now: Timestamp) -> ApprovalStatus {
         match self.status {
-            ApprovalStatus::Pending | ApprovalStatus::Approved if now >= self.expires_at => ApprovalStatus::Expired,
+            ApprovalStatus::Pending | ApprovalStatus::Approved if now >= self.expires_at => {
+                ApprovalStatus::Expired
+            }
             status => status,
         }
     }
@@ -290,7 +311,8 @@ impl Approval {
     /// How many people it takes.
     #[must_use]
     pub fn required(&self) -> u32 {
-        let second = self.doc.rule.second_if_unproven && self.doc.separation == Separation::Unproven;
+        let second =
+            self.doc.rule.second_if_unproven && self.doc.separation == Separation::Unproven;
         self.doc.rule.required.max(1) + u32::from(second)
     }
 
@@ -299,11 +321,26 @@ impl Approval {
     ///
     /// # Errors
     /// Says why not.
-    pub fn may_decide(&self, decider: &Decider, digest: &str, now: Timestamp) -> Result<(), Refusal> {
+    pub fn may_decide(
+        &self,
+        decider: &Decider,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let status = self.status_at(now);
         if status != ApprovalStatus::Pending {
-            let reason = if status == ApprovalStatus::Expired { Reason::ApprovalExpired } else { Reason::AlreadyDecided };
-            return Err(Refusal::new(reason, format!("this approval is {} and takes no more decisions", status.as_str())));
+            let reason = if status == ApprovalStatus::Expired {
+                Reason::ApprovalExpired
+            } else {
+                Reason::AlreadyDecided
+            };
+            return Err(Refusal::new(
+                reason,
+                format!(
+                    "this approval is {} and takes no more decisions",
+                    status.as_str()
+                ),
+            ));
         }
         if digest != self.doc.digest {
             return Err(Refusal::new(
@@ -313,7 +350,10 @@ impl Approval {
         }
         for asker in self.askers() {
             if asker == decider.user_id {
-                return Err(Refusal::new(Reason::SelfApproval, "who asked for it, or triggered the run, cannot approve it"));
+                return Err(Refusal::new(
+                    Reason::SelfApproval,
+                    "who asked for it, or triggered the run, cannot approve it",
+                ));
             }
             if let Some((by, at)) = decider.made_eligible
                 && by == asker
@@ -326,7 +366,10 @@ impl Approval {
             }
         }
         if !decider.eligible {
-            return Err(Refusal::new(Reason::Forbidden, "the approval rule does not name you"));
+            return Err(Refusal::new(
+                Reason::Forbidden,
+                "the approval rule does not name you",
+            ));
         }
         if now > decider.presence_at + PRESENCE {
             return Err(Refusal::new(
@@ -356,15 +399,30 @@ impl Approval {
     pub fn may_redeem(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.status_at(now) {
             ApprovalStatus::Approved => Ok(()),
-            ApprovalStatus::Denied => Err(Refusal::new(Reason::ApprovalDenied, "a person refused it")),
-            ApprovalStatus::Expired => Err(Refusal::new(Reason::ApprovalExpired, "the approval has lapsed; ask again")),
-            ApprovalStatus::Pending => Err(Refusal::new(Reason::ApprovalPending, "people have not yet decided")),
-            ApprovalStatus::Redeemed => {
-                Err(Refusal::new(Reason::ApprovalConsumed, "the approval was used before; each is good once"))
+            ApprovalStatus::Denied => {
+                Err(Refusal::new(Reason::ApprovalDenied, "a person refused it"))
             }
+            ApprovalStatus::Expired => Err(Refusal::new(
+                Reason::ApprovalExpired,
+                "the approval has lapsed; ask again",
+            )),
+            ApprovalStatus::Pending => Err(Refusal::new(
+                Reason::ApprovalPending,
+                "people have not yet decided",
+            )),
+            ApprovalStatus::Redeemed => Err(Refusal::new(
+                Reason::ApprovalConsumed,
+                "the approval was used before; each is good once",
+            )),
             ApprovalStatus::Voided => Err(Refusal::new(
                 Reason::ApprovalVoided,
-                format!("the approval was voided: {}", self.doc.voided_because.as_deref().unwrap_or("something was edited")),
+                format!(
+                    "the approval was voided: {}",
+                    self.doc
+                        .voided_because
+                        .as_deref()
+                        .unwrap_or("something was edited")
+                ),
             )),
         }
     }
@@ -382,7 +440,10 @@ mod tests {
             run_key: "https://ci.example 456789 9876543210 1".to_owned(),
             commit: Some("29a2c4bd14e2f8a4e0b1a9b3a0c0c3dbf2c7c0d1".to_owned()),
             environment: Some("production".parse().unwrap()),
-            actions: ["deploy.release", "deploy.read"].iter().map(|name| name.parse().unwrap()).collect(),
+            actions: ["deploy.release", "deploy.read"]
+                .iter()
+                .map(|name| name.parse().unwrap())
+                .collect(),
             audience: "deploy-api".to_owned(),
             resource: None,
             artifact_digest: Some(format!("sha256:{}", "ab".repeat(32)).parse().unwrap()),
@@ -415,16 +476,27 @@ mod tests {
                 change: serde_json::from_str(text).unwrap(),
             })
         };
-        let one = change(r#"{"b":{"y":1,"x":[{"d":1,"c":2}]},"a":null}"#).canonical("n").unwrap();
-        let other = change(r#"{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#).canonical("n").unwrap();
+        let one = change(r#"{"b":{"y":1,"x":[{"d":1,"c":2}]},"a":null}"#)
+            .canonical("n")
+            .unwrap();
+        let other = change(r#"{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#)
+            .canonical("n")
+            .unwrap();
         assert_eq!(one, other);
-        assert!(String::from_utf8(one).unwrap().contains(r#""change":{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#));
+        assert!(
+            String::from_utf8(one)
+                .unwrap()
+                .contains(r#""change":{"a":null,"b":{"x":[{"c":2,"d":1}],"y":1}}"#)
+        );
     }
 
     #[test]
     fn a_request_survives_its_own_text() {
         let text = serde_json::to_string(&grant()).unwrap();
-        assert_eq!(serde_json::from_str::<ApprovalRequest>(&text).unwrap(), grant());
+        assert_eq!(
+            serde_json::from_str::<ApprovalRequest>(&text).unwrap(),
+            grant()
+        );
         assert_eq!(
             grant().summary(),
             "deploy.read, deploy.release in production at deploy-api, commit 29a2c4bd14e2f8a4e0b1a9b3a0c0c3dbf2c7c0d1"

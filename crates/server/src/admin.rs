@@ -50,8 +50,9 @@ pub async fn restored(config: &Config, clock: &Clock) -> anyhow::Result<Restored
     let ctx = Ctx::internal(clock.now());
     let restored = tokio::task::spawn_blocking(move || {
         let restored = opened.authority.declare_restored(&ctx);
+        opened.authority.record_stop().wait()?;
         opened.authority.store().close();
-        restored
+        Ok::<_, anyhow::Error>(restored?)
     });
-    Ok(restored.await.context("declaring the restore panicked")??)
+    restored.await.context("declaring the restore panicked")?
 }

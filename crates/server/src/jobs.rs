@@ -20,6 +20,7 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(feed::FollowChanges(app.clone())),
         Arc::new(flush::FlushUses(app.clone())),
         Arc::new(flush::FlushRefusals(app.clone())),
+        Arc::new(flush::FlushDecisions(app.clone())),
         Arc::new(clean_up::RemoveOver::new(app.clone())),
         Arc::new(clean_up::Expire(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),

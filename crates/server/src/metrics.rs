@@ -124,6 +124,8 @@ pub struct DirectionLabel {
 /// The counters of one route, found once so that a request takes no lock to find them.
 #[derive(Clone)]
 pub struct RouteMetrics {
+    /// The route, as the table has it.
+    pub route: &'static str,
     classes: [Counter; 5],
     durations: Histogram,
 }
@@ -174,6 +176,7 @@ impl Metrics {
     pub fn route(&self, route: &'static str) -> RouteMetrics {
         let counter = |status| self.requests.get_or_create_owned(&RouteLabels { route, status });
         RouteMetrics {
+            route,
             classes: STATUS_CLASSES.map(counter),
             durations: self.durations.get_or_create_owned(&RouteLabel { route }),
         }
@@ -259,7 +262,7 @@ impl RouteMetrics {
 
 impl fmt::Debug for RouteMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RouteMetrics")
+        write!(f, "RouteMetrics({})", self.route)
     }
 }
 

@@ -156,6 +156,7 @@ impl Server {
         }
         self.jobs.stop(drain.max(LEAST_FOR_JOBS)).await;
         let authority = Arc::clone(self.app.authority());
+        authority.record_stop().await.context("the stop cannot be written")?;
         spawn_blocking(move || authority.store().close()).await.context("the database did not close")?;
         listened.context("the listener failed")
     }
@@ -206,7 +207,9 @@ pub(crate) async fn open_authority(config: &Config, clock: &Clock, issuer: &str)
     let ctx = Ctx::internal(clock.now());
     let authority = spawn_blocking(move || -> anyhow::Result<Authority> {
         let secrets = Secrets::new(key)?;
-        Ok(Authority::open(Store::open(store)?, settings, secrets, &ctx)?)
+        let authority = Authority::open(Store::open(store)?, settings, secrets, &ctx)?;
+        authority.record_start(&ctx)?;
+        Ok(authority)
     });
     let authority = Arc::new(authority.await.context("opening the data panicked")??);
     Ok(Opened { authority, cursors: Cursors::new(Arc::new(copy)), first_start: is_new })

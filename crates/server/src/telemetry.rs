@@ -10,8 +10,10 @@ pub mod trace_context;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     config::{LogFormat, LoggingConfig},
@@ -26,12 +28,19 @@ tokio::task_local! {
 pub fn start(config: &LoggingConfig) {
     let terminal = std::io::stderr().is_terminal();
     let format = config.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let level: LevelFilter = config.level.parse().unwrap_or(LevelFilter::INFO);
-    let ours = Targets::new().with_target(OUR_TARGETS, level).with_default(LIBRARIES);
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .event_format(format::Lines { format, colour: terminal && std::env::var_os("NO_COLOR").is_none() });
-    let _ = tracing_subscriber::registry().with(layer).with(ours).try_init();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    let lines = format::Lines { format, colour };
+    let _ = subscriber(lines, &config.level, std::io::stderr).try_init();
+}
+
+fn subscriber<W>(lines: format::Lines, level: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new().with_target(OUR_TARGETS, level).with_default(LIBRARIES);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(lines);
+    tracing_subscriber::registry().with(layer).with(filter)
 }
 
 /// Makes a panic one line of the log. Its message may hold a value, so only the place is told.
@@ -56,3 +65,7 @@ pub fn current_request() -> Option<Arc<RequestContext>> {
 /// How the names of our crates begin.
 const OUR_TARGETS: &str = "countersign";
 const LIBRARIES: LevelFilter = LevelFilter::WARN;
+
+#[cfg(test)]
+#[path = "telemetry/tests.rs"]
+mod tests;

@@ -74,6 +74,8 @@ async fn errors_have_the_form_of_their_family() {
         assert_eq!(body["status"], status, "{path}");
         assert!(body["reason_code"].is_string(), "{path}");
     }
+    let answer = running.send(Method::GET, "/oauth2/token", FORM, "").await;
+    assert_eq!(answer.headers()["allow"], "POST");
     running.server.stop().await.unwrap();
 }
 

@@ -1,8 +1,11 @@
 //! The server as others see it: through HTTP, on both databases.
 #![allow(missing_docs, reason = "test names say what they show")]
 
+mod edges;
 mod serving;
 mod wire_client_credentials;
+mod wire_private_key_jwt;
+mod wire_run_identity;
 mod world;
 
 #[test]

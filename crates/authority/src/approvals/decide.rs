@@ -11,7 +11,9 @@ use countersign_model::{
 use countersign_store::approvals::{self, ApprovalDecision};
 use serde::{Deserialize, Serialize};
 
-use super::{eligibility, find, notice, open_grant::human_behind, reading, references, text, voiding};
+use super::{
+    eligibility, find, notice, open_grant::human_behind, reading, references, text, voiding,
+};
 use crate::{
     command::{Actor, Command, Verdict, WriteTx},
     evidence::seal::Draft,
@@ -68,9 +70,17 @@ impl Command for Decide {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Decision>, Rejection> {
         let person = tx.acting_person()?;
         let Actor::User { auth_time, .. } = *tx.permit().actor() else {
-            return refuse(Reason::Forbidden, "only a person who is signed in can decide");
+            return refuse(
+                Reason::Forbidden,
+                "only a person who is signed in can decide",
+            );
         };
-        let missing = || Refusal::new(Reason::NotFound, format!("there is no approval {}", self.approval_id));
+        let missing = || {
+            Refusal::new(
+                Reason::NotFound,
+                format!("there is no approval {}", self.approval_id),
+            )
+        };
         let approval = find(tx, self.approval_id)?.ok_or_else(missing)?;
         let (tenant, now) = (tx.tenant_id(), tx.now());
         if !reading::may_see(tx.peek(), tenant, &person, &approval)? {
@@ -81,7 +91,15 @@ impl Command for Decide {
         let known = with_human_of_now(tx, &approval)?;
         let askers: Vec<_> = known.askers().collect();
         let rule = &approval.doc.rule;
-        let approver = eligibility::eligible_user(tx.peek(), tenant, rule, identity.as_ref(), user, &askers, now)?;
+        let approver = eligibility::eligible_user(
+            tx.peek(),
+            tenant,
+            rule,
+            identity.as_ref(),
+            user,
+            &askers,
+            now,
+        )?;
         let decider = Decider {
             user_id: user,
             eligible: approver.is_some(),
@@ -92,7 +110,10 @@ impl Command for Decide {
         if let Some(because) = stale(tx, &approval, identity.as_ref())? {
             voiding::void(tx, approval, &because)?;
             let detail = format!("the approval was voided: {because}; it must be asked for again");
-            return Ok(Verdict::RefusedWithEffects(Refusal::new(Reason::ApprovalVoided, detail)));
+            return Ok(Verdict::RefusedWithEffects(Refusal::new(
+                Reason::ApprovalVoided,
+                detail,
+            )));
         }
         let earlier = self.earlier(tx, &approval, identity.as_ref())?;
         self.record(tx, approval, user, earlier).map(Verdict::Done)
@@ -101,21 +122,44 @@ impl Command for Decide {
 
 impl Decide {
     /// How many have said yes before and may still say so.
-    fn earlier(&self, tx: &mut WriteTx<'_, '_>, approval: &Approval, identity: Option<&Record>) -> Result<u32, Rejection> {
+    fn earlier(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        approval: &Approval,
+        identity: Option<&Record>,
+    ) -> Result<u32, Rejection> {
         let (tenant, now) = (tx.tenant_id(), tx.now());
         let mut count = 0;
         for decision in approvals::decisions(tx.peek(), approval.id)? {
             let rule = &approval.doc.rule;
-            let still = eligibility::eligible_user(tx.peek(), tenant, rule, identity, decision.user_id, &[], now)?;
+            let still = eligibility::eligible_user(
+                tx.peek(),
+                tenant,
+                rule,
+                identity,
+                decision.user_id,
+                &[],
+                now,
+            )?;
             count += u32::from(decision.decision == APPROVE && still.is_some());
         }
         Ok(count)
     }
 
-    fn record(&self, tx: &mut WriteTx<'_, '_>, before: Approval, user: Id<id::User>, earlier: u32) -> Result<Decision, Rejection> {
+    fn record(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        before: Approval,
+        user: Id<id::User>,
+        earlier: u32,
+    ) -> Result<Decision, Rejection> {
         let evidence: Id<id::Evidence> = tx.ctx().id();
         let reason = text(self.reason.as_deref());
-        let doc = DecisionDoc { evidence, proof: PROOF.to_owned(), reason: reason.clone() };
+        let doc = DecisionDoc {
+            evidence,
+            proof: PROOF.to_owned(),
+            reason: reason.clone(),
+        };
         let decision = ApprovalDecision {
             approval_id: before.id,
             user_id: user,
@@ -125,7 +169,10 @@ impl Decide {
         };
         // INVARIANT: one row for each person, so that N of M are N people.
         if !approvals::decide(tx.rows(), &decision)? {
-            return refuse(Reason::AlreadyDecided, "you have already decided on this approval");
+            return refuse(
+                Reason::AlreadyDecided,
+                "you have already decided on this approval",
+            );
         }
         let decided = before.after(self.approved, earlier);
         let mut approval = before;
@@ -133,20 +180,40 @@ impl Decide {
         self.write_evidence(tx, &approval, user, earlier, evidence, reason)?;
         // A change is made at once: its approval is used in the moment in which it is whole.
         let change = match &approval.doc.request {
-            ApprovalRequest::Change(change) if decided == ApprovalStatus::Approved => Some(change.clone()),
+            ApprovalRequest::Change(change) if decided == ApprovalStatus::Approved => {
+                Some(change.clone())
+            }
             ApprovalRequest::Change(_) | ApprovalRequest::Grant(_) => None,
         };
         let from = approval.status;
-        approval.status = if change.is_some() { ApprovalStatus::Redeemed } else { decided };
+        approval.status = if change.is_some() {
+            ApprovalStatus::Redeemed
+        } else {
+            decided
+        };
         if !approvals::transition(tx.rows(), from, &approval)? {
-            return refuse(Reason::Conflict, "somebody else decided on this approval meanwhile; read it again");
+            return refuse(
+                Reason::Conflict,
+                "somebody else decided on this approval meanwhile; read it again",
+            );
         }
         approval.version += 1;
-        let changed = change.map(|change| registry::apply_change(tx, &change)).transpose()?;
+        let changed = change
+            .map(|change| registry::apply_change(tx, &change))
+            .transpose()?;
         let approvals = earlier + u32::from(self.approved);
-        let told = notice::Decided { approved: self.approved, by: user, approvals, evidence_id: evidence };
+        let told = notice::Decided {
+            approved: self.approved,
+            by: user,
+            approvals,
+            evidence_id: evidence,
+        };
         notice::queue(tx, notice::DECIDED, &approval, Some(told))?;
-        Ok(Decision { approval, evidence, changed })
+        Ok(Decision {
+            approval,
+            evidence,
+            changed,
+        })
     }
 
     fn write_evidence(
@@ -168,7 +235,9 @@ impl Decide {
         });
         let mut refs = references::of(tx, approval)?;
         refs.push(references::person(tx, Role::Approver, user)?);
-        let mut draft = Draft::new(approval.doc.txn, event).refs(refs).parents([approval.doc.opened_evidence]);
+        let mut draft = Draft::new(approval.doc.txn, event)
+            .refs(refs)
+            .parents([approval.doc.opened_evidence]);
         draft.id = Some(evidence);
         tx.evidence(draft)?;
         Ok(())
@@ -195,15 +264,24 @@ fn identity_of(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Option<R
 
 /// Whether what the request bound is no longer what it was: an edit should have voided it, and if it
 /// did not, nobody countersigns what they cannot have read.
-fn stale(tx: &mut WriteTx<'_, '_>, approval: &Approval, identity: Option<&Record>) -> Result<Option<String>, Rejection> {
+fn stale(
+    tx: &mut WriteTx<'_, '_>,
+    approval: &Approval,
+    identity: Option<&Record>,
+) -> Result<Option<String>, Rejection> {
     let tenant = tx.tenant_id();
     let (bound, record) = match &approval.doc.request {
         ApprovalRequest::Grant(grant) => (grant.identity_version, identity.cloned()),
-        ApprovalRequest::Change(change) => (change.version, rows::by_id(tx.peek(), tenant, change.record_id)?),
+        ApprovalRequest::Change(change) => (
+            change.version,
+            rows::by_id(tx.peek(), tenant, change.record_id)?,
+        ),
     };
     Ok(match record {
         None => Some("what it is about is gone".to_owned()),
-        Some(record) if record.status == Status::Deleted => Some(format!("`{}` was deleted", record.name)),
+        Some(record) if record.status == Status::Deleted => {
+            Some(format!("`{}` was deleted", record.name))
+        }
         Some(record) if record.version != bound => Some(format!("`{}` was edited", record.name)),
         Some(_) => None,
     })

@@ -5,7 +5,10 @@ use countersign_model::{
     Id, Timestamp,
     approval::NEW_APPROVER,
     id,
-    registry::{ApprovalRule, IdentityDoc, Member, Noun, Party, ProjectDoc, ProjectRole, Record, Status, TenantRole},
+    registry::{
+        ApprovalRule, IdentityDoc, Member, Noun, Party, ProjectDoc, ProjectRole, Record, Status,
+        TenantRole,
+    },
 };
 use countersign_store::Tx;
 
@@ -54,8 +57,16 @@ pub fn eligible_user(
     now: Timestamp,
 ) -> Result<Option<Approver>, Rejection> {
     let project = project_of(tx, tenant, identity)?;
-    let Some(user) = rows::by_id(tx, tenant, user.cast())? else { return Ok(None) };
-    let ground = Ground { rule, identity, project: project.as_ref(), askers, now };
+    let Some(user) = rows::by_id(tx, tenant, user.cast())? else {
+        return Ok(None);
+    };
+    let ground = Ground {
+        rule,
+        identity,
+        project: project.as_ref(),
+        askers,
+        now,
+    };
     examine(tx, tenant, &ground, user)
 }
 
@@ -79,9 +90,14 @@ pub fn approvers(
         let owners = project.map(owners).unwrap_or_default();
         let users = rows::all(tx, tenant, Noun::User)?;
         let owns = |user: &Record| {
-            user.user().is_some_and(|doc| doc.role == TenantRole::Owner) || owners.contains(&user.id.cast())
+            user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
+                || owners.contains(&user.id.cast())
         };
-        found.extend(users.into_iter().filter(|user| user.status == Status::Active && owns(user)));
+        found.extend(
+            users
+                .into_iter()
+                .filter(|user| user.status == Status::Active && owns(user)),
+        );
         return Ok(found);
     }
     for party in &rule.approvers {
@@ -90,7 +106,9 @@ pub fn approvers(
                 continue;
             }
             let record = rows::by_id(tx, tenant, user.cast())?;
-            found.extend(record.filter(|record| record.status == Status::Active && record.user().is_some()));
+            found.extend(
+                record.filter(|record| record.status == Status::Active && record.user().is_some()),
+            );
         }
     }
     Ok(found)
@@ -110,7 +128,13 @@ pub fn nobody_can_approve(
     if !identity.requires_approval {
         return Ok(false);
     }
-    let others = others(tx, tenant, &identity.approval_rule, Some(identity), requester)?;
+    let others = others(
+        tx,
+        tenant,
+        &identity.approval_rule,
+        Some(identity),
+        requester,
+    )?;
     Ok(others < identity.approval_rule.required.max(1))
 }
 
@@ -138,18 +162,31 @@ pub(super) fn others(
     requester: Option<Id<id::User>>,
 ) -> Result<u32, Rejection> {
     let found = approvers(tx, tenant, rule, identity)?;
-    let count = found.iter().filter(|user| requester.is_none_or(|requester| user.id != requester.cast())).count();
+    let count = found
+        .iter()
+        .filter(|user| requester.is_none_or(|requester| user.id != requester.cast()))
+        .count();
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Looks at every way in which a user may be eligible. One that no asker made is enough.
-fn examine(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, ground: &Ground<'_>, user: Record) -> Result<Option<Approver>, Rejection> {
-    let Some(doc) = user.user().filter(|_| user.status == Status::Active) else { return Ok(None) };
+fn examine(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    ground: &Ground<'_>,
+    user: Record,
+) -> Result<Option<Approver>, Rejection> {
+    let Some(doc) = user.user().filter(|_| user.status == Status::Active) else {
+        return Ok(None);
+    };
     let id: Id<id::User> = user.id.cast();
     let mut ways: Vec<Way> = Vec::new();
     let owner_since = doc.role_set.as_ref().map(|set| (set.by, set.at));
     if ground.rule.approvers.is_empty() {
-        if let Some(project) = ground.project.filter(|project| project.status == Status::Active) {
+        if let Some(project) = ground
+            .project
+            .filter(|project| project.status == Status::Active)
+        {
             ways.extend(through_project(tx, ground, project, id)?);
         }
         if doc.role == TenantRole::Owner {
@@ -160,13 +197,23 @@ fn examine(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, ground: &Ground<'_>, user: R
             let way = through_rule(tx, tenant, ground, *party, id)?;
             // Where no identity is, the rule names the tenant's owners: since when they are that counts.
             let before = owner_since.filter(|_| ground.identity.is_none());
-            ways.extend(way.map(|way| Way { made: way.made.or(before) }));
+            ways.extend(way.map(|way| Way {
+                made: way.made.or(before),
+            }));
         }
     }
     // Whom the asker brought in is their creature by whichever way.
     let invited = doc.invited_by.map(|by| (by, user.created_at));
-    let recent = |(by, at): &(Id<id::User>, Timestamp)| ground.askers.contains(by) && ground.now < *at + NEW_APPROVER;
-    let Some(best) = ways.iter().map(|way| way.made.filter(recent)).reduce(Option::and) else { return Ok(None) };
+    let recent = |(by, at): &(Id<id::User>, Timestamp)| {
+        ground.askers.contains(by) && ground.now < *at + NEW_APPROVER
+    };
+    let Some(best) = ways
+        .iter()
+        .map(|way| way.made.filter(recent))
+        .reduce(Option::and)
+    else {
+        return Ok(None);
+    };
     let made = best.or_else(|| invited.filter(recent));
     Ok(Some(Approver { user, made }))
 }
@@ -177,17 +224,25 @@ fn through_project(
     project: &Record,
     user: Id<id::User>,
 ) -> Result<Option<Way>, Rejection> {
-    let Some(doc) = project.project() else { return Ok(None) };
+    let Some(doc) = project.project() else {
+        return Ok(None);
+    };
     if doc.personal_of == Some(user) {
         return Ok(Some(Way { made: None }));
     }
-    let Some(member) = doc.members.iter().find(|member| is_owner(member, user)) else { return Ok(None) };
+    let Some(member) = doc.members.iter().find(|member| is_owner(member, user)) else {
+        return Ok(None);
+    };
     // A member of old who was raised to owner a minute ago is new as an approver.
     let raised = trail::find(tx, project, ground.askers, ground.now, |changes| {
         let owns = |members: &[Member]| members.iter().any(|member| is_owner(member, user));
-        changes.member::<Vec<Member>>("members").is_some_and(|(from, to)| owns(&to) && !owns(&from))
+        changes
+            .member::<Vec<Member>>("members")
+            .is_some_and(|(from, to)| owns(&to) && !owns(&from))
     })?;
-    Ok(Some(Way { made: raised.or(Some((member.added_by, member.added_at))) }))
+    Ok(Some(Way {
+        made: raised.or(Some((member.added_by, member.added_at))),
+    }))
 }
 
 fn through_rule(
@@ -202,15 +257,24 @@ fn through_rule(
         Party::User(named) if named == user => {}
         Party::User(_) => return Ok(None),
         Party::Team(team) => {
-            let record = rows::by_id(tx, tenant, team.cast())?.filter(|record| record.status == Status::Active);
-            let Some(record) = record else { return Ok(None) };
+            let record = rows::by_id(tx, tenant, team.cast())?
+                .filter(|record| record.status == Status::Active);
+            let Some(record) = record else {
+                return Ok(None);
+            };
             if !record.team().is_some_and(|doc| doc.members.contains(&user)) {
                 return Ok(None);
             }
-            made = trail::find(tx, &record, ground.askers, ground.now, |changes: &Trail<'_>| {
-                let members = changes.member::<Vec<Id<id::User>>>("members");
-                members.is_some_and(|(from, to)| to.contains(&user) && !from.contains(&user))
-            })?;
+            made = trail::find(
+                tx,
+                &record,
+                ground.askers,
+                ground.now,
+                |changes: &Trail<'_>| {
+                    let members = changes.member::<Vec<Id<id::User>>>("members");
+                    members.is_some_and(|(from, to)| to.contains(&user) && !from.contains(&user))
+                },
+            )?;
         }
     }
     if made.is_none()
@@ -218,7 +282,9 @@ fn through_rule(
     {
         made = trail::find(tx, identity, ground.askers, ground.now, |changes| {
             let rules = changes.member::<ApprovalRule>("approval_rule");
-            rules.is_some_and(|(from, to)| to.approvers.contains(&party) && !from.approvers.contains(&party))
+            rules.is_some_and(|(from, to)| {
+                to.approvers.contains(&party) && !from.approvers.contains(&party)
+            })
         })?;
     }
     Ok(Some(Way { made }))
@@ -229,21 +295,36 @@ fn is_owner(member: &Member, user: Id<id::User>) -> bool {
 }
 
 fn owners(project: &ProjectDoc) -> Vec<Id<id::User>> {
-    let members = project.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
+    let members = project
+        .members
+        .iter()
+        .filter(|member| member.role == ProjectRole::Owner)
+        .map(|member| member.user_id);
     project.personal_of.into_iter().chain(members).collect()
 }
 
-fn members(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, party: Party) -> Result<Vec<Id<id::User>>, Rejection> {
+fn members(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    party: Party,
+) -> Result<Vec<Id<id::User>>, Rejection> {
     match party {
         Party::User(user) => Ok(vec![user]),
         Party::Team(team) => {
-            let record = rows::by_id(tx, tenant, team.cast())?.filter(|record| record.status == Status::Active);
-            Ok(record.and_then(|record| record.team().map(|doc| doc.members.clone())).unwrap_or_default())
+            let record = rows::by_id(tx, tenant, team.cast())?
+                .filter(|record| record.status == Status::Active);
+            Ok(record
+                .and_then(|record| record.team().map(|doc| doc.members.clone()))
+                .unwrap_or_default())
         }
     }
 }
 
-fn project_of(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, identity: Option<&Record>) -> Result<Option<Record>, Rejection> {
+fn project_of(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    identity: Option<&Record>,
+) -> Result<Option<Record>, Rejection> {
     match identity.and_then(Record::identity) {
         Some(doc) => Ok(rows::by_id(tx, tenant, doc.project_id.cast())?),
         None => Ok(None),

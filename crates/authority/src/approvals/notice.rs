@@ -76,7 +76,10 @@ pub(super) fn queue(
 ) -> Result<(), Rejection> {
     let tenant = tx.tenant_id();
     let identity = match approval.identity_id {
-        Some(id) => rows::by_id(tx.peek(), tenant, id.cast())?.map(|record| Named { id, name: record.name }),
+        Some(id) => rows::by_id(tx.peek(), tenant, id.cast())?.map(|record| Named {
+            id,
+            name: record.name,
+        }),
         None => None,
     };
     let grant = match &approval.doc.request {
@@ -100,8 +103,12 @@ pub(super) fn queue(
             identity,
             run: grant.map(|grant| grant.run_key.as_str()),
             commit: grant.and_then(|grant| grant.commit.as_deref()),
-            environment: grant.and_then(|grant| grant.environment.as_ref()).map(|name| name.as_str()),
-            artifact_digest: grant.and_then(|grant| grant.artifact_digest.as_ref()).map(|digest| digest.as_str()),
+            environment: grant
+                .and_then(|grant| grant.environment.as_ref())
+                .map(|name| name.as_str()),
+            artifact_digest: grant
+                .and_then(|grant| grant.artifact_digest.as_ref())
+                .map(|digest| digest.as_str()),
             reason: approval.doc.reason.as_deref(),
             decision,
         },

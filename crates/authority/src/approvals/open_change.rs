@@ -37,34 +37,46 @@ pub fn open_change(
     }
     let request = ApprovalRequest::Change(change);
     let waiting = waiting(tx, &request)?;
-    if let Some(same) = waiting.iter().find(|approval| approval.doc.request == request && approval.doc.requested_by == Some(requester)) {
+    if let Some(same) = waiting.iter().find(|approval| {
+        approval.doc.request == request && approval.doc.requested_by == Some(requester)
+    }) {
         return Ok(same.clone());
     }
     let limit = usize::try_from(OPEN_LIMIT).unwrap_or(usize::MAX);
     if waiting.len() >= limit {
         return refuse(
             Reason::RateLimited,
-            format!("{OPEN_LIMIT} changes already wait for a second person; have them decided first"),
+            format!(
+                "{OPEN_LIMIT} changes already wait for a second person; have them decided first"
+            ),
         );
     }
     let (txn, parents) = (tx.permit().txn(), tx.permit().parents.clone());
-    open(tx, Opening {
-        request,
-        requested_by: Some(requester),
-        run: None,
-        human: None,
-        separation: Separation::Proven,
-        rule,
-        reason: text(reason.as_deref()),
-        txn,
-        parents,
-        lasts: OPEN_FOR,
-    })
+    open(
+        tx,
+        Opening {
+            request,
+            requested_by: Some(requester),
+            run: None,
+            human: None,
+            separation: Separation::Proven,
+            rule,
+            reason: text(reason.as_deref()),
+            txn,
+            parents,
+            lasts: OPEN_FOR,
+        },
+    )
 }
 
 /// The changes that wait about the same identity; of what no identity has, those of the same record.
-fn waiting(tx: &mut WriteTx<'_, '_>, request: &ApprovalRequest) -> Result<Vec<Approval>, Rejection> {
-    let ApprovalRequest::Change(change) = request else { return Ok(Vec::new()) };
+fn waiting(
+    tx: &mut WriteTx<'_, '_>,
+    request: &ApprovalRequest,
+) -> Result<Vec<Approval>, Rejection> {
+    let ApprovalRequest::Change(change) = request else {
+        return Ok(Vec::new());
+    };
     let now = tx.now();
     let found = match change.identity_id {
         Some(identity) => open_of_identity(tx, identity)?,
@@ -80,8 +92,13 @@ fn waiting(tx: &mut WriteTx<'_, '_>, request: &ApprovalRequest) -> Result<Vec<Ap
         }
     };
     let same_subject = |approval: &Approval| match &approval.doc.request {
-        ApprovalRequest::Change(other) => change.identity_id.is_some() || other.record_id == change.record_id,
+        ApprovalRequest::Change(other) => {
+            change.identity_id.is_some() || other.record_id == change.record_id
+        }
         ApprovalRequest::Grant(_) => false,
     };
-    Ok(found.into_iter().filter(|one| one.status_at(now) == ApprovalStatus::Pending && same_subject(one)).collect())
+    Ok(found
+        .into_iter()
+        .filter(|one| one.status_at(now) == ApprovalStatus::Pending && same_subject(one))
+        .collect())
 }

@@ -76,7 +76,12 @@ impl Command for OpenGrant {
         let environment = self.environment(claims)?;
         let audience = self.audience(tx, claims, doc)?;
         self.check_resource(doc)?;
-        let catalogue = Catalogue::new(tx.all(Noun::Action)?.iter().filter_map(Record::action).cloned());
+        let catalogue = Catalogue::new(
+            tx.all(Noun::Action)?
+                .iter()
+                .filter_map(Record::action)
+                .cloned(),
+        );
         self.check_actions(doc, &project, &catalogue)?;
         let request = GrantRequest {
             tenant_id: tx.tenant_id(),
@@ -90,24 +95,28 @@ impl Command for OpenGrant {
             resource: self.ask.resource.clone(),
             artifact_digest: self.ask.artifact_digest.clone(),
         };
-        guard_rails::check(tx, doc, &project, &run, &request, &catalogue)?;
+        let tenant = tx.tenant_id();
+        guard_rails::check(tx.peek(), tenant, doc, &project, Some(&run), &request)?;
         let request = ApprovalRequest::Grant(Box::new(request));
         if let Some(same) = same_or_full(tx, &identity, &request)? {
             return Ok(Verdict::Done(same));
         }
         let (human, separation) = human_behind(tx, &run)?;
-        let approval = open(tx, Opening {
-            request,
-            requested_by: None,
-            run: Some(run),
-            human,
-            separation,
-            rule: doc.approval_rule.clone(),
-            reason: text(self.ask.reason.as_deref()),
-            txn: claims.txn,
-            parents: vec![claims.jti],
-            lasts,
-        })?;
+        let approval = open(
+            tx,
+            Opening {
+                request,
+                requested_by: None,
+                run: Some(run),
+                human,
+                separation,
+                rule: doc.approval_rule.clone(),
+                reason: text(self.ask.reason.as_deref()),
+                txn: claims.txn,
+                parents: vec![claims.jti],
+                lasts,
+            },
+        )?;
         Ok(Verdict::Done(approval))
     }
 }
@@ -119,50 +128,93 @@ impl OpenGrant {
             (Some(asked), Some(proved)) if asked == proved => Ok(Some(asked.clone())),
             (None, proved) => Ok(proved.clone()),
             (Some(asked), proved) => {
-                let proved = proved.as_ref().map_or_else(|| "none".to_owned(), |proved| format!("`{proved}`"));
+                let proved = proved
+                    .as_ref()
+                    .map_or_else(|| "none".to_owned(), |proved| format!("`{proved}`"));
                 refuse(
                     Reason::EnvironmentNotAllowed,
-                    format!("this token is for environment {proved}, and `{asked}` was asked for; get a token for it first"),
+                    format!(
+                        "this token is for environment {proved}, and `{asked}` was asked for; get a token for it first"
+                    ),
                 )
             }
         }
     }
 
     /// The audience: the token's own; with a token for Countersign itself, one of the identity's.
-    fn audience(&self, tx: &mut WriteTx<'_, '_>, claims: &AccessClaims, doc: &IdentityDoc) -> Result<String, Rejection> {
+    fn audience(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        claims: &AccessClaims,
+        doc: &IdentityDoc,
+    ) -> Result<String, Rejection> {
         let own = claims.aud == claims.iss;
         let name = match &self.ask.audience {
             Some(asked) if own || *asked == claims.aud => asked,
             Some(asked) => {
-                let shown: String = asked.chars().take(128).flat_map(char::escape_debug).collect();
+                let shown: String = asked
+                    .chars()
+                    .take(128)
+                    .flat_map(char::escape_debug)
+                    .collect();
                 return refuse(
                     Reason::AudienceNotAllowed,
-                    format!("this token is for `{}`, and an approval at `{shown}` was asked for; get a token for it first", claims.aud),
+                    format!(
+                        "this token is for `{}`, and an approval at `{shown}` was asked for; get a token for it first",
+                        claims.aud
+                    ),
                 );
             }
-            None if own => return refuse(Reason::AudienceNotAllowed, "name the resource server with `audience`"),
+            None if own => {
+                return refuse(
+                    Reason::AudienceNotAllowed,
+                    "name the resource server with `audience`",
+                );
+            }
             None => &claims.aud,
         };
-        let record = tx.find(Noun::Audience, name)?.filter(|record| record.status == Status::Active && record.name == *name);
+        let record = tx
+            .find(Noun::Audience, name)?
+            .filter(|record| record.status == Status::Active && record.name == *name);
         match record {
             Some(record) if doc.audiences.contains(&record.id.cast()) => Ok(record.name),
-            Some(_) | None => refuse(Reason::AudienceNotAllowed, "the audience is not one of this identity's"),
+            Some(_) | None => refuse(
+                Reason::AudienceNotAllowed,
+                "the audience is not one of this identity's",
+            ),
         }
     }
 
     fn check_resource(&self, doc: &IdentityDoc) -> Result<(), Refusal> {
-        let Some(resource) = &self.ask.resource else { return Ok(()) };
+        let Some(resource) = &self.ask.resource else {
+            return Ok(());
+        };
         if resource.len() > RESOURCE_BYTES {
-            return refuse(Reason::BadRequest, format!("`resource` is longer than {RESOURCE_BYTES} bytes"));
+            return refuse(
+                Reason::BadRequest,
+                format!("`resource` is longer than {RESOURCE_BYTES} bytes"),
+            );
         }
         if doc.resources.is_empty() || doc.resources.contains(resource) {
             return Ok(());
         }
-        refuse(Reason::ActionNotAllowed, format!("{} `{}` may not touch this resource", doc.kind.as_str(), doc.name))
+        refuse(
+            Reason::ActionNotAllowed,
+            format!(
+                "{} `{}` may not touch this resource",
+                doc.kind.as_str(),
+                doc.name
+            ),
+        )
     }
 
     /// Every action must be one that the identity could do at all, and one must need people.
-    fn check_actions(&self, doc: &IdentityDoc, project: &Record, catalogue: &Catalogue) -> Result<(), Refusal> {
+    fn check_actions(
+        &self,
+        doc: &IdentityDoc,
+        project: &Record,
+        catalogue: &Catalogue,
+    ) -> Result<(), Refusal> {
         let asked = &self.ask.actions;
         if asked.is_empty() {
             return refuse(Reason::BadRequest, "`actions` names no action");
@@ -174,13 +226,25 @@ impl OpenGrant {
             } else {
                 (Reason::ActionNotAllowed, "is not among its allowed actions")
             };
-            return refuse(reason, format!("{} `{}` may not perform `{action}`: it {why}", doc.kind.as_str(), doc.name));
+            return refuse(
+                reason,
+                format!(
+                    "{} `{}` may not perform `{action}`: it {why}",
+                    doc.kind.as_str(),
+                    doc.name
+                ),
+            );
         }
-        let needs = |action: &ActionName| doc.requires_approval && catalogue.class(action) != ActionClass::Read;
+        let needs = |action: &ActionName| {
+            doc.requires_approval && catalogue.class(action) != ActionClass::Read
+        };
         if asked.iter().any(needs) {
             return Ok(());
         }
-        refuse(Reason::Unprocessable, "none of these actions needs an approval; ask the token endpoint for them")
+        refuse(
+            Reason::Unprocessable,
+            "none of these actions needs an approval; ask the token endpoint for them",
+        )
     }
 }
 
@@ -188,37 +252,66 @@ fn lasts(asked: Option<Seconds>) -> Result<Seconds, Refusal> {
     match asked {
         None => Ok(OPEN_FOR),
         Some(asked) if (SHORTEST..=OPEN_FOR).contains(&asked) => Ok(asked),
-        Some(_) => refuse(Reason::BadRequest, format!("`expires_in` is between {} and {} seconds", SHORTEST.0, OPEN_FOR.0)),
+        Some(_) => refuse(
+            Reason::BadRequest,
+            format!(
+                "`expires_in` is between {} and {} seconds",
+                SHORTEST.0, OPEN_FOR.0
+            ),
+        ),
     }
 }
 
 /// The identity and project of the bearer, whom nothing revoked in this transaction.
 fn bearer(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<(Record, Record), Rejection> {
-    let same = matches!(tx.permit().actor(), Actor::Identity { id, .. } if *id == claims.identity_id);
-    if !same || claims.tenant_id != tx.tenant_id() || claims.identity_type != PrincipalType::ServiceAccount {
-        return refuse(Reason::Forbidden, "only a run can ask with its own token, and only about itself");
+    let same =
+        matches!(tx.permit().actor(), Actor::Identity { id, .. } if *id == claims.identity_id);
+    if !same
+        || claims.tenant_id != tx.tenant_id()
+        || claims.identity_type != PrincipalType::ServiceAccount
+    {
+        return refuse(
+            Reason::Forbidden,
+            "only a run can ask with its own token, and only about itself",
+        );
     }
     if claims.lifetime() > SHORT_LIVED_SECONDS || tx.now() >= Timestamp::from_seconds(claims.exp) {
-        return refuse(Reason::TokenInvalid, "an approval is opened with a live token of at most an hour");
+        return refuse(
+            Reason::TokenInvalid,
+            "an approval is opened with a live token of at most an hour",
+        );
     }
     let revoked = || Refusal::new(Reason::TokenRevoked, "token revoked");
     let project_id = claims.project_id.ok_or_else(revoked)?;
     let credential_id = claims.credential_id.ok_or_else(revoked)?;
-    let (identity, project, credential) = (tx.get(claims.identity_id)?, tx.get(project_id)?, tx.get(credential_id)?);
+    let (identity, project, credential) = (
+        tx.get(claims.identity_id)?,
+        tx.get(project_id)?,
+        tx.get(credential_id)?,
+    );
     let generation = &claims.generation;
     let alive = identity.epoch == generation.identity
         && project.epoch == generation.project
         && credential.epoch == generation.credential
         && project.status == Status::Active
         && credential.status == Status::Active
-        && identity.identity().is_some_and(|doc| doc.project_id == project_id);
-    if alive { Ok((identity, project)) } else { Err(revoked().into()) }
+        && identity
+            .identity()
+            .is_some_and(|doc| doc.project_id == project_id);
+    if alive {
+        Ok((identity, project))
+    } else {
+        Err(revoked().into())
+    }
 }
 
 /// The run that the token was given to, in full, from the record of its issue.
 fn run_of(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<Run, Rejection> {
     let Some(claim) = &claims.run else {
-        return refuse(Reason::RunNotTrusted, "this token is not of a run; state the run with `run` when you get the token");
+        return refuse(
+            Reason::RunNotTrusted,
+            "this token is not of a run; state the run with `run` when you get the token",
+        );
     };
     let tenant = tx.tenant_id();
     let row = evidence::by_id(tx.peek(), claims.jti)?.filter(|row| row.tenant_id == tenant);
@@ -229,47 +322,78 @@ fn run_of(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<Run, Reject
     };
     // INVARIANT: without the full run nobody knows who triggered it, and that person could approve.
     let Some(found) = run.filter(|found| found.run.key == claim.key) else {
-        return refuse(Reason::RunNotTrusted, "the record of this token's issue is not at hand; get a fresh token");
+        return refuse(
+            Reason::RunNotTrusted,
+            "the record of this token's issue is not at hand; get a fresh token",
+        );
     };
     let login = found.login.and_then(|login| match login {
         Text::Personal { personal } => Some(personal),
         Text::Plain(plain) => Some(plain),
         Text::Sealed { .. } => None,
     });
-    Ok(Run { human_login: login, ..found.run })
+    Ok(Run {
+        human_login: login,
+        ..found.run
+    })
 }
 
 /// The user behind a run, by linked account, and whether that is proven. An account that was unlinked
 /// still keeps its person from approving, and proves nothing any more.
-pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<(Option<Id<id::User>>, Separation), Rejection> {
+pub(super) fn human_behind(
+    tx: &mut WriteTx<'_, '_>,
+    run: &Run,
+) -> Result<(Option<Id<id::User>>, Separation), Rejection> {
     let (Some(issuer), Some(human)) = (run.issuer_id, run.human_id.as_deref()) else {
         return Ok((None, Separation::Unproven));
     };
     let issuer = tx.get(issuer)?;
-    let Some(url) = issuer.issuer().map(|doc| doc.url.as_str()) else { return Ok((None, Separation::Unproven)) };
+    let Some(url) = issuer.issuer().map(|doc| doc.url.as_str()) else {
+        return Ok((None, Separation::Unproven));
+    };
     let account = tx.find(Noun::LinkedAccount, &LinkedAccountDoc::key(url, human))?;
-    let Some((account, doc)) = account.as_ref().and_then(|record| Some((record, record.linked_account()?))) else {
+    let Some((account, doc)) = account
+        .as_ref()
+        .and_then(|record| Some((record, record.linked_account()?)))
+    else {
         return Ok((None, Separation::Unproven));
     };
     let proven = account.status == Status::Active && run.assurance == RunAssurance::Verified;
-    Ok((Some(doc.user_id), if proven { Separation::Proven } else { Separation::Unproven }))
+    Ok((
+        Some(doc.user_id),
+        if proven {
+            Separation::Proven
+        } else {
+            Separation::Unproven
+        },
+    ))
 }
 
 /// The open approval of the same request. Too many that are different wait: refused.
-fn same_or_full(tx: &mut WriteTx<'_, '_>, identity: &Record, request: &ApprovalRequest) -> Result<Option<Approval>, Rejection> {
+fn same_or_full(
+    tx: &mut WriteTx<'_, '_>,
+    identity: &Record,
+    request: &ApprovalRequest,
+) -> Result<Option<Approval>, Rejection> {
     let now = tx.now();
     let open = open_of_identity(tx, identity.id.cast())?;
-    if let Some(same) = open.iter().find(|approval| approval.doc.request == *request) {
+    if let Some(same) = open
+        .iter()
+        .find(|approval| approval.doc.request == *request)
+    {
         return Ok(Some(same.clone()));
     }
     let waits = |approval: &&Approval| {
-        approval.status_at(now) == ApprovalStatus::Pending && matches!(approval.doc.request, ApprovalRequest::Grant(_))
+        approval.status_at(now) == ApprovalStatus::Pending
+            && matches!(approval.doc.request, ApprovalRequest::Grant(_))
     };
     let waiting = i64::try_from(open.iter().filter(waits).count()).unwrap_or(i64::MAX);
     if waiting >= OPEN_LIMIT {
         return refuse(
             Reason::RateLimited,
-            format!("{OPEN_LIMIT} approvals of this identity already wait for people; have them decided first"),
+            format!(
+                "{OPEN_LIMIT} approvals of this identity already wait for people; have them decided first"
+            ),
         );
     }
     Ok(None)

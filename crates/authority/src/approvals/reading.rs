@@ -13,14 +13,27 @@ use countersign_model::{
 use countersign_store::{
     Tx,
     approvals::{self, ApprovalQuery},
+    evidence::{self, EvidenceQuery},
 };
 
-use super::decide::{APPROVE, DecisionDoc};
-use crate::{policy::Catalogue, rejection::Rejection, rows};
+use super::{
+    decide::{APPROVE, DecisionDoc},
+    eligibility,
+};
+use crate::{
+    evidence::terms,
+    log::{self, Position},
+    policy::Catalogue,
+    rejection::Rejection,
+    rows,
+};
 
 /// How many approvals are read to fill one page of those that a person may see.
 const LOOKED_AT: usize = 1000;
 const ROWS: u32 = 100;
+
+/// The kind of the record that a redemption leaves.
+const REDEEMED: &str = "token_issued";
 
 /// Which approvals to list, newest first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +42,8 @@ pub struct ApprovalsQuery {
     pub status: Option<ApprovalStatus>,
     /// Only about this identity.
     pub identity_id: Option<Id<id::Identity>>,
+    /// Only those that the reader may decide now.
+    pub mine: bool,
     /// The last id of the page before.
     pub before: Option<Id<id::Approval>>,
     /// At most so many.
@@ -102,7 +117,9 @@ pub fn list(
         let wanted = ApprovalQuery {
             tenant_id: tenant,
             // What lapsed may not be closed yet: it is found by how it stands, not by how it is stored.
-            status: query.status.filter(|status| *status != ApprovalStatus::Expired),
+            status: query
+                .status
+                .filter(|status| *status != ApprovalStatus::Expired),
             identity_id: query.identity_id,
             before,
             limit: ROWS,
@@ -112,7 +129,11 @@ pub fn list(
         for approval in found {
             before = Some(approval.id);
             looked_at += 1;
-            let matches = query.status.is_none_or(|status| approval.status_at(now) == status);
+            let matches = query
+                .status
+                .is_none_or(|status| approval.status_at(now) == status);
+            let matches =
+                matches && (!query.mine || may_decide(tx, tenant, person, &approval, now)?);
             if matches && may_see(tx, tenant, person, &approval)? {
                 page.approvals.push(shown(tx, approval, now)?);
             }
@@ -140,8 +161,14 @@ pub fn show(
     id: Id<id::Approval>,
     now: Timestamp,
 ) -> Result<Option<Shown>, Rejection> {
-    let Some(approval) = approvals::by_id(tx, id)?.filter(|found| found.tenant_id == tenant) else { return Ok(None) };
-    if may_see(tx, tenant, person, &approval)? { shown(tx, approval, now).map(Some) } else { Ok(None) }
+    let Some(approval) = approvals::by_id(tx, id)?.filter(|found| found.tenant_id == tenant) else {
+        return Ok(None);
+    };
+    if may_see(tx, tenant, person, &approval)? {
+        shown(tx, approval, now).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// One approval, when the bearer's own run opened it.
@@ -159,7 +186,10 @@ pub fn show_to_bearer(
         ApprovalRequest::Change(_) => false,
         ApprovalRequest::Grant(grant) => {
             grant.identity_id == claims.identity_id
-                && claims.run.as_ref().is_some_and(|run| run.key == grant.run_key)
+                && claims
+                    .run
+                    .as_ref()
+                    .is_some_and(|run| run.key == grant.run_key)
                 && (claims.aud == grant.audience || claims.aud == claims.iss)
         }
     });
@@ -171,17 +201,112 @@ pub fn show_to_bearer(
 ///
 /// # Errors
 /// A fault.
-pub fn may_see(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, person: &Person, approval: &Approval) -> Result<bool, Rejection> {
+pub fn may_see(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    person: &Person,
+    approval: &Approval,
+) -> Result<bool, Rejection> {
     if person.reads_evidence() || approval.askers().any(|asker| asker == person.user_id) {
         return Ok(true);
     }
-    if approval.doc.rule.approvers.iter().any(|party| person.is(*party)) {
+    if approval
+        .doc
+        .rule
+        .approvers
+        .iter()
+        .any(|party| person.is(*party))
+    {
         return Ok(true);
     }
-    let Some(identity) = record(tx, tenant, approval.identity_id.map(Id::cast))? else { return Ok(false) };
-    let Some(doc) = identity.identity() else { return Ok(false) };
+    let Some(identity) = record(tx, tenant, approval.identity_id.map(Id::cast))? else {
+        return Ok(false);
+    };
+    let Some(doc) = identity.identity() else {
+        return Ok(false);
+    };
     let project = rows::by_id(tx, tenant, doc.project_id.cast())?;
-    Ok(project.as_ref().and_then(Record::project).is_some_and(|project| person.sees(doc, project)))
+    Ok(project
+        .as_ref()
+        .and_then(Record::project)
+        .is_some_and(|project| person.sees(doc, project)))
+}
+
+/// Whether a person could say yes or no now: it waits, the rule names them, they did not ask for it
+/// and have not answered yet.
+fn may_decide(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    person: &Person,
+    approval: &Approval,
+    now: Timestamp,
+) -> Result<bool, Rejection> {
+    let askers: Vec<_> = approval.askers().collect();
+    if approval.status_at(now) != ApprovalStatus::Pending || askers.contains(&person.user_id) {
+        return Ok(false);
+    }
+    if approvals::decisions(tx, approval.id)?
+        .iter()
+        .any(|decision| decision.user_id == person.user_id)
+    {
+        return Ok(false);
+    }
+    let identity = record(tx, tenant, approval.identity_id.map(Id::cast))?;
+    let found = eligibility::eligible_user(
+        tx,
+        tenant,
+        &approval.doc.rule,
+        identity.as_ref(),
+        person.user_id,
+        &askers,
+        now,
+    )?;
+    Ok(found.is_some())
+}
+
+/// A record of an approval and its place in the log.
+#[derive(Debug, Clone)]
+pub struct PlacedEvidence {
+    /// The record.
+    pub evidence: Id<id::Evidence>,
+    /// What it is.
+    pub kind: String,
+    /// Its place; nothing until a checkpoint covers it.
+    pub position: Option<Position>,
+}
+
+/// The records of opening, deciding and redeeming, with their places, so that they can be archived.
+///
+/// # Errors
+/// A fault.
+pub fn places(tx: &mut Tx<'_>, shown: &Shown) -> Result<Vec<PlacedEvidence>, Rejection> {
+    let mut rows = evidence::by_ids(tx, &shown.evidence)?;
+    if shown.status == ApprovalStatus::Redeemed {
+        let term = terms::term("approval", &shown.approval.id.to_string());
+        let query = EvidenceQuery {
+            tenant_id: shown.approval.tenant_id,
+            terms: &[&term],
+            from: None,
+            until: None,
+            before: None,
+            limit: ROWS,
+        };
+        rows.extend(
+            evidence::search(tx, &query)?
+                .into_iter()
+                .filter(|row| row.kind == REDEEMED),
+        );
+    }
+    rows.sort_by_key(|row| row.id);
+    let mut placed = Vec::with_capacity(rows.len());
+    for row in rows {
+        placed.push(PlacedEvidence {
+            evidence: row.id,
+            position: log::position(tx, row.id)?,
+            kind: row.kind,
+        });
+    }
+    Ok(placed)
 }
 
 fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, Rejection> {
@@ -209,20 +334,44 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
             evidence: doc.map(|doc| doc.evidence),
         });
     }
-    let evidence = [approval.doc.opened_evidence].into_iter().chain(approval.doc.decided_evidence.iter().copied()).collect();
+    let evidence = [approval.doc.opened_evidence]
+        .into_iter()
+        .chain(approval.doc.decided_evidence.iter().copied())
+        .collect();
     let status = approval.status_at(now);
-    Ok(Shown { approval, status, identity, human, requested_by, approvers, actions, decisions, evidence })
+    Ok(Shown {
+        approval,
+        status,
+        identity,
+        human,
+        requested_by,
+        approvers,
+        actions,
+        decisions,
+        evidence,
+    })
 }
 
-fn record(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, id: Option<Id<id::Record>>) -> Result<Option<Record>, Rejection> {
+fn record(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    id: Option<Id<id::Record>>,
+) -> Result<Option<Record>, Rejection> {
     match id {
         Some(id) => Ok(rows::by_id(tx, tenant, id)?),
         None => Ok(None),
     }
 }
 
-fn classes(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, actions: &ActionSet) -> Result<Vec<(ActionName, ActionClass)>, Rejection> {
+fn classes(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    actions: &ActionSet,
+) -> Result<Vec<(ActionName, ActionClass)>, Rejection> {
     let own = rows::all(tx, tenant, Noun::Action)?;
     let catalogue = Catalogue::new(own.iter().filter_map(Record::action).cloned());
-    Ok(actions.iter().map(|action| (action.clone(), catalogue.class(action))).collect())
+    Ok(actions
+        .iter()
+        .map(|action| (action.clone(), catalogue.class(action)))
+        .collect())
 }

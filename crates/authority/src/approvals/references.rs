@@ -17,50 +17,114 @@ use crate::{
 };
 
 /// The references of every record of an approval.
-pub(super) fn of(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Vec<Reference>, Rejection> {
+pub(super) fn of(
+    tx: &mut WriteTx<'_, '_>,
+    approval: &Approval,
+) -> Result<Vec<Reference>, Rejection> {
     let mut refs = Vec::with_capacity(12);
     if let Some(identity) = approval.identity_id {
         of_identity(tx, identity, &mut refs)?;
     }
     refs.push(refer(Role::Approval, approval.id, None));
     match &approval.doc.request {
-        ApprovalRequest::Change(change) => refs.push(refer(Role::Target, change.record_id, Some(change.noun.as_str()))),
+        ApprovalRequest::Change(change) => refs.push(refer(
+            Role::Target,
+            change.record_id,
+            Some(change.noun.as_str()),
+        )),
         ApprovalRequest::Grant(grant) => {
             let tenant = tx.tenant_id();
-            let audience = countersign_store::records::by_alias(tx.peek(), tenant, Noun::Audience, &grant.audience)?;
-            refs.extend(audience.map(|audience| refer(Role::Audience, audience.id, Some(&grant.audience))));
-            let claimed = approval.doc.run.as_ref().is_some_and(|run| run.assurance == RunAssurance::Claimed);
-            let run_id = approval.doc.run.as_ref().and_then(|run| run.run_id.as_deref());
-            refs.push(refer(Role::Run, &grant.run_key, if claimed { Some("claimed") } else { run_id }));
-            refs.extend(grant.commit.as_ref().map(|commit| refer(Role::Commit, commit, None)));
-            refs.extend(grant.artifact_digest.as_ref().map(|digest| refer(Role::Digest, digest, None)));
-            refs.extend(grant.resource.as_ref().map(|resource| refer(Role::Resource, resource, None)));
+            let audience = countersign_store::records::by_alias(
+                tx.peek(),
+                tenant,
+                Noun::Audience,
+                &grant.audience,
+            )?;
+            refs.extend(
+                audience.map(|audience| refer(Role::Audience, audience.id, Some(&grant.audience))),
+            );
+            let claimed = approval
+                .doc
+                .run
+                .as_ref()
+                .is_some_and(|run| run.assurance == RunAssurance::Claimed);
+            let run_id = approval
+                .doc
+                .run
+                .as_ref()
+                .and_then(|run| run.run_id.as_deref());
+            refs.push(refer(
+                Role::Run,
+                &grant.run_key,
+                if claimed { Some("claimed") } else { run_id },
+            ));
+            refs.extend(
+                grant
+                    .commit
+                    .as_ref()
+                    .map(|commit| refer(Role::Commit, commit, None)),
+            );
+            refs.extend(
+                grant
+                    .artifact_digest
+                    .as_ref()
+                    .map(|digest| refer(Role::Digest, digest, None)),
+            );
+            refs.extend(
+                grant
+                    .resource
+                    .as_ref()
+                    .map(|resource| refer(Role::Resource, resource, None)),
+            );
         }
     }
     if let Some(human) = approval.doc.human {
         refs.push(person(tx, Role::Human, human)?);
-    } else if let Some(login) = approval.doc.run.as_ref().and_then(|run| run.human_login.as_deref()) {
+    } else if let Some(login) = approval
+        .doc
+        .run
+        .as_ref()
+        .and_then(|run| run.human_login.as_deref())
+    {
         // Nobody here: what the platform calls them, shown as it came.
-        let id = approval.doc.run.as_ref().and_then(|run| run.human_id.as_deref()).unwrap_or("unknown");
+        let id = approval
+            .doc
+            .run
+            .as_ref()
+            .and_then(|run| run.human_id.as_deref())
+            .unwrap_or("unknown");
         refs.push(refer_person(Role::Human, format!("unmapped:{id}"), login));
     }
     Ok(refs)
 }
 
 /// A reference to a user, whose name is personal.
-pub(super) fn person(tx: &mut WriteTx<'_, '_>, role: Role, user: Id<id::User>) -> Result<Reference, Rejection> {
+pub(super) fn person(
+    tx: &mut WriteTx<'_, '_>,
+    role: Role,
+    user: Id<id::User>,
+) -> Result<Reference, Rejection> {
     let tenant = tx.tenant_id();
     let record = rows::by_id(tx.peek(), tenant, user.cast())?;
-    Ok(record.map_or_else(|| refer(role, user, None), |record| refer_person(role, user, &record.name)))
+    Ok(record.map_or_else(
+        || refer(role, user, None),
+        |record| refer_person(role, user, &record.name),
+    ))
 }
 
-fn of_identity(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>, refs: &mut Vec<Reference>) -> Result<(), Rejection> {
+fn of_identity(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+    refs: &mut Vec<Reference>,
+) -> Result<(), Rejection> {
     let tenant = tx.tenant_id();
     let Some(record) = rows::by_id(tx.peek(), tenant, identity.cast())? else {
         refs.push(refer(Role::Identity, identity, None));
         return Ok(());
     };
-    let Some(doc) = record.identity() else { return Ok(()) };
+    let Some(doc) = record.identity() else {
+        return Ok(());
+    };
     refs.push(refer(Role::Identity, identity, Some(&doc.subject)));
     for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
         refs.push(match rows::by_id(tx.peek(), tenant, party.record_id())? {

@@ -48,7 +48,9 @@ pub(super) fn find(
     does: impl Fn(&Trail<'_>) -> bool,
 ) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
     let since = now - NEW_APPROVER;
-    let (Some(first), true) = (by.first(), record.updated_at > since && record.version > 1) else { return Ok(None) };
+    let (Some(first), true) = (by.first(), record.updated_at > since && record.version > 1) else {
+        return Ok(None);
+    };
     let position = log::head(tx)?.map_or_else(Default::default, |head| head.position);
     let mut rows = evidence::tail(tx, record.tenant_id, position, YOUNG)?;
     if rows.len() >= YOUNG as usize {
@@ -65,7 +67,10 @@ pub(super) fn find(
         limit: CHANGES,
     };
     rows.extend(evidence::search(tx, &query)?);
-    Ok(rows.iter().filter(|row| row.kind == "changed").find_map(|row| made(row, record, by, &does)))
+    Ok(rows
+        .iter()
+        .filter(|row| row.kind == "changed")
+        .find_map(|row| made(row, record, by, &does)))
 }
 
 fn made(
@@ -75,11 +80,21 @@ fn made(
     does: &impl Fn(&Trail<'_>) -> bool,
 ) -> Option<(Id<id::User>, Timestamp)> {
     let found = seal::read(&row.body, row.disclosed.as_deref()).ok()?;
-    let Event::Changed(changed) = &found.event else { return None };
-    let referred = |role: Role| found.refs.iter().filter(move |reference| reference.role == role).map(|reference| &reference.id);
+    let Event::Changed(changed) = &found.event else {
+        return None;
+    };
+    let referred = |role: Role| {
+        found
+            .refs
+            .iter()
+            .filter(move |reference| reference.role == role)
+            .map(|reference| &reference.id)
+    };
     if changed.verb == "created" || !referred(Role::Target).any(|id| *id == record.id.to_string()) {
         return None;
     }
-    let actor = referred(Role::Actor).find_map(|id| id.parse::<Id<id::User>>().ok()).filter(|actor| by.contains(actor))?;
+    let actor = referred(Role::Actor)
+        .find_map(|id| id.parse::<Id<id::User>>().ok())
+        .filter(|actor| by.contains(actor))?;
     does(&Trail(changed)).then_some((actor, row.recorded_at))
 }

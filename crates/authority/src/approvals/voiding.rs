@@ -27,7 +27,11 @@ const LAPSED_ROWS: u32 = 100;
 ///
 /// # Errors
 /// A fault.
-pub fn void_for_identity(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>, because: &str) -> Result<u32, Rejection> {
+pub fn void_for_identity(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+    because: &str,
+) -> Result<u32, Rejection> {
     let mut voided = 0;
     loop {
         let found = open_of_identity(tx, identity)?;
@@ -48,7 +52,11 @@ pub fn void_for_identity(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>, b
 ///
 /// # Errors
 /// A fault.
-pub fn void_for_record(tx: &mut WriteTx<'_, '_>, record: &Record, because: &str) -> Result<u32, Rejection> {
+pub fn void_for_record(
+    tx: &mut WriteTx<'_, '_>,
+    record: &Record,
+    because: &str,
+) -> Result<u32, Rejection> {
     match record.noun {
         Noun::Identity => void_for_identity(tx, record.id.cast(), because),
         Noun::Credential => match record.credential().map(|doc| doc.identity_id) {
@@ -75,22 +83,43 @@ pub fn void_for_record(tx: &mut WriteTx<'_, '_>, record: &Record, because: &str)
 }
 
 /// Voids one request that still stands.
-pub(super) fn void(tx: &mut WriteTx<'_, '_>, approval: Approval, because: &str) -> Result<Approval, Rejection> {
+pub(super) fn void(
+    tx: &mut WriteTx<'_, '_>,
+    approval: Approval,
+    because: &str,
+) -> Result<Approval, Rejection> {
     let mut doc = approval.doc.clone();
     doc.voided_because = Some(because.to_owned());
-    end(tx, Approval { doc, ..approval }, ApprovalStatus::Voided, because)
+    end(
+        tx,
+        Approval { doc, ..approval },
+        ApprovalStatus::Voided,
+        because,
+    )
 }
 
-fn end(tx: &mut WriteTx<'_, '_>, approval: Approval, status: ApprovalStatus, because: &str) -> Result<Approval, Rejection> {
+fn end(
+    tx: &mut WriteTx<'_, '_>,
+    approval: Approval,
+    status: ApprovalStatus,
+    because: &str,
+) -> Result<Approval, Rejection> {
     let from = approval.status;
     let mut after = Approval { status, ..approval };
     if !approvals::transition(tx.rows(), from, &after)? {
-        return refuse(Reason::Conflict, "somebody else decided on an approval meanwhile; try again");
+        return refuse(
+            Reason::Conflict,
+            "somebody else decided on an approval meanwhile; try again",
+        );
     }
     after.version += 1;
-    let event = Event::ApprovalVoided(ApprovalVoided { because: because.to_owned() });
+    let event = Event::ApprovalVoided(ApprovalVoided {
+        because: because.to_owned(),
+    });
     let refs = references::of(tx, &after)?;
-    let parents = [after.doc.opened_evidence].into_iter().chain(after.doc.decided_evidence.iter().copied());
+    let parents = [after.doc.opened_evidence]
+        .into_iter()
+        .chain(after.doc.decided_evidence.iter().copied());
     let draft = Draft::new(after.doc.txn, event).refs(refs).parents(parents);
     tx.evidence(draft)?;
     Ok(after)
@@ -127,5 +156,8 @@ impl Command for LapseApprovals {
 
 const LAPSES: [(ApprovalStatus, &str); 2] = [
     (ApprovalStatus::Pending, "nobody decided in time"),
-    (ApprovalStatus::Approved, "it was granted and not redeemed in time"),
+    (
+        ApprovalStatus::Approved,
+        "it was granted and not redeemed in time",
+    ),
 ];

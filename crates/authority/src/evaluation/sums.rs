@@ -13,7 +13,6 @@ use countersign_model::{
     reason::Reason,
     token::{AccessClaims, PrincipalType},
 };
-use countersign_store::{Pending, Store, StoreError, WriteMode, evidence};
 
 use super::{EvaluationAnswer, EvaluationRequest};
 use crate::{
@@ -51,16 +50,26 @@ pub struct DecisionSums(Mutex<HashMap<Key, u64>>);
 
 impl DecisionSums {
     /// Counts one. True when there are so many that they should be flushed now.
-    pub fn note(&self, claims: &AccessClaims, request: &EvaluationRequest, answer: &EvaluationAnswer) -> bool {
+    pub fn note(
+        &self,
+        claims: &AccessClaims,
+        request: &EvaluationRequest,
+        answer: &EvaluationAnswer,
+    ) -> bool {
         let own = answer.identity_id == Some(claims.identity_id);
         let mut key = Key {
             tenant: claims.tenant_id,
             asker: claims.identity_id,
             asker_is_user: claims.identity_type == PrincipalType::User,
             story: own.then_some((claims.txn, claims.jti)),
-            identity: answer.identity_id.map(|id| (id, answer.subject.clone().unwrap_or_default())),
+            identity: answer
+                .identity_id
+                .map(|id| (id, answer.subject.clone().unwrap_or_default())),
             action: shorten(&request.action),
-            resource: request.resource.as_ref().map(|resource| shorten(&resource.id)),
+            resource: request
+                .resource
+                .as_ref()
+                .map(|resource| shorten(&resource.id)),
             allowed: answer.decision,
             reason: answer.reason,
             policies: answer.policies.clone(),
@@ -77,28 +86,15 @@ impl DecisionSums {
         sums.len() >= SUMS
     }
 
-    /// Whether nothing waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
     /// Takes the sums and seals a record of each.
     ///
     /// # Errors
     /// A fault of ours.
     pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
         let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        sums.into_iter().map(|(key, count)| key.seal(ctx, count)).collect()
-    }
-
-    /// Records what waits: called every 100 ms, and before the server stops.
-    ///
-    /// # Errors
-    /// A fault of ours.
-    pub fn flush(&self, ctx: &Ctx, store: &Store) -> Result<Pending<Result<(), StoreError>>, Fault> {
-        let sealed = self.drain(ctx)?;
-        Ok(store.write(WriteMode::Append, move |tx| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row))))
+        sums.into_iter()
+            .map(|(key, count)| key.seal(ctx, count))
+            .collect()
     }
 }
 
@@ -113,11 +109,21 @@ impl Key {
             count,
         });
         let txn = self.story.map_or_else(|| ctx.id(), |(txn, _)| txn);
-        let asker = if self.asker_is_user { Role::Actor } else { Role::Reporter };
+        let asker = if self.asker_is_user {
+            Role::Actor
+        } else {
+            Role::Reporter
+        };
         let mut draft = Draft::new(txn, event).parents(self.story.map(|(_, token)| token));
-        draft.refs.extend(self.identity.map(|(id, subject)| refer(Role::Identity, id, Some(&subject))));
+        draft.refs.extend(
+            self.identity
+                .map(|(id, subject)| refer(Role::Identity, id, Some(&subject))),
+        );
         draft.refs.push(refer(asker, self.asker, None));
-        draft.refs.extend(self.resource.map(|resource| refer(Role::Resource, resource, None)));
+        draft.refs.extend(
+            self.resource
+                .map(|resource| refer(Role::Resource, resource, None)),
+        );
         draft.seal(ctx, self.tenant)
     }
 }

@@ -1,6 +1,6 @@
 //! The catalogue: the tenant's own actions, over the built-in ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::{
     Id,
@@ -9,7 +9,7 @@ use countersign_model::{
     name::ActionName,
     permission::Person,
     reason::Reason,
-    registry::{ActionDoc, Noun, Record, Status},
+    registry::{ActionDoc, Noun, Record, Relation, Status},
 };
 use countersign_store::Tx;
 
@@ -19,7 +19,7 @@ use super::{
     rights::{self, DESCRIPTION_BYTES, check_text},
 };
 use crate::{
-    command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    command::{Actor, Change, Command, NewRecord, Permit, Verdict, WriteTx},
     loosening::Loosening,
     policy::Catalogue,
     rejection::{Rejection, refuse},
@@ -214,12 +214,38 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, action: &str) -> Result<Shown, Rej
     reading::show_public(tx, permit, Noun::Action, action)
 }
 
-/// The whole catalogue: the built-in actions, and the tenant's own over them.
+/// An action of the catalogue, and where it comes from.
+#[derive(Debug, Clone)]
+pub struct KnownAction {
+    /// What it says.
+    pub doc: ActionDoc,
+    /// The tenant's own record of it; absent for one that comes with the program.
+    pub own: Option<Record>,
+}
+
+/// The whole catalogue in the order of names: the built-in actions, and the tenant's own over them.
+/// Everybody in the tenant reads it, and so does an identity that runs a resource server: its guard
+/// must know what cannot be undone.
 ///
 /// # Errors
-/// `forbidden` when no person reads, or a fault.
-pub fn catalogue(tx: &mut Tx<'_>, permit: &Permit) -> Result<Catalogue, Rejection> {
-    reading::reader(tx, permit)?;
+/// `forbidden` when the caller is neither, or a fault.
+pub fn known(tx: &mut Tx<'_>, permit: &Permit) -> Result<Vec<KnownAction>, Rejection> {
+    match permit.actor() {
+        Actor::Identity { id, .. } => {
+            let serves = rows::linked_to(tx, permit.tenant_id(), Relation::ServedBy, id.cast())?;
+            if serves.iter().all(|audience| audience.status != Status::Active) {
+                return refuse(Reason::Forbidden, "only people, and identities that run a resource server, read the catalogue");
+            }
+        }
+        Actor::System | Actor::User { .. } => drop(reading::reader(tx, permit)?),
+    }
     let own = rows::all(tx, permit.tenant_id(), Noun::Action)?;
-    Ok(Catalogue::new(own.iter().filter_map(|record| record.action().cloned())))
+    let built_in = |doc: &ActionDoc| (doc.name.clone(), KnownAction { doc: doc.clone(), own: None });
+    let mut known: BTreeMap<ActionName, KnownAction> = Catalogue::default().actions().map(built_in).collect();
+    for record in own {
+        if let Some(doc) = record.action().cloned() {
+            known.insert(doc.name.clone(), KnownAction { doc, own: Some(record) });
+        }
+    }
+    Ok(known.into_values().collect())
 }

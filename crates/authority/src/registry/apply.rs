@@ -10,7 +10,9 @@ use countersign_model::{
 };
 
 use super::{
-    actions, audiences, credentials, environments,
+    actions, audiences,
+    credentials::{self, Adding},
+    environments,
     guarding::ChangeOutcome,
     identities,
     issuers::{self, IssuerRules},
@@ -166,7 +168,7 @@ impl ApplyManifest {
                 applied.deferred.push("a trust rule for environments that wait for approval".to_owned());
                 continue;
             }
-            let outcome = self.add_rule(tx, person, &identity, rule)?;
+            let outcome = self.add_rule(tx, person, &identity, rule, step.verb == manifest::Verb::Create)?;
             applied.note(&outcome);
         }
         for credential in &step.trust.remove {
@@ -187,6 +189,7 @@ impl ApplyManifest {
         person: &Person,
         identity: &Record,
         rule: &TrustRule,
+        being_made: bool,
     ) -> Result<ChangeOutcome, Rejection> {
         let doc = CredentialDoc {
             identity_id: identity.id.cast(),
@@ -198,7 +201,8 @@ impl ApplyManifest {
         };
         let name = credentials::public_id("trust");
         let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        Ok(credentials::put_new(tx, person, identity, new, self.reason.clone(), None)?.outcome)
+        let adding = Adding { reason: self.reason.clone(), retires: None, being_made };
+        Ok(credentials::put_new(tx, person, identity, new, adding)?.outcome)
     }
 }
 

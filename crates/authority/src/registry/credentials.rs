@@ -44,7 +44,7 @@ pub use read::{list, show};
 pub use revoke::RevokeCredential;
 pub use rotate::RotateCredential;
 
-pub(crate) use create::put_new;
+pub(crate) use create::{Adding, put_new};
 
 /// How many credentials of an identity can be used at the same time.
 pub const MOST_LIVE: usize = 10;

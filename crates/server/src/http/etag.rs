@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(of(&[of_version(7).to_str().unwrap()]).await, Ok(Some(7)));
         assert_eq!(of(&[]).await, Ok(None));
         assert_eq!(of(&["*"]).await, Ok(None));
-        for bad in [&["7"][..], &["\"v\""], &["W/\"v7\""], &["\"v7\", \"v8\""], &["\"v7\"", "\"v7\""], &["\"v-1\""], &["\"v+1\""], &["\"v99999999999999999999\""]] {
+        for bad in [&["7"][..], &["\"\""], &["\"v7\""], &["W/\"7\""], &["\"7\", \"8\""], &["\"7\"", "\"7\""], &["\"-1\""], &["\"+1\""], &["\"99999999999999999999\""]] {
             assert_eq!(of(bad).await, Err(400), "{bad:?}");
         }
         assert_eq!(IfMatch(None).required().unwrap_err().status().as_u16(), 428);

@@ -111,6 +111,7 @@ impl Shell {
             inner.metrics.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
         }
         self.finish(&context, &mut response);
+        log_answer(counters.route, &context, response.status());
         response
     }
 
@@ -161,12 +162,23 @@ impl Shell {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             point_to_metadata(settings, context, headers);
         }
-        tracing::debug!(
-            http.status = u64::from(status.as_u16()),
-            duration.micros = u64::try_from(context.arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
-            "answered {}", status.as_u16()
-        );
     }
+}
+
+/// One line for each answer, for who looks for it. The route, never the path: a path may hold a name.
+fn log_answer(route: &'static str, context: &Arc<RequestContext>, status: StatusCode) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let status = status.as_u16();
+    let micros = u64::try_from(context.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(
+        http.route = route,
+        http.status = u64::from(status),
+        duration.micros = micros,
+        request.id = context.id.as_str(),
+        "answered {status} at {route}"
+    );
 }
 
 /// Says where the metadata of this resource are (RFC 9728 §5.1), which names the issuer to ask.

@@ -1,4 +1,4 @@
-//! Writes what is kept in memory for a moment: last uses, and sums of refusals.
+//! Writes what is kept in memory for a moment: last uses, and sums of refusals and decisions.
 
 use std::time::Duration;
 
@@ -14,6 +14,32 @@ pub struct FlushUses(pub App);
 
 /// Writes the sums of refusals of callers who proved nothing (DESIGN §2.7).
 pub struct FlushRefusals(pub App);
+
+/// Writes the sums of decisions, which changed nothing (DESIGN §2.7).
+pub struct FlushDecisions(pub App);
+
+impl Job for FlushDecisions {
+    fn name(&self) -> &'static str {
+        "flush_decisions"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn at_stop(&self) -> bool {
+        true
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            if let Some(writing) = self.0.authority().flush_decisions(&self.0.internal_ctx())? {
+                writing.await.context("decisions cannot be written")?;
+            }
+            Ok(Progress::Done)
+        })
+    }
+}
 
 impl Job for FlushUses {
     fn name(&self) -> &'static str {

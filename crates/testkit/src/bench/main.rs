@@ -1,2 +1,30 @@
-//! The figures of `docs/benchmarks.md`.
-fn main() {}
+//! `cargo xtask bench`: the figures of `docs/benchmarks.md`.
+//!
+//! The generator and, as its child, the server: both of this program, so that the processor time of
+//! the server is read from the system and never mixed with that of the generator.
+
+mod baseline;
+mod closure;
+mod load;
+mod options;
+mod process;
+mod report;
+mod run;
+mod stages;
+mod world;
+
+use clap::Parser as _;
+
+use crate::options::Options;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &options.serve {
+        Some(what) => runtime.block_on(baseline::serve(*what, &options)),
+        None => runtime.block_on(run::run(&options)),
+    }
+}

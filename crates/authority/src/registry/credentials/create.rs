@@ -7,7 +7,7 @@ use countersign_model::{
     name::EnvironmentName,
     permission::Person,
     reason::Reason,
-    registry::{CredentialDoc, CredentialSecret, Noun, Record, Status},
+    registry::{CredentialDoc, CredentialSecret, Doc, Noun, Record, Status},
     trust::Accepted,
 };
 
@@ -19,7 +19,7 @@ use crate::{
         guarding::{self, ChangeOutcome, Edit, Retire, Verb},
         rights,
     },
-    rejection::{Rejection, refuse},
+    rejection::{Fault, Rejection, refuse},
 };
 
 /// Adds a credential to an identity.
@@ -66,8 +66,19 @@ impl Command for CreateCredential {
             revoked_because: None,
         };
         let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        put_new(tx, &person, &identity, new, self.reason.clone(), None).map(Verdict::Done)
+        let adding = Adding { reason: self.reason.clone(), retires: None, being_made: false };
+        put_new(tx, &person, &identity, new, adding).map(Verdict::Done)
     }
+}
+
+/// How a credential comes.
+pub(crate) struct Adding {
+    /// Why.
+    pub(crate) reason: Option<String>,
+    /// The one that it replaces.
+    pub(crate) retires: Option<Retire>,
+    /// Whether the identity is made in the same transaction.
+    pub(crate) being_made: bool,
 }
 
 /// Makes a credential of a document, after every check; on a guarded identity it waits.
@@ -76,17 +87,17 @@ pub(crate) fn put_new(
     person: &Person,
     identity: &Record,
     new: NewRecord,
-    reason: Option<String>,
-    retires: Option<Retire>,
+    adding: Adding,
 ) -> Result<CreatedCredential, Rejection> {
+    let Adding { reason, retires, being_made } = adding;
     rights::manages(tx, person, identity)?;
-    let countersign_model::registry::Doc::Credential(doc) = &new.doc else {
-        return Err(crate::rejection::Fault::Invariant("a credential of another noun".to_owned()).into());
+    let Doc::Credential(doc) = &new.doc else {
+        return Err(Fault::Invariant("a credential of another noun".to_owned()).into());
     };
     fits(tx, identity, doc)?;
     let warnings = warnings(tx, doc)?;
     room(tx, identity)?;
-    let loosens = loosens(tx, person, identity, doc)?;
+    let loosens = if being_made { BTreeSet::new() } else { loosens(tx, person, identity, doc)? };
     let outcome = if loosens.is_empty() || !guarding::somebody_else(tx, person, Some(identity))? {
         let changed_alone = !loosens.is_empty();
         let change = Change { verb: "created", reason: reason.clone(), changed_alone };
@@ -132,8 +143,7 @@ fn loosens(
 ) -> Result<BTreeSet<Loosening>, Rejection> {
     let own = rights::doc(identity.identity())?;
     let all = tx.children(Noun::Credential, identity.id)?;
-    let being_made = all.is_empty() || identity.created_at == tx.now();
-    if being_made && own.created_by == person.user_id {
+    if all.is_empty() && own.created_by == person.user_id {
         return Ok(BTreeSet::new());
     }
     let protected = rights::protected(tx)?;

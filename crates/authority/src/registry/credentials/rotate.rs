@@ -6,7 +6,7 @@ use countersign_model::{
     time::Seconds,
 };
 
-use super::{CreatedCredential, NewSecret, managed, put_new};
+use super::{Adding, CreatedCredential, NewSecret, managed, put_new};
 use crate::{
     command::{Command, NewRecord, Verdict, WriteTx},
     registry::{guarding::Retire, rights},
@@ -59,6 +59,7 @@ impl Command for RotateCredential {
         }
         let retires = self.overlap_seconds.map(|overlap| Retire { credential_id: old.id.cast(), overlap: Seconds(overlap) });
         let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        put_new(tx, &person, &identity, new, self.reason.clone(), retires).map(Verdict::Done)
+        let adding = Adding { reason: self.reason.clone(), retires, being_made: false };
+        put_new(tx, &person, &identity, new, adding).map(Verdict::Done)
     }
 }

@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// A record as it is shown: with the names of all that its document names by id.
-pub(super) struct View<'a> {
+pub(in crate::http) struct View<'a> {
     /// The record.
     pub record: &'a Record,
     /// When and from where it was last used.
@@ -79,7 +79,7 @@ impl View<'_> {
 }
 
 /// A noun of the registry on the wire.
-pub(super) trait Shows: Serialize + Sized + Send {
+pub(in crate::http) trait Shows: Serialize + Sized + Send {
     /// The noun.
     const NOUN: Noun;
     /// Its segment under `/api`.
@@ -93,7 +93,7 @@ pub(super) trait Shows: Serialize + Sized + Send {
 }
 
 /// What a command of the registry answers: the record, and whether it waits.
-pub(super) trait Made: Send {
+pub(in crate::http) trait Made: Send {
     /// The record as it stands.
     fn record(&self) -> &Record;
 
@@ -130,7 +130,7 @@ impl Made for ChangeOutcome {
 }
 
 /// A page of a noun whose list has no filters of its own.
-pub(super) async fn list<R: Shows + 'static>(
+pub(in crate::http) async fn list<R: Shows + 'static>(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<ListQuery>,
@@ -143,13 +143,13 @@ pub(super) async fn list<R: Shows + 'static>(
 }
 
 /// The name that binds a cursor to a list, its tenant, its reader and its filters.
-pub(super) fn list_name(path: &str, caller: &Caller, filters: &impl Serialize) -> Result<String, Failure> {
+pub(in crate::http) fn list_name(path: &str, caller: &Caller, filters: &impl Serialize) -> Result<String, Failure> {
     let filters = serde_json::to_string(filters).map_err(Fault::from)?;
     Ok(format!("{path}|{}|{filters}", caller.tenant.id))
 }
 
 /// Which part of a list is asked for.
-pub(super) fn page_query(
+pub(in crate::http) fn page_query(
     app: &App,
     list: &str,
     after: Option<&str>,
@@ -161,7 +161,7 @@ pub(super) fn page_query(
 }
 
 /// A page on the wire.
-pub(super) fn page_of<R: Shows>(app: &App, list: &str, page: registry::Page) -> Result<JsonAnswer<Page<R>>, Failure> {
+pub(in crate::http) fn page_of<R: Shows>(app: &App, list: &str, page: registry::Page) -> Result<JsonAnswer<Page<R>>, Failure> {
     let next = page.next.map(|next| app.cursors().seal(list, &next)).transpose()?;
     let mut items = Vec::with_capacity(page.items.len());
     for one in page.items {
@@ -172,7 +172,7 @@ pub(super) fn page_of<R: Shows>(app: &App, list: &str, page: registry::Page) -> 
 }
 
 /// One record, with its version as its tag.
-pub(super) async fn show<R: Shows + 'static>(
+pub(in crate::http) async fn show<R: Shows + 'static>(
     State(app): State<App>,
     caller: Caller,
     Addressed(text): Addressed,
@@ -183,7 +183,7 @@ pub(super) async fn show<R: Shows + 'static>(
 }
 
 /// Makes a record, once for each key.
-pub(super) async fn create<R: Shows, C: Command<Output: Made>>(
+pub(in crate::http) async fn create<R: Shows, C: Command<Output: Made>>(
     app: &App,
     caller: &Caller,
     key: Option<Key>,
@@ -192,16 +192,19 @@ pub(super) async fn create<R: Shows, C: Command<Output: Made>>(
     let made: fn(&C::Output) -> String = |output| output.record().id.to_string();
     match app.authority().execute(&caller.ctx, &caller.permit, Once { key, command, made }).await? {
         Outcome::Done(output) => settled::<R, _>(app, caller, StatusCode::CREATED, output).await,
-        Outcome::Repeated(id) => {
-            let permit = caller.permit.clone();
-            let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &id)).await?;
-            answer::<R>(StatusCode::CREATED, shown, Vec::new())
-        }
+        Outcome::Repeated(id) => show_again::<R>(app, caller, id).await,
     }
 }
 
+/// What a repeated request made when it came first.
+pub(in crate::http) async fn show_again<R: Shows>(app: &App, caller: &Caller, id: String) -> Result<Response, Failure> {
+    let permit = caller.permit.clone();
+    let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &id)).await?;
+    answer::<R>(StatusCode::CREATED, shown, Vec::new())
+}
+
 /// Edits a record, when it still is what the caller read.
-pub(super) async fn edit<R: Shows, C: Command<Output: Made>>(
+pub(in crate::http) async fn edit<R: Shows, C: Command<Output: Made>>(
     app: &App,
     caller: &Caller,
     if_match: IfMatch,
@@ -212,7 +215,7 @@ pub(super) async fn edit<R: Shows, C: Command<Output: Made>>(
 }
 
 /// Deletes a record, when it still is what the caller read.
-pub(super) async fn delete<C: Command<Output: Made>>(
+pub(in crate::http) async fn delete<C: Command<Output: Made>>(
     app: &App,
     caller: &Caller,
     if_match: IfMatch,
@@ -226,7 +229,7 @@ pub(super) async fn delete<C: Command<Output: Made>>(
 }
 
 /// Runs a command; a version that moved on is a failed precondition when the caller stated one.
-pub(super) async fn execute<C: Command>(
+pub(in crate::http) async fn execute<C: Command>(
     app: &App,
     caller: &Caller,
     IfMatch(version): IfMatch,
@@ -239,7 +242,7 @@ pub(super) async fn execute<C: Command>(
 }
 
 /// The record as it is now, or the approval that the change waits for.
-pub(super) async fn settled<R: Shows, M: Made>(
+pub(in crate::http) async fn settled<R: Shows, M: Made>(
     app: &App,
     caller: &Caller,
     status: StatusCode,
@@ -253,12 +256,12 @@ pub(super) async fn settled<R: Shows, M: Made>(
 }
 
 /// A record that was just written, with the names that it needs.
-pub(super) async fn after_change(app: &App, record: Record) -> Result<Shown, Failure> {
+pub(in crate::http) async fn after_change(app: &App, record: Record) -> Result<Shown, Failure> {
     Ok(app.authority().store().read(move |tx| by_noun::after_change(tx, &record)).await?)
 }
 
 /// The key of a create, bound to who sent it, where, and what.
-pub(super) fn key_of(key: IdempotencyKey, caller: &Caller, route: &str, body: &impl Serialize) -> Result<Option<Key>, Failure> {
+pub(in crate::http) fn key_of(key: IdempotencyKey, caller: &Caller, route: &str, body: &impl Serialize) -> Result<Option<Key>, Failure> {
     let IdempotencyKey(Some(key)) = key else { return Ok(None) };
     let body = serde_json::to_vec(body).map_err(Fault::from)?;
     let fingerprint = IdempotencyKey::fingerprint(&caller.token.claims().identity_id.to_string(), route, &body);
@@ -266,20 +269,20 @@ pub(super) fn key_of(key: IdempotencyKey, caller: &Caller, route: &str, body: &i
 }
 
 /// A record as an answer.
-pub(super) fn answer<R: Shows>(status: StatusCode, shown: Shown, warnings: Vec<String>) -> Result<Response, Failure> {
+pub(in crate::http) fn answer<R: Shows>(status: StatusCode, shown: Shown, warnings: Vec<String>) -> Result<Response, Failure> {
     let mut body: R = of_shown(&shown)?;
     body.meta_mut().warnings = warnings;
     Ok(tagged(status, R::PATH, &shown.record, body))
 }
 
 /// A record on the wire.
-pub(super) fn of_shown<R: Shows>(shown: &Shown) -> Result<R, Failure> {
+pub(in crate::http) fn of_shown<R: Shows>(shown: &Shown) -> Result<R, Failure> {
     let seen = shown.seen.as_ref().map(|seen| (seen.last_seen_at.into(), seen.source.clone()));
     wire(&View { record: &shown.record, seen, names: &shown.names })
 }
 
 /// A body about a record, with its tag, and where it is when it is new.
-pub(super) fn tagged(status: StatusCode, path: &str, record: &Record, body: impl Serialize) -> Response {
+pub(in crate::http) fn tagged(status: StatusCode, path: &str, record: &Record, body: impl Serialize) -> Response {
     let mut response = (status, JsonAnswer(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag::of_version(record.version));
@@ -293,7 +296,7 @@ pub(super) fn tagged(status: StatusCode, path: &str, record: &Record, body: impl
 }
 
 /// The names of a list in a request.
-pub(super) fn texts(names: Vec<NameOrId>) -> Vec<String> {
+pub(in crate::http) fn texts(names: Vec<NameOrId>) -> Vec<String> {
     names.into_iter().map(|name| name.0).collect()
 }
 

@@ -6,8 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
-use countersign_authority::{Ctx, Rejection, keys::Tenant};
-use countersign_model::{registry::Noun, token::AccessClaims};
+use countersign_authority::{Ctx, Rejection, api_keys, keys::Tenant};
+use countersign_crypto::opaque::SecretKind;
+use countersign_model::{Id, id, registry::Noun, token::AccessClaims};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
@@ -58,10 +59,20 @@ pub async fn introspect(
 ) -> Result<Response, OauthFailure> {
     let (ctx, tenant, authenticated) = client::authenticate(&app, &context, &form.proof(), basic).await?;
     let caller = authenticated.identity.id.cast();
-    let claims = live(&app, &ctx, &tenant, form.token(), caller).await?;
+    let key = api_key(&app, &ctx, &tenant, form.token(), caller).await?;
+    let token_type = if key.is_some() { "api_key" } else { "Bearer" };
+    let claims = match key {
+        Some(claims) => Some(claims),
+        None => live(&app, &ctx, &tenant, form.token(), caller).await?,
+    };
+    if app.authority().note_introspection(tenant.id, caller, claims.is_some())
+        && let Some(writing) = app.authority().flush_decisions(&ctx)?
+    {
+        writing.await.map_err(countersign_authority::Fault::from)?;
+    }
     let body = IntrospectionResponse {
         active: claims.is_some(),
-        token_type: claims.is_some().then(|| "Bearer".to_owned()),
+        token_type: claims.is_some().then(|| token_type.to_owned()),
         claims,
     };
     let mut response = JsonAnswer(body).into_response();
@@ -69,12 +80,35 @@ pub async fn introspect(
     Ok(response)
 }
 
+async fn api_key(
+    app: &App,
+    ctx: &Ctx,
+    tenant: &Tenant,
+    key: &str,
+    caller: Id<id::Identity>,
+) -> Result<Option<AccessClaims>, OauthFailure> {
+    if !key.starts_with(SecretKind::ApiKey.prefix()) {
+        return Ok(None);
+    }
+    let authority = app.authority();
+    let mut facts = authority.facts();
+    let found = gather(app, tenant.id, &mut facts, |facts| {
+        api_keys::introspect(ctx, tenant, key, caller, authority.secrets(), facts)
+    })
+    .await?;
+    if let Some(claims) = &found {
+        let used = claims.credential_id.map(Id::cast).into_iter().chain([claims.identity_id.cast()]);
+        authority.note_use(ctx, &used.collect::<Vec<_>>());
+    }
+    Ok(found)
+}
+
 async fn live(
     app: &App,
     ctx: &Ctx,
     tenant: &Tenant,
     token: &str,
-    caller: countersign_model::Id<countersign_model::id::Identity>,
+    caller: Id<id::Identity>,
 ) -> Result<Option<AccessClaims>, OauthFailure> {
     let Ok(verified) = app.authority().verify_token(ctx, tenant, token, None) else { return Ok(None) };
     let claims = verified.claims();

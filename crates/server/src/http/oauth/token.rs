@@ -133,13 +133,20 @@ async fn authenticate(app: &App, ctx: &Ctx, request: &TokenRequest, facts: &mut 
     let authority = &app.authority();
     let tenant = request.tenant.id;
     let authenticated = gather(app, tenant, facts, |facts| authority.authenticate_client(ctx, request, facts)).await;
-    authenticated.map_err(|rejection| match rejection {
-        Rejection::Refused(refusal) => {
+    match authenticated {
+        Ok(authenticated) => Ok(authenticated),
+        Err(Rejection::Refused(refusal)) => {
             authority.note_refusal(ctx, tenant, "token", request.proof.claimed(), &refusal);
-            told(refusal)
+            if let (Some(identity), Some(token)) = (request.proof.claimed(), request.proof.run_token())
+                && let Some(keeping) = authority.keep_attempt(ctx, tenant, identity, token, &refusal)
+                && let Err(error) = keeping.await
+            {
+                tracing::warn!(error = %error, "a refused attempt is not kept: {error}");
+            }
+            Err(told(refusal))
         }
-        Rejection::Fault(fault) => fault.into(),
-    })
+        Err(Rejection::Fault(fault)) => Err(fault.into()),
+    }
 }
 
 /// What the bearer of a run identity hears: which check failed is for the evidence and its managers.

@@ -1,0 +1,53 @@
+//! Introspections as evidence: summed by who asked, for they change nothing (DESIGN §2.7).
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use countersign_model::{
+    Id,
+    evidence::{Event, Introspected, Role},
+    id,
+};
+
+use crate::{
+    ctx::Ctx,
+    evidence::seal::{Draft, Sealed, refer},
+    rejection::Fault,
+};
+
+/// How many clients are counted between two records; identities that serve audiences are few.
+const CLIENTS: usize = 4096;
+
+
+/// Introspections waiting to be recorded.
+#[derive(Default)]
+pub struct IntrospectionSums(Mutex<HashMap<(Id<id::Tenant>, Id<id::Identity>), Introspected>>);
+
+impl IntrospectionSums {
+    /// Counts one. True when there are so many clients that the sums should be flushed now.
+    pub fn note(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = sums.entry((tenant, client)).or_insert(Introspected { active: 0, inactive: 0 });
+        if active {
+            sum.active += 1;
+        } else {
+            sum.inactive += 1;
+        }
+        sums.len() >= CLIENTS
+    }
+
+    /// Takes the sums and seals a record of each.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
+        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let seal = |((tenant, client), sum)| {
+            let draft = Draft::new(ctx.id(), Event::Introspected(sum));
+            draft.refs([refer(Role::Reporter, client, None)]).seal(ctx, tenant)
+        };
+        sums.into_iter().map(seal).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! An approver whom the requester made counts for their requests only after a day (T14).
+
+mod approvals_world;
+
+use approvals_world::{OCTOCAT, Scene, User, World, artifact, on_each, reason, release};
+use countersign_authority::approvals::GrantAsk;
+use countersign_model::{
+    approval::{Approval, NEW_APPROVER},
+    reason::Reason,
+    registry::{ApprovalRule, Doc, Member, Party, ProjectRole, RoleSet, TeamDoc, TenantRole},
+    time::Seconds,
+};
+
+fn open(world: &World) -> Approval {
+    world.open_grant(&world.base_token(), release()).unwrap()
+}
+
+fn another(world: &World, byte: &str) -> Approval {
+    let ask = GrantAsk {
+        artifact_digest: Some(artifact(byte)),
+        ..release()
+    };
+    world.open_grant(&world.base_token(), ask).unwrap()
+}
+
+/// Names who may approve, as the person does it.
+fn rule(world: &World, user: &User, scene: &Scene, approvers: Vec<Party>, required: u32) {
+    world.change_identity(user, &scene.identity, move |doc| {
+        doc.approval_rule = ApprovalRule {
+            approvers: approvers.clone(),
+            required,
+            second_if_unproven: false,
+        };
+    });
+}
+
+fn member(scene: &Scene, user: &User, role: ProjectRole, world: &World) -> Member {
+    Member {
+        user_id: user.id,
+        role,
+        added_by: scene.dana.id,
+        added_at: world.now(),
+    }
+}
+
+/// Lets Dana make Kim an approver, and shows that Kim counts for her requests only after a day.
+fn made_by_the_requester(world: &World, scene: &Scene, make: impl Fn(&World, &Scene)) {
+    world.link(&scene.dana, &scene.dana, OCTOCAT);
+    make(world, scene);
+    let approval = open(world);
+    assert_eq!(
+        reason(world.decide(&scene.kim, &approval, true)),
+        Reason::SelfApproval
+    );
+    // The same when the edit is found by the index of the log.
+    world.sequence();
+    assert_eq!(
+        reason(world.decide(&scene.kim, &approval, true)),
+        Reason::SelfApproval
+    );
+    // For somebody else's request the same person counts at once.
+    let other = world.base_token_of(world.claims().with("actor_id", "99").with("run_id", "99"));
+    let others = world.open_grant(&other, release()).unwrap();
+    world.decide(&scene.kim, &others, true).unwrap();
+    world.pass(Seconds(NEW_APPROVER.0 + 1));
+    let kim = world.sign_in_again("kim@example.com");
+    let approval = another(world, "cd");
+    world.decide(&kim, &approval, true).unwrap();
+}
+
+#[test]
+fn a_project_owner_whom_the_requester_added_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        made_by_the_requester(world, &scene, |world, scene| {
+            let owner = member(scene, &scene.kim, ProjectRole::Owner, world);
+            world.change(&scene.dana, scene.project.id, move |doc| {
+                if let Doc::Project(doc) = doc {
+                    doc.members.push(owner.clone());
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_member_of_old_whom_the_requester_raised_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        let viewer = member(&scene, &scene.kim, ProjectRole::Viewer, world);
+        world.change(&scene.dana, scene.project.id, move |doc| {
+            if let Doc::Project(doc) = doc {
+                doc.members.push(viewer.clone());
+            }
+        });
+        world.pass(Seconds::days(30));
+        let dana = world.sign_in_again("dana@example.com");
+        let lee = world.sign_in_again("lee@example.com");
+        let kim = world.sign_in_again("kim@example.com");
+        let scene = Scene {
+            dana,
+            lee,
+            kim,
+            ..scene
+        };
+        made_by_the_requester(world, &scene, |world, scene| {
+            world.change(&scene.dana, scene.project.id, |doc| {
+                if let Doc::Project(doc) = doc {
+                    doc.members
+                        .iter_mut()
+                        .for_each(|member| member.role = ProjectRole::Owner);
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn an_approver_whom_the_requester_named_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        made_by_the_requester(world, &scene, |world, scene| {
+            rule(
+                world,
+                &scene.dana,
+                scene,
+                vec![Party::User(scene.lee.id), Party::User(scene.kim.id)],
+                1,
+            );
+        });
+    });
+}
+
+#[test]
+fn a_member_whom_the_requester_put_in_the_team_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        let team = TeamDoc {
+            name: "release".parse().unwrap(),
+            members: vec![scene.lee.id],
+        };
+        let team = world.create(&scene.dana.permit, "release", None, team);
+        rule(
+            world,
+            &scene.lee,
+            &scene,
+            vec![Party::Team(team.id.cast())],
+            1,
+        );
+        made_by_the_requester(world, &scene, move |world, scene| {
+            let kim = scene.kim.id;
+            world.change(&scene.dana, team.id, move |doc| {
+                if let Doc::Team(doc) = doc {
+                    doc.members.push(kim);
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_tenant_owner_whom_the_requester_made_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        made_by_the_requester(world, &scene, |world, scene| {
+            let set = RoleSet {
+                by: scene.dana.id,
+                at: world.now(),
+            };
+            world.change(&scene.dana, scene.kim.id.cast(), move |doc| {
+                if let Doc::User(doc) = doc {
+                    doc.role = TenantRole::Owner;
+                    doc.role_set = Some(set.clone());
+                }
+            });
+        });
+    });
+}

@@ -1,0 +1,69 @@
+//! An approval on the wire.
+
+use countersign_api::{
+    approvals::{Approval, ApprovalAction, ApprovalEvidence, ApprovalType, Decided},
+    reference::{PartyRef, Ref},
+};
+use countersign_authority::approvals::{PlacedEvidence, Shown};
+use countersign_model::{
+    approval::{ApprovalRequest, GrantRequest},
+    registry::Record,
+};
+
+use crate::http::api::log::position;
+
+/// The approval with all that belongs to it.
+pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
+    let doc = &shown.approval.doc;
+    let (approval_type, grant) = match &doc.request {
+        ApprovalRequest::Change(_) => (ApprovalType::Change, None),
+        ApprovalRequest::Grant(grant) => (ApprovalType::Grant, Some(grant.as_ref())),
+    };
+    let of = |read: fn(&GrantRequest) -> Option<String>| grant.and_then(read);
+    let decisions = shown.decisions.iter().map(|decision| Decided {
+        by: Ref { id: decision.user_id.cast(), name: name_of(decision.user.as_ref()) },
+        approved: decision.approved,
+        at: decision.at.into(),
+        reason: decision.reason.clone(),
+    });
+    Approval {
+        id: shown.approval.id,
+        status: shown.status,
+        approval_type,
+        summary: doc.request.summary(),
+        digest: doc.digest.clone(),
+        required: shown.approval.required(),
+        decisions: decisions.collect(),
+        approvers: shown.approvers.iter().map(|(party, record)| PartyRef::new(*party, name_of(record.as_ref()))).collect(),
+        identity: shown.identity.as_ref().map(refer),
+        identity_version: grant.map(|grant| grant.identity_version),
+        actions: shown.actions.into_iter().map(|(name, class)| ApprovalAction { name, class }).collect(),
+        environment: grant.and_then(|grant| grant.environment.clone()),
+        audience: of(|grant| Some(grant.audience.clone())),
+        resource: of(|grant| grant.resource.clone()),
+        artifact_digest: grant.and_then(|grant| grant.artifact_digest.clone()),
+        commit: of(|grant| grant.commit.clone()),
+        run: doc.run.clone(),
+        human: shown.human.as_ref().map(refer),
+        requested_by: shown.requested_by.as_ref().map(refer),
+        separation: doc.separation,
+        reason: doc.reason.clone(),
+        voided_because: doc.voided_because.clone(),
+        opened_at: shown.approval.opened_at.into(),
+        expires_at: shown.approval.expires_at.into(),
+        txn: doc.txn,
+        evidence: places.into_iter().map(evidence).collect(),
+    }
+}
+
+fn evidence(placed: PlacedEvidence) -> ApprovalEvidence {
+    ApprovalEvidence { evidence_id: placed.evidence, kind: placed.kind, log: placed.position.map(position) }
+}
+
+fn refer(record: &Record) -> Ref {
+    Ref { id: record.id, name: record.name.clone() }
+}
+
+fn name_of(record: Option<&Record>) -> String {
+    record.map(|record| record.name.clone()).unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! Identities: listed with filters, shown with how complete their evidence is.
+
+mod create;
+mod lifecycle;
+mod update;
+
+pub use create::create;
+pub use lifecycle::{accept_sponsorship, decline_sponsorship, delete, disable, enable, rename, review, transfer};
+pub use update::update;
+
+use axum::{Json as JsonAnswer, extract::State, response::Response};
+use countersign_api::{
+    identities::{ApprovalRule, Completeness, Identity, ListIdentities, PendingSponsor, Review},
+    paging::Page,
+    reference::Meta,
+};
+use countersign_authority::{
+    Rejection,
+    evidence::search::{self, Found, Search},
+    registry::identities::{self, IdentityFilter},
+};
+use countersign_model::{
+    audit_fields::AuditField,
+    registry::{IdentityDoc, Noun},
+};
+use http::StatusCode;
+
+use super::records::{self, Shows, View};
+use crate::{
+    app::App,
+    http::{addressed::Addressed, caller::Caller, json::Query, problem::Failure},
+};
+
+/// How many of the newest records completeness is told of: enough to see a habit, read in a moment.
+const LOOKED_AT: u32 = 500;
+
+/// `GET /api/identities`.
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListIdentities>,
+) -> Result<JsonAnswer<Page<Identity>>, Failure> {
+    let filters = ListIdentities { after: None, limit: None, ..query.clone() };
+    let list = records::list_name(Identity::PATH, &caller, &filters)?;
+    let wanted = records::page_query(&app, &list, query.after.as_deref(), query.limit, query.status)?;
+    let filter = IdentityFilter {
+        project: query.project.map(|name| name.0),
+        status: query.status,
+        kind: query.kind,
+        sponsor: query.sponsor.map(|name| name.0),
+        incomplete: query.incomplete,
+    };
+    let permit = caller.permit.clone();
+    let page = app.authority().store().read(move |tx| identities::list(tx, &permit, &filter, &wanted)).await?;
+    records::page_of(&app, &list, page)
+}
+
+/// `GET /api/identities/{id}`.
+pub async fn show(State(app): State<App>, caller: Caller, Addressed(text): Addressed) -> Result<Response, Failure> {
+    let permit = caller.permit.clone();
+    let pepper = app.authority().secrets().pepper.clone();
+    let (shown, evidence) = app
+        .authority()
+        .store()
+        .read(move |tx| {
+            let shown = identities::show(tx, &permit, &text)?;
+            let newest = Search { identity: Some(shown.record.id.to_string()), limit: LOOKED_AT, ..Search::default() };
+            let page = search::search(tx, permit.tenant_id(), &newest, &pepper)?;
+            Ok::<_, Rejection>((shown, page.records))
+        })
+        .await?;
+    let mut identity: Identity = records::of_shown(&shown)?;
+    identity.evidence = Some(completeness(&evidence));
+    Ok(records::tagged(StatusCode::OK, Identity::PATH, &shown.record, identity))
+}
+
+fn completeness(evidence: &[Found]) -> Completeness {
+    let complete = evidence.iter().filter(|found| found.record.missing.is_empty()).count();
+    let mut counted: Vec<(AuditField, u32)> = Vec::new();
+    for field in evidence.iter().flat_map(|found| &found.record.missing) {
+        match counted.iter_mut().find(|(known, _)| known == field) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((*field, 1)),
+        }
+    }
+    counted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Completeness {
+        records: evidence.len() as u64,
+        complete: complete as u64,
+        missing: counted.into_iter().map(|(field, _)| field).collect(),
+    }
+}
+
+impl Shows for Identity {
+    const NOUN: Noun = Noun::Identity;
+    const PATH: &'static str = "identities";
+
+    fn of(view: &View<'_>) -> Option<Self> {
+        let doc = view.record.identity()?;
+        let (last_seen_at, last_seen_source) = view.seen.clone().unzip();
+        Some(Self {
+            meta: view.meta(),
+            kind: doc.kind,
+            subject: doc.subject.clone(),
+            client_id: doc.client_id.clone(),
+            project: view.refer(doc.project_id),
+            sponsor: view.party(doc.sponsor),
+            pending_sponsor: pending_sponsor(view, doc),
+            owner: view.party(doc.owner),
+            managers: doc.managers.iter().map(|id| view.refer(*id)).collect(),
+            purpose: doc.purpose.clone(),
+            description: doc.description.clone(),
+            environments: doc.environments.clone(),
+            audiences: doc.audiences.iter().map(|id| view.refer(*id)).collect(),
+            resources: doc.resources.clone(),
+            allowed_actions: doc.allowed_actions.clone(),
+            denied_actions: doc.denied_actions.clone(),
+            roles: doc.roles.clone(),
+            token_ttl_seconds: doc.token_ttl_seconds,
+            requires_approval: doc.requires_approval,
+            approval_rule: approval_rule(view, doc),
+            trust_model: doc.trust_model,
+            expires_at: doc.expires_at.into(),
+            orphan_grace_until: doc.orphan_grace_until.map(Into::into),
+            risk_tier: doc.risk_tier(),
+            review: doc.review.as_ref().map(|review| Review {
+                by: view.refer(review.by),
+                at: review.at.into(),
+                tier: review.tier,
+            }),
+            incomplete: doc.defaulted.iter().cloned().collect(),
+            created_by: Some(view.refer(doc.created_by)),
+            status_reason: doc.status_reason.clone(),
+            last_seen_at,
+            last_seen_source,
+            evidence: None,
+            metadata: doc.metadata.clone(),
+        })
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+}
+
+fn pending_sponsor(view: &View<'_>, doc: &IdentityDoc) -> Option<PendingSponsor> {
+    doc.pending_sponsor.as_ref().map(|pending| PendingSponsor {
+        party: view.party(pending.party),
+        asked_by: view.refer(pending.asked_by),
+        asked_at: pending.asked_at.into(),
+    })
+}
+
+fn approval_rule(view: &View<'_>, doc: &IdentityDoc) -> ApprovalRule {
+    let rule = &doc.approval_rule;
+    ApprovalRule {
+        required: rule.required,
+        approvers: rule.approvers.iter().map(|party| view.party(*party)).collect(),
+        second_if_unproven: rule.second_if_unproven,
+    }
+}

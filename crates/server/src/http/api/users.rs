@@ -1,0 +1,133 @@
+//! Users: invited by an owner, and what becomes of what they answered for when they leave.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use countersign_api::{reference::{Meta, Why}, users::{CreateUser as CreateBody, UpdateUser as UpdateBody, User}};
+use countersign_authority::registry::{
+    leaving::{DeleteUser, DisableUser, EnableUser, FinishLeaving, Left},
+    users::{CreateUser, UpdateUser},
+};
+use countersign_model::registry::Noun;
+use http::StatusCode;
+
+use super::records::{self, Shows, View};
+use crate::{
+    app::App,
+    http::{
+        addressed::Addressed,
+        caller::Caller,
+        etag::IfMatch,
+        idempotency::IdempotencyKey,
+        json::{Json, Query},
+        problem::Failure,
+    },
+};
+
+/// `POST /api/users`.
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Json(body): Json<CreateBody>,
+) -> Result<Response, Failure> {
+    let key = records::key_of(key, &caller, "users", &body)?;
+    let command = CreateUser {
+        email: body.email,
+        handle: body.handle,
+        display_name: body.display_name,
+        role: body.role,
+    };
+    records::create::<User, _>(&app, &caller, key, command).await
+}
+
+/// `PATCH /api/users/{id}`.
+pub async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(named): Addressed,
+    if_match: IfMatch,
+    Json(body): Json<UpdateBody>,
+) -> Result<Response, Failure> {
+    let command = UpdateUser {
+        user: named,
+        if_version: if_match.0,
+        email: body.email,
+        display_name: body.display_name,
+        role: body.role,
+        reason: None,
+    };
+    records::edit::<User, _>(&app, &caller, if_match, command).await
+}
+
+/// `DELETE /api/users/{id}`.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(named): Addressed,
+    if_match: IfMatch,
+    Query(why): Query<Why>,
+) -> Result<Response, Failure> {
+    let command = DeleteUser { user: named, if_version: if_match.0, reason: why.reason };
+    let left = records::execute(&app, &caller, if_match, command).await?;
+    finish(&app, &caller, left).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /api/users/{id}/disable`: their sessions end at once; what they answered for is orphaned.
+pub async fn disable(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(user): Addressed,
+    if_match: IfMatch,
+    Json(why): Json<Why>,
+) -> Result<Response, Failure> {
+    let command = DisableUser { user, if_version: if_match.0, reason: why.reason };
+    let left = records::execute(&app, &caller, if_match, command).await?;
+    let left = finish(&app, &caller, left).await?;
+    records::settled::<User, _>(&app, &caller, StatusCode::OK, left.user).await
+}
+
+/// `POST /api/users/{id}/enable`: what was orphaned stays so until somebody answers for it.
+pub async fn enable(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(user): Addressed,
+    if_match: IfMatch,
+    Json(why): Json<Why>,
+) -> Result<Response, Failure> {
+    let command = EnableUser { user, if_version: if_match.0, reason: why.reason };
+    records::edit::<User, _>(&app, &caller, if_match, command).await
+}
+
+/// Goes on, batch by batch, until everything that the person answered for is orphaned.
+async fn finish(app: &App, caller: &Caller, mut left: Left) -> Result<Left, Failure> {
+    while left.more {
+        let next = FinishLeaving { user_id: left.user.id.cast() };
+        left = app.authority().execute(&caller.ctx, &caller.permit, next).await?;
+    }
+    Ok(left)
+}
+
+impl Shows for User {
+    const NOUN: Noun = Noun::User;
+    const PATH: &'static str = "users";
+
+    fn of(view: &View<'_>) -> Option<Self> {
+        let doc = view.record.user()?;
+        Some(Self {
+            meta: view.meta(),
+            email: doc.email.clone(),
+            handle: doc.handle.clone(),
+            display_name: doc.display_name.clone(),
+            role: doc.role,
+            invited_by: doc.invited_by.map(|id| view.refer(id)),
+            enrolled_at: doc.enrolled_at.map(Into::into),
+        })
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+}

@@ -1,0 +1,125 @@
+//! A child that serves, and what the system says about a process.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    io::{BufRead as _, BufReader},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
+
+use crate::options::Serve;
+
+/// A running child.
+pub struct Serving {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How long it took until it said that it listens.
+    pub ready: Duration,
+}
+
+impl Serving {
+    /// Starts one, and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(what: Serve, data: Option<&Path>, database: Option<&str>) -> anyhow::Result<Self> {
+        let name = what.to_possible_value().context("a child without a name")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--serve", name.get_name()]).stdout(Stdio::piped());
+        if let Some(data) = data {
+            command.arg("--data").arg(data);
+        }
+        if let Some(url) = database {
+            command.args(["--database", url]);
+        }
+        let started = Instant::now();
+        let mut child = command.spawn().context("the server does not start")?;
+        let out = child.stdout.take().context("the server has no output")?;
+        let mut line = String::new();
+        let mut lines = BufReader::new(out);
+        lines.read_line(&mut line)?;
+        let ready = started.elapsed();
+        // What else it says is of no interest, but it must not block on a full pipe.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let Some(address) = line.trim().rsplit_once("//").and_then(|(_, address)| address.parse().ok()) else {
+            let _ = child.kill();
+            bail!("the server did not say where it listens: `{}`", line.trim());
+        };
+        Ok(Self { child, address, ready })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it as an operator does, and waits.
+    ///
+    /// # Errors
+    /// When it ends badly.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        let ended = self.child.wait()?;
+        if !told.success() || !ended.success() {
+            // The baselines do not handle the signal: they have nothing to lose.
+            tracing_line(&format!("the child ended with {ended}"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tracing_line(text: &str) {
+    if !text.contains("SIGTERM") && !text.contains("signal: 15") {
+        eprintln!("{text}");
+    }
+}
+
+/// The processor time of a process so far, of all its threads, in user and kernel.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, rest) = text.rsplit_once(')').context("/proc/PID/stat has another form")?;
+    let field = |index: usize| rest.split_whitespace().nth(index).and_then(|text| text.parse::<u64>().ok());
+    let (Some(user), Some(kernel)) = (field(11), field(12)) else { bail!("/proc/PID/stat has another form") };
+    // USER_HZ is 100 on every Linux that this runs on.
+    Ok(Duration::from_millis((user + kernel) * 10))
+}
+
+/// Memory of a process.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Resident now, in megabytes.
+    pub now: f64,
+    /// The most that was ever resident, in megabytes.
+    pub most: f64,
+}
+
+/// The memory of a process.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn memory(pid: u32) -> anyhow::Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kilobytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let (Some(now), Some(most)) = (kilobytes("VmRSS:"), kilobytes("VmHWM:")) else { bail!("no memory of process {pid}") };
+    Ok(Memory { now: now / 1024.0, most: most / 1024.0 })
+}

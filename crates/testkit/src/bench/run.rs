@@ -1,0 +1,166 @@
+//! One run: everything in turn, on the same machine within minutes, so that ratios hold.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context as _;
+use countersign_authority::Authority;
+use countersign_store::testing::TemporaryDatabase;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::{
+    closure,
+    load::once,
+    options::{Options, Serve},
+    process::{Serving, memory},
+    report::{FIRST, HEAD, Report, SECOND},
+    stages::{Stages, TOKEN, forms, gets, posts},
+    world::{self, Client, World},
+};
+
+/// Measures.
+///
+/// # Errors
+/// When something does not start, or an answer is not what it should be.
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    println!("{HEAD}");
+    let mut report = Report::default();
+    baselines(options, &mut report).await?;
+    if options.wants("record") {
+        recording(options, &mut report)?;
+    }
+    if options.wants("ready") {
+        let place = Place::new(options)?;
+        report.ready_empty = Some(ready(&place).await?);
+    }
+    if SERVER.iter().any(|name| options.wants(name)) {
+        server(options, &mut report).await?;
+    }
+    report.print();
+    Ok(())
+}
+
+/// Where a server keeps its data: removed with this value.
+struct Place {
+    directory: TempDir,
+    database: Option<TemporaryDatabase>,
+}
+
+impl Place {
+    fn new(options: &Options) -> anyhow::Result<Self> {
+        let directory = match &options.dir {
+            Some(dir) => tempfile::tempdir_in(dir)?,
+            // The build directory is on a disk; the directory for temporary files may be in memory.
+            None => tempfile::tempdir_in("target").or_else(|_| tempfile::tempdir())?,
+        };
+        let database = options.database.as_deref().map(TemporaryDatabase::create).transpose()?;
+        Ok(Self { directory, database })
+    }
+
+    fn data(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn url(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.url.as_str())
+    }
+
+    fn authority(&self) -> anyhow::Result<Authority> {
+        world::open(self.data(), self.url())
+    }
+
+    fn serve(&self) -> anyhow::Result<Serving> {
+        Serving::start(Serve::Countersign, Some(self.data()), self.url())
+    }
+}
+
+/// (a) and (b).
+async fn baselines(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let client = Client { id: "service-00001".to_owned(), secret: SECRET.to_owned() };
+    let world = World { clients: vec![client], serving: None };
+    let bare = posts(TOKEN, None, forms(&world, world::ES256));
+    let all = [("hello", Serve::Hello, gets("/")), ("bare ES256", Serve::BareEs256, bare.clone()), ("bare RS256", Serve::BareRs256, bare)];
+    for (name, what, requests) in all {
+        if options.wants(name) {
+            let serving = Serving::start(what, None, None)?;
+            let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
+            stages.measure(name, &requests, 0).await?;
+            report.figures.extend(stages.figures);
+        }
+    }
+    Ok(())
+}
+
+/// (c).
+fn recording(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let place = Place::new(options)?;
+    let authority = place.authority()?;
+    let world = World::make(&authority, options.identities)?;
+    for callers in options.connections.clone() {
+        let recorded = closure::measure(&authority, &world, callers, options.span())?;
+        println!(
+            "| {:<24} | {callers:>4} | {:>8.0} | {:>6} | {:>7} | {:>8.1} |       | one commit takes {} µs",
+            "record closure",
+            recorded.rate,
+            recorded.p50,
+            recorded.p99,
+            recorded.processor.as_secs_f64() * 1e6,
+            recorded.commit.as_micros(),
+        );
+        report.recorded.push((callers, recorded));
+    }
+    authority.store().close();
+    Ok(())
+}
+
+async fn ready(place: &Place) -> anyhow::Result<Duration> {
+    let serving = place.serve()?;
+    let request = gets("/readyz")(0).context("no request")?;
+    let (status, _) = once(serving.address, request).await?;
+    anyhow::ensure!(status == 200, "the server said that it listens, and is not ready");
+    let ready = serving.ready;
+    serving.stop()?;
+    println!("ready on an empty directory after {} ms", ready.as_millis());
+    Ok(ready)
+}
+
+async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let place = Place::new(options)?;
+    let world = {
+        let authority = place.authority()?;
+        let world = World::make(&authority, options.identities)?;
+        authority.store().close();
+        world
+    };
+    let serving = place.serve()?;
+    sleep(SETTLE).await;
+    report.idle = Some(memory(serving.pid())?.now);
+    let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
+    stages.server(&world).await?;
+    report.figures.extend(stages.figures);
+    report.loaded = Some(memory(serving.pid())?.most);
+    serving.stop()?;
+    if options.records() == 0 {
+        return Ok(());
+    }
+    let authority = place.authority()?;
+    println!("recording {} tokens", options.records());
+    closure::fill(&authority, &world, options.records())?;
+    authority.store().close();
+    drop(authority);
+    let serving = place.serve()?;
+    report.ready_full = Some(serving.ready);
+    sleep(SETTLE).await;
+    let mut stages = Stages { options, serving: &serving, round: SECOND, figures: Vec::new() };
+    stages.server(&world).await?;
+    report.figures.extend(stages.figures);
+    serving.stop()
+}
+
+const SERVER: [&str; 6] = ["healthz", "issue ES256", "issue RS256", "introspection", "evaluation", "revocation"];
+
+/// As long as a secret is.
+const SECRET: &str = "cs_secret_0123456789abcdef_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+
+/// How long a fresh server is left alone before its memory is read.
+const SETTLE: Duration = Duration::from_secs(2);
