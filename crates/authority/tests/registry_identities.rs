@@ -359,6 +359,9 @@ fn invariant_9_loosening_takes_a_second_person_once_there_is_one() {
         let tighter = IdentityPatch { denied_actions: Some(actions(&["secrets.write"])), ..IdentityPatch::default() };
         let applied = world.run(&dana.permit, edit("release", tighter)).unwrap().outcome;
         assert!(matches!(applied, ChangeOutcome::Applied { changed_alone: false, .. }));
+        let mine = TransferIdentity { identity: "release".to_owned(), if_version: None, project: "mine".to_owned(), reason: None };
+        world.run(&dana.permit, project("mine")).unwrap();
+        assert!(world.run(&dana.permit, mine).unwrap().outcome.approval_id().is_some(), "other people would countersign");
         for patch in [
             IdentityPatch { requires_approval: Some(false), ..IdentityPatch::default() },
             IdentityPatch { denied_actions: Some(actions(&[])), ..IdentityPatch::default() },

@@ -102,7 +102,12 @@ impl AuditField {
 /// What a record of this kind should say and does not, in the table's order.
 #[must_use]
 pub fn missing(kind: Kind, present: &BTreeSet<AuditField>) -> Vec<AuditField> {
-    kind.profile().audit.iter().copied().filter(|field| !present.contains(field)).collect()
+    kind.profile()
+        .audit
+        .iter()
+        .copied()
+        .filter(|field| !present.contains(field))
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,7 +122,13 @@ mod tests {
             assert_eq!(missing(kind, &BTreeSet::new()), table);
             assert!(missing(kind, &table.iter().copied().collect()).is_empty());
         }
-        let but_run = Kind::Pipeline.profile().audit.iter().copied().filter(|field| *field != AuditField::Run).collect();
+        let but_run = Kind::Pipeline
+            .profile()
+            .audit
+            .iter()
+            .copied()
+            .filter(|field| *field != AuditField::Run)
+            .collect();
         assert_eq!(missing(Kind::Pipeline, &but_run), [AuditField::Run]);
     }
 }

@@ -57,7 +57,11 @@ pub enum Denial {
 ///
 /// # Errors
 /// Says which rule refused.
-pub fn enforce(claims: &AccessClaims, subject_prefix: Option<&str>, request: &Request<'_>) -> Result<(), Denial> {
+pub fn enforce(
+    claims: &AccessClaims,
+    subject_prefix: Option<&str>,
+    request: &Request<'_>,
+) -> Result<(), Denial> {
     if !subject_prefix.is_none_or(|prefix| claims.acting_subject().starts_with(prefix)) {
         return Err(Denial::UnexpectedSubject);
     }
@@ -71,12 +75,21 @@ pub fn enforce(claims: &AccessClaims, subject_prefix: Option<&str>, request: &Re
         && claims.environment.as_ref() != Some(asked)
     {
         return Err(Denial::EnvironmentMismatch {
-            token: claims.environment.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string),
+            token: claims
+                .environment
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string),
             asked: asked.to_string(),
         });
     }
-    for detail in claims.authorization_details.iter().filter(|detail| detail.actions.contains(request.action)) {
-        if detail.artifact_digest.is_some() && detail.artifact_digest.as_ref() != request.artifact_digest {
+    for detail in claims
+        .authorization_details
+        .iter()
+        .filter(|detail| detail.actions.contains(request.action))
+    {
+        if detail.artifact_digest.is_some()
+            && detail.artifact_digest.as_ref() != request.artifact_digest
+        {
             return Err(Denial::DigestMismatch);
         }
         if detail.resource.is_some() && detail.resource.as_deref() != request.resource {

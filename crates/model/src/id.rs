@@ -65,7 +65,9 @@ pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
 
 /// The text is not an id.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{text}` is not the id of a {noun}: expected a UUID such as 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21")]
+#[error(
+    "`{text}` is not the id of a {noun}: expected a UUID such as 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
+)]
 pub struct InvalidId {
     text: String,
     noun: &'static str,
@@ -95,10 +97,16 @@ impl<K: Kind> FromStr for Id<K> {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let canonical = text.len() == 36 && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || b.is_ascii_lowercase());
+        let canonical = text.len() == 36
+            && text
+                .bytes()
+                .all(|b| b == b'-' || b.is_ascii_digit() || b.is_ascii_lowercase());
         match Uuid::try_parse(text) {
             Ok(uuid) if canonical => Ok(Self(uuid, PhantomData)),
-            _ => Err(InvalidId { text: text.chars().take(64).collect(), noun: K::NOUN }),
+            _ => Err(InvalidId {
+                text: text.chars().take(64).collect(),
+                noun: K::NOUN,
+            }),
         }
     }
 }
@@ -166,7 +174,12 @@ mod tests {
         let text = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
         let id: Id<Identity> = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
-        for other in [&text.to_uppercase(), &text.replace('-', ""), &format!("{{{text}}}"), ""] {
+        for other in [
+            &text.to_uppercase(),
+            &text.replace('-', ""),
+            &format!("{{{text}}}"),
+            "",
+        ] {
             assert!(other.parse::<Id<Identity>>().is_err(), "{other}");
         }
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 mod agent;
 mod api_key;
@@ -96,7 +99,13 @@ impl Kind {
 
     /// The subject of a new identity of this kind, frozen from then on (DESIGN §4).
     #[must_use]
-    pub fn subject(self, project: &ProjectName, name: &IdentityName, client_id: &str, trust_domain: &str) -> String {
+    pub fn subject(
+        self,
+        project: &ProjectName,
+        name: &IdentityName,
+        client_id: &str,
+        trust_domain: &str,
+    ) -> String {
         match self {
             Self::Agent => agent::subject(project, name),
             Self::ApiKey => api_key::subject(project, name),

@@ -46,8 +46,15 @@ impl Story {
     #[must_use]
     pub fn sentence(&self) -> String {
         let mut text = String::new();
-        let gap = |part: &Option<String>, what: &str| part.clone().unwrap_or_else(|| format!("[gap: {what} not on record]"));
-        let kind = self.kind.as_deref().map(|kind| format!("{kind} ")).unwrap_or_default();
+        let gap = |part: &Option<String>, what: &str| {
+            part.clone()
+                .unwrap_or_else(|| format!("[gap: {what} is not on record]"))
+        };
+        let kind = self
+            .kind
+            .as_deref()
+            .map(|kind| format!("{kind} "))
+            .unwrap_or_default();
         let _ = write!(text, "{kind}{}", gap(&self.identity, "the identity"));
         let verb = match self.outcome.as_deref() {
             Some("failed") => "tried and failed to do",
@@ -59,7 +66,11 @@ impl Story {
         if let Some(at) = &self.at {
             let _ = write!(text, " at {at}");
         }
-        let _ = write!(text, ", under the authority of {}", gap(&self.authority, "the authority"));
+        let _ = write!(
+            text,
+            ", under the authority of {}",
+            gap(&self.authority, "the authority")
+        );
         if let Some(task) = &self.task {
             let _ = write!(text, ", for the task \"{task}\"");
         }
@@ -85,10 +96,16 @@ impl Story {
                 let _ = write!(text, "; {now} must respond");
             }
             (Some(then), Some(now)) => {
-                let _ = write!(text, "; {now} must respond now ({then} answered for it then)");
+                let _ = write!(
+                    text,
+                    "; {now} must respond now ({then} answered for it then)"
+                );
             }
             (Some(then), None) => {
-                let _ = write!(text, "; {then} answered for it then, [gap: nobody answers now]");
+                let _ = write!(
+                    text,
+                    "; {then} answered for it then, [gap: nobody answers now]"
+                );
             }
             (None, Some(now)) => {
                 let _ = write!(text, "; {now} must respond");
@@ -107,7 +124,13 @@ mod tests {
     #[test]
     fn invariant_10_a_missing_link_shows_as_a_gap() {
         let nothing = Story::default().sentence();
-        for gap in ["the identity", "the action", "the authority", "the run", "nobody is on record"] {
+        for gap in [
+            "the identity",
+            "the action",
+            "the authority",
+            "the run",
+            "nobody is on record",
+        ] {
             assert!(nothing.contains(gap), "{nothing}");
         }
         let story = Story {
@@ -116,7 +139,15 @@ mod tests {
             sponsor_now: Some("lee".into()),
             ..Story::default()
         };
-        assert!(story.sentence().contains("[gap: the approval is not on record]"));
-        assert!(story.sentence().ends_with("; lee must respond now (dana answered for it then)."));
+        assert!(
+            story
+                .sentence()
+                .contains("[gap: the approval is not on record]")
+        );
+        assert!(
+            story
+                .sentence()
+                .ends_with("; lee must respond now (dana answered for it then).")
+        );
     }
 }

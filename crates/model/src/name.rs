@@ -144,7 +144,16 @@ mod tests {
     #[test]
     fn an_action_is_canonical_or_nothing() {
         assert!("deploy.release".parse::<ActionName>().is_ok());
-        for bad in ["deploy", "deploy.", ".release", "deploy..release", "Deploy.release", "deploy.*", "deploy.releasé", "deploy.release "] {
+        for bad in [
+            "deploy",
+            "deploy.",
+            ".release",
+            "deploy..release",
+            "Deploy.release",
+            "deploy.*",
+            "deploy.releasé",
+            "deploy.release ",
+        ] {
             assert!(bad.parse::<ActionName>().is_err(), "{bad}");
         }
     }
@@ -153,7 +162,13 @@ mod tests {
     fn an_identity_never_looks_like_a_user() {
         assert!("sensor:core.timer".parse::<IdentityName>().is_ok());
         assert!("user:dana".parse::<IdentityName>().is_err());
-        assert!("a\nb".parse::<IdentityName>().unwrap_err().to_string().contains("\\n"));
+        assert!(
+            "a\nb"
+                .parse::<IdentityName>()
+                .unwrap_err()
+                .to_string()
+                .contains("\\n")
+        );
         assert!(&"a".repeat(129).parse::<IdentityName>().is_err());
     }
 }

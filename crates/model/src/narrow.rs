@@ -27,8 +27,12 @@ mod tests {
 
     fn sets() -> impl Strategy<Value = Vec<ActionSet>> {
         let action = prop::sample::select(vec!["a.x", "a.y", "b.x", "b.y", "c.x", "c.y.z"]);
-        let set = prop::collection::btree_set(action, 0..6)
-            .prop_map(|names| names.into_iter().map(|name| name.parse().unwrap()).collect());
+        let set = prop::collection::btree_set(action, 0..6).prop_map(|names| {
+            names
+                .into_iter()
+                .map(|name| name.parse().unwrap())
+                .collect()
+        });
         prop::collection::vec(set, 0..4)
     }
 

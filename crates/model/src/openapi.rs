@@ -18,11 +18,14 @@ use crate::{
     id::{self, Id, Kind as IdKind},
     identity::{Kind, RiskTier},
     name::{
-        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PolicyName, ProjectName, RoleName,
-        ScopeWord, TeamName, TenantName,
+        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PolicyName,
+        ProjectName, RoleName, ScopeWord, TeamName, TenantName,
     },
     reason::Reason,
-    registry::{CredentialType, IssuerProfile, Noun, ProjectRole, SigningAlg, Status, TenantRole, TrustModel},
+    registry::{
+        CredentialType, IssuerProfile, Noun, ProjectRole, SigningAlg, Status, TenantRole,
+        TrustModel,
+    },
     run::RunAssurance,
     token::ArtifactDigest,
     trust::Accepted,
@@ -31,7 +34,9 @@ use crate::{
 // The derive asks this of every type with a parameter; the marker is never an instance of anything.
 impl<K: IdKind> utoipa::__dev::ComposeSchema for Id<K> {
     fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
-        text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
+        text()
+            .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+            .into()
     }
 }
 
@@ -161,7 +166,11 @@ impl ToSchema for ActionSet {}
 
 impl PartialSchema for Accepted {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().description(Some("one text, or a list of texts of which one must be met")).into()
+        ObjectBuilder::new()
+            .description(Some(
+                "one text, or a list of texts of which one must be met",
+            ))
+            .into()
     }
 }
 

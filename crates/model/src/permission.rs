@@ -32,14 +32,18 @@ impl Person {
         if self.role == TenantRole::Owner || project.personal_of == Some(self.user_id) {
             return Some(ProjectRole::Owner);
         }
-        let member = project.members.iter().filter(|member| member.user_id == self.user_id);
+        let member = project
+            .members
+            .iter()
+            .filter(|member| member.user_id == self.user_id);
         member.map(|member| member.role).max()
     }
 
     /// Whether they may administer the identity: an owner of its project or one of its managers.
     #[must_use]
     pub fn manages(&self, identity: &IdentityDoc, project: &ProjectDoc) -> bool {
-        self.role_in(project) == Some(ProjectRole::Owner) || identity.managers.contains(&self.user_id)
+        self.role_in(project) == Some(ProjectRole::Owner)
+            || identity.managers.contains(&self.user_id)
     }
 
     /// Whether they may see the identity.

@@ -117,7 +117,13 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 5] = [Self::Active, Self::Deleted, Self::Disabled, Self::Expired, Self::Orphaned];
+    pub const ALL: [Self; 5] = [
+        Self::Active,
+        Self::Deleted,
+        Self::Disabled,
+        Self::Expired,
+        Self::Orphaned,
+    ];
 
     /// The word in tables and on the wire.
     #[must_use]
@@ -338,15 +344,30 @@ impl Doc {
     #[must_use]
     pub fn links(&self) -> Vec<(Relation, Id<id::Record>)> {
         match self {
-            Self::Audience(doc) => doc.served_by.iter().map(|id| (Relation::ServedBy, id.cast())).collect(),
+            Self::Audience(doc) => doc
+                .served_by
+                .iter()
+                .map(|id| (Relation::ServedBy, id.cast()))
+                .collect(),
             Self::Credential(doc) => doc.links(),
             Self::Identity(doc) => doc.links(),
             Self::LinkedAccount(doc) => vec![(Relation::Belongs, doc.user_id.cast())],
-            Self::Project(doc) => doc.members.iter().map(|member| (Relation::Member, member.user_id.cast())).collect(),
-            Self::Team(doc) => doc.members.iter().map(|user| (Relation::Member, user.cast())).collect(),
-            Self::Action(_) | Self::Environment(_) | Self::Issuer(_) | Self::Policy(_) | Self::Tenant(_) | Self::User(_) => {
-                Vec::new()
-            }
+            Self::Project(doc) => doc
+                .members
+                .iter()
+                .map(|member| (Relation::Member, member.user_id.cast()))
+                .collect(),
+            Self::Team(doc) => doc
+                .members
+                .iter()
+                .map(|user| (Relation::Member, user.cast()))
+                .collect(),
+            Self::Action(_)
+            | Self::Environment(_)
+            | Self::Issuer(_)
+            | Self::Policy(_)
+            | Self::Tenant(_)
+            | Self::User(_) => Vec::new(),
         }
     }
 

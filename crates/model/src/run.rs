@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::{self, Id}, name::EnvironmentName};
+use crate::{
+    id::{self, Id},
+    name::EnvironmentName,
+};
 
 /// What a foreign issuer, or the caller itself, says about the run, in one form for every platform.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -8,7 +8,9 @@ use thiserror::Error;
 const MICROS: i64 = 1_000_000;
 
 /// An instant in microseconds since the epoch. Stored as the integer, shown as RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -110,7 +112,9 @@ pub mod rfc3339 {
     /// # Errors
     /// When the text is not RFC 3339.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 
     /// The same for a time that may be absent.
@@ -123,7 +127,10 @@ pub mod rfc3339 {
         ///
         /// # Errors
         /// What the serializer says.
-        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        pub fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
             match at {
                 Some(at) => serializer.collect_str(at),
                 None => serializer.serialize_none(),
@@ -134,9 +141,12 @@ pub mod rfc3339 {
         ///
         /// # Errors
         /// When the text is not RFC 3339.
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
             let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+            text.map(|text| text.parse().map_err(de::Error::custom))
+                .transpose()
         }
     }
 }

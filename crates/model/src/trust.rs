@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{id::{self, Id}, name::EnvironmentName};
+use crate::{
+    id::{self, Id},
+    name::EnvironmentName,
+};
 
 /// A rule that takes a foreign issuer's word for a run when every claim matches exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +71,9 @@ impl TrustRule {
     #[must_use]
     pub fn matches(&self, claims: &Map<String, Value>) -> bool {
         !self.matches.is_empty()
-            && self.matches.iter().all(|(path, accepted)| claim(claims, path).is_some_and(|value| accepted.accepts(&value)))
+            && self.matches.iter().all(|(path, accepted)| {
+                claim(claims, path).is_some_and(|value| accepted.accepts(&value))
+            })
     }
 
     /// The comparison claim by claim, for the rule's managers.
@@ -119,7 +124,10 @@ mod tests {
         TrustRule {
             issuer_id: Id::from_bytes([1; 16]),
             environments: Vec::new(),
-            matches: pairs.iter().map(|(k, v)| ((*k).to_owned(), Accepted::One((*v).to_owned()))).collect(),
+            matches: pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), Accepted::One((*v).to_owned())))
+                .collect(),
         }
     }
 
@@ -127,7 +135,10 @@ mod tests {
     fn nested_claims_are_found_through_keys_with_dots() {
         let claims = json!({"kubernetes.io": {"namespace": "payments", "serviceaccount": {"uid": "e6"}}, "runner_id": 1});
         let claims = claims.as_object().unwrap();
-        assert_eq!(claim(claims, "kubernetes.io.serviceaccount.uid").as_deref(), Some("e6"));
+        assert_eq!(
+            claim(claims, "kubernetes.io.serviceaccount.uid").as_deref(),
+            Some("e6")
+        );
         assert_eq!(claim(claims, "runner_id").as_deref(), Some("1"));
         assert_eq!(claim(claims, "kubernetes.io"), None);
     }

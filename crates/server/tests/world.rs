@@ -51,6 +51,7 @@ impl Service {
 /// A pipeline that promotes releases (seed 001), trusted by its runs on the fixture issuer.
 pub struct Pipeline {
     pub owner: Caller,
+    /// The resource server's own identity.
     pub target: ClientSecret,
     pub issuer: FixtureIssuer,
     pub identity: Value,
@@ -61,8 +62,6 @@ pub async fn pipeline(server: &TestServer) -> Pipeline {
     let (owner, target) = project(server).await;
     let issuer = FixtureIssuer::start().await.unwrap();
     owner.foreign_issuer(&issuer, countersign_model::registry::IssuerProfile::Github, None).await;
-    owner.environment("production", true).await;
-    owner.environment("staging", false).await;
     let fields = json!({
         "audiences": [AUDIENCE], "environments": ["production"],
         "allowed_actions": ["deploy.release", "rollout.status.read"],

@@ -1,6 +1,6 @@
 //! Reading: pages and single records, with what the person may see, in the order of names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use countersign_model::{
     Id, id,
@@ -196,11 +196,14 @@ impl Projects {
         identity: &IdentityDoc,
     ) -> Result<bool, Rejection> {
         let key = identity.project_id.cast();
-        if !self.0.contains_key(&key) {
-            let project = rows::by_id(tx, tenant_id, key)?.and_then(|record| record.project().cloned());
-            self.0.insert(key, project);
-        }
-        Ok(self.0.get(&key).is_some_and(|project| project.as_ref().is_some_and(|project| person.sees(identity, project))))
+        let project = match self.0.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let found = rows::by_id(tx, tenant_id, key)?;
+                unknown.insert(found.and_then(|record| record.project().cloned()))
+            }
+        };
+        Ok(project.as_ref().is_some_and(|project| person.sees(identity, project)))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The document of a record that was found as one of its noun.
-pub(crate) fn doc<'a, T>(found: Option<&'a T>) -> Result<&'a T, Rejection> {
+pub(crate) fn doc<T>(found: Option<&T>) -> Result<&T, Rejection> {
     found.ok_or_else(|| Fault::Invariant("a record with the document of another noun".to_owned()).into())
 }
 

@@ -1,7 +1,10 @@
 //! Agent: sponsor, principal, task and tools must be on record (S3.2).
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "agent",
@@ -10,7 +13,16 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "its decisions are not deterministic",
     risk: RiskTier::High,
     sub_profile: "ai_agent",
-    audit: &[AuditField::Identity, AuditField::Sponsor, AuditField::Principal, AuditField::Task, AuditField::Scopes, AuditField::Decision, AuditField::Tools, AuditField::Result],
+    audit: &[
+        AuditField::Identity,
+        AuditField::Sponsor,
+        AuditField::Principal,
+        AuditField::Task,
+        AuditField::Scopes,
+        AuditField::Decision,
+        AuditField::Tools,
+        AuditField::Result,
+    ],
 };
 
 pub(super) fn subject(project: &ProjectName, name: &IdentityName) -> String {

@@ -1,7 +1,10 @@
 //! API key: its owner, rotation, source and request context must be on record (S3.2).
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "api_key",
@@ -10,7 +13,12 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "anybody who copies it is the caller",
     risk: RiskTier::Medium,
     sub_profile: "service",
-    audit: &[AuditField::Owner, AuditField::Rotation, AuditField::Source, AuditField::Request],
+    audit: &[
+        AuditField::Owner,
+        AuditField::Rotation,
+        AuditField::Source,
+        AuditField::Request,
+    ],
 };
 
 pub(super) fn subject(project: &ProjectName, name: &IdentityName) -> String {

@@ -1,7 +1,10 @@
 //! Bot: the installation and what triggered it must be on record (S3.2).
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "bot",
@@ -10,7 +13,13 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "friendly to look at, and often privileged",
     risk: RiskTier::High,
     sub_profile: "service",
-    audit: &[AuditField::Identity, AuditField::Installation, AuditField::Trigger, AuditField::Scopes, AuditField::Action],
+    audit: &[
+        AuditField::Identity,
+        AuditField::Installation,
+        AuditField::Trigger,
+        AuditField::Scopes,
+        AuditField::Action,
+    ],
 };
 
 pub(super) fn subject(project: &ProjectName, name: &IdentityName) -> String {

@@ -1,7 +1,7 @@
 //! OAuth client, also called a managed identity: client, scopes and audience must be on record (S3.2).
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField};
+use crate::audit_fields::AuditField;
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "oauth_client",
@@ -10,7 +10,14 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "a static secret, until it is rotated",
     risk: RiskTier::Medium,
     sub_profile: "service",
-    audit: &[AuditField::Client, AuditField::User, AuditField::Scopes, AuditField::Consent, AuditField::Audience, AuditField::Action],
+    audit: &[
+        AuditField::Client,
+        AuditField::User,
+        AuditField::Scopes,
+        AuditField::Consent,
+        AuditField::Audience,
+        AuditField::Action,
+    ],
 };
 
 pub(super) fn subject(client_id: &str) -> String {

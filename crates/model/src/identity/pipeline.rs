@@ -1,7 +1,10 @@
 //! Pipeline: issue, workload, run and environment must be on record (S3.2).
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "pipeline",
@@ -10,7 +13,13 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "changes production faster than people can react",
     risk: RiskTier::High,
     sub_profile: "service",
-    audit: &[AuditField::Issue, AuditField::Workload, AuditField::Run, AuditField::Environment, AuditField::Action],
+    audit: &[
+        AuditField::Issue,
+        AuditField::Workload,
+        AuditField::Run,
+        AuditField::Environment,
+        AuditField::Action,
+    ],
 };
 
 pub(super) fn subject(project: &ProjectName, name: &IdentityName) -> String {

@@ -10,7 +10,13 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "outlives the reason it was made for",
     risk: RiskTier::Medium,
     sub_profile: "service",
-    audit: &[AuditField::Impersonator, AuditField::Issue, AuditField::Workload, AuditField::Run, AuditField::Action],
+    audit: &[
+        AuditField::Impersonator,
+        AuditField::Issue,
+        AuditField::Workload,
+        AuditField::Run,
+        AuditField::Action,
+    ],
 };
 
 pub(super) fn subject(name: &IdentityName) -> String {

@@ -1,7 +1,10 @@
 //! Workload: its attestation, environment and policy must be on record (S3.2); its subject is a SPIFFE ID.
 
 use super::{KindProfile, RiskTier};
-use crate::{audit_fields::AuditField, name::{IdentityName, ProjectName}};
+use crate::{
+    audit_fields::AuditField,
+    name::{IdentityName, ProjectName},
+};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "workload",
@@ -10,7 +13,13 @@ pub(super) const PROFILE: KindProfile = KindProfile {
     weakness: "only as good as the attestation",
     risk: RiskTier::Medium,
     sub_profile: "service",
-    audit: &[AuditField::Workload, AuditField::Attestation, AuditField::Environment, AuditField::Policy, AuditField::Request],
+    audit: &[
+        AuditField::Workload,
+        AuditField::Attestation,
+        AuditField::Environment,
+        AuditField::Policy,
+        AuditField::Request,
+    ],
 };
 
 pub(super) fn subject(project: &ProjectName, name: &IdentityName, trust_domain: &str) -> String {

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::{self, Id}, name::AudienceName};
+use crate::{
+    id::{self, Id},
+    name::AudienceName,
+};
 
 /// A resource server and who runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Relation;
-use crate::{id::{self, Id}, time::Timestamp, trust::TrustRule};
+use crate::{
+    id::{self, Id},
+    time::Timestamp,
+    trust::TrustRule,
+};
 
 /// One way for one identity to prove itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -133,7 +133,11 @@ pub struct ApprovalRule {
 
 impl Default for ApprovalRule {
     fn default() -> Self {
-        Self { required: 1, approvers: Vec::new(), second_if_unproven: false }
+        Self {
+            required: 1,
+            approvers: Vec::new(),
+            second_if_unproven: false,
+        }
     }
 }
 
@@ -186,13 +190,26 @@ impl IdentityDoc {
     /// The risk: that of the kind, or of a review that lowered it.
     #[must_use]
     pub fn risk_tier(&self) -> RiskTier {
-        self.review.as_ref().map_or(self.kind.profile().risk, |review| review.tier)
+        self.review
+            .as_ref()
+            .map_or(self.kind.profile().risk, |review| review.tier)
     }
 
     pub(super) fn links(&self) -> Vec<(Relation, Id<id::Record>)> {
-        let mut links = vec![(Relation::Sponsor, self.sponsor.record_id()), (Relation::Owner, self.owner.record_id())];
-        links.extend(self.managers.iter().map(|user| (Relation::Manager, user.cast())));
-        links.extend(self.audiences.iter().map(|audience| (Relation::Audience, audience.cast())));
+        let mut links = vec![
+            (Relation::Sponsor, self.sponsor.record_id()),
+            (Relation::Owner, self.owner.record_id()),
+        ];
+        links.extend(
+            self.managers
+                .iter()
+                .map(|user| (Relation::Manager, user.cast())),
+        );
+        links.extend(
+            self.audiences
+                .iter()
+                .map(|audience| (Relation::Audience, audience.cast())),
+        );
         links
     }
 }

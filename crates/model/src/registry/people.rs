@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::{self, Id}, name::{Email, Handle, TeamName, TenantName}, time::Timestamp};
+use crate::{
+    id::{self, Id},
+    name::{Email, Handle, TeamName, TenantName},
+    time::Timestamp,
+};
 
 /// The wall between customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use countersign_model::{
     name::{EnvironmentName, RoleName},
     permission::Person,
     reason::Reason,
-    registry::{IdentityDoc, Party, PendingSponsor, Record, Status, TrustModel},
+    registry::{IdentityDoc, Noun, Party, PendingSponsor, Record, Status, TrustModel},
 };
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     command::{Command, Verdict, WriteTx},
-    loosening,
+    loosening::{self, Loosening},
     registry::{
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
@@ -208,7 +208,11 @@ pub(crate) fn put_edit(
     }
     let warnings = may_become(tx, person, before, &after)?;
     let protected = rights::protected(tx)?;
-    let loosens = loosening::of_identity(&old, rights::doc(after.identity())?, &protected);
+    let mut loosens = loosening::of_identity(&old, rights::doc(after.identity())?, &protected);
+    if verb == Verb::Transferred && old.approval_rule.approvers.is_empty() && loosening::is_guarded(&old, &protected) {
+        // Other people own the new project, and would countersign.
+        loosens.insert(Loosening::ApproverAdded);
+    }
     let edit = Edit { person, before, after, verb, reason, loosens, guards: Some(before), retires: None };
     let outcome = guarding::settle(tx, edit)?;
     Ok(EditedIdentity { outcome, warnings })
@@ -240,7 +244,7 @@ pub(crate) fn may_become(
     let target = rights::project_of(tx, new)?;
     let target_doc = rights::doc(target.project())?;
     if person.role_in(target_doc).is_none() || target.status != Status::Active {
-        return Err(rights::not_found(countersign_model::registry::Noun::Project, &target_doc.name));
+        return Err(rights::not_found(Noun::Project, &target_doc.name));
     }
     rights::must_own(person, target_doc, "move an identity into it")?;
     // In another project everything is given anew.
