@@ -16,7 +16,7 @@ pub struct Key {
     /// What it signs: `access` (in the public key set) or `long_lived` (for Countersign alone).
     #[serde(rename = "use")]
     pub key_use: String,
-    /// `active` signs, `retiring` only verifies, `killed` does neither.
+    /// `published` signs soon, `active` signs, `retiring` only verifies, `killed` does neither.
     pub status: String,
     /// When it was made.
     pub created_at: Time,

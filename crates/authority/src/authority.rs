@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use countersign_crypto::jose::Verified;
 use countersign_model::{
     Id, Timestamp,
-    evidence::{Event, Started},
+    evidence::{Event, Grain, Started},
     id,
     reason::{Reason, Refusal},
     registry::{Noun, SigningAlg, TenantDoc},
@@ -236,10 +236,24 @@ impl Authority {
                 let detail = "`run` is for callers with a secret; this one's issuer says which run it is";
                 return Err(Refusal::new(Reason::BadRequest, detail).into());
             }
-            let identity = authenticated.identity.id.cast();
-            authenticated.run = Some(client_auth::claimed_run::read(stated, identity)?);
+            let (identity, credential) = (authenticated.identity.id.cast(), authenticated.credential.id.cast());
+            authenticated.run = Some(client_auth::claimed_run::read(stated, identity, credential)?);
         }
+        self.not_revoked(request.tenant.id, &authenticated)?;
         Ok(authenticated)
+    }
+
+    /// A run or issuer that was revoked gets no new tokens either.
+    fn not_revoked(&self, tenant: Id<id::Tenant>, authenticated: &Authenticated) -> Result<(), Refusal> {
+        let revoked = &self.door.revoked;
+        let run = authenticated.run.as_ref().map(|run| (Grain::Run, run.key.clone()));
+        let issuer = authenticated.issuer_id.map(|issuer| (Grain::Issuer, issuer.to_string()));
+        match run.into_iter().chain(issuer).find(|(grain, target)| revoked.contains(tenant, *grain, target)) {
+            Some((grain, _)) => {
+                Err(Refusal::new(Reason::RunNotTrusted, format!("the {} was revoked", grain.as_str())))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Decides on a token request of an authenticated client, and plans the token.

@@ -217,6 +217,12 @@ pub fn decide(request: &TokenRequest, authenticated: Authenticated, facts: &Fact
         let id = parse(approval, Reason::BadRequest)?;
         return redemption::decide(now, request, &asked, authenticated, redemption::Place { identity, project, audience, audience_name, environment }, id, facts);
     }
+    if let Some(resource) = asked.detail.as_ref().and_then(|detail| detail.resource.as_ref())
+        && !doc.resources.is_empty()
+        && !doc.resources.contains(resource)
+    {
+        return refuse(Reason::ActionNotAllowed, format!("`{resource}` is not among the identity's resources"));
+    }
     let possible = possible_actions(doc, &project, audience.is_some());
     let wanted = match &asked.actions {
         Some(asked) => {

@@ -398,6 +398,8 @@ fn redeem(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, redeemed: &Redeemed, now: Tim
         return Err(Refusal::new(Reason::NotFound, format!("there is no approval {}", redeemed.approval_id)).into());
     };
     approval.may_redeem(now)?;
+    // All of it once more, on the rows of this transaction (T15).
+    crate::approvals::recheck(tx, tenant, &approval).map_err(RecordError::Rejected)?;
     let after = Approval { status: ApprovalStatus::Redeemed, ..approval };
     if after.version != redeemed.version || !approvals::transition(tx, ApprovalStatus::Approved, &after)? {
         return Err(RecordError::Stale);

@@ -36,6 +36,21 @@ pub enum Use {
 }
 
 impl Use {
+    /// The algorithm.
+    #[must_use]
+    pub const fn signing_alg(self) -> SigningAlg {
+        match self {
+            Self::Access(alg) => alg,
+            Self::LongLived => SigningAlg::Es256,
+        }
+    }
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.purpose()
+    }
+
     const fn purpose(self) -> &'static str {
         match self {
             Self::Access(_) => "access",

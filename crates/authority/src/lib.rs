@@ -24,6 +24,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod introspections;
 pub mod issue;
+pub mod key_management;
 pub mod keys;
 pub mod lineage;
 pub mod log;
@@ -42,6 +43,7 @@ pub mod revoked;
 mod rows;
 mod secrets;
 pub mod tokens;
+pub mod trust_test;
 
 pub use authority::{Authority, News, Settings, StartError};
 pub use countersign_store::{Store, StoreConfig};

@@ -244,7 +244,6 @@ fn a_guard_rail_that_comes_after_deciding_is_seen_in_the_transaction() {
 }
 
 #[test]
-#[ignore = "recording a redemption does not look at guard rails again yet"]
 fn a_guard_rail_that_comes_between_deciding_and_recording_is_not_missed() {
     on_each(|world| {
         let scene = world.scene();
@@ -279,7 +278,6 @@ fn what_was_denied_meanwhile_is_not_redeemed() {
 }
 
 #[test]
-#[ignore = "issuing does not look at revoked runs yet"]
 fn a_revoked_run_redeems_nothing() {
     on_each(|world| {
         let scene = world.scene();

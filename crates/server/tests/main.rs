@@ -3,6 +3,7 @@
 
 mod edges;
 mod serving;
+mod story;
 mod wire_client_credentials;
 mod wire_private_key_jwt;
 mod wire_run_identity;

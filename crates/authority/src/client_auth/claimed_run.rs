@@ -33,7 +33,7 @@ struct Stated {
 ///
 /// # Errors
 /// `bad_request` when it is neither.
-pub(crate) fn read(text: &str, identity: Id<id::Identity>) -> Result<Run, Refusal> {
+pub(crate) fn read(text: &str, identity: Id<id::Identity>, credential: Id<id::Credential>) -> Result<Run, Refusal> {
     let stated = if text.starts_with('{') {
         serde_json::from_str(text).map_err(|error| {
             Refusal::new(Reason::BadRequest, format!("`run` is not understood: {error}"))
@@ -63,10 +63,11 @@ pub(crate) fn read(text: &str, identity: Id<id::Identity>) -> Result<Run, Refusa
         let detail = format!("each part of `run` is 1 to {PART} printable characters without spaces");
         return Err(Refusal::new(Reason::BadRequest, detail));
     }
-    let place = stated.project.as_deref().unwrap_or("-");
-    let attempt = stated.attempt.as_deref().unwrap_or("-");
+    // Bound to the credential: who holds another one of the identity cannot claim to be this run.
+    let place = segment(stated.project.as_deref());
+    let (id, attempt) = (segment(Some(&stated.id)), segment(stated.attempt.as_deref()));
     Ok(Run {
-        key: format!("claimed:{identity}/{place}/{}/{attempt}", stated.id),
+        key: format!("claimed:{identity}/{credential}/{place}/{id}/{attempt}"),
         assurance: RunAssurance::Claimed,
         provider: "claimed".to_owned(),
         issuer_id: None,
@@ -86,21 +87,26 @@ pub(crate) fn read(text: &str, identity: Id<id::Identity>) -> Result<Run, Refusa
     })
 }
 
+/// A part of the key, with nothing in it that parts the key.
+fn segment(part: Option<&str>) -> String {
+    part.map_or_else(|| "-".to_owned(), |part| part.replace('%', "%25").replace('/', "%2F"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_claimed_run_is_an_id_or_an_object() {
-        let identity = Id::from_bytes([7; 16]);
-        let run = read("nightly-42", identity).unwrap();
+        let (identity, credential) = (Id::from_bytes([7; 16]), Id::from_bytes([8; 16]));
+        let run = read("nightly-42", identity, credential).unwrap();
         assert_eq!(run.assurance, RunAssurance::Claimed);
         assert_eq!(run.run_id.as_deref(), Some("nightly-42"));
-        let run = read(r#"{"id":"7","attempt":"2","commit":"9f31"}"#, identity).unwrap();
+        let run = read(r#"{"id":"7","attempt":"2","commit":"9f31"}"#, identity, credential).unwrap();
         assert_eq!(run.commit.as_deref(), Some("9f31"));
         for bad in ["", "a b", "{}", r#"{"id":"1","human_id":"2"}"#, "a\nb"] {
             let bad = bad.replace("\\n", "\n");
-            assert!(read(&bad, identity).is_err(), "{bad}");
+            assert!(read(&bad, identity, credential).is_err(), "{bad}");
         }
     }
 }

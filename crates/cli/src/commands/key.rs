@@ -70,7 +70,7 @@ impl Key {
                         reason: args.reason,
                     })
                     .await?;
-                app.out.talk("new keys sign from now on");
+                app.out.talk("the new keys are published now and sign in ten minutes");
                 keys
             }
             Self::Kill(args) => {

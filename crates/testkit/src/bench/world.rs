@@ -17,7 +17,6 @@ use countersign_authority::{
     registry::{
         audiences::CreateAudience,
         credentials::{CreateCredential, NewSecret},
-        environments::CreateEnvironment,
         identities::CreateIdentity,
         projects::CreateProject,
     },
@@ -40,6 +39,7 @@ pub const ES256: &str = "https://deploy.example";
 pub const RS256: &str = "https://legacy.example";
 /// What the identities do.
 pub const ACTION: &str = "deploy.release";
+/// Comes with every tenant.
 const ENVIRONMENT: &str = "staging";
 const PROJECT: &str = "bench";
 const SERVING: &str = "resource-server";
@@ -92,7 +92,6 @@ impl World {
     pub fn make(authority: &Authority, identities: usize) -> anyhow::Result<Self> {
         let owner = Owner::new(authority)?;
         owner.rsa_key()?;
-        owner.run(CreateEnvironment { name: ENVIRONMENT.parse()?, protected: false, description: String::new() })?;
         let project = CreateProject {
             name: PROJECT.parse()?,
             description: "measured".to_owned(),
