@@ -1,6 +1,8 @@
 //! The server as others see it: through HTTP, on both databases.
 #![allow(missing_docs, reason = "test names say what they show")]
 
+mod attacks_log;
+mod attacks_tokens;
 mod edges;
 mod serving;
 mod story;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{
     Id,
-    evidence::{Event, Evidence, Reference, Role},
+    evidence::{Event, Evidence, Outcome, Reference, Role},
     id,
     lineage::Story,
     reason::{Reason, Refusal},
@@ -59,9 +59,13 @@ fn reference_of(record: &Evidence) -> String {
 }
 
 /// Which record tells most of a story.
-const fn weight(event: &Event) -> u8 {
+fn weight(event: &Event) -> u8 {
     match event {
-        Event::Action(_) => 4,
+        Event::Action(action) => match action.outcome {
+            Outcome::Done => 6,
+            Outcome::Failed => 5,
+            Outcome::Refused => 4,
+        },
         Event::TokenIssued(issued) if issued.approval_id.is_some() => 3,
         Event::TokenIssued(_) => 2,
         Event::ApprovalDecided(_) | Event::ApprovalOpened(_) => 1,

@@ -36,9 +36,6 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/.well-known/oauth-authorization-server", metadata::metadata),
         Route::get("/.well-known/openid-configuration", metadata::metadata),
         Route::get("/.well-known/oauth-protected-resource", metadata::protected_resource),
-        Route::get("/.well-known/authzen-configuration", access::configuration),
-        Route::post("/access/v1/evaluation", access::evaluation),
-        Route::post("/access/v1/evaluations", access::evaluations),
         Route::get("/.well-known/jwks.json", metadata::jwks),
         Route::post("/oauth2/token", token::token),
         Route::post("/oauth2/introspect", introspect::introspect),
@@ -139,4 +136,20 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/api/sessions/current", sessions::current),
         Route::delete("/api/sessions/current", sessions::delete),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::http::router::inventory;
+
+    #[test]
+    fn every_row_stands_once() {
+        let mut seen = BTreeSet::new();
+        for (method, path) in inventory(&routes()) {
+            assert!(seen.insert((method.to_string(), path)), "{method} {path}");
+        }
+    }
 }

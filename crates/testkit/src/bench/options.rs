@@ -32,6 +32,9 @@ pub struct Options {
     /// At these numbers of connections.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 32, 64])]
     pub connections: Vec<usize>,
+    /// The program that serves, when not this one: to compare two builds of it.
+    #[arg(long, value_name = "PROGRAM")]
+    pub server: Option<PathBuf>,
     /// Serves as the child of another one.
     #[arg(long, hide = true, value_enum)]
     pub serve: Option<Serve>,

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
-use crate::options::Serve;
+use crate::options::{Options, Serve};
 
 /// A running child.
 pub struct Serving {
@@ -28,9 +28,10 @@ impl Serving {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(what: Serve, data: Option<&Path>, database: Option<&str>) -> anyhow::Result<Self> {
+    pub fn start(options: &Options, what: Serve, data: Option<&Path>, database: Option<&str>) -> anyhow::Result<Self> {
         let name = what.to_possible_value().context("a child without a name")?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let program = options.server.clone().map_or_else(std::env::current_exe, Ok)?;
+        let mut command = Command::new(program);
         command.args(["--serve", name.get_name()]).stdout(Stdio::piped());
         if let Some(data) = data {
             command.arg("--data").arg(data);
@@ -68,8 +69,7 @@ impl Serving {
         let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
         let ended = self.child.wait()?;
         if !told.success() || !ended.success() {
-            // The baselines do not handle the signal: they have nothing to lose.
-            tracing_line(&format!("the child ended with {ended}"));
+            eprintln!("the server ended with {ended}");
         }
         Ok(())
     }
@@ -79,12 +79,6 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-fn tracing_line(text: &str) {
-    if !text.contains("SIGTERM") && !text.contains("signal: 15") {
-        eprintln!("{text}");
     }
 }
 

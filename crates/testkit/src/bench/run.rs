@@ -31,7 +31,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants("ready") {
         let place = Place::new(options)?;
-        report.ready_empty = Some(ready(&place).await?);
+        report.ready_empty = Some(ready(options, &place).await?);
     }
     if SERVER.iter().any(|name| options.wants(name)) {
         server(options, &mut report).await?;
@@ -69,8 +69,8 @@ impl Place {
         world::open(self.data(), self.url())
     }
 
-    fn serve(&self) -> anyhow::Result<Serving> {
-        Serving::start(Serve::Countersign, Some(self.data()), self.url())
+    fn serve(&self, options: &Options) -> anyhow::Result<Serving> {
+        Serving::start(options, Serve::Countersign, Some(self.data()), self.url())
     }
 }
 
@@ -82,7 +82,7 @@ async fn baselines(options: &Options, report: &mut Report) -> anyhow::Result<()>
     let all = [("hello", Serve::Hello, gets("/")), ("bare ES256", Serve::BareEs256, bare.clone()), ("bare RS256", Serve::BareRs256, bare)];
     for (name, what, requests) in all {
         if options.wants(name) {
-            let serving = Serving::start(what, None, None)?;
+            let serving = Serving::start(options, what, None, None)?;
             let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
             stages.measure(name, &requests, 0).await?;
             report.figures.extend(stages.figures);
@@ -113,8 +113,8 @@ fn recording(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ready(place: &Place) -> anyhow::Result<Duration> {
-    let serving = place.serve()?;
+async fn ready(options: &Options, place: &Place) -> anyhow::Result<Duration> {
+    let serving = place.serve(options)?;
     let request = gets("/readyz")(0).context("no request")?;
     let (status, _) = once(serving.address, request).await?;
     anyhow::ensure!(status == 200, "the server said that it listens, and is not ready");
@@ -132,7 +132,7 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
         authority.store().close();
         world
     };
-    let serving = place.serve()?;
+    let serving = place.serve(options)?;
     sleep(SETTLE).await;
     report.idle = Some(memory(serving.pid())?.now);
     let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
@@ -148,7 +148,7 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     closure::fill(&authority, &world, options.records())?;
     authority.store().close();
     drop(authority);
-    let serving = place.serve()?;
+    let serving = place.serve(options)?;
     report.ready_full = Some(serving.ready);
     sleep(SETTLE).await;
     let mut stages = Stages { options, serving: &serving, round: SECOND, figures: Vec::new() };

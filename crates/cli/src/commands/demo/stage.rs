@@ -51,7 +51,7 @@ pub struct Stage {
     pub ci: FixtureIssuer,
     /// Dana, who owns the project and triggers the run.
     pub dana: Client,
-    /// Lee, who owns it too.
+    /// Lee, who owns the tenant too, and was made so by nobody who asks.
     pub lee: Client,
     /// Nobody.
     pub nobody: Client,
@@ -91,11 +91,11 @@ impl Stage {
         script.step("Two people sign in with one-time codes; nobody has a password");
         let nobody = Client::new(&base, None)?;
         let (dana, log_key, sign_in) = enrol(&config, &nobody, DANA, TenantRole::Owner).await?;
-        let (lee, ..) = enrol(&config, &nobody, LEE, TenantRole::Member).await?;
+        let (lee, ..) = enrol(&config, &nobody, LEE, TenantRole::Owner).await?;
         let log_key = log_key.ok_or_else(|| Failure::failed("the server gave no log key"))?;
         let home = directory.join("home");
         Home::open_at(home.clone())?.remember(&base, sign_in)?;
-        script.good("dana@example.com, owner of the tenant; lee@example.com, a member");
+        script.good("dana@example.com and lee@example.com, both owners of the tenant");
         script.note(&format!(
             "the key of the server's log is pinned now: {}",
             log_key.verifier_key
@@ -107,7 +107,7 @@ impl Stage {
         apply(&dana, "pipeline.yaml", &manifest).await?;
         dana.create::<LinkedAccount>(&linked(ci.url()), None)
             .await?;
-        script.good("pipeline release-promoter-prod in project payments, which Dana and Lee own");
+        script.good("pipeline release-promoter-prod in project payments; Dana answers for it");
         script.good("only runs of repository 456789 on main, in environment production, are it");
         script.good("GitHub account 12 (octocat) is Dana: what she triggers, she cannot approve");
 
@@ -202,7 +202,7 @@ async fn enrol(
 /// The pipeline's document, completed with where its runs come from; and what it needs around it.
 fn manifest(ci: &str) -> String {
     format!(
-        "project: {{name: {PROJECT}, description: Takes the money, members: [{{user: {DANA}, role: owner}}, {{user: {LEE}, role: owner}}]}}
+        "project: {{name: {PROJECT}, description: Takes the money, members: [{{user: {DANA}, role: owner}}]}}
 ---
 issuer: {{url: \"{ci}\", profile: github}}
 ---
