@@ -138,5 +138,5 @@ fn ran(program: Program) -> Result<Done, Failure> {
 }
 
 const KEEP_GOING: &str = "--keep-going";
-const NEEDED_BY_TESTS: &[&str] = &["openid-client", "authlib", "postgresql"];
+const NEEDED_BY_TESTS: &[&str] = &["typescript", "openid-client", "authlib", "postgresql"];
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// Who asks to act.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EvaluationSubject))]
 pub struct Subject {
     /// `identity` or `user`.
     #[serde(rename = "type")]
@@ -21,7 +21,7 @@ pub struct Subject {
 
 /// What it wants to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EvaluationAction))]
 pub struct Action {
     /// The dotted verb.
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Action {
 
 /// What it wants to act on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EvaluationResource))]
 pub struct Resource {
     /// What kind of thing.
     #[serde(rename = "type")]

@@ -1,9 +1,12 @@
 //! The authority: what the server calls. It decides on facts, records, and releases.
 
+mod buffers;
+mod following;
+
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -12,30 +15,32 @@ use arc_swap::ArcSwap;
 use countersign_crypto::jose::Verified;
 use countersign_model::{
     Id, Timestamp,
-    evidence::{Event, Grain, Started},
+    evidence::Grain,
     id,
     reason::{Reason, Refusal},
-    registry::{Noun, SigningAlg, TenantDoc},
+    registry::{SigningAlg, TenantDoc},
     time::Seconds,
     token::AccessClaims,
 };
-use countersign_store::{Cursor, Pending, Store, StoreError, Tx, WriteMode, changes, evidence, installation, keys as key_rows, records, revocations, seen};
+use countersign_store::{Cursor, Store, StoreError, WriteMode, changes, installation, keys as key_rows, records, seen};
 use thiserror::Error;
+
+use following::Feeds;
+pub use following::News;
 
 use crate::{
     client_auth::{self, Authenticated, Wanted},
-    command::{Actor, Command, Door, Execution, Permit, Revocation},
+    command::{Actor, Command, Door, Execution, Permit},
     ctx::Ctx,
     evaluation::{self, DecisionSums, EvaluationAnswer, EvaluationRequest},
     enrolment::{SESSION_LIFETIME, SignedInUser},
-    evidence::seal::{Draft, Sealed},
     facts::{FactCache, Facts},
     grants::{self, TokenRequest},
     introspections::IntrospectionSums,
     issue::{self, IssuePlan, Recorded, Recording, Released},
     keys::{self, KeyRing, Tenant, Use},
     log::Log,
-    refusals::{About, RefusalSums},
+    refusals::RefusalSums,
     registry::tenants::CreateTenant,
     rejection::{Fault, Rejection, Stop},
     revoked::RevokedSet,
@@ -48,15 +53,6 @@ const CLOCK_STEP: Seconds = Seconds(5);
 
 /// Where the latest instant that was used is kept.
 const CLOCK_MARK: &str = "clock_mark";
-
-/// Where it is kept whether a server runs, or stopped.
-const RUNNING: &str = "running";
-
-/// How many last uses wait to be written; beyond it the newest are left out until the next flush.
-const USES: usize = 65_536;
-
-/// How many rows of a feed are read at once.
-const FEED_PAGE: u32 = 1000;
 
 /// What the server's configuration says about the application.
 #[derive(Debug, Clone)]
@@ -104,19 +100,6 @@ pub struct Authority {
     clock_mark: AtomicI64,
     log: Log,
     feeds: Mutex<Feeds>,
-}
-
-/// Where the followers of this replica stand.
-#[derive(Clone, Copy)]
-struct Feeds {
-    changes: Cursor,
-    revocations: Cursor,
-}
-
-/// News from other replicas.
-pub struct News {
-    changes: countersign_store::Page<changes::Change>,
-    revocations: countersign_store::Page<revocations::Revocation>,
 }
 
 impl Authority {
@@ -336,155 +319,6 @@ impl Authority {
     /// A refusal when the bearer may not ask this, or what must be looked up first.
     pub fn evaluate(&self, ctx: &Ctx, claims: &AccessClaims, request: &EvaluationRequest, facts: &Facts) -> Result<EvaluationAnswer, Stop> {
         evaluation::evaluate(ctx, facts, claims, request)
-    }
-
-    /// Counts a decision. True when the sums should be flushed now.
-    pub fn note_decision(&self, claims: &AccessClaims, request: &EvaluationRequest, answer: &EvaluationAnswer) -> bool {
-        self.decisions.note(claims, request, answer)
-    }
-
-    /// Counts an introspection. True when the sums should be flushed now.
-    pub fn note_introspection(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
-        self.introspections.note(tenant, client, active)
-    }
-
-    /// Records the decisions and introspections that wait: called every 100 ms, and before the server stops.
-    ///
-    /// # Errors
-    /// A fault of ours.
-    pub fn flush_decisions(&self, ctx: &Ctx) -> Result<Option<Pending<Result<(), StoreError>>>, Fault> {
-        let mut sealed = self.decisions.drain(ctx)?;
-        sealed.extend(self.introspections.drain(ctx)?);
-        if sealed.is_empty() {
-            return Ok(None);
-        }
-        let write = move |tx: &mut Tx<'_>| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row));
-        Ok(Some(self.door.store.write(WriteMode::Append, write)))
-    }
-
-    /// Records the start of the server. When the last one ended without a stop, what was buffered then
-    /// is a gap, and the record says since when. Blocks.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn record_start(&self, ctx: &Ctx) -> Result<(), Fault> {
-        let Some(tenant) = self.tenant(None) else { return Ok(()) };
-        let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
-        let running = self.door.store.read(|tx| installation::read(tx, RUNNING)).wait()?;
-        // Other replicas may be running rightly; a database of our own says for certain.
-        let alone = self.door.store.reads_inline();
-        let gap_since = (alone && running.is_some_and(|running| running == "yes")).then_some(mark);
-        let event = Event::Started(Started { version: env!("CARGO_PKG_VERSION").to_owned(), gap_since });
-        let sealed = Draft::new(ctx.id(), event).seal(ctx, tenant.id)?;
-        let write = move |tx: &mut Tx<'_>| {
-            installation::replace(tx, RUNNING, "yes")?;
-            evidence::insert(tx, &sealed.row)
-        };
-        Ok(self.door.store.write(WriteMode::Housekeeping, write).wait()?)
-    }
-
-    /// Notes that the server stopped, and lost nothing.
-    pub fn record_stop(&self) -> Pending<Result<(), StoreError>> {
-        self.door.store.write(WriteMode::Housekeeping, |tx| installation::replace(tx, RUNNING, "no"))
-    }
-
-    /// Records a refusal of somebody who proved something, before the answer leaves.
-    ///
-    /// # Errors
-    /// A fault: without evidence there is no answer but 503.
-    pub fn record_refusal(&self, ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refusal) -> Result<Pending<Result<(), StoreError>>, Fault> {
-        let sealed = crate::refusals::seal(ctx, tenant, about, refusal)?;
-        Ok(self.door.store.write(WriteMode::Append, move |tx| evidence::insert(tx, &sealed.row)))
-    }
-
-    /// Counts a refusal of somebody who proved nothing.
-    pub fn note_refusal(&self, ctx: &Ctx, tenant: Id<id::Tenant>, asked: &'static str, claimed: Option<&str>, refusal: &Refusal) {
-        self.refusals.note(ctx, tenant, asked, claimed, refusal.reason);
-    }
-
-    /// Records what was counted: called every ten seconds, and before the server stops.
-    ///
-    /// # Errors
-    /// A fault of ours.
-    pub fn flush_refusals(&self, ctx: &Ctx) -> Result<Pending<Result<(), StoreError>>, Fault> {
-        let sealed: Vec<Sealed> = self.refusals.drain(ctx)?;
-        Ok(self.door.store.write(WriteMode::Append, move |tx| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row))))
-    }
-
-    /// Notes that records were used now.
-    pub fn note_use(&self, ctx: &Ctx, used: &[Id<id::Record>]) {
-        let mut uses = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        for record in used {
-            if uses.len() < USES || uses.contains_key(record) {
-                let source = ctx.source.clone().unwrap_or_default();
-                uses.insert(*record, seen::Seen { record_id: *record, last_seen_at: ctx.now, source });
-            }
-        }
-    }
-
-    /// Writes the last uses: called every second, and before the server stops.
-    pub fn flush_uses(&self) -> Pending<Result<(), StoreError>> {
-        let uses: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect();
-        let mark = self.clock_mark.load(Ordering::Relaxed).to_string();
-        self.door.store.write(WriteMode::Housekeeping, move |tx| {
-            if !uses.is_empty() {
-                seen::touch(tx, &uses)?;
-                installation::replace(tx, CLOCK_MARK, &mark)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Reads what changed elsewhere. Give it to [`Self::apply`].
-    pub fn news(&self, now: Timestamp) -> Pending<Result<News, StoreError>> {
-        let feeds = *self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        self.door.store.read(move |tx| {
-            Ok(News {
-                changes: changes::after(tx, feeds.changes, FEED_PAGE)?,
-                revocations: revocations::after(tx, feeds.revocations, now, FEED_PAGE)?,
-            })
-        })
-    }
-
-    /// Applies news. True when there is more.
-    ///
-    /// # Errors
-    /// When keys changed and cannot be unwrapped.
-    pub fn apply(&self, news: News, now: Timestamp) -> Result<bool, Fault> {
-        let mut keys_changed = false;
-        for change in &news.changes.items {
-            self.door.facts.invalidate(change.tenant_id, change.noun, change.record_id);
-            keys_changed |= change.noun == Noun::Tenant;
-        }
-        for one in &news.revocations.items {
-            self.door.revoked.insert(&Revocation {
-                tenant_id: one.tenant_id,
-                grain: one.grain,
-                target: one.target.clone(),
-                generation: one.epoch,
-                until: one.until_at,
-            });
-        }
-        if keys_changed {
-            self.reload_keys(now)?;
-        }
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds.changes = news.changes.next;
-        feeds.revocations = news.revocations.next;
-        Ok(news.changes.more || news.revocations.more)
-    }
-
-    /// Reads all tenants and keys again. Blocks for two reads; keys change rarely.
-    ///
-    /// # Errors
-    /// When a key cannot be unwrapped.
-    pub fn reload_keys(&self, now: Timestamp) -> Result<(), Fault> {
-        let (tenants, rows) =
-            self.door.store.read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, key_rows::all(tx)?))).wait()?;
-        let ring = KeyRing::build(&self.settings.issuer, &self.secrets.key_file, &tenants, &rows, now)?;
-        self.ring.store(Arc::new(ring));
-        self.tokens.clear();
-        Ok(())
     }
 
     /// Starts to make a tenant with its first keys.

@@ -192,14 +192,14 @@ pub enum Loaded {
     /// None.
     Nothing,
     /// One.
-    Record(Record),
+    Record(Box<Record>),
     /// Several.
     Records(Vec<Record>),
 }
 
 impl From<Option<Record>> for Loaded {
     fn from(record: Option<Record>) -> Self {
-        record.map_or(Self::Nothing, Self::Record)
+        record.map_or(Self::Nothing, |record| Self::Record(Box::new(record)))
     }
 }
 
@@ -211,7 +211,7 @@ pub struct LookUp {
 
 enum Found {
     Later(Pending<Result<Loaded, StoreError>>),
-    Now(Option<Result<Loaded, StoreError>>),
+    Now(Box<Option<Result<Loaded, StoreError>>>),
 }
 
 /// What a look-up found, and when it was begun.
@@ -268,7 +268,7 @@ impl Facts {
         let wanted = need.clone();
         if store.reads_inline() {
             let found = store.read_inline(move |tx| wanted.load(tx));
-            return LookUp { mark, found: Found::Now(Some(found)) };
+            return LookUp { mark, found: Found::Now(Box::new(Some(found))) };
         }
         LookUp { mark, found: Found::Later(store.read(move |tx| wanted.load(tx))) }
     }
@@ -288,10 +288,10 @@ impl Facts {
             (Need::Alias(tenant, ..), Loaded::Record(record)) => {
                 let ids = Fact::Ids(Arc::from([record.id]));
                 let by_id = Need::Record(*tenant, record.id);
-                self.remember(mark, by_id, Fact::Record(Arc::new(record)));
+                self.remember(mark, by_id, Fact::Record(Arc::from(record)));
                 ids
             }
-            (_, Loaded::Record(record)) => Fact::Record(Arc::new(record)),
+            (_, Loaded::Record(record)) => Fact::Record(Arc::from(record)),
             (Need::Catalogue(_), Loaded::Records(records)) => {
                 let actions = records.iter().filter_map(Record::action).cloned();
                 Fact::Catalogue(Arc::new(Catalogue::new(actions)))

@@ -21,15 +21,22 @@ use crate::{
 const CLIENTS: usize = 4096;
 
 
+/// Who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Client {
+    tenant: Id<id::Tenant>,
+    identity: Id<id::Identity>,
+}
+
 /// Introspections waiting to be recorded.
 #[derive(Default)]
-pub struct IntrospectionSums(Mutex<HashMap<(Id<id::Tenant>, Id<id::Identity>), Introspected>>);
+pub struct IntrospectionSums(Mutex<HashMap<Client, Introspected>>);
 
 impl IntrospectionSums {
     /// Counts one. True when there are so many clients that the sums should be flushed now.
     pub fn note(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = sums.entry((tenant, client)).or_insert(Introspected { active: 0, inactive: 0 });
+        let sum = sums.entry(Client { tenant, identity: client }).or_insert(Introspected { active: 0, inactive: 0 });
         if active {
             sum.active += 1;
         } else {
@@ -44,9 +51,9 @@ impl IntrospectionSums {
     /// A fault of ours.
     pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
         let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let seal = |((tenant, client), sum)| {
+        let seal = |(client, sum): (Client, Introspected)| {
             let draft = Draft::new(ctx.id(), Event::Introspected(sum));
-            draft.refs([refer(Role::Reporter, client, None)]).seal(ctx, tenant)
+            draft.refs([refer(Role::Reporter, client.identity, None)]).seal(ctx, client.tenant)
         };
         sums.into_iter().map(seal).collect()
     }

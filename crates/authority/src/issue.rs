@@ -37,21 +37,34 @@ use crate::{
 /// Everything that was decided about one token, and its sealed evidence. Nothing is recorded yet.
 #[derive(Debug, Clone)]
 pub struct IssuePlan {
+    entry: Entry,
+    token: Unsigned,
+    used: Vec<Id<id::Record>>,
+}
+
+/// What recording writes.
+#[derive(Debug, Clone)]
+struct Entry {
     tenant_id: Id<id::Tenant>,
-    claims: AccessClaims,
-    using: Use,
     sealed: Sealed,
     guards: Vec<(Id<id::Record>, i64)>,
     replay: Option<Replay>,
     redeemed: Option<Redeemed>,
-    used: Vec<Id<id::Record>>,
+    now: Timestamp,
+}
+
+/// What releasing signs.
+#[derive(Debug, Clone)]
+struct Unsigned {
+    claims: AccessClaims,
+    using: Use,
     scope_shown: Option<String>,
     details_shown: bool,
 }
 
 /// A plan whose evidence is durable: the only thing that can be released.
 #[derive(Debug)]
-pub struct Recorded(IssuePlan);
+pub struct Recorded(Unsigned);
 
 /// A token, and what its answer says about it (RFC 6749 §5.1).
 #[derive(Clone)]
@@ -174,21 +187,20 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
     draft.refs = references(tenant, granted, facts)?;
     draft.parents = granted.redeemed.as_ref().map(|redeemed| redeemed.parents.clone()).unwrap_or_default();
     let used = vec![granted.identity.id, granted.authenticated.credential.id];
-    Ok(IssuePlan {
+    let entry = Entry {
         tenant_id: tenant.id,
-        using,
         sealed: draft.seal(ctx, tenant.id)?,
         guards: guards(granted, &tenant_record),
         replay: granted.authenticated.replay.clone(),
         redeemed: granted.redeemed.clone(),
-        used,
-        scope_shown: granted.narrowed.then(|| {
-            let words = granted.words.iter().map(|word| word.as_str());
-            words.chain(granted.actions.iter().map(|action| action.as_str())).collect::<Vec<_>>().join(" ")
-        }),
-        details_shown: granted.detail.is_some(),
-        claims,
-    })
+        now: Timestamp::from_seconds(claims.iat),
+    };
+    let scope_shown = granted.narrowed.then(|| {
+        let words = granted.words.iter().map(|word| word.as_str());
+        words.chain(granted.actions.iter().map(|action| action.as_str())).collect::<Vec<_>>().join(" ")
+    });
+    let token = Unsigned { claims, using, scope_shown, details_shown: granted.detail.is_some() };
+    Ok(IssuePlan { entry, token, used })
 }
 
 /// Plans the token of a person who proved presence: for Countersign's own API alone.
@@ -252,18 +264,16 @@ pub fn plan_for_user(ctx: &Ctx, tenant: &Tenant, tenant_record: &Record, user: &
         .refs([refer_person(Role::Actor, user_id, &doc.email), refer(Role::Token, jti, None)])
         .parents([sign_in]);
     draft.id = Some(jti);
-    Ok(IssuePlan {
+    let entry = Entry {
         tenant_id: tenant.id,
-        claims,
-        using: Use::LongLived,
         sealed: draft.seal(ctx, tenant.id)?,
         guards: vec![(user.id, user.version), (tenant_record.id, tenant_record.version)],
         replay: None,
         redeemed: None,
-        used: vec![user.id],
-        scope_shown: None,
-        details_shown: false,
-    })
+        now: Timestamp::from_seconds(claims.iat),
+    };
+    let token = Unsigned { claims, using: Use::LongLived, scope_shown: None, details_shown: false };
+    Ok(IssuePlan { entry, token, used: vec![user.id] })
 }
 
 fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {
@@ -318,7 +328,7 @@ impl IssuePlan {
     /// The tenant.
     #[must_use]
     pub const fn tenant_id(&self) -> Id<id::Tenant> {
-        self.tenant_id
+        self.entry.tenant_id
     }
 
     /// The records whose last use this is.
@@ -330,7 +340,7 @@ impl IssuePlan {
 
 /// The evidence of a token on its way to the disk.
 pub struct Recording {
-    plan: Option<IssuePlan>,
+    token: Option<Unsigned>,
     pending: Pending<Result<(), RecordError>>,
 }
 
@@ -349,7 +359,7 @@ impl Recording {
     fn ended(&mut self, ended: Result<(), RecordError>) -> Result<Recorded, RecordError> {
         ended?;
         let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
-        self.plan.take().map(Recorded).ok_or_else(spent)
+        self.token.take().map(Recorded).ok_or_else(spent)
     }
 
     /// Blocks until it is durable: for tests and the record closure's own benchmark.
@@ -357,26 +367,26 @@ impl Recording {
     /// # Errors
     /// As awaiting it.
     pub fn wait(self) -> Result<Recorded, RecordError> {
-        let Self { plan, pending } = self;
+        let Self { token, pending } = self;
         pending.wait()?;
         let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
-        plan.map(Recorded).ok_or_else(spent)
+        token.map(Recorded).ok_or_else(spent)
     }
 }
 
 /// Records the evidence of a token in one transaction with what it uses up.
 pub fn record(store: &Store, plan: IssuePlan) -> Recording {
     // What reads before it writes must not see two states; a guarded insert sees one by itself.
-    let mode = if plan.redeemed.is_some() { WriteMode::Serializable } else { WriteMode::Append };
-    let work = plan.clone();
-    let pending = store.write(mode, move |tx| insert(tx, &work));
-    Recording { plan: Some(plan), pending }
+    let IssuePlan { entry, token, .. } = plan;
+    let mode = if entry.redeemed.is_some() { WriteMode::Serializable } else { WriteMode::Append };
+    let pending = store.write(mode, move |tx| insert(tx, &entry));
+    Recording { token: Some(token), pending }
 }
 
-fn insert(tx: &mut Tx<'_>, plan: &IssuePlan) -> Result<(), RecordError> {
-    if let Some(used) = &plan.replay {
+fn insert(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), RecordError> {
+    if let Some(used) = &entry.replay {
         let once = replay::Use {
-            tenant_id: plan.tenant_id,
+            tenant_id: entry.tenant_id,
             issuer_id: Id::from_bytes(used.issuer),
             key: &used.key,
             purpose: &used.purpose,
@@ -386,10 +396,10 @@ fn insert(tx: &mut Tx<'_>, plan: &IssuePlan) -> Result<(), RecordError> {
             return Err(Refusal::new(Reason::Replayed, "this assertion was used before; fetch a fresh one").into());
         }
     }
-    if let Some(redeemed) = &plan.redeemed {
-        redeem(tx, plan.tenant_id, redeemed, Timestamp::from_seconds(plan.claims.iat))?;
+    if let Some(redeemed) = &entry.redeemed {
+        redeem(tx, entry.tenant_id, redeemed, entry.now)?;
     }
-    if evidence::insert_guarded(tx, &plan.sealed.row, &plan.guards)? { Ok(()) } else { Err(RecordError::Stale) }
+    if evidence::insert_guarded(tx, &entry.sealed.row, &entry.guards)? { Ok(()) } else { Err(RecordError::Stale) }
 }
 
 fn redeem(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, redeemed: &Redeemed, now: Timestamp) -> Result<(), RecordError> {
@@ -412,17 +422,17 @@ fn redeem(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, redeemed: &Redeemed, now: Tim
 /// # Errors
 /// A fault of the keys.
 pub fn release(tenant: &Tenant, recorded: Recorded, now: Timestamp) -> Result<Released, Fault> {
-    let Recorded(plan) = recorded;
+    let Recorded(token) = recorded;
     let key = tenant
-        .signing_key(plan.using, now)
+        .signing_key(token.using, now)
         .ok_or_else(|| Fault::Keys(format!("no key of tenant `{}` signs now", tenant.name)))?;
     let access_token =
-        jose::sign(key, jose::typ::ACCESS_TOKEN, &plan.claims).map_err(|error| Fault::Keys(error.to_string()))?;
+        jose::sign(key, jose::typ::ACCESS_TOKEN, &token.claims).map_err(|error| Fault::Keys(error.to_string()))?;
     Ok(Released {
         access_token,
-        expires_in: plan.claims.lifetime(),
-        scope: plan.scope_shown,
-        details_shown: plan.details_shown,
-        claims: plan.claims,
+        expires_in: token.claims.lifetime(),
+        scope: token.scope_shown,
+        details_shown: token.details_shown,
+        claims: token.claims,
     })
 }

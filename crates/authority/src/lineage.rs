@@ -84,7 +84,7 @@ pub enum Lineage {
     /// From a result to who answers.
     Backward(Box<Backward>),
     /// From who answers to all that they answer for.
-    Forward(Forward),
+    Forward(Box<Forward>),
 }
 
 /// A story, told backward.
@@ -144,8 +144,8 @@ pub struct Asker<'a> {
 /// `not_found` when nothing is known of it, or the asker may not know; or a fault.
 pub fn follow(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &countersign_crypto::opaque::Pepper) -> Result<Lineage, Rejection> {
     match start {
-        Start::User(name) => Ok(Lineage::Forward(forward::answers_for(tx, asker, Noun::User, name)?)),
-        Start::Team(name) => Ok(Lineage::Forward(forward::answers_for(tx, asker, Noun::Team, name)?)),
+        Start::User(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(tx, asker, Noun::User, name)?))),
+        Start::Team(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(tx, asker, Noun::Team, name)?))),
         other => Ok(Lineage::Backward(Box::new(backward::tell(tx, asker, other, pepper)?))),
     }
 }

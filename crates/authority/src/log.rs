@@ -28,8 +28,9 @@ use crate::{
     secrets::Secrets,
 };
 
-/// How many records get a place in one transaction: at most 1,000 rows and some milliseconds.
-const BATCH: u32 = 1000;
+/// How many records get a place in one transaction: a full tile, and few enough that a token that waits
+/// for the same commit does not wait long.
+const BATCH: u32 = 256;
 
 const PURPOSE: &str = "log";
 /// Where the log's name is kept.

@@ -23,7 +23,7 @@ use crate::{
 #[command(
     name = "countersign",
     version,
-    propagate_version = true,
+    max_term_width = 80,
     arg_required_else_help = true
 )]
 #[command(after_help = "Start here:\n  countersign demo\n  countersign serve --data ./data", after_long_help = long_after())]
@@ -40,7 +40,7 @@ pub struct Options {
     /// The server; without it, that of the last sign-in
     #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL", value_parser = server_url, help_heading = "Everywhere")]
     pub server: Option<String>,
-    /// The form of what is written to stdout
+    /// The form of what is written to stdout: table, json, yaml
     #[arg(
         short,
         long,
@@ -48,6 +48,7 @@ pub struct Options {
         value_enum,
         default_value_t,
         value_name = "FORM",
+        hide_possible_values = true,
         help_heading = "Everywhere"
     )]
     pub output: Format,

@@ -1,10 +1,13 @@
 //! How records look to people: tables of 80 columns, and one record line by line.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// How wide a table is: as wide as any terminal.
 const WIDTH: u16 = 80;
+
+/// A first column that is at most so wide is never broken.
+const WHOLE: usize = 40;
 
 /// A column of a table: its title, and the JSON pointer to what it shows (RFC 6901).
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +20,7 @@ pub fn table(columns: &[Column], records: &Value) -> String {
     let row = |record: &Value| {
         columns
             .iter()
-            .map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), cell))
+            .map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), short))
             .collect()
     };
     rows_table(
@@ -37,13 +40,30 @@ pub fn rows_table(titles: &[&str], rows: Vec<Vec<String>>) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH);
     table.set_header(titles.to_vec());
+    let first_width = rows
+        .iter()
+        .filter_map(|row| row.first())
+        .map(|text| text.chars().count())
+        .max();
     for row in rows {
         table.add_row(row);
     }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
+        // What people copy from a table stays in one piece, unless nothing else would fit.
+        if first_width.is_some_and(|width| width <= WHOLE) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table.trim_fmt()
+}
+
+/// One value in a cell of a table: a time may break between day and hour.
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_moment(text) => cell(value).replacen('T', " ", 1),
+        value => cell(value),
+    }
 }
 
 /// One value in one cell.
@@ -60,6 +80,9 @@ pub fn cell(value: &Value) -> String {
         Value::Object(fields) => match (fields.get("name"), fields.get("type")) {
             (Some(name), Some(kind)) if kind == "team" => format!("team:{}", cell(name)),
             (Some(name), _) => cell(name),
+            (None, _) if fields.contains_key("required") && fields.contains_key("approvers") => {
+                rule(fields)
+            }
             (None, _) if fields.contains_key("user") && fields.contains_key("role") => {
                 format!(
                     "{}={}",
@@ -73,6 +96,40 @@ pub fn cell(value: &Value) -> String {
             }
         },
     }
+}
+
+/// Who must countersign, in words.
+fn rule(fields: &serde_json::Map<String, Value>) -> String {
+    let of = |name: &str| fields.get(name).map(cell).unwrap_or_default();
+    let approvers = match of("approvers").as_str() {
+        "" | "-" => "the owners of the project and the tenant".to_owned(),
+        named => named.to_owned(),
+    };
+    let second = match fields.get("second_if_unproven") {
+        Some(Value::Bool(true)) => "; one more when nobody knows who is behind the run",
+        _ => "",
+    };
+    format!("{} of {approvers}{second}", of("required"))
+}
+
+/// The text in lines of at most so many characters, broken between words.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let longer = lines.last().is_some_and(|line| {
+            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width
+        });
+        if longer {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 /// One record, a line for each field, those without a value left out.
@@ -98,12 +155,13 @@ pub fn details(record: &Value) -> String {
                 lines.extend(text.lines().map(|line| format!("  {}", plain(line))));
             }
             value if cell(value) == "-" => {}
-            value => lines.push(format!(
-                "{:width$}  {}",
-                format!("{label}:"),
-                cell(value),
-                width = width + 1
-            )),
+            value => {
+                let mut label = format!("{label}:");
+                for line in wrapped(&cell(value), usize::from(WIDTH).saturating_sub(width + 3)) {
+                    lines.push(format!("{label:width$}  {line}", width = width + 1));
+                    label.clear();
+                }
+            }
         }
     }
     lines.join("\n")
@@ -128,10 +186,9 @@ fn ordered(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
 
 /// A time to the second; any other text as it is.
 fn moment(text: &str) -> String {
-    let is_time = text.len() > 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
     match text.split_once('.') {
         Some((seconds, fraction))
-            if is_time
+            if is_moment(text)
                 && fraction
                     .trim_end_matches('Z')
                     .bytes()
@@ -141,6 +198,17 @@ fn moment(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// Whether it is a time as every answer writes it.
+fn is_moment(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 20
+        && bytes.last() == Some(&b'Z')
+        && bytes.iter().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        })
 }
 
 /// The text without what could move a terminal's cursor.
@@ -200,6 +268,41 @@ mod tests {
             !text.contains("purpose") && !text.contains("review"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_people_copy_stays_whole_and_a_time_breaks_between_day_and_hour() {
+        let records = json!([{
+            "name": "SpFTKjWXSAC9RwStJwHf", "type": "client-secret", "label": "nightly", "status": "active",
+            "expires_at": "2027-11-22T07:45:45.103837Z", "last_used_at": "2026-11-22T07:45:45.103837Z",
+        }]);
+        let columns = [
+            Column("CREDENTIAL", "/name"),
+            Column("TYPE", "/type"),
+            Column("LABEL", "/label"),
+            Column("STATUS", "/status"),
+            Column("EXPIRES", "/expires_at"),
+            Column("LAST USED", "/last_used_at"),
+        ];
+        let text = table(&columns, &records);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("SpFTKjWXSAC9RwStJwHf") && text.contains("07:45:45Z"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_is_said_in_words() {
+        let rule = json!({"required": 1, "approvers": [], "second_if_unproven": true});
+        assert_eq!(
+            cell(&rule),
+            "1 of the owners of the project and the tenant; one more when nobody knows who is behind the run"
+        );
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("", 8), [""]);
+        assert_eq!(wrapped("a-very-long-word b", 4), ["a-very-long-word", "b"]);
     }
 
     #[test]

@@ -37,11 +37,11 @@ const REQUEST: &[u8] = b"GET /hello HTTP/1.1\r\nhost: localhost\r\naccept: */*\r
 
 fn main() -> anyhow::Result<()> {
     let bare = start("bare", |listener| {
-        let router = Router::new().route("/hello", get(async || "hello"));
+        let router = Router::new().route("/hello", get(hello));
         async move { axum_server::from_tcp(listener)?.serve(router.into_make_service()).await }
     })?;
     let ours = start("ours", |listener| {
-        let routes = || -> Vec<Route<()>> { vec![Route::get("/hello", async || "hello")] };
+        let routes = || -> Vec<Route<()>> { vec![Route::get("/hello", hello)] };
         let metrics = Arc::new(Metrics::new());
         let counters = RouteCounters::new(&routes(), &metrics);
         let settings = ShellSettings { issuer: "http://localhost".into(), proxies: Vec::new(), timeout: Duration::from_secs(30) };
@@ -59,6 +59,10 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+async fn hello() -> impl axum::response::IntoResponse {
+    ([(http::header::CONTENT_TYPE, "application/json")], "{}")
 }
 
 fn start<F>(name: &'static str, server: impl FnOnce(std::net::TcpListener) -> F + Send + 'static) -> anyhow::Result<SocketAddr>

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod metrics;
 pub mod oauth;
 pub mod oauth_error;
+pub mod openapi;
 pub mod path;
 pub mod problem;
 mod rejection;

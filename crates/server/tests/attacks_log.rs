@@ -10,7 +10,6 @@ use crate::world::{Service, service};
 /// What somebody with the database could do, in the order of the log.
 fn tampering(engine: &str) -> Vec<(&'static str, String)> {
     let at = |index: u32| format!("(SELECT evidence_id FROM log_entry WHERE log_index = {index})");
-    let replaced = "UPDATE evidence SET body = replace(body, '\"outcome\"', '\"0utcome\"') ";
     let body = format!("UPDATE evidence SET body = body || ' ' WHERE id = {};", at(3));
     let blob = |byte: &str| if engine == "PostgreSQL" { format!("decode('{}', 'hex')", byte.repeat(32)) } else { format!("x'{}'", byte.repeat(32)) };
     let id = |byte: &str| if engine == "PostgreSQL" { format!("decode('{}', 'hex')", byte.repeat(16)) } else { format!("x'{}'", byte.repeat(16)) };
@@ -26,7 +25,7 @@ fn tampering(engine: &str) -> Vec<(&'static str, String)> {
             "UPDATE log_entry SET log_index = -log_index - 1 WHERE log_index >= 3;\nUPDATE log_entry SET log_index = -log_index WHERE log_index < 0;\nINSERT INTO log_entry (generation, log_index, evidence_id, commitment) SELECT generation, 3, {}, {} FROM log_head;", id("cd"), blob("cd")
         )),
         ("two swapped entries", "UPDATE log_entry SET log_index = -3 WHERE log_index = 3;\nUPDATE log_entry SET log_index = 3 WHERE log_index = 4;\nUPDATE log_entry SET log_index = 4 WHERE log_index = -3;".to_owned()),
-        ("every record rewritten", format!("{replaced};")),
+        ("every record rewritten", "UPDATE evidence SET body = body || ' ';".to_owned()),
     ]
 }
 

@@ -1,10 +1,14 @@
 //! The server as others see it: through HTTP, on both databases.
 #![allow(missing_docs, reason = "test names say what they show")]
 
+mod attacks_approvals;
 mod attacks_log;
+mod attacks_tenants;
 mod attacks_tokens;
 mod edges;
+mod invariants;
 mod serving;
+mod stock_clients;
 mod story;
 mod wire_client_credentials;
 mod wire_private_key_jwt;

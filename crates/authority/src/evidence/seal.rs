@@ -120,10 +120,7 @@ impl Draft {
             refs: self.refs,
             missing: self.missing,
         };
-        let mut value = serde_json::to_value(&record)?;
-        let mut disclosed = Vec::new();
-        seal_personal(&mut value, &mut disclosed);
-        let body = serde_json::to_string(&value)?;
+        let (body, disclosed) = seal_personal(&serde_json::to_string(&record)?)?;
         let disclosed = if disclosed.is_empty() { None } else { Some(serde_json::to_string(&disclosed)?) };
         let row = EvidenceRow {
             id,
@@ -152,24 +149,50 @@ pub fn refer_person(role: Role, id: impl ToString, name: &str) -> Reference {
     Reference { role, id: id.to_string(), name: Some(Text::personal(name)) }
 }
 
-fn seal_personal(value: &mut Value, disclosed: &mut Vec<Disclosed>) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| seal_personal(item, disclosed)),
-        Value::Object(members) => {
-            if members.len() == 1
-                && let Some(Value::String(personal)) = members.get_mut("personal")
-            {
-                let entry = Disclosed::new(std::mem::take(personal));
-                members.clear();
-                members.insert("digest".to_owned(), Value::String(entry.digest.clone()));
+/// Puts a digest in the place of every personal value. Works on the text, which is compact JSON: there
+/// a quotation mark within a string has a backslash before it, so that `{"personal":"` can only be what
+/// it looks like.
+fn seal_personal(text: &str) -> Result<(String, Vec<Disclosed>), serde_json::Error> {
+    let (mut body, mut disclosed) = (String::with_capacity(text.len() + PERSONAL_GROWS), Vec::new());
+    let mut rest = text;
+    while let Some((before, value)) = rest.split_once(PERSONAL) {
+        body.push_str(before);
+        rest = value;
+        let end = string_end(value);
+        match value.split_at_checked(end) {
+            // Its only member: an object with more of them is somebody's own.
+            Some((literal, after)) if after.starts_with('}') => {
+                let entry = Disclosed::new(serde_json::from_str(&format!("\"{literal}"))?);
+                body.push_str("{\"digest\":\"");
+                body.push_str(&entry.digest);
+                body.push('"');
                 disclosed.push(entry);
-            } else {
-                members.values_mut().for_each(|member| seal_personal(member, disclosed));
+                rest = after;
             }
+            _ => body.push_str(PERSONAL),
         }
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
     }
+    body.push_str(rest);
+    Ok((body, disclosed))
 }
+
+/// Where the text after a JSON string begins; the string's own quotation mark is before `text`.
+fn string_end(text: &str) -> usize {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+const PERSONAL: &str = "{\"personal\":\"";
+
+/// A digest is longer than most addresses and names; there are about three in a record.
+const PERSONAL_GROWS: usize = 256;
 
 impl Disclosed {
     fn new(value: String) -> Self {
@@ -214,5 +237,44 @@ fn disclose(value: &mut Value, disclosed: &[Disclosed]) {
             }
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sealed(value: &Value) -> (Value, Vec<Disclosed>) {
+        let (body, disclosed) = seal_personal(&value.to_string()).unwrap();
+        (serde_json::from_str(&body).unwrap(), disclosed)
+    }
+
+    #[test]
+    fn every_personal_value_is_a_digest_and_comes_back() {
+        for text in ["dana@example.com", "", "a\"b", "back\\", "\\\"}", "\u{1f600}\n", "{\"personal\":\"x\"}"] {
+            let value = json!({ "a": { "personal": text }, "b": [{ "personal": "other" }, 7], "personal": "not alone" });
+            let (mut body, disclosed) = sealed(&value);
+            assert_eq!(disclosed.len(), 2, "{text}");
+            assert_eq!(disclosed.first().map(|entry| entry.value.as_str()), Some(text));
+            assert!(disclosed.iter().all(Disclosed::is_genuine));
+            assert_eq!(body.pointer("/a/digest").and_then(Value::as_str), disclosed.first().map(|entry| entry.digest.as_str()));
+            disclose(&mut body, &disclosed);
+            assert_eq!(body, value);
+        }
+    }
+
+    #[test]
+    fn text_that_looks_like_a_personal_value_stays() {
+        for value in [
+            json!("{\"personal\":\"x\"}"),
+            json!({ "personal": "x", "more": 1 }),
+            json!({ "personal": 7 }),
+            json!({ "personal": { "personal": 7 } }),
+            json!(["{\"personal\":", "\"x\"}"]),
+        ] {
+            assert_eq!(sealed(&value), (value.clone(), Vec::new()));
+        }
     }
 }

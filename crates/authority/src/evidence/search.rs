@@ -120,7 +120,8 @@ fn push(
     pepper: &Pepper,
 ) -> Result<(), StoreError> {
     let in_time = wanted.since.is_none_or(|since| row.recorded_at >= since) && wanted.until.is_none_or(|until| row.recorded_at < until);
-    if !in_time || !wanted.kind.as_ref().is_none_or(|kind| *kind == row.kind) || !wanted.outcome.as_ref().is_none_or(|outcome| *outcome == row.outcome) {
+    let other = |wanted: &Option<String>, is: &str| wanted.as_deref().is_some_and(|wanted| wanted != is);
+    if !in_time || other(&wanted.kind, &row.kind) || other(&wanted.outcome, &row.outcome) {
         return Ok(());
     }
     let own: Vec<String> = terms::of(&row, pepper).into_iter().map(|(_, term, _)| term).collect();

@@ -15,7 +15,7 @@ use crate::{app::App, failure::Failure, input::word};
 pub enum Admin {
     /// Print a one-time code with which a person signs in; good for 15 minutes
     #[command(
-        after_help = "Example:\n  countersign login --code \"$(countersign admin enrol dana@example.com --data ./data)\""
+        after_help = "Example:\n  countersign login \\\n    --code \"$(countersign admin enrol dana@example.com --data ./data)\""
     )]
     Enrol(Enrol),
     /// Tenants, each an issuer of its own

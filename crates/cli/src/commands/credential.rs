@@ -33,18 +33,18 @@ pub enum Credential {
     #[command(
         after_help = "Examples:\n  countersign credential create triage --type client-secret -o json\n  \
         countersign credential create deployer --type trust-rule \\\n    \
-        --issuer https://token.actions.githubusercontent.com --environment production \\\n    \
-        --match repository_id=456789 --match repository_owner_id=123456 --match ref=refs/heads/main"
+        --issuer https://token.actions.githubusercontent.com \\\n    --environment production --match repository_id=456789 \\\n    \
+        --match repository_owner_id=123456 --match ref=refs/heads/main"
     )]
     Create(Box<Create>),
     /// List those of an identity
     #[command(after_help = "Example:\n  countersign credential list triage")]
     List(List),
     /// Make its successor, and end it after an overlap
-    #[command(after_help = "Example:\n  countersign credential rotate cs_4fK2 --overlap 3600")]
+    #[command(after_help = "Example:\n  countersign credential rotate SpFTKjWXSAC9RwStJwHf --overlap 3600")]
     Rotate(RotateArgs),
     /// Revoke one: its tokens die at once
-    #[command(after_help = "Example:\n  countersign credential revoke cs_4fK2 --reason leaked")]
+    #[command(after_help = "Example:\n  countersign credential revoke SpFTKjWXSAC9RwStJwHf --reason leaked")]
     Revoke(RevokeArgs),
 }
 

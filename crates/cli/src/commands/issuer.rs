@@ -26,7 +26,7 @@ pub enum Issuer {
     Show(Target),
     /// Make one
     #[command(
-        after_help = "Example:\n  countersign issuer create https://token.actions.githubusercontent.com --profile github"
+        after_help = "Example:\n  countersign issuer create \\\n    https://token.actions.githubusercontent.com --profile github"
     )]
     Create(Create),
     /// Edit one

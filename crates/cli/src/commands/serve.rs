@@ -17,7 +17,8 @@ use crate::{app::App, failure::Failure, input::pair};
 /// `countersign config reference` lists every key.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  countersign serve --data ./data\n  \
-    countersign serve --config countersign.toml --listen 0.0.0.0:8400 --issuer https://id.example.com --behind-proxy")]
+    countersign serve --config countersign.toml --listen 0.0.0.0:8400 \\\n    \
+    --issuer https://id.example.com --behind-proxy")]
 pub struct Serve {
     #[command(flatten)]
     place: Place,

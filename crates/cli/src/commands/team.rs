@@ -23,7 +23,7 @@ pub enum Team {
     Show(Target),
     /// Make one
     #[command(
-        after_help = "Example:\n  countersign team create platform --member dana@example.com --member lee@example.com"
+        after_help = "Example:\n  countersign team create platform \\\n    --member dana@example.com --member lee@example.com"
     )]
     Create(Create),
     /// Edit one

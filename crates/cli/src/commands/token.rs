@@ -22,9 +22,9 @@ use issue::Issue;
 pub enum Token {
     /// Get a token, and print it alone
     #[command(
-        after_help = "Examples:\n  countersign token issue --client-id triage --client-secret \"$SECRET\" --audience support-api\n  \
-        countersign token issue --identity release-promoter-prod --github --env production \\\n    \
-        --action deploy.release --wait"
+        after_help = "Examples:\n  countersign token issue --client-id triage --client-secret \"$SECRET\" \\\n    --audience support-api\n  \
+        countersign token issue --identity release-promoter-prod --github \\\n    \
+        --env production --action deploy.release --wait"
     )]
     Issue(Box<Issue>),
     /// Exchange a token for another one (RFC 8693); without --subject-token, your own sign-in
@@ -32,7 +32,7 @@ pub enum Token {
     Exchange(Box<Exchange>),
     /// Ask the server whether a token can be used now (RFC 7662)
     #[command(
-        after_help = "Example:\n  countersign token introspect token.jwt --client-id support-api --client-secret \"$SECRET\""
+        after_help = "Example:\n  countersign token introspect token.jwt \\\n    --client-id support-api --client-secret \"$SECRET\""
     )]
     Introspect(Query),
     /// Revoke a token (RFC 7009)

@@ -1,6 +1,7 @@
 //! What is known of a request before its handler runs.
 
 use std::{
+    fmt::Write as _,
     net::IpAddr,
     sync::{
         Arc, LazyLock,
@@ -66,7 +67,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
 /// Unique in the installation with all that is likely: random per process, counted within it.
 fn new_id() -> String {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{}{count:010x}", *PROCESS)
+    let mut id = String::with_capacity(ID_LENGTH);
+    id.push_str(&PROCESS);
+    // Writing to a string does not fail.
+    let _ = write!(id, "{count:010x}");
+    id
 }
 
 /// The header of request ids.
@@ -74,6 +79,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:016x}", u64::from_be_bytes(random::bytes())));
 static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Sixteen digits of the process and ten of the count.
+const ID_LENGTH: usize = 26;
 
 const LONGEST_ID: usize = 128;
 

@@ -18,9 +18,11 @@ pub fn is_canonical(path: &str) -> bool {
     plain && (simple || escapes_are_canonical(bytes)) || dotted_well_known(path)
 }
 
-/// Segments that begin with a dot are dot segments or hidden files, but for this one (RFC 8615).
+/// Segments that begin with a dot are dot segments or hidden files, but for this one (RFC 8615): at
+/// the root, or after the path of an issuer.
 fn dotted_well_known(path: &str) -> bool {
-    path.strip_prefix("/.well-known/").is_some_and(|rest| is_canonical(&format!("/{rest}")))
+    let parts = path.split_once(WELL_KNOWN);
+    parts.is_some_and(|(issuer, rest)| (issuer.is_empty() || is_canonical(issuer)) && is_canonical(&format!("/{rest}")))
 }
 
 /// The characters of our own paths.
@@ -113,6 +115,7 @@ mod tests {
             "/oauth2/token",
             "/.well-known/oauth-authorization-server",
             "/.well-known/oauth-protected-resource/api",
+            "/t/acme/.well-known/jwks.json",
             "/api/identities/sensor:core.timer",
             "/api/identities/sensor%3Acore.timer",
             "/api/audiences/a%20b",

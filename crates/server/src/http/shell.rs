@@ -5,12 +5,12 @@
 //! that every answer has.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use axum::{
 use countersign_model::name::TenantName;
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::{Sleep, sleep};
 use tower::Service as _;
 
 use crate::{
@@ -119,15 +120,14 @@ impl Shell {
     async fn route(&self, request: Request<Body>, oauth: bool) -> Response {
         let inner = &*self.0;
         let mut router = inner.router.clone();
-        let handler = Unwinding(Box::pin(router.call(request)));
-        match tokio::time::timeout(inner.settings.timeout, handler).await {
-            Ok(Some(Ok(response))) => response,
-            Ok(None) => {
+        match bounded(inner.settings.timeout, router.call(request)).await {
+            Ended::Answered(Ok(response)) => response,
+            Ended::Panicked => {
                 // The panic hook has logged the place.
                 inner.metrics.panics.inc();
                 if oauth { oauth_fault() } else { Failure::internal().into_response() }
             }
-            Err(_) => {
+            Ended::Late => {
                 inner.metrics.request_timeouts.inc();
                 tracing::warn!("a request took longer than it may");
                 let detail = "the request took longer than it may: try again";
@@ -258,20 +258,29 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// A future whose panic is its `None`.
-struct Unwinding<F>(Pin<Box<F>>);
+/// How a handler ended.
+enum Ended<T> {
+    Answered(T),
+    Late,
+    Panicked,
+}
 
-impl<F: Future> Future for Unwinding<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        // INVARIANT: after a panic the future is dropped, never polled again: `None` ends it.
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
+/// Polls the handler until it answers, panics or is late. The timer is made only for a handler that waits:
+/// one that answers out of memory costs none.
+async fn bounded<F: Future>(time: Duration, handler: F) -> Ended<F::Output> {
+    let mut handler = pin!(handler);
+    let mut alarm: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(move |context| {
+        // INVARIANT: after a panic the handler is dropped, never polled again.
+        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => return Poll::Ready(Ended::Answered(output)),
+            Ok(Poll::Pending) => {}
+            Err(_) => return Poll::Ready(Ended::Panicked),
         }
-    }
+        let alarm = alarm.get_or_insert_with(|| Box::pin(sleep(time)));
+        alarm.as_mut().poll(context).map(|()| Ended::Late)
+    })
+    .await
 }
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

@@ -1,6 +1,9 @@
 //! How the story is told on a terminal of eighty columns.
 
-use crate::out::{Out, Tone};
+use crate::{
+    out::{Out, Tone},
+    view::wrapped,
+};
 
 /// The widest line.
 const WIDTH: usize = 78;
@@ -62,37 +65,5 @@ impl<'a> Script<'a> {
                 self.out.text(&format!("       {line}"));
             }
         }
-    }
-}
-
-/// The text in lines of at most so many characters, broken between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let longer = lines.last().is_some_and(|line| {
-            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width
-        });
-        if longer {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrapped("", 8), [""]);
-        assert_eq!(wrapped("a-very-long-word b", 4), ["a-very-long-word", "b"]);
     }
 }

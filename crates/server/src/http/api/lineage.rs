@@ -6,7 +6,6 @@ use countersign_api::{
     lineage::{AnswersFor, Direction, Edge, Lineage as Answer, LineageQuery, Node, OtherStory},
 };
 use countersign_authority::{
-    Rejection,
     lineage::{self, Asker, Backward, Forward, Graph, Lineage, Start},
     people,
 };
@@ -31,9 +30,9 @@ pub async fn follow(State(app): State<App>, caller: Caller, Query(query): Query<
             lineage::follow(tx, &Asker { tenant_id, person: &person }, &start, &pepper)
         })
         .await;
-    Ok(JsonAnswer(match lineage.map_err(Rejection::from)? {
+    Ok(JsonAnswer(match lineage? {
         Lineage::Backward(backward) => told_backward(query.reference, *backward),
-        Lineage::Forward(forward) => told_forward(query.reference, forward),
+        Lineage::Forward(forward) => told_forward(query.reference, *forward),
     }))
 }
 

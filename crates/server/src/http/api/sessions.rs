@@ -77,7 +77,7 @@ async fn make_tenant(app: &App, ctx: &countersign_authority::Ctx, code: &Enrolme
     let Some(name) = code.tenant.clone() else { return Ok(()) };
     let doc = TenantDoc { name, first: false, refuse_unknown_actions: false, orphan_grace_seconds: Seconds::days(30).0 };
     app.authority().make_tenant(ctx, doc)?.await?;
-    let (authority, now) = (std::sync::Arc::clone(&app.authority()), ctx.now);
+    let (authority, now) = (std::sync::Arc::clone(app.authority()), ctx.now);
     // Reading the keys again blocks for a moment.
     let reloaded = tokio::task::spawn_blocking(move || authority.reload_keys(now)).await;
     reloaded.map_err(|error| Fault::Invariant(format!("reading keys: {error}")))??;

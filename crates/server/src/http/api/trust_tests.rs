@@ -84,20 +84,26 @@ fn verdict(case: &TrustCase, explanation: Explanation, claims: Option<Value>) ->
         accepted: explanation.accepted,
         identity: Ref { id: case.identity.id, name: case.identity.name.clone() },
         issuer: issuer.map(|record| record.name.clone()),
-        checks: explanation.checks.into_iter().map(check).collect(),
+        checks: explanation.checks.into_iter().map(|one| check(one, case.attempt.is_some())).collect(),
         rules: explanation.rules.into_iter().filter_map(|rule| rule_verdict(case, rule)).collect(),
         claims,
         attempted_at: case.attempt.as_ref().map(|(_, at)| (*at).into()),
     }
 }
 
-fn check(check: Check) -> TokenCheck {
+/// What could not be checked holds only for an attempt, whose token is not kept.
+fn check(check: Check, attempt: bool) -> TokenCheck {
+    let passed = match check.outcome {
+        Outcome::Failed => false,
+        Outcome::NotChecked => attempt,
+        Outcome::Passed => true,
+    };
     let detail = match check.outcome {
         Outcome::Failed => format!("expected {}, came {}", check.expected, check.got),
         Outcome::NotChecked => format!("not checked: {}", check.got),
         Outcome::Passed => check.got,
     };
-    TokenCheck { what: check.name, passed: check.outcome != Outcome::Failed, detail }
+    TokenCheck { what: check.name, passed, detail }
 }
 
 fn rule_verdict(case: &TrustCase, explained: RuleExplanation) -> Option<RuleVerdict> {

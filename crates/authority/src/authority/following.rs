@@ -1,0 +1,114 @@
+//! What changes elsewhere, and when this process begins and ends.
+
+use std::sync::{Arc, PoisonError, atomic::Ordering};
+
+use countersign_model::{
+    Timestamp,
+    evidence::{Event, Started},
+    registry::Noun,
+};
+use countersign_store::{
+    Cursor, Page, Pending, StoreError, Tx, WriteMode, changes, evidence, installation, keys, records, revocations,
+};
+
+use super::Authority;
+use crate::{command::Revocation, ctx::Ctx, evidence::seal::Draft, keys::KeyRing, rejection::Fault};
+
+/// Where it is kept whether a server runs, or stopped.
+const RUNNING: &str = "running";
+
+/// How many rows of a feed are read at once.
+const FEED_PAGE: u32 = 1000;
+
+/// Where the followers of this replica stand.
+#[derive(Clone, Copy)]
+pub(super) struct Feeds {
+    pub(super) changes: Cursor,
+    pub(super) revocations: Cursor,
+}
+
+/// News from other replicas.
+pub struct News {
+    changes: Page<changes::Change>,
+    revocations: Page<revocations::Revocation>,
+}
+
+impl Authority {
+    /// Records the start of the server. When the last one ended without a stop, what was buffered then
+    /// is a gap, and the record says since when. Blocks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn record_start(&self, ctx: &Ctx) -> Result<(), Fault> {
+        let Some(tenant) = self.tenant(None) else { return Ok(()) };
+        let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
+        let running = self.door.store.read(|tx| installation::read(tx, RUNNING)).wait()?;
+        // Other replicas may be running rightly; a database of our own says for certain.
+        let alone = self.door.store.reads_inline();
+        let gap_since = (alone && running.is_some_and(|running| running == "yes")).then_some(mark);
+        let event = Event::Started(Started { version: env!("CARGO_PKG_VERSION").to_owned(), gap_since });
+        let sealed = Draft::new(ctx.id(), event).seal(ctx, tenant.id)?;
+        let write = move |tx: &mut Tx<'_>| {
+            installation::replace(tx, RUNNING, "yes")?;
+            evidence::insert(tx, &sealed.row)
+        };
+        Ok(self.door.store.write(WriteMode::Housekeeping, write).wait()?)
+    }
+
+    /// Notes that the server stopped, and lost nothing.
+    pub fn record_stop(&self) -> Pending<Result<(), StoreError>> {
+        self.door.store.write(WriteMode::Housekeeping, |tx| installation::replace(tx, RUNNING, "no"))
+    }
+
+    /// Reads what changed elsewhere. Give it to [`Self::apply`].
+    pub fn news(&self, now: Timestamp) -> Pending<Result<News, StoreError>> {
+        let feeds = *self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        self.door.store.read(move |tx| {
+            Ok(News {
+                changes: changes::after(tx, feeds.changes, FEED_PAGE)?,
+                revocations: revocations::after(tx, feeds.revocations, now, FEED_PAGE)?,
+            })
+        })
+    }
+
+    /// Applies news. True when there is more.
+    ///
+    /// # Errors
+    /// When keys changed and cannot be unwrapped.
+    pub fn apply(&self, news: News, now: Timestamp) -> Result<bool, Fault> {
+        let mut keys_changed = false;
+        for change in &news.changes.items {
+            self.door.facts.invalidate(change.tenant_id, change.noun, change.record_id);
+            keys_changed |= change.noun == Noun::Tenant;
+        }
+        for one in &news.revocations.items {
+            self.door.revoked.insert(&Revocation {
+                tenant_id: one.tenant_id,
+                grain: one.grain,
+                target: one.target.clone(),
+                generation: one.epoch,
+                until: one.until_at,
+            });
+        }
+        if keys_changed {
+            self.reload_keys(now)?;
+        }
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.changes = news.changes.next;
+        feeds.revocations = news.revocations.next;
+        Ok(news.changes.more || news.revocations.more)
+    }
+
+    /// Reads all tenants and keys again. Blocks for two reads; keys change rarely.
+    ///
+    /// # Errors
+    /// When a key cannot be unwrapped.
+    pub fn reload_keys(&self, now: Timestamp) -> Result<(), Fault> {
+        let (tenants, rows) =
+            self.door.store.read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, keys::all(tx)?))).wait()?;
+        let ring = KeyRing::build(&self.settings.issuer, &self.secrets.key_file, &tenants, &rows, now)?;
+        self.ring.store(Arc::new(ring));
+        self.tokens.clear();
+        Ok(())
+    }
+}
