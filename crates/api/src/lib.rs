@@ -22,6 +22,7 @@
 //! | POST | `/api/identities/{id}/accept-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/decline-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/review` | [`identities::ReviewInput`] | [`identities::Identity`] |
+//! | GET | `/api/identities/{id}/attempts` | [`paging::ListQuery`] | page of [`trust_test::RefusedAttempt`] |
 //! | GET | `/api/identities/{id}/credentials` | [`paging::ListQuery`] | page of [`credentials::Credential`] |
 //! | POST | `/api/identities/{id}/credentials` | [`credentials::CreateCredential`] | 201 [`credentials::CreatedCredential`] |
 //! | GET | `/api/credentials/{id}` | – | [`credentials::Credential`] |
@@ -29,6 +30,8 @@
 //! | POST | `/api/credentials/{id}/revoke` | [`reference::Why`] | [`credentials::Credential`] |
 //! | GET, POST | `/api/projects` | [`paging::ListQuery`], [`projects::CreateProject`] | page of, 201 [`projects::Project`] |
 //! | GET, PATCH, DELETE | `/api/projects/{id}` | [`projects::UpdateProject`] | [`projects::Project`], 204 |
+//! | POST | `/api/projects/{id}/leave`, `/api/users/current/leave` | [`reference::Why`] | 204 |
+//! | POST | `/api/issuers/{id}/enable` | [`reference::Why`] | [`issuers::Issuer`] |
 //! | GET, POST | `/api/teams` | [`paging::ListQuery`], [`teams::CreateTeam`] | page of, 201 [`teams::Team`] |
 //! | GET, PATCH, DELETE | `/api/teams/{id}` | [`teams::UpdateTeam`] | [`teams::Team`], 204 |
 //! | GET, POST | `/api/users` | [`paging::ListQuery`], [`users::CreateUser`] | page of, 201 [`users::User`] |

@@ -25,6 +25,25 @@ pub struct TrustTest {
     pub attempt: Option<Id<id::Evidence>>,
 }
 
+/// An attempt of a run that was refused. It is kept for three days, never with its token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RefusedAttempt {
+    /// Its id, for a trust test.
+    pub id: Id<id::Evidence>,
+    /// When it was made.
+    pub at: Time,
+    /// The stable code of the refusal.
+    pub reason_code: String,
+    /// Why it was refused.
+    pub detail: String,
+    /// From where it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What the run claimed.
+    pub claims: Value,
+}
+
 /// The explanation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

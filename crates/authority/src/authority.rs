@@ -258,9 +258,9 @@ impl Authority {
         Ok(issue::plan_for_user(ctx, tenant, &record, &signed_in.user, SESSION_LIFETIME, signed_in.evidence, permit.txn())?)
     }
 
-    /// The permit of who presents an enrolment code: the system's, for the tenant of the code.
+    /// The system's permit in a tenant: for who presents an enrolment code, and for jobs.
     #[must_use]
-    pub fn enrolment_permit(&self, ctx: &Ctx, tenant: &Tenant) -> Permit {
+    pub fn system_permit(&self, ctx: &Ctx, tenant: &Tenant) -> Permit {
         Permit::system(tenant.id, ctx.id())
     }
 

@@ -28,6 +28,7 @@ use crate::{
     policy::{Catalogue, GuardRails},
     rejection::{Fault, Stop},
     rows,
+    shelf::Shelf,
 };
 
 /// How many bytes of facts are kept: about fifty thousand identities with their credentials.
@@ -77,7 +78,7 @@ pub enum Fact {
 
 /// The shared cache.
 pub struct FactCache {
-    facts: moka::sync::Cache<Need, (u64, Fact)>,
+    facts: Shelf<Need, (u64, Fact)>,
     /// Raised whenever any record of a noun changes: lists of that noun older than this are stale.
     generations: [AtomicU64; Noun::ALL.len()],
     /// Counts invalidations, so that a fact which was read before one is not kept after it.
@@ -86,11 +87,7 @@ pub struct FactCache {
 
 impl Default for FactCache {
     fn default() -> Self {
-        let facts = moka::sync::Cache::builder()
-            .max_capacity(CACHE_BYTES)
-            .weigher(|_, (_, fact): &(u64, Fact)| fact.weight())
-            .build();
-        Self { facts, generations: Default::default(), invalidations: Mutex::new(0) }
+        Self { facts: Shelf::new(CACHE_BYTES), generations: Default::default(), invalidations: Mutex::new(0) }
     }
 }
 
@@ -112,7 +109,7 @@ impl FactCache {
         let mut count = self.invalidations.lock().unwrap_or_else(PoisonError::into_inner);
         *count += 1;
         self.generation(noun).fetch_add(1, Ordering::SeqCst);
-        self.facts.invalidate(&Need::Record(tenant, record));
+        self.facts.remove(&Need::Record(tenant, record));
     }
 
     fn generation(&self, noun: Noun) -> &AtomicU64 {
@@ -141,7 +138,7 @@ impl FactCache {
         let count = self.invalidations.lock().unwrap_or_else(PoisonError::into_inner);
         if *count == mark {
             let generation = need.noun().map_or(0, |noun| self.generation(noun).load(Ordering::SeqCst));
-            self.facts.insert(need.clone(), (generation, fact.clone()));
+            self.facts.insert(need.clone(), (generation, fact.clone()), fact.weight());
         }
     }
 }
@@ -454,7 +451,7 @@ impl Facts {
     /// Recording found a newer version: forgets all that was loaded and what the cache has of it.
     pub fn forget(&mut self, tenant: Id<id::Tenant>) {
         for (record, _) in self.used.borrow_mut().drain(..) {
-            self.cache.facts.invalidate(&Need::Record(tenant, record));
+            self.cache.facts.remove(&Need::Record(tenant, record));
         }
         self.loaded.clear();
     }

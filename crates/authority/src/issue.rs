@@ -117,7 +117,7 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
     };
     let using = Use::Access(alg);
     if tenant.signing_key(using, ctx.now).is_none() {
-        return Err(Fault::Keys(format!("no {} key of tenant `{}` signs now", alg.as_str(), tenant.name)).into());
+        return Err(Fault::NoKey(using).into());
     }
     let ttl = doc.token_ttl_seconds.clamp(1, SHORT_LIVED_SECONDS);
     let mut ends = ctx.now + Seconds(ttl);
@@ -291,7 +291,7 @@ fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<R
     let mut refs = Vec::with_capacity(10);
     let identity = &granted.identity;
     if let Some(doc) = identity.identity() {
-        refs.push(refer(Role::Identity, identity.id, Some(&doc.subject)));
+        refs.push(refer(Role::Identity, identity.id, Some(&doc.attribution())));
         for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
             refs.push(match facts.record(tenant.id, party.record_id())? {
                 Some(record) if record.user().is_some() => refer_person(role, record.id, &record.name),

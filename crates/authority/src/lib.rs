@@ -42,6 +42,7 @@ pub mod revocations;
 pub mod revoked;
 mod rows;
 mod secrets;
+mod shelf;
 pub mod tokens;
 pub mod trust_test;
 

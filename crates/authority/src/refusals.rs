@@ -13,7 +13,7 @@ use countersign_model::{
     evidence::{Event, Refused, Role, RunEvidence, Text},
     id,
     reason::{Reason, Refusal},
-    registry::Record,
+    registry::{IdentityDoc, Record},
     run::Run,
 };
 
@@ -63,8 +63,8 @@ pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refu
     }));
     let mut draft = Draft::new(about.txn.unwrap_or_else(|| ctx.id()), event);
     if let Some(record) = about.identity {
-        let name = record.identity().map(|doc| doc.subject.as_str());
-        draft.refs.push(refer(Role::Identity, record.id, name));
+        let name = record.identity().map(IdentityDoc::attribution);
+        draft.refs.push(refer(Role::Identity, record.id, name.as_deref()));
     }
     if let Some(run) = about.run {
         draft.refs.push(refer(Role::Run, &run.key, run.run_id.as_deref()));

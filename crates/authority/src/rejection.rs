@@ -4,7 +4,7 @@ use countersign_model::reason::{Reason, Refusal};
 use countersign_store::StoreError;
 use thiserror::Error;
 
-use crate::facts::Need;
+use crate::{facts::Need, keys::Use};
 
 /// The end of an operation that did not happen.
 #[derive(Debug, Error)]
@@ -26,6 +26,9 @@ pub enum Fault {
     /// A record breaks an invariant of ours.
     #[error("broken invariant: {0}")]
     Invariant(String),
+    /// The tenant has no key for this use yet: make it, and decide again.
+    #[error("signing keys: there is none yet for this use")]
+    NoKey(Use),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

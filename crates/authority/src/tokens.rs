@@ -23,6 +23,7 @@ use crate::{
     keys::Tenant,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
+    shelf::Shelf,
 };
 
 /// How many verified tokens are remembered: some ten megabytes.
@@ -30,11 +31,11 @@ const REMEMBERED: u64 = 8192;
 
 /// Verified tokens, by digest. Only the signature and form are remembered; time and revocation are
 /// looked at on every request.
-pub struct TokenCache(moka::sync::Cache<[u8; 32], Arc<Verified<AccessClaims>>>);
+pub struct TokenCache(Shelf<[u8; 32], Arc<Verified<AccessClaims>>>);
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED).build())
+        Self(Shelf::new(REMEMBERED))
     }
 }
 
@@ -69,13 +70,13 @@ impl TokenCache {
         if verified.claims().tenant_id != tenant.id {
             return Err(TokenError::InvalidIssuer);
         }
-        self.0.insert(key, Arc::clone(&verified));
+        self.0.insert(key, Arc::clone(&verified), 1);
         Ok(verified)
     }
 
     /// Forgets all: a key was killed.
     pub fn clear(&self) {
-        self.0.invalidate_all();
+        self.0.clear();
     }
 }
 

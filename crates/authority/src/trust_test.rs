@@ -90,3 +90,34 @@ fn find(tx: &mut Tx<'_>, permit: &Permit, id: Id<id::Evidence>) -> Result<(Attem
     let row = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
     Ok((serde_json::from_str(&row.doc).map_err(Fault::from)?, row.at, row.identity_id))
 }
+
+/// A refused attempt, for the list.
+#[derive(Debug, Clone)]
+pub struct KeptAttempt {
+    /// Its id.
+    pub id: Id<id::Evidence>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What is kept of it.
+    pub attempt: Attempt,
+}
+
+/// The refused attempts at an identity, newest first, for who manages it.
+///
+/// # Errors
+/// `not_found` or `forbidden` when that is not this person, or a fault.
+pub fn refused(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    identity: &str,
+    before: Option<Id<id::Evidence>>,
+    limit: u32,
+) -> Result<Vec<KeptAttempt>, Rejection> {
+    let identity = managed(tx, permit, identity)?;
+    let rows = attempts::list(tx, permit.tenant_id(), Some(identity.id.cast()), before, limit)?;
+    let read = |row: attempts::RefusedAttempt| {
+        let attempt = serde_json::from_str(&row.doc).map_err(Fault::from)?;
+        Ok(KeptAttempt { id: row.id, at: row.at, attempt })
+    };
+    rows.into_iter().map(read).collect()
+}

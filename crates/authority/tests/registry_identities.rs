@@ -316,7 +316,7 @@ fn everything_expires_and_can_be_extended() {
         world.run(&dana.permit, wanted).unwrap();
         world.run(&dana.permit, identity(Kind::Bot, "later")).unwrap();
         assert_eq!(reason(world.run(&dana.permit, ExpireIdentities::default())), Reason::Forbidden);
-        let system = world.authority().enrolment_permit(&world.ctx(), &world.tenant());
+        let system = world.authority().system_permit(&world.ctx(), &world.tenant());
         assert!(world.run(&system, ExpireIdentities::default()).unwrap().marked.is_empty());
         world.pass(Seconds(3600));
         let expired = world.run(&system, ExpireIdentities::default()).unwrap();

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use countersign_authority::{Ctx, Secrets, enrolment::EnrolmentCode, restore::Restored};
-use countersign_crypto::Secret;
+use countersign_crypto::{Secret, key_wrap::KeyFile};
 use countersign_model::{
     name::{Email, TenantName},
     registry::TenantRole,
@@ -30,6 +30,14 @@ pub fn enrol(
 /// When the key file cannot be had.
 pub fn tenant_create(config: &Config, clock: &Clock, name: TenantName, owner: Email) -> anyhow::Result<Secret<String>> {
     make(config, &EnrolmentCode::new(owner, Some(TenantRole::Owner), Some(name), true, clock.now()))
+}
+
+/// The text of a new key file, for servers that share a database.
+///
+/// # Errors
+/// When the random source fails.
+pub fn key() -> anyhow::Result<Secret<String>> {
+    Ok(KeyFile::generate()?.to_text())
 }
 
 fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>> {

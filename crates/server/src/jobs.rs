@@ -23,6 +23,8 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(flush::FlushDecisions(app.clone())),
         Arc::new(clean_up::RemoveOver::new(app.clone())),
         Arc::new(clean_up::Expire(app.clone())),
+        Arc::new(clean_up::LapseApprovals(app.clone())),
+        Arc::new(clean_up::FinishDeletions(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
         Arc::new(sequencer::Publish::new(app.clone(), sinks)),

@@ -35,7 +35,7 @@ pub enum KeyFileError {
         source: InvalidKeyFile,
     },
     /// It is not there, and must not be made.
-    #[error("`{0}` is not there: several servers share one key file, so it is given, never made; copy it from the first one, or make it with `countersign admin key`")]
+    #[error("`{0}` is not there: several servers share one key file, so it is given, never made; copy it from the first one, or make it with `countersign admin key > FILE` and mode 0600")]
     Missing(String),
     /// Others may read it.
     #[error("`{0}` can be read by others than its owner: make it 0600")]

@@ -3,6 +3,7 @@
 
 mod attacks_approvals;
 mod attacks_log;
+mod attacks_secrets;
 mod attacks_tenants;
 mod attacks_tokens;
 mod edges;
@@ -10,6 +11,7 @@ mod invariants;
 mod serving;
 mod stock_clients;
 mod story;
+mod two_replicas;
 mod wire_client_credentials;
 mod wire_private_key_jwt;
 mod wire_run_identity;

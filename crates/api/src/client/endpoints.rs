@@ -20,7 +20,7 @@ use crate::{
     revocations::{Feed, FeedQuery, Revocation, Revoke},
     sessions::{CreateSession, CreatedSession, CurrentSession},
     tenants::{Tenant, UpdateTenant},
-    trust_test::{TrustTest, TrustVerdict},
+    trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
 };
 
 /// A method for each endpoint: segments of its path, its request, its answer.
@@ -107,6 +107,8 @@ endpoints! {
     get lineage() ["api", "lineage"], LineageQuery => Lineage;
     /// Explains a run's token.
     post trust_test() ["api", "trust-tests"], TrustTest => TrustVerdict;
+    /// The refused attempts at an identity.
+    get refused_attempts(identity) ["api", "identities", identity, "attempts"], ListQuery => Page<RefusedAttempt>;
     /// Signs in with a one-time code.
     post create_session() ["api", "sessions"], CreateSession => CreatedSession;
     /// Who the caller is.

@@ -60,14 +60,49 @@ pub fn eligible_user(
     let Some(user) = rows::by_id(tx, tenant, user.cast())? else {
         return Ok(None);
     };
+    let makers = makers(tx, tenant, askers, now)?;
     let ground = Ground {
         rule,
         identity,
         project: project.as_ref(),
-        askers,
+        askers: &makers,
         now,
     };
-    examine(tx, tenant, &ground, user)
+    let found = examine(tx, tenant, &ground, user)?;
+    Ok(found.map(|approver| Approver {
+        // What somebody's creature made, that somebody made.
+        made: approver.made.map(|(by, at)| match askers.first() {
+            Some(first) if !askers.contains(&by) => (*first, at),
+            Some(_) | None => (by, at),
+        }),
+        ..approver
+    }))
+}
+
+/// Those who ask, and whomever they, or these in turn, let in or gave a role in the last day.
+fn makers(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    askers: &[Id<id::User>],
+    now: Timestamp,
+) -> Result<Vec<Id<id::User>>, Rejection> {
+    let mut makers = askers.to_vec();
+    if askers.is_empty() {
+        return Ok(makers);
+    }
+    let users = rows::all(tx, tenant, Noun::User)?;
+    loop {
+        let is_new = |user: &&Record| {
+            let role = user.user().and_then(|doc| doc.role_set.as_ref());
+            role.is_some_and(|set| makers.contains(&set.by) && now < set.at + NEW_APPROVER)
+                && !makers.contains(&user.id.cast())
+        };
+        let found: Vec<_> = users.iter().filter(is_new).map(|user| user.id.cast()).collect();
+        if found.is_empty() {
+            return Ok(makers);
+        }
+        makers.extend(found);
+    }
 }
 
 /// Everybody who may countersign for an identity; for what no identity has, the tenant's owners.

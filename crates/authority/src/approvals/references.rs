@@ -125,7 +125,7 @@ fn of_identity(
     let Some(doc) = record.identity() else {
         return Ok(());
     };
-    refs.push(refer(Role::Identity, identity, Some(&doc.subject)));
+    refs.push(refer(Role::Identity, identity, Some(&doc.attribution())));
     for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
         refs.push(match rows::by_id(tx.peek(), tenant, party.record_id())? {
             Some(record) => answering(role, &record),

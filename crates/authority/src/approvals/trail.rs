@@ -66,7 +66,12 @@ pub(super) fn find(
         before: None,
         limit: CHANGES,
     };
-    rows.extend(evidence::search(tx, &query)?);
+    let found = evidence::search(tx, &query)?;
+    if found.len() >= CHANGES as usize {
+        // The same: many small edits hide nothing.
+        return Ok(Some((*first, now)));
+    }
+    rows.extend(found);
     Ok(rows
         .iter()
         .filter(|row| row.kind == "changed")

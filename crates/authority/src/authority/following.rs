@@ -31,6 +31,15 @@ pub(super) struct Feeds {
 pub struct News {
     changes: Page<changes::Change>,
     revocations: Page<revocations::Revocation>,
+    database_now: Timestamp,
+}
+
+impl News {
+    /// What the database's clock said when it was asked.
+    #[must_use]
+    pub const fn database_now(&self) -> Timestamp {
+        self.database_now
+    }
 }
 
 impl Authority {
@@ -67,6 +76,7 @@ impl Authority {
             Ok(News {
                 changes: changes::after(tx, feeds.changes, FEED_PAGE)?,
                 revocations: revocations::after(tx, feeds.revocations, now, FEED_PAGE)?,
+                database_now: Timestamp::from_micros(tx.database_now()?),
             })
         })
     }

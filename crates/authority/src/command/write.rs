@@ -369,7 +369,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             _ => refer(Role::Target, after.id, Some(&after.name)),
         });
         match (&after.doc, after.noun) {
-            (Doc::Identity(doc), _) => draft.refs.push(refer(Role::Identity, after.id, Some(&doc.subject))),
+            (Doc::Identity(doc), _) => draft.refs.push(refer(Role::Identity, after.id, Some(&doc.attribution()))),
             (Doc::Credential(doc), _) => draft.refs.push(refer(Role::Identity, doc.identity_id, None)),
             _ => {}
         }

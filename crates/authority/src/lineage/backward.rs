@@ -308,7 +308,8 @@ impl Teller<'_, '_, '_> {
         let doc = now.as_ref().and_then(Record::identity);
         story.identity = Some(subject.clone());
         story.kind = doc.map(|doc| doc.kind.as_str().replace('_', " "));
-        let named_now = doc.map(|doc| doc.name.to_string()).filter(|name| !subject.ends_with(name.as_str()));
+        let is_then = |name: &String| subject.ends_with(name.as_str()) || subject.starts_with(&format!("{name} ("));
+        let named_now = doc.map(|doc| doc.name.to_string()).filter(|name| !is_then(name));
         self.graph.node(Node { now: named_now, ..Node::new(key.clone(), "identity", subject) });
         if !from.is_empty() {
             self.graph.edge(from, "issued_to", &key);

@@ -12,7 +12,7 @@ use countersign_model::{
     id,
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{ApprovalRule, Doc, Noun, Party, ProjectRole, Record, Status},
+    registry::{ApprovalRule, Doc, IdentityDoc, Noun, Party, ProjectRole, Record, Status},
     time::Seconds,
 };
 use serde::{Deserialize, Serialize};
@@ -155,18 +155,7 @@ fn write(tx: &mut WriteTx<'_, '_>, before: &Record, after: Record, change: &Chan
 
 /// Who must countersign; nobody when there is nobody but the requester.
 fn rule(tx: &mut WriteTx<'_, '_>, edit: &Edit<'_>) -> Result<Option<ApprovalRule>, Rejection> {
-    let (mut rule, mut eligible) = match edit.guards {
-        Some(identity) => {
-            let doc = rights::doc(identity.identity())?;
-            (doc.approval_rule.clone(), eligible(tx, identity)?)
-        }
-        None => {
-            let owners = rights::tenant_owners(tx)?;
-            let approvers = owners.iter().map(|owner| Party::User(*owner)).collect();
-            (ApprovalRule { required: 1, approvers, second_if_unproven: false }, owners)
-        }
-    };
-    eligible.remove(&edit.person.user_id);
+    let (mut rule, eligible) = asked(tx, edit.person, edit.guards)?;
     // More people than there are could never countersign.
     let most = u32::try_from(eligible.len()).unwrap_or(u32::MAX);
     rule.required = rule.required.clamp(1, most.max(1));
@@ -174,29 +163,54 @@ fn rule(tx: &mut WriteTx<'_, '_>, edit: &Edit<'_>) -> Result<Option<ApprovalRule
     Ok((most > 0).then_some(rule))
 }
 
+/// Whom the rule asks, and those of them who may countersign besides this person.
+fn asked(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    guards: Option<&Record>,
+) -> Result<(ApprovalRule, BTreeSet<Id<id::User>>), Rejection> {
+    let Some(identity) = guards else {
+        let mut owners = rights::tenant_owners(tx)?;
+        let approvers = owners.iter().map(|owner| Party::User(*owner)).collect();
+        owners.remove(&person.user_id);
+        return Ok((ApprovalRule { required: 1, approvers, second_if_unproven: false }, owners));
+    };
+    let doc = rights::doc(identity.identity())?;
+    let mut others = eligible(tx, identity)?;
+    others.remove(&person.user_id);
+    if !others.is_empty() || doc.approval_rule.approvers.is_empty() {
+        return Ok((doc.approval_rule.clone(), others));
+    }
+    // INVARIANT: who took every other approver off the rule is not alone: the owners remain (T16).
+    let mut owners = owners(tx, doc)?;
+    owners.remove(&person.user_id);
+    Ok((ApprovalRule { required: 1, approvers: Vec::new(), second_if_unproven: false }, owners))
+}
+
 /// Whether anybody but this person could countersign a change that loosens an identity, or a rule of
 /// the tenant when there is none.
 pub(crate) fn somebody_else(tx: &mut WriteTx<'_, '_>, person: &Person, guards: Option<&Record>) -> Result<bool, Rejection> {
-    let mut eligible = match guards {
-        Some(identity) => eligible(tx, identity)?,
-        None => rights::tenant_owners(tx)?,
-    };
-    eligible.remove(&person.user_id);
-    Ok(!eligible.is_empty())
+    Ok(!asked(tx, person, guards)?.1.is_empty())
+}
+
+/// The active owners of an identity's project, and of the tenant.
+fn owners(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+    let project = rights::project_of(tx, doc)?;
+    let place = rights::doc(project.project())?;
+    let owners = place.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
+    let owners: Vec<_> = owners.chain(place.personal_of).collect();
+    let mut owners = rights::active(tx, owners)?;
+    owners.extend(rights::tenant_owners(tx)?);
+    Ok(owners)
 }
 
 /// The active users who may countersign for an identity.
 pub(crate) fn eligible(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let doc = rights::doc(identity.identity())?;
-    let mut eligible = BTreeSet::new();
     if doc.approval_rule.approvers.is_empty() {
-        let project = rights::project_of(tx, doc)?;
-        let place = rights::doc(project.project())?;
-        let owners = place.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
-        let owners: Vec<_> = owners.chain(place.personal_of).collect();
-        eligible = rights::active(tx, owners)?;
-        eligible.extend(rights::tenant_owners(tx)?);
+        return owners(tx, doc);
     }
+    let mut eligible = BTreeSet::new();
     for party in &doc.approval_rule.approvers {
         eligible.extend(rights::living(tx, *party)?);
     }

@@ -16,7 +16,9 @@ use countersign_model::{
 use super::{rights, users};
 use crate::{
     approvals,
-    command::{Actor, Change, Command, Verdict, WriteTx},
+    authority::Authority,
+    command::{Actor, Change, Command, Execution, Permit, Verdict, WriteTx},
+    ctx::Ctx,
     rejection::{Rejection, refuse},
 };
 
@@ -79,6 +81,14 @@ pub struct Left {
     pub orphaned: Vec<Record>,
     /// Whether there are more: go on with [`FinishLeaving`].
     pub more: bool,
+}
+
+impl Authority {
+    /// Goes on with the identities of somebody who left, in the name of the program: who left has no
+    /// rights any more.
+    pub fn finish_leaving(&self, ctx: &Ctx, tenant: Id<id::Tenant>, user_id: Id<id::User>) -> Execution<Left> {
+        self.execute(ctx, &Permit::system(tenant, ctx.id()), FinishLeaving { user_id })
+    }
 }
 
 impl Command for DisableUser {

@@ -1,5 +1,7 @@
 //! Projects: where identities live, and what pays for them.
 
+use std::collections::BTreeSet;
+
 use countersign_model::{
     Id,
     action::ActionSet,
@@ -12,12 +14,14 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
-    guarding::ChangeOutcome,
+    guarding::{self, ChangeOutcome, Edit, Verb},
+    policies,
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_count, check_text},
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::Loosening,
     rejection::{Rejection, refuse},
 };
 
@@ -200,11 +204,16 @@ pub(crate) fn put_edit(
     if doc.allowed_actions != old.allowed_actions {
         rights::must_own_tenant(person, "set the ceiling of a project")?;
     }
+    let mut loosens = BTreeSet::new();
+    if doc.name != old.name && policies::may_name(tx, &old.name)? {
+        rights::must_own_tenant(person, "rename a project that a guard rail may name")?;
+        loosens.insert(Loosening::PolicyChanged);
+    }
     check(&doc)?;
     must_be_owned(tx, &doc)?;
     let after = Record { name: doc.name.to_string(), doc: doc.into(), ..before.clone() };
-    let record = tx.replace(before, after, &Change::verb("updated").because(reason))?;
-    Ok(ChangeOutcome::Applied { record, changed_alone: false })
+    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    guarding::settle(tx, edit)
 }
 
 /// Notes who let whom in, and when: whoever keeps a role keeps since when, which counts for approvals.

@@ -276,7 +276,7 @@ impl World {
     fn enrol(&self, email: &str, role: Option<TenantRole>) -> User {
         let (authority, ctx, tenant) = (self.authority(), self.ctx(), self.tenant());
         let code = EnrolmentCode::new(email.parse().unwrap(), role, None, false, ctx.now);
-        let permit = authority.enrolment_permit(&ctx, &tenant);
+        let permit = authority.system_permit(&ctx, &tenant);
         let signed_in = authority
             .execute(&ctx, &permit, UseCode { code })
             .wait()

@@ -122,7 +122,7 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
     authority.reload_keys(ctx.now).unwrap();
     let tenant = authority.tenant_by_id(made).unwrap();
     let code = EnrolmentCode::new(email.parse().unwrap(), Some(TenantRole::Owner), None, false, ctx.now);
-    let permit = authority.enrolment_permit(&ctx, &tenant);
+    let permit = authority.system_permit(&ctx, &tenant);
     let signed_in = refused(authority.execute(&ctx, &permit, UseCode { code }).wait()).unwrap();
     let plan = drive(authority, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)).unwrap();
     let recorded = authority.record(plan).wait().unwrap();

@@ -21,6 +21,11 @@ pub enum Admin {
     /// Tenants, each an issuer of its own
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Print a new key file, for servers that share a PostgreSQL database
+    ///
+    /// It encrypts the signing keys. Keep it apart from the database, with mode 0600.
+    #[command(after_help = "Example:\n  (umask 077; countersign admin key > countersign.key)")]
+    Key,
     /// Declare that the database was restored: earlier tokens die, the log begins anew
     ///
     /// Every tenant's epoch is raised, approvals are voided, and the log goes on under another name
@@ -93,6 +98,7 @@ impl Admin {
                 ));
                 app.out.text(code.expose());
             }
+            Self::Key => app.out.text(admin::key()?.expose()),
             Self::Restored { place } => {
                 let done = admin::restored(&place.load(&[])?, &clock).await?;
                 app.out.text(&format!(

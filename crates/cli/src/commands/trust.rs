@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use countersign_api::{
     NameOrId,
+    paging::ListQuery,
     trust_test::{RuleVerdict, TrustTest, TrustVerdict},
 };
 use countersign_model::{Id, id};
@@ -12,7 +13,7 @@ use crate::{
     failure::{Exit, Failure},
     out::{Out, Tone},
     token_text,
-    view::{self, plain},
+    view::{self, Column, plain},
 };
 
 /// Trust: why a run's token is or is not an identity
@@ -24,7 +25,27 @@ pub enum Trust {
         countersign trust test --attempt 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
     )]
     Test(Test),
+    /// What was refused at an identity lately; each id can be tested
+    #[command(after_help = "Example:\n  countersign trust attempts release-promoter-prod")]
+    Attempts(Attempts),
 }
+
+/// Whose attempts.
+#[derive(Debug, Args)]
+pub struct Attempts {
+    /// The identity
+    identity: NameOrId,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+}
+
+const ATTEMPTS: [Column; 4] = [
+    Column("ID", "/id"),
+    Column("AT", "/at"),
+    Column("REASON", "/reason_code"),
+    Column("DETAIL", "/detail"),
+];
 
 /// What to explain.
 #[derive(Debug, Args)]
@@ -39,14 +60,17 @@ pub struct Test {
     /// The identity that the run wants to be
     #[arg(long, required_unless_present = "attempt")]
     identity: Option<NameOrId>,
-    /// A refused attempt, by the id that its error named
+    /// A refused attempt, by its id: `countersign trust attempts` lists them
     #[arg(long, value_name = "ID")]
     attempt: Option<Id<id::Evidence>>,
 }
 
 impl Trust {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
-        let Self::Test(args) = self;
+        let args = match self {
+            Self::Test(args) => args,
+            Self::Attempts(args) => return args.run(app).await,
+        };
         let token = args.token.as_deref().map(token_text::read).transpose()?;
         let test = TrustTest {
             identity: args.identity,
@@ -61,6 +85,21 @@ impl Trust {
         let what = format!("the run is not `{}`", verdict.identity.name);
         Err(Failure::new(Exit::Failed, what)
             .next("mend the rule, or the pipeline, where it says no above"))
+    }
+}
+
+impl Attempts {
+    async fn run(self, app: &App) -> Result<(), Failure> {
+        let query = ListQuery {
+            limit: Some(self.limit),
+            ..ListQuery::default()
+        };
+        let page = app
+            .client()?
+            .refused_attempts(self.identity.as_str(), &query)
+            .await?;
+        app.out
+            .data(&page.items, |json| view::table(&ATTEMPTS, json))
     }
 }
 

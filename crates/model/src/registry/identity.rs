@@ -1,6 +1,6 @@
 //! Identities: everything that is on record about a program, and who answers for it.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -187,6 +187,21 @@ impl TrustModel {
 }
 
 impl IdentityDoc {
+    /// What evidence calls it: its subject. A client's subject is its client id, which says nothing
+    /// to people, so that its name of then stands before it (S2.9).
+    #[must_use]
+    pub fn attribution(&self) -> Cow<'_, str> {
+        match self.kind {
+            Kind::OauthClient => Cow::Owned(format!("{} ({})", self.name, self.client_id)),
+            Kind::Agent
+            | Kind::ApiKey
+            | Kind::Bot
+            | Kind::Pipeline
+            | Kind::ServiceAccount
+            | Kind::Workload => Cow::Borrowed(&self.subject),
+        }
+    }
+
     /// The risk: that of the kind, or of a review that lowered it.
     #[must_use]
     pub fn risk_tier(&self) -> RiskTier {

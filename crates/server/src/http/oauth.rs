@@ -1,6 +1,7 @@
 //! The OAuth endpoints, one file each (RFC 6749, 7009, 7662, 8414).
 
 pub mod client;
+mod first_key;
 pub mod introspect;
 pub mod metadata;
 pub mod proof;

@@ -72,34 +72,52 @@ impl Schemas {
     /// Adds a type; answers the reference to it.
     pub(crate) fn add<T: ToSchema>(&mut self) -> Value {
         let name = T::name();
-        if !self.0.contains_key(name.as_ref()) {
-            let mut nested: Vec<(String, RefOr<Schema>)> = Vec::new();
-            T::schemas(&mut nested);
-            nested.push((name.to_string(), T::schema()));
-            for (name, schema) in nested {
-                // A schema is JSON in memory: it always serialises.
-                self.0.insert(name, serde_json::to_value(schema).unwrap_or_default());
-            }
-        }
+        self.add_within::<T>();
+        self.put(name.to_string(), T::schema());
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
 
     /// The members of a type as parameters of a query string.
     pub(crate) fn query<T: ToSchema>(&mut self) -> Vec<Value> {
+        self.add_within::<T>();
+        let schema = value(T::schema());
+        let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+        let members = schema["properties"].as_object().cloned().unwrap_or_default();
+        members.into_iter().map(|(name, member)| parameter(&name, required(&name), member)).collect()
+    }
+
+    fn add_within<T: ToSchema>(&mut self) {
         let mut nested: Vec<(String, RefOr<Schema>)> = Vec::new();
         T::schemas(&mut nested);
         for (name, schema) in nested {
-            self.0.entry(name).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
+            self.put(name, schema);
         }
-        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
-        let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let members = schema["properties"].as_object().cloned().unwrap_or_default();
-        let parameter = |(name, mut member): (String, Value)| {
-            let description = member.as_object_mut().and_then(|member| member.remove("description"));
-            json!({"name": name, "in": "query", "required": required(&name), "description": description, "schema": member})
-        };
-        members.into_iter().map(parameter).collect()
     }
+
+    fn put(&mut self, name: String, schema: RefOr<Schema>) {
+        let schema = value(schema);
+        let known = self.0.entry(name).or_insert_with(|| schema.clone());
+        // INVARIANT: two types of one name need `#[schema(as = ..)]`, or one would hide the other.
+        debug_assert_eq!(*known, schema, "two types have one name");
+    }
+}
+
+/// A schema is JSON in memory: it always serialises.
+fn value(schema: RefOr<Schema>) -> Value {
+    serde_json::to_value(schema).unwrap_or_default()
+}
+
+/// A parameter that is absent is not `null`: a query string has no such value.
+fn parameter(name: &str, required: bool, member: Value) -> Value {
+    let present = member["oneOf"].as_array().and_then(|forms| forms.iter().find(|form| form["type"] != "null"));
+    let mut schema = present.unwrap_or(&member).clone();
+    let types = schema["type"].as_array().map(|types| types.iter().filter(|one| *one != "null").cloned().collect::<Vec<_>>());
+    let Some(members) = schema.as_object_mut() else { return json!({"name": name, "in": "query"}) };
+    if let Some([only]) = types.as_deref() {
+        members.insert("type".to_owned(), only.clone());
+    }
+    let description = members.remove("description").or_else(|| member.get("description").cloned()).unwrap_or_else(|| json!(""));
+    json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 
 #[cfg(test)]

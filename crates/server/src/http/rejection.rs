@@ -45,7 +45,7 @@ impl From<Fault> for OauthFailure {
 fn note(fault: &Fault) -> bool {
     let passing = match fault {
         Fault::Store(error) => error.is_transient(),
-        Fault::Invariant(_) | Fault::Keys(_) => false,
+        Fault::Invariant(_) | Fault::Keys(_) | Fault::NoKey(_) => false,
     };
     if passing {
         tracing::warn!(error = %fault, "not answered: {fault}");

@@ -6,7 +6,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_authority::{housekeeping::CleanUp, registry::identities::ExpireIdentities};
+use countersign_authority::{
+    approvals,
+    housekeeping::CleanUp,
+    registry::{identities::ExpireIdentities, projects},
+};
 
 use crate::{
     app::App,
@@ -58,6 +62,12 @@ impl Job for RemoveOver {
     }
 }
 
+/// Closes requests for approval that nobody decided, or redeemed, in time.
+pub struct LapseApprovals(pub App);
+
+/// Goes on with deletions of projects that a crash cut short.
+pub struct FinishDeletions(pub App);
+
 impl Job for Expire {
     fn name(&self) -> &'static str {
         "expire_identities"
@@ -78,6 +88,62 @@ impl Job for Expire {
                     match expired.next {
                         Some(next) => from = ExpireIdentities { after: Some(next) },
                         None => break,
+                    }
+                }
+            }
+            Ok(Progress::Done)
+        })
+    }
+}
+
+impl Job for LapseApprovals {
+    fn name(&self) -> &'static str {
+        "lapse_approvals"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let (authority, ctx) = (self.0.authority(), self.0.internal_ctx());
+            for tenant in authority.tenants() {
+                for _ in 0..PAGES {
+                    let lapsed = approvals::lapse(authority, &ctx, tenant.id).await;
+                    if lapsed.context("lapsed approvals were not closed")? == 0 {
+                        break;
+                    }
+                }
+            }
+            Ok(Progress::Done)
+        })
+    }
+}
+
+impl Job for FinishDeletions {
+    fn name(&self) -> &'static str {
+        "finish_deletions"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let (authority, ctx) = (self.0.authority(), self.0.internal_ctx());
+            for tenant in authority.tenants() {
+                let permit = authority.system_permit(&ctx, &tenant);
+                let asker = permit.clone();
+                let cut_short = authority.store().read(move |tx| projects::unfinished_deletions(tx, &asker)).await?;
+                for project_id in cut_short {
+                    let mut steps = 0..PAGES;
+                    while steps.next().is_some() {
+                        let step = projects::FinishProjectDeletion { project_id };
+                        if !authority.execute(&ctx, &permit, step).await?.more {
+                            break;
+                        }
                     }
                 }
             }

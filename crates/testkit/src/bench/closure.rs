@@ -102,6 +102,15 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
     while !waiting.is_empty() {
         finish(&mut waiting, &mut Vec::new())?;
     }
+    settle(authority)
+}
+
+/// Gives every record its place in the log, and signs it.
+///
+/// # Errors
+/// When the database fails.
+pub fn settle(authority: &Authority) -> anyhow::Result<()> {
+    let log = authority.log();
     while log.sequence(authority.store(), authority.secrets()).wait()?.entries > 0 {}
     if let Some(head) = log.unsigned_head(authority.store()).wait()? {
         log.keep(authority.store(), log.sign(&head, world::ctx().now)?).wait()?;
@@ -112,4 +121,4 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
 /// Plans made at a time: four kilobytes each.
 const GROUP: usize = 10_000;
 const FILLING: usize = 1024;
-const SEQUENCED: usize = 900;
+const SEQUENCED: usize = 250;

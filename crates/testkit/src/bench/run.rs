@@ -129,6 +129,7 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let world = {
         let authority = place.authority()?;
         let world = World::make(&authority, options.identities)?;
+        closure::settle(&authority)?;
         authority.store().close();
         world
     };

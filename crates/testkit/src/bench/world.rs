@@ -204,7 +204,7 @@ impl<'a> Owner<'a> {
         let ctx = ctx();
         let tenant = authority.tenant(None).context("no tenant")?;
         let code = EnrolmentCode::new("dana@example.com".parse()?, Some(TenantRole::Owner), None, false, ctx.now);
-        let entering = authority.enrolment_permit(&ctx, &tenant);
+        let entering = authority.system_permit(&ctx, &tenant);
         let signed_in = authority.execute(&ctx, &entering, UseCode { code }).wait().map_err(told)?;
         let plan = drive(authority, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &entering, facts))?;
         let recorded = authority.record(plan).wait().map_err(not_recorded)?;

@@ -10,7 +10,7 @@ use countersign_model::{
     name::{AudienceName, EnvironmentName, IdentityName, RoleName},
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{ApprovalRule, IdentityDoc, Noun, Party, PendingSponsor, Record, Status, TrustModel},
+    registry::{ApprovalRule, IdentityDoc, Noun, Party, PendingSponsor, ProjectDoc, Record, Status, TenantRole, TrustModel},
     time::Seconds,
 };
 use serde_json::{Map, Value};
@@ -265,9 +265,27 @@ pub(crate) fn put_new(
     if !person.is(doc.sponsor) {
         return refuse(Reason::Forbidden, "whom you name as sponsor must accept first; until then you answer yourself");
     }
+    reaches(tx, person, place, &doc)?;
     let warnings = check(tx, person, place, None, &doc)?;
     let new = NewRecord { id, name: doc.name.to_string(), parent_id: Some(project.id), doc: doc.into() };
     Ok((tx.create(new, &Change::verb("created"))?, warnings))
+}
+
+/// Refuses to make an identity that reaches a protected environment, unless by an owner of the tenant
+/// or in a project whose ceiling such an owner set: adding the environment by an edit takes a second
+/// person, and making another identity must be no way around that.
+fn reaches(tx: &mut WriteTx<'_, '_>, person: &Person, place: &ProjectDoc, doc: &IdentityDoc) -> Result<(), Rejection> {
+    if person.role == TenantRole::Owner || place.allowed_actions.is_some() {
+        return Ok(());
+    }
+    let protected = rights::protected(tx)?;
+    match doc.environments.iter().find(|name| protected.contains(*name)) {
+        Some(name) => {
+            let detail = format!("you do not hold the protected environment `{name}`: make the identity without it and add it by an edit, which a second person countersigns; or ask an owner of the tenant to set what project `{}` may do", place.name);
+            refuse(Reason::NotHeld, detail)
+        }
+        None => Ok(()),
+    }
 }
 
 impl Command for CreateIdentity {

@@ -22,7 +22,7 @@ use crate::{
     registry::{
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
-        rights,
+        policies, rights,
     },
     rejection::{Rejection, refuse},
 };
@@ -213,9 +213,26 @@ pub(crate) fn put_edit(
         // Other people own the new project, and would countersign.
         loosens.insert(Loosening::ApproverAdded);
     }
+    if leaves_rails(tx, &old, rights::doc(after.identity())?)? {
+        rights::must_own_tenant(person, "rename or move an identity that a guard rail may name")?;
+        loosens.insert(Loosening::PolicyChanged);
+    }
     let edit = Edit { person, before, after, verb, reason, loosens, guards: Some(before), retires: None };
     let outcome = guarding::settle(tx, edit)?;
     Ok(EditedIdentity { outcome, warnings })
+}
+
+/// Whether a guard rail could be about the name or project that the identity has now, and not about
+/// the new one.
+fn leaves_rails(tx: &mut WriteTx<'_, '_>, old: &IdentityDoc, new: &IdentityDoc) -> Result<bool, Rejection> {
+    if new.name != old.name && policies::may_name(tx, &old.name)? {
+        return Ok(true);
+    }
+    if new.project_id == old.project_id {
+        return Ok(false);
+    }
+    let project = rights::project_of(tx, old)?;
+    policies::may_name(tx, &project.name)
 }
 
 /// Whether a person may edit an identity so; answers what should be known.

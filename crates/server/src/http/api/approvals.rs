@@ -126,7 +126,7 @@ async fn answer(app: &App, caller: &Caller, id: Id<id::Approval>, status: Status
     let mut response = (status, JsonAnswer(approval)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status != StatusCode::OK
-        && let Ok(location) = HeaderValue::from_str(&format!("/api/approvals/{id}"))
+        && let Ok(location) = HeaderValue::from_str(&format!("{}/api/approvals/{id}", caller.tenant.issuer))
     {
         response.headers_mut().insert(header::LOCATION, location);
     }

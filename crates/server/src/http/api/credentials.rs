@@ -193,7 +193,7 @@ async fn answer<C: Command<Output = CreatedCredential>>(
         api_key: secret.api_key.map(|text| OneTimeSecret::new(text.expose().clone())),
         token_endpoint: format!("{}/oauth2/token", caller.tenant.issuer),
     };
-    Ok(records::tagged(StatusCode::CREATED, Credential::PATH, &shown.record, body))
+    Ok(records::tagged(caller, StatusCode::CREATED, Credential::PATH, &shown.record, body))
 }
 
 impl Shows for Credential {

@@ -71,7 +71,7 @@ pub async fn show(State(app): State<App>, caller: Caller, Addressed(text): Addre
         .await?;
     let mut identity: Identity = records::of_shown(&shown)?;
     identity.evidence = Some(completeness(&evidence));
-    Ok(records::tagged(StatusCode::OK, Identity::PATH, &shown.record, identity))
+    Ok(records::tagged(&caller, StatusCode::OK, Identity::PATH, &shown.record, identity))
 }
 
 fn completeness(evidence: &[Found]) -> Completeness {

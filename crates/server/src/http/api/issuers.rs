@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use countersign_api::{issuers::{CreateIssuer as CreateBody, Issuer, Keys, UpdateIssuer as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::issuers::{CreateIssuer, DeleteIssuer, IssuerRules, UpdateIssuer};
+use countersign_authority::registry::issuers::{CreateIssuer, DeleteIssuer, EnableIssuer, IssuerRules, UpdateIssuer};
 use countersign_model::registry::{KeySource, Noun};
 
 use super::records::{self, Shows, View};
@@ -69,6 +69,18 @@ pub async fn delete(
 ) -> Result<Response, Failure> {
     let command = DeleteIssuer { issuer: named, if_version: if_match.0, reason: why.reason };
     records::delete(&app, &caller, if_match, command).await
+}
+
+/// `POST /api/issuers/{id}/enable`: trusts a revoked one again.
+pub async fn enable(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(issuer): Addressed,
+    if_match: IfMatch,
+    Json(why): Json<Why>,
+) -> Result<Response, Failure> {
+    let command = EnableIssuer { issuer, if_version: if_match.0, reason: why.reason };
+    records::edit::<Issuer, _>(&app, &caller, if_match, command).await
 }
 
 /// What an issuer is checked against.

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use countersign_api::{projects::{CreateProject as CreateBody, Member, MemberInput, Project, UpdateProject as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::projects::{CreateProject, DeleteProject, FinishProjectDeletion, ProjectPatch, UpdateProject};
+use countersign_authority::registry::projects::{CreateProject, DeleteProject, FinishProjectDeletion, LeaveProject, ProjectPatch, UpdateProject};
 use countersign_model::registry::{Noun, ProjectRole};
 use http::StatusCode;
 
@@ -77,6 +77,16 @@ pub async fn delete(
         deleted = app.authority().execute(&caller.ctx, &caller.permit, next).await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /api/projects/{id}/leave`: as long as somebody else owns it.
+pub async fn leave(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(project): Addressed,
+    Json(_): Json<Why>,
+) -> Result<Response, Failure> {
+    records::delete(&app, &caller, IfMatch(None), LeaveProject { project }).await
 }
 
 fn members(members: Vec<MemberInput>) -> Vec<(String, ProjectRole)> {

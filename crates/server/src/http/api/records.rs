@@ -179,7 +179,7 @@ pub(in crate::http) async fn show<R: Shows + 'static>(
 ) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
     let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &text)).await?;
-    answer::<R>(StatusCode::OK, shown, Vec::new())
+    answer::<R>(&caller, StatusCode::OK, shown, Vec::new())
 }
 
 /// Makes a record, once for each key.
@@ -200,7 +200,7 @@ pub(in crate::http) async fn create<R: Shows, C: Command<Output: Made>>(
 pub(in crate::http) async fn show_again<R: Shows>(app: &App, caller: &Caller, id: String) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
     let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &id)).await?;
-    answer::<R>(StatusCode::CREATED, shown, Vec::new())
+    answer::<R>(caller, StatusCode::CREATED, shown, Vec::new())
 }
 
 /// Edits a record, when it still is what the caller read.
@@ -252,7 +252,7 @@ pub(in crate::http) async fn settled<R: Shows, M: Made>(
         return approvals::waits(app, caller, id).await;
     }
     let (record, warnings) = (made.record().clone(), made.warnings());
-    answer::<R>(status, after_change(app, record).await?, warnings)
+    answer::<R>(caller, status, after_change(app, record).await?, warnings)
 }
 
 /// A record that was just written, with the names that it needs.
@@ -269,10 +269,15 @@ pub(in crate::http) fn key_of(key: IdempotencyKey, caller: &Caller, route: &str,
 }
 
 /// A record as an answer.
-pub(in crate::http) fn answer<R: Shows>(status: StatusCode, shown: Shown, warnings: Vec<String>) -> Result<Response, Failure> {
+pub(in crate::http) fn answer<R: Shows>(
+    caller: &Caller,
+    status: StatusCode,
+    shown: Shown,
+    warnings: Vec<String>,
+) -> Result<Response, Failure> {
     let mut body: R = of_shown(&shown)?;
     body.meta_mut().warnings = warnings;
-    Ok(tagged(status, R::PATH, &shown.record, body))
+    Ok(tagged(caller, status, R::PATH, &shown.record, body))
 }
 
 /// A record on the wire.
@@ -282,13 +287,19 @@ pub(in crate::http) fn of_shown<R: Shows>(shown: &Shown) -> Result<R, Failure> {
 }
 
 /// A body about a record, with its tag, and where it is when it is new.
-pub(in crate::http) fn tagged(status: StatusCode, path: &str, record: &Record, body: impl Serialize) -> Response {
+pub(in crate::http) fn tagged(
+    caller: &Caller,
+    status: StatusCode,
+    path: &str,
+    record: &Record,
+    body: impl Serialize,
+) -> Response {
     let mut response = (status, JsonAnswer(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag::of_version(record.version));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::CREATED
-        && let Ok(location) = HeaderValue::from_str(&format!("/api/{path}/{}", record.id))
+        && let Ok(location) = HeaderValue::from_str(&format!("{}/api/{path}/{}", caller.tenant.issuer, record.id))
     {
         headers.insert(header::LOCATION, location);
     }

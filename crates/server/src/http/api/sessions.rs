@@ -46,7 +46,7 @@ pub async fn create(State(app): State<App>, Context(context): Context, Json(body
     let tenant = authority
         .tenant(code.tenant.as_ref().map(|name| name.as_str()))
         .ok_or_else(|| Refusal::new(Reason::NotFound, "the code is for a tenant that does not exist"))?;
-    let permit = authority.enrolment_permit(&ctx, &tenant);
+    let permit = authority.system_permit(&ctx, &tenant);
     let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
     let mut facts = authority.facts();
     let plan = gather(&app, tenant.id, &mut facts, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)).await?;

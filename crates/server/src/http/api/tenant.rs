@@ -21,7 +21,7 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Response, Fa
     let shown = app.authority().store().read(move |tx| tenants::show(tx, &permit)).await?;
     let mut tenant: Tenant = records::of_shown(&shown)?;
     tenant.issuer.clone_from(&caller.tenant.issuer);
-    Ok(records::tagged(StatusCode::OK, Tenant::PATH, &shown.record, tenant))
+    Ok(records::tagged(&caller, StatusCode::OK, Tenant::PATH, &shown.record, tenant))
 }
 
 /// `PATCH /api/tenant`.

@@ -1,11 +1,12 @@
-//! `POST /api/trust-tests`: why a run's token is or is not an identity, claim by claim.
+//! Trust tests: why a run's token is or is not an identity, claim by claim; and what was refused lately.
 
 use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State};
 use countersign_api::{
+    paging::{self, ListQuery, Page},
     reference::Ref,
-    trust_test::{RuleVerdict, TokenCheck, TrustTest, TrustVerdict},
+    trust_test::{RefusedAttempt, RuleVerdict, TokenCheck, TrustTest, TrustVerdict},
 };
 use countersign_authority::{
     federation::{
@@ -25,10 +26,15 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    http::{caller::Caller, json::Json, problem::Failure},
+    http::{
+        addressed::Addressed,
+        caller::Caller,
+        json::{Json, Query},
+        problem::Failure,
+    },
 };
 
-/// Explains a token, or a refused attempt. Nothing is issued and nothing is used up.
+/// `POST /api/trust-tests`: explains a token, or a refused attempt. Nothing is issued and nothing is used up.
 pub async fn test(State(app): State<App>, caller: Caller, Json(body): Json<TrustTest>) -> Result<JsonAnswer<TrustVerdict>, Failure> {
     if body.token.is_some() == body.attempt.is_some() {
         return Err(Refusal::new(Reason::BadRequest, "give either a token or the id of a refused attempt").into());
@@ -52,6 +58,31 @@ pub async fn test(State(app): State<App>, caller: Caller, Json(body): Json<Trust
         Presented::Token(token) => Unverified::parse(token.trim()).ok().map(|token| Value::Object(token.claims_for_explanation().clone())),
     };
     Ok(JsonAnswer(verdict(&case, explanation, claims)))
+}
+
+/// `GET /api/identities/{id}/attempts`: what was refused lately, newest first.
+pub async fn attempts(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(identity): Addressed,
+    Query(query): Query<ListQuery>,
+) -> Result<JsonAnswer<Page<RefusedAttempt>>, Failure> {
+    let list = super::records::list_name("attempts", &caller, &identity)?;
+    let before = query.after.as_deref().map(|after| app.cursors().open(&list, after)).transpose()?;
+    let (permit, limit) = (caller.permit.clone(), paging::limit(query.limit));
+    let found = app.authority().store().read(move |tx| trust_test::refused(tx, &permit, &identity, before, limit)).await?;
+    let full = found.len() >= limit as usize;
+    let last = found.last().filter(|_| full).map(|one| one.id);
+    let next = last.map(|last| app.cursors().seal(&list, &last)).transpose()?;
+    let items = found.into_iter().map(|one| RefusedAttempt {
+        id: one.id,
+        at: one.at.into(),
+        reason_code: one.attempt.reason,
+        detail: one.attempt.detail,
+        source: one.attempt.source,
+        claims: Value::Object(one.attempt.claims),
+    });
+    Ok(JsonAnswer(Page { items: items.collect(), next }))
 }
 
 /// The keys of each issuer, or why they cannot be had. Only those that the token may be signed with

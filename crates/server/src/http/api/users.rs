@@ -6,7 +6,7 @@ use axum::{
 };
 use countersign_api::{reference::{Meta, Why}, users::{CreateUser as CreateBody, UpdateUser as UpdateBody, User}};
 use countersign_authority::registry::{
-    leaving::{DeleteUser, DisableUser, EnableUser, FinishLeaving, Left},
+    leaving::{DeleteUser, DisableUser, EnableUser, FinishLeaving, LeaveTenant, Left},
     users::{CreateUser, UpdateUser},
 };
 use countersign_model::registry::Noun;
@@ -99,6 +99,16 @@ pub async fn enable(
 ) -> Result<Response, Failure> {
     let command = EnableUser { user, if_version: if_match.0, reason: why.reason };
     records::edit::<User, _>(&app, &caller, if_match, command).await
+}
+
+/// `POST /api/users/current/leave`: the caller leaves the tenant, as long as somebody else owns it.
+pub async fn leave(State(app): State<App>, caller: Caller, Json(why): Json<Why>) -> Result<Response, Failure> {
+    let mut left = app.authority().execute(&caller.ctx, &caller.permit, LeaveTenant { reason: why.reason }).await?;
+    while left.more {
+        // Who left has no rights any more: what remains is done in the name of the program.
+        left = app.authority().finish_leaving(&caller.ctx, caller.tenant.id, left.user.id.cast()).await?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Goes on, batch by batch, until everything that the person answered for is orphaned.

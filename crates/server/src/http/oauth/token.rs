@@ -104,13 +104,14 @@ fn read(tenant: &Arc<Tenant>, form: &Form, proof: ClientProof) -> Result<TokenRe
 async fn issue(app: &App, ctx: &Ctx, request: &TokenRequest) -> Result<Released, OauthFailure> {
     let authority = &app.authority();
     let mut facts = authority.facts();
+    let mut request = Cow::Borrowed(request);
     let mut tries = 0;
     loop {
-        let authenticated = authenticate(app, ctx, request, &mut facts).await?;
-        let planned = gather(app, request.tenant.id, &mut facts, |facts| authority.plan_token(ctx, request, &authenticated, facts)).await;
+        let authenticated = authenticate(app, ctx, &request, &mut facts).await?;
+        let planned = gather(app, request.tenant.id, &mut facts, |facts| authority.plan_token(ctx, &request, &authenticated, facts)).await;
         let plan = match planned {
             Ok(plan) => plan,
-            Err(rejection) => return Err(refused(app, ctx, request, &authenticated, rejection).await),
+            Err(rejection) => return Err(refused(app, ctx, request, &authenticated, only_audience(request, &authenticated, &facts), rejection).await),
         };
         let used = plan.used().to_vec();
         match authority.record(plan).await {
@@ -123,7 +124,7 @@ async fn issue(app: &App, ctx: &Ctx, request: &TokenRequest) -> Result<Released,
                 return Err(OauthFailure::unavailable("the identity is being edited right now: try again", 1));
             }
             Err(RecordError::Rejected(rejection)) => {
-                return Err(refused(app, ctx, request, &authenticated, rejection).await);
+                return Err(refused(app, ctx, request, &authenticated, only_audience(request, &authenticated, &facts), rejection).await);
             }
         }
     }
@@ -158,7 +159,14 @@ fn told(refusal: Refusal) -> OauthFailure {
 }
 
 /// Records a refusal of a client that had proved itself, and answers it.
-async fn refused(app: &App, ctx: &Ctx, request: &TokenRequest, authenticated: &Authenticated, rejection: Rejection) -> OauthFailure {
+async fn refused(
+    app: &App,
+    ctx: &Ctx,
+    request: &TokenRequest,
+    authenticated: &Authenticated,
+    only_audience: Option<String>,
+    rejection: Rejection,
+) -> OauthFailure {
     let refusal = match rejection {
         Rejection::Refused(refusal) => refusal,
         Rejection::Fault(fault) => return fault.into(),
@@ -181,16 +189,24 @@ async fn refused(app: &App, ctx: &Ctx, request: &TokenRequest, authenticated: &A
     }
     let needs_approval = refusal.reason == Reason::ApprovalRequired;
     let failure = OauthFailure::from(refusal);
-    if needs_approval { failure.approval(needed(request, asked)) } else { failure }
+    if needs_approval { failure.approval(needed(request, asked, only_audience)) } else { failure }
 }
 
-fn needed(request: &TokenRequest, asked: Asked) -> ApprovalNeeded {
+/// The name of the only audience of an identity, which a request need not name.
+fn only_audience(request: &TokenRequest, authenticated: &Authenticated, facts: &Facts) -> Option<String> {
+    let [only] = authenticated.identity.identity()?.audiences.as_slice() else { return None };
+    // The decision has looked at it, so it is among the facts.
+    let record = facts.record(request.tenant.id, *only).ok().flatten()?;
+    Some(record.name.clone())
+}
+
+fn needed(request: &TokenRequest, asked: Asked, only_audience: Option<String>) -> ApprovalNeeded {
     let detail = asked.detail.as_ref();
     ApprovalNeeded {
         endpoint: format!("{}/api/approvals", request.tenant.issuer),
         actions: asked.actions.as_ref().map(|actions| actions.iter().cloned().collect()).unwrap_or_default(),
         environment: asked.environment.clone(),
-        audience: request.audience.clone().or_else(|| request.resource.clone()).unwrap_or_default(),
+        audience: request.audience.clone().or_else(|| request.resource.clone()).or(only_audience).unwrap_or_default(),
         resource: detail.and_then(|detail| detail.resource.clone()),
         artifact_digest: detail.and_then(|detail| detail.artifact_digest.clone()),
         approval_id: None,

@@ -24,7 +24,7 @@ use countersign_api::{
     teams::{CreateTeam, Team, UpdateTeam},
     tenants::{Tenant, UpdateTenant},
     tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse},
-    trust_test::{TrustTest, TrustVerdict},
+    trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
     users::{CreateLinkedAccount, CreateUser, LinkedAccount, UpdateUser, User},
 };
 use utoipa::ToSchema;
@@ -114,6 +114,9 @@ fn registry(s: &mut Schemas) -> Vec<Operation> {
     let linked = noun::<LinkedAccount, CreateLinkedAccount, Why>(s, "linked-accounts", "a linked account");
     rows.extend(linked.into_iter().filter(|row| row.method != http::Method::PATCH));
     rows.extend([
+        Operation::post("/api/projects/{id}/leave", "projects.leave", "leaves a project that somebody else owns too").body::<Why>(s).nothing(204),
+        Operation::post("/api/users/current/leave", "users.leave", "leaves the tenant").body::<Why>(s).nothing(204),
+        Operation::post("/api/issuers/{id}/enable", "issuers.enable", "trusts a revoked issuer again").tagged().body::<Why>(s).answers::<Issuer>(200, s).waits(s),
         Operation::post("/api/users/{id}/disable", "users.disable", "switches somebody off: their sessions end").tagged().body::<Why>(s).answers::<User>(200, s),
         Operation::post("/api/users/{id}/enable", "users.enable", "switches somebody on again").tagged().body::<Why>(s).answers::<User>(200, s),
         Operation::get("/api/tenant", "tenant.show", "the caller's tenant").answers::<Tenant>(200, s),
@@ -178,6 +181,7 @@ fn operating(s: &mut Schemas) -> Vec<Operation> {
     vec![
         Operation::get("/api/revocations", "revocations.feed", "the feed that guards follow").query::<FeedQuery>(s).answers::<Feed>(200, s),
         Operation::post("/api/revocations", "revocations.revoke", "revokes at any grain, or says what would die").body::<Revoke>(s).answers::<Revocation>(200, s),
+        Operation::get("/api/identities/{id}/attempts", "trust_tests.attempts", "what was refused at an identity lately").query::<ListQuery>(s).page::<RefusedAttempt>(s),
         Operation::post("/api/trust-tests", "trust_tests.test", "why a run's token is or is not an identity").body::<TrustTest>(s).answers::<TrustVerdict>(200, s),
         Operation::get("/api/keys", "keys.list", "the tenant's signing keys").answers::<KeyList>(200, s),
         Operation::post("/api/keys/rotate", "keys.rotate", "publishes successors").body::<RotateKeys>(s).answers::<KeyList>(200, s),

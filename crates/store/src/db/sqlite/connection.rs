@@ -148,14 +148,14 @@ const WRITER: &str = "
     PRAGMA secure_delete = FAST;
     PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864;
-    PRAGMA cache_size = -65536;
+    PRAGMA cache_size = -24576;
     PRAGMA temp_store = MEMORY;
     PRAGMA trusted_schema = OFF;
 ";
 
 const READER: &str = "
     PRAGMA query_only = ON;
-    PRAGMA cache_size = -16384;
+    PRAGMA cache_size = -4096;
     PRAGMA temp_store = MEMORY;
     PRAGMA trusted_schema = OFF;
 ";

@@ -24,6 +24,7 @@ pub(crate) fn run(
         let mut writer = Writer {
             connection: &connection,
             begun: false,
+            careful: false,
             failure: None,
         };
         writer.add(first, &mut batch);
@@ -46,25 +47,51 @@ pub(crate) fn run(
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+/// Jobs that fail after they changed something are rare, and a savepoint around every job costs a copy of
+/// each page that the job touches. So a batch begins without savepoints; a job that must be undone undoes
+/// the batch, and its jobs are run again, each in a savepoint of its own.
 struct Writer<'a> {
     connection: &'a Connection,
     begun: bool,
+    careful: bool,
     failure: Option<StoreError>,
 }
 
 impl Writer<'_> {
-    /// Runs the job in its savepoint. An error of the database as a whole ends the batch.
+    /// Runs the job, alone in what it can undo. An error of the database as a whole ends the batch.
     fn add(&mut self, mut job: Box<dyn Job>, batch: &mut Vec<Box<dyn Job>>) {
-        if let Err(error) = self.run(job.as_mut()) {
-            match error {
-                Failed::Batch(error) => self.failure = Some(error),
-                Failed::Job(error) => {
-                    job.settle(Err(error));
+        match self.run(job.as_mut()) {
+            Ok(()) => batch.push(job),
+            Err(Failed::Job(error)) => job.settle(Err(error)),
+            Err(Failed::Batch(error)) => {
+                self.failure = Some(error);
+                batch.push(job);
+            }
+            Err(Failed::Undo) => {
+                self.careful = true;
+                if let Err(error) = self.restart() {
+                    self.failure = Some(error);
+                    batch.push(job);
                     return;
+                }
+                let again: Vec<_> = batch.drain(..).chain([job]).collect();
+                for job in again {
+                    match self.failure {
+                        // What comes after a failure of the database fails with it.
+                        Some(_) => batch.push(job),
+                        None => self.add(job, batch),
+                    }
                 }
             }
         }
-        batch.push(job);
+    }
+
+    fn restart(&mut self) -> Result<(), StoreError> {
+        self.begun = false;
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        command(self.connection, "ROLLBACK")
     }
 
     fn run(&mut self, job: &mut dyn Job) -> Result<(), Failed> {
@@ -72,7 +99,10 @@ impl Writer<'_> {
             command(self.connection, "BEGIN IMMEDIATE").map_err(Failed::Batch)?;
             self.begun = true;
         }
-        command(self.connection, "SAVEPOINT job").map_err(Failed::Batch)?;
+        if self.careful {
+            command(self.connection, "SAVEPOINT job").map_err(Failed::Batch)?;
+        }
+        let before = self.connection.total_changes();
         let mut tx = Tx::sqlite(self.connection);
         let keep = job.run(&mut tx);
         let failure = tx.failure().cloned();
@@ -81,11 +111,15 @@ impl Writer<'_> {
             let lost = StoreError::Unavailable("the transaction was given up".to_owned());
             return Err(Failed::Batch(failure.unwrap_or(lost)));
         }
-        if keep && failure.is_none() {
-            return command(self.connection, "RELEASE SAVEPOINT job").map_err(Failed::Batch);
+        let kept = keep && failure.is_none();
+        if self.careful {
+            if !kept {
+                command(self.connection, "ROLLBACK TO SAVEPOINT job").map_err(Failed::Batch)?;
+            }
+            command(self.connection, "RELEASE SAVEPOINT job").map_err(Failed::Batch)?;
+        } else if !kept && self.connection.total_changes() != before {
+            return Err(Failed::Undo);
         }
-        command(self.connection, "ROLLBACK TO SAVEPOINT job").map_err(Failed::Batch)?;
-        command(self.connection, "RELEASE SAVEPOINT job").map_err(Failed::Batch)?;
         match failure {
             // The closure swallowed the error of a statement: it must not believe that it was kept.
             Some(error) if keep => Err(Failed::Job(error)),
@@ -105,6 +139,8 @@ impl Writer<'_> {
 enum Failed {
     Batch(StoreError),
     Job(StoreError),
+    /// The job left changes that must go, and there is no savepoint to go back to.
+    Undo,
 }
 
 /// Ends what is left of the transaction; a connection that cannot even do that is replaced.
