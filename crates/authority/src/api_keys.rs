@@ -36,32 +36,61 @@ pub fn introspect(
     secrets: &Secrets,
     facts: &Facts,
 ) -> Result<Option<AccessClaims>, Stop> {
-    let Ok(parsed) = ParsedSecret::parse(key) else { return Ok(None) };
+    let Ok(parsed) = ParsedSecret::parse(key) else {
+        return Ok(None);
+    };
     if parsed.kind() != SecretKind::ApiKey {
         return Ok(None);
     }
-    let Some(credential) = facts.named(tenant.id, Noun::Credential, parsed.public_id())? else { return Ok(None) };
-    let Some(doc) = credential.credential() else { return Ok(None) };
-    let CredentialSecret::ApiKey { hash } = &doc.secret else { return Ok(None) };
+    let Some(credential) = facts.named(tenant.id, Noun::Credential, parsed.public_id())? else {
+        return Ok(None);
+    };
+    let Some(doc) = credential.credential() else {
+        return Ok(None);
+    };
+    let CredentialSecret::ApiKey { hash } = &doc.secret else {
+        return Ok(None);
+    };
     let genuine = hex::decode(hash).is_ok_and(|stored| parsed.verify(&secrets.pepper, &stored));
-    let usable = credential.status == Status::Active && doc.expires_at.is_none_or(|at| ctx.now < at);
+    let usable =
+        credential.status == Status::Active && doc.expires_at.is_none_or(|at| ctx.now < at);
     if !genuine || !usable {
         return Ok(None);
     }
-    let Some(identity) = facts.record(tenant.id, doc.identity_id)? else { return Ok(None) };
-    let Some(about) = identity.identity().filter(|about| about.kind == Kind::ApiKey) else { return Ok(None) };
+    let Some(identity) = facts.record(tenant.id, doc.identity_id)? else {
+        return Ok(None);
+    };
+    let Some(about) = identity
+        .identity()
+        .filter(|about| about.kind == Kind::ApiKey)
+    else {
+        return Ok(None);
+    };
     if may_get_tokens(&identity, about, ctx.now).is_err() {
         return Ok(None);
     }
-    let Some(project) = facts.record(tenant.id, about.project_id)?.filter(|project| project.status == Status::Active) else {
+    let Some(project) = facts
+        .record(tenant.id, about.project_id)?
+        .filter(|project| project.status == Status::Active)
+    else {
         return Ok(None);
     };
-    let Some(tenant_record) = facts.record(tenant.id, tenant.id)? else { return Ok(None) };
-    let Some(audience) = served(tenant, about.audiences.as_slice(), caller, facts)? else { return Ok(None) };
+    let Some(tenant_record) = facts.record(tenant.id, tenant.id)? else {
+        return Ok(None);
+    };
+    let Some(audience) = served(tenant, about.audiences.as_slice(), caller, facts)? else {
+        return Ok(None);
+    };
     let catalogue = facts.catalogue(tenant.id)?;
     let possible = possible_actions(about, &project, true);
-    let reading: ActionSet = possible.iter().filter(|action| catalogue.class(action) == ActionClass::Read).cloned().collect();
-    let ends = doc.expires_at.map_or(about.expires_at, |at| at.min(about.expires_at));
+    let reading: ActionSet = possible
+        .iter()
+        .filter(|action| catalogue.class(action) == ActionClass::Read)
+        .cloned()
+        .collect();
+    let ends = doc
+        .expires_at
+        .map_or(about.expires_at, |at| at.min(about.expires_at));
     Ok(Some(AccessClaims {
         iss: tenant.issuer.clone(),
         sub: about.subject.clone(),
@@ -77,7 +106,10 @@ pub fn introspect(
         identity_kind: Some(about.kind),
         tenant_id: tenant.id,
         project_id: Some(about.project_id),
-        actions: narrow(&[&possible, &reading], &[&about.denied_actions]).iter().cloned().collect(),
+        actions: narrow(&[&possible, &reading], &[&about.denied_actions])
+            .iter()
+            .cloned()
+            .collect(),
         environment: None,
         generation: Generation {
             tenant: tenant_record.epoch,
@@ -108,9 +140,13 @@ fn served(
     facts: &Facts,
 ) -> Result<Option<String>, Stop> {
     for id in audiences {
-        let record = facts.record(tenant.id, *id)?.filter(|record| record.status == Status::Active);
+        let record = facts
+            .record(tenant.id, *id)?
+            .filter(|record| record.status == Status::Active);
         if let Some(record) = record
-            && record.audience().is_some_and(|doc| doc.served_by.contains(&caller))
+            && record
+                .audience()
+                .is_some_and(|doc| doc.served_by.contains(&caller))
         {
             return Ok(Some(record.name.clone()));
         }

@@ -66,7 +66,9 @@ impl Authority {
         let doc = serde_json::to_string(&attempt).ok()?;
         let (id, at, name) = (ctx.id(), ctx.now, identity.to_owned());
         Some(self.door.store.write(WriteMode::Housekeeping, move |tx| {
-            let Some(identity) = find(tx, tenant, &name)? else { return Ok(()) };
+            let Some(identity) = find(tx, tenant, &name)? else {
+                return Ok(());
+            };
             let attempt = RefusedAttempt {
                 id,
                 tenant_id: tenant,

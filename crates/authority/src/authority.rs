@@ -22,7 +22,9 @@ use countersign_model::{
     time::Seconds,
     token::AccessClaims,
 };
-use countersign_store::{Cursor, Store, StoreError, WriteMode, changes, installation, keys as key_rows, records, seen};
+use countersign_store::{
+    Cursor, Store, StoreError, WriteMode, changes, installation, keys as key_rows, records, seen,
+};
 use thiserror::Error;
 
 use following::Feeds;
@@ -32,8 +34,8 @@ use crate::{
     client_auth::{self, Authenticated, Wanted},
     command::{Actor, Command, Door, Execution, Permit},
     ctx::Ctx,
-    evaluation::{self, DecisionSums, EvaluationAnswer, EvaluationRequest},
     enrolment::{SESSION_LIFETIME, SignedInUser},
+    evaluation::{self, DecisionSums, EvaluationAnswer, EvaluationRequest},
     facts::{FactCache, Facts},
     grants::{self, TokenRequest},
     introspections::IntrospectionSums,
@@ -70,7 +72,9 @@ pub enum StartError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The key file is not the one that this database was used with.
-    #[error("the key file (id {found}) is not the one that this database was written with (id {expected}); give the right one with `keys.file`")]
+    #[error(
+        "the key file (id {found}) is not the one that this database was written with (id {expected}); give the right one with `keys.file`"
+    )]
     OtherKeyFile {
         /// The id that the database remembers.
         expected: String,
@@ -107,17 +111,43 @@ impl Authority {
     ///
     /// # Errors
     /// When the database or the keys cannot be used.
-    pub fn open(store: Store, settings: Settings, secrets: Secrets, ctx: &Ctx) -> Result<Self, StartError> {
+    pub fn open(
+        store: Store,
+        settings: Settings,
+        secrets: Secrets,
+        ctx: &Ctx,
+    ) -> Result<Self, StartError> {
         let found = secrets.key_file.id().to_string();
         let mine = found.clone();
-        let expected = store.write(WriteMode::Housekeeping, move |tx| key_rows::remember_key_file(tx, &mine)).wait()?;
+        let expected = store
+            .write(WriteMode::Housekeeping, move |tx| {
+                key_rows::remember_key_file(tx, &mine)
+            })
+            .wait()?;
         if expected != found {
             return Err(StartError::OtherKeyFile { expected, found });
         }
-        let door = Door { store, facts: Arc::new(FactCache::default()), revoked: Arc::new(RevokedSet::default()) };
-        let mark = door.store.read(|tx| installation::read(tx, CLOCK_MARK)).wait()?;
-        let mark = mark.and_then(|text| text.parse().ok()).map_or(ctx.now, Timestamp::from_micros);
-        let feeds = door.store.read(|tx| Ok::<_, StoreError>(Feeds { changes: changes::latest(tx)?, revocations: Cursor::START })).wait()?;
+        let door = Door {
+            store,
+            facts: Arc::new(FactCache::default()),
+            revoked: Arc::new(RevokedSet::default()),
+        };
+        let mark = door
+            .store
+            .read(|tx| installation::read(tx, CLOCK_MARK))
+            .wait()?;
+        let mark = mark
+            .and_then(|text| text.parse().ok())
+            .map_or(ctx.now, Timestamp::from_micros);
+        let feeds = door
+            .store
+            .read(|tx| {
+                Ok::<_, StoreError>(Feeds {
+                    changes: changes::latest(tx)?,
+                    revocations: Cursor::START,
+                })
+            })
+            .wait()?;
         let log = Log::open(&door.store, &secrets, &settings.issuer, ctx)?;
         let authority = Self {
             log,
@@ -133,11 +163,22 @@ impl Authority {
             clock_mark: AtomicI64::new(mark.micros()),
             feeds: Mutex::new(feeds),
         };
-        if authority.door.store.read(records::tenants).wait()?.is_empty() {
-            authority.make_tenant(ctx, first_tenant()?)?.wait_for_start()?;
+        if authority
+            .door
+            .store
+            .read(records::tenants)
+            .wait()?
+            .is_empty()
+        {
+            authority
+                .make_tenant(ctx, first_tenant()?)?
+                .wait_for_start()?;
         }
         authority.reload_keys(ctx.now)?;
-        while authority.apply(authority.news(ctx.now).wait().map_err(Fault::from)?, ctx.now)? {}
+        while authority.apply(
+            authority.news(ctx.now).wait().map_err(Fault::from)?,
+            ctx.now,
+        )? {}
         Ok(authority)
     }
 
@@ -196,7 +237,12 @@ impl Authority {
     }
 
     /// Runs a command.
-    pub fn execute<C: Command>(&self, ctx: &Ctx, permit: &Permit, command: C) -> Execution<C::Output> {
+    pub fn execute<C: Command>(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        command: C,
+    ) -> Execution<C::Output> {
         self.door.execute(ctx.clone(), permit.clone(), command)
     }
 
@@ -204,37 +250,74 @@ impl Authority {
     ///
     /// # Errors
     /// A refusal of somebody who proved nothing, or what must be looked up first.
-    pub fn authenticate_client(&self, ctx: &Ctx, request: &TokenRequest, facts: &Facts) -> Result<Authenticated, Stop> {
+    pub fn authenticate_client(
+        &self,
+        ctx: &Ctx,
+        request: &TokenRequest,
+        facts: &Facts,
+    ) -> Result<Authenticated, Stop> {
         self.clock_stands(ctx)?;
         let environment = match request.environment.as_deref().map(str::parse).transpose() {
             Ok(environment) => environment,
             Err(error) => return Err(Refusal::new(Reason::BadRequest, format!("{error}")).into()),
         };
-        let purpose = request.approval_id.as_ref().map_or_else(|| "token".to_owned(), |id| format!("approval:{id}"));
-        let wanted = Wanted { environment: environment.as_ref(), purpose: &purpose };
-        let mut authenticated =
-            client_auth::authenticate(ctx, &request.tenant, &request.proof, &wanted, &self.secrets, facts)?;
+        let purpose = request
+            .approval_id
+            .as_ref()
+            .map_or_else(|| "token".to_owned(), |id| format!("approval:{id}"));
+        let wanted = Wanted {
+            environment: environment.as_ref(),
+            purpose: &purpose,
+        };
+        let mut authenticated = client_auth::authenticate(
+            ctx,
+            &request.tenant,
+            &request.proof,
+            &wanted,
+            &self.secrets,
+            facts,
+        )?;
         if let Some(stated) = &request.run {
             if authenticated.run.is_some() {
-                let detail = "`run` is for callers with a secret; this one's issuer says which run it is";
+                let detail =
+                    "`run` is for callers with a secret; this one's issuer says which run it is";
                 return Err(Refusal::new(Reason::BadRequest, detail).into());
             }
-            let (identity, credential) = (authenticated.identity.id.cast(), authenticated.credential.id.cast());
-            authenticated.run = Some(client_auth::claimed_run::read(stated, identity, credential)?);
+            let (identity, credential) = (
+                authenticated.identity.id.cast(),
+                authenticated.credential.id.cast(),
+            );
+            authenticated.run = Some(client_auth::claimed_run::read(
+                stated, identity, credential,
+            )?);
         }
         self.not_revoked(request.tenant.id, &authenticated)?;
         Ok(authenticated)
     }
 
     /// A run or issuer that was revoked gets no new tokens either.
-    fn not_revoked(&self, tenant: Id<id::Tenant>, authenticated: &Authenticated) -> Result<(), Refusal> {
+    fn not_revoked(
+        &self,
+        tenant: Id<id::Tenant>,
+        authenticated: &Authenticated,
+    ) -> Result<(), Refusal> {
         let revoked = &self.door.revoked;
-        let run = authenticated.run.as_ref().map(|run| (Grain::Run, run.key.clone()));
-        let issuer = authenticated.issuer_id.map(|issuer| (Grain::Issuer, issuer.to_string()));
-        match run.into_iter().chain(issuer).find(|(grain, target)| revoked.contains(tenant, *grain, target)) {
-            Some((grain, _)) => {
-                Err(Refusal::new(Reason::RunNotTrusted, format!("the {} was revoked", grain.as_str())))
-            }
+        let run = authenticated
+            .run
+            .as_ref()
+            .map(|run| (Grain::Run, run.key.clone()));
+        let issuer = authenticated
+            .issuer_id
+            .map(|issuer| (Grain::Issuer, issuer.to_string()));
+        match run
+            .into_iter()
+            .chain(issuer)
+            .find(|(grain, target)| revoked.contains(tenant, *grain, target))
+        {
+            Some((grain, _)) => Err(Refusal::new(
+                Reason::TokenRevoked,
+                format!("the {} was revoked", grain.as_str()),
+            )),
             None => Ok(()),
         }
     }
@@ -243,7 +326,13 @@ impl Authority {
     ///
     /// # Errors
     /// A refusal of somebody who proved who they are, or what must be looked up first.
-    pub fn plan_token(&self, ctx: &Ctx, request: &TokenRequest, authenticated: &Authenticated, facts: &Facts) -> Result<IssuePlan, Stop> {
+    pub fn plan_token(
+        &self,
+        ctx: &Ctx,
+        request: &TokenRequest,
+        authenticated: &Authenticated,
+        facts: &Facts,
+    ) -> Result<IssuePlan, Stop> {
         let granted = grants::decide(request, authenticated.clone(), facts, ctx.now)?;
         issue::plan_for_identity(ctx, request, &granted, facts)
     }
@@ -252,10 +341,25 @@ impl Authority {
     ///
     /// # Errors
     /// A fault, or what must be looked up first.
-    pub fn plan_session(&self, ctx: &Ctx, tenant: &Tenant, signed_in: &SignedInUser, permit: &Permit, facts: &Facts) -> Result<IssuePlan, Stop> {
+    pub fn plan_session(
+        &self,
+        ctx: &Ctx,
+        tenant: &Tenant,
+        signed_in: &SignedInUser,
+        permit: &Permit,
+        facts: &Facts,
+    ) -> Result<IssuePlan, Stop> {
         let missing = || Fault::Invariant("a tenant without a record".to_owned());
         let record = facts.record(tenant.id, tenant.id)?.ok_or_else(missing)?;
-        Ok(issue::plan_for_user(ctx, tenant, &record, &signed_in.user, SESSION_LIFETIME, signed_in.evidence, permit.txn())?)
+        Ok(issue::plan_for_user(
+            ctx,
+            tenant,
+            &record,
+            &signed_in.user,
+            SESSION_LIFETIME,
+            signed_in.evidence,
+            permit.txn(),
+        )?)
     }
 
     /// The system's permit in a tenant: for who presents an enrolment code, and for jobs.
@@ -273,10 +377,17 @@ impl Authority {
     ///
     /// # Errors
     /// A fault of the keys.
-    pub fn release(&self, ctx: &Ctx, tenant: &Tenant, used: &[Id<id::Record>], recorded: Recorded) -> Result<Released, Fault> {
+    pub fn release(
+        &self,
+        ctx: &Ctx,
+        tenant: &Tenant,
+        used: &[Id<id::Record>],
+        recorded: Recorded,
+    ) -> Result<Released, Fault> {
         let released = issue::release(tenant, recorded, ctx.now)?;
         self.note_use(ctx, used);
-        self.clock_mark.fetch_max(ctx.now.micros(), Ordering::Relaxed);
+        self.clock_mark
+            .fetch_max(ctx.now.micros(), Ordering::Relaxed);
         Ok(released)
     }
 
@@ -284,8 +395,16 @@ impl Authority {
     ///
     /// # Errors
     /// `token_invalid` or `token_expired`.
-    pub fn verify_token(&self, ctx: &Ctx, tenant: &Tenant, token: &str, audience: Option<&str>) -> Result<Arc<Verified<AccessClaims>>, Refusal> {
-        self.tokens.verify(tenant, token, audience, ctx.now).map_err(|error| tokens::refusal(&error))
+    pub fn verify_token(
+        &self,
+        ctx: &Ctx,
+        tenant: &Tenant,
+        token: &str,
+        audience: Option<&str>,
+    ) -> Result<Arc<Verified<AccessClaims>>, Refusal> {
+        self.tokens
+            .verify(tenant, token, audience, ctx.now)
+            .map_err(|error| tokens::refusal(&error))
     }
 
     /// Whether nothing revoked the token since.
@@ -307,9 +426,20 @@ impl Authority {
     /// Starts to revoke a token for who holds it.
     pub fn revoke_own(&self, ctx: &Ctx, verified: &Verified<AccessClaims>) -> Execution<()> {
         let claims = verified.claims();
-        let actor = Actor::Identity { id: claims.identity_id, subject: claims.sub.clone() };
-        let permit = Permit { tenant_id: claims.tenant_id, actor, txn: claims.txn, parents: vec![claims.jti] };
-        let command = RevokeOwn { jti: claims.jti, expires_at: Timestamp::from_seconds(claims.exp) };
+        let actor = Actor::Identity {
+            id: claims.identity_id,
+            subject: claims.sub.clone(),
+        };
+        let permit = Permit {
+            tenant_id: claims.tenant_id,
+            actor,
+            txn: claims.txn,
+            parents: vec![claims.jti],
+        };
+        let command = RevokeOwn {
+            jti: claims.jti,
+            expires_at: Timestamp::from_seconds(claims.exp),
+        };
         self.execute(ctx, &permit, command)
     }
 
@@ -317,7 +447,13 @@ impl Authority {
     ///
     /// # Errors
     /// A refusal when the bearer may not ask this, or what must be looked up first.
-    pub fn evaluate(&self, ctx: &Ctx, claims: &AccessClaims, request: &EvaluationRequest, facts: &Facts) -> Result<EvaluationAnswer, Stop> {
+    pub fn evaluate(
+        &self,
+        ctx: &Ctx,
+        claims: &AccessClaims,
+        request: &EvaluationRequest,
+        facts: &Facts,
+    ) -> Result<EvaluationAnswer, Stop> {
         evaluation::evaluate(ctx, facts, claims, request)
     }
 
@@ -325,10 +461,17 @@ impl Authority {
     ///
     /// # Errors
     /// When a key cannot be made.
-    pub fn make_tenant(&self, ctx: &Ctx, doc: TenantDoc) -> Result<Execution<Id<id::Tenant>>, Fault> {
+    pub fn make_tenant(
+        &self,
+        ctx: &Ctx,
+        doc: TenantDoc,
+    ) -> Result<Execution<Id<id::Tenant>>, Fault> {
         let id: Id<id::Tenant> = ctx.id();
         let uses = [Use::Access(SigningAlg::Es256), Use::LongLived];
-        let made: Result<Vec<_>, _> = uses.into_iter().map(|using| keys::make(ctx, &self.secrets.key_file, id, using, ctx.now)).collect();
+        let made: Result<Vec<_>, _> = uses
+            .into_iter()
+            .map(|using| keys::make(ctx, &self.secrets.key_file, id, using, ctx.now))
+            .collect();
         let permit = Permit::system(id, ctx.id());
         Ok(self.execute(ctx, &permit, CreateTenant { doc, keys: made? }))
     }
@@ -339,7 +482,10 @@ impl Authority {
         if ctx.now + CLOCK_STEP < mark {
             return Err(Refusal::new(
                 Reason::ClockUntrusted,
-                format!("the server's clock says {}, and records exist of {mark}: set the clock", ctx.now),
+                format!(
+                    "the server's clock says {}, and records exist of {mark}: set the clock",
+                    ctx.now
+                ),
             ));
         }
         Ok(())
@@ -359,6 +505,13 @@ impl Execution<Id<id::Tenant>> {
 }
 
 fn first_tenant() -> Result<TenantDoc, Fault> {
-    let name = "default".parse().map_err(|error| Fault::Invariant(format!("{error}")))?;
-    Ok(TenantDoc { name, first: true, refuse_unknown_actions: false, orphan_grace_seconds: Seconds::days(30).0 })
+    let name = "default"
+        .parse()
+        .map_err(|error| Fault::Invariant(format!("{error}")))?;
+    Ok(TenantDoc {
+        name,
+        first: true,
+        refuse_unknown_actions: false,
+        orphan_grace_seconds: Seconds::days(30).0,
+    })
 }

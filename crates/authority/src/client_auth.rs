@@ -108,7 +108,9 @@ impl ClientProof {
     #[must_use]
     pub fn claimed(&self) -> Option<&str> {
         match self {
-            Self::Assertion { client_id, .. } | Self::None { client_id } | Self::Run { client_id, .. } => client_id.as_deref(),
+            Self::Assertion { client_id, .. }
+            | Self::None { client_id }
+            | Self::Run { client_id, .. } => client_id.as_deref(),
             Self::Secret { client_id, .. } => Some(client_id),
         }
     }
@@ -137,21 +139,40 @@ pub fn authenticate(
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
     match proof {
-        ClientProof::Secret { client_id, secret, method } => {
-            secret::authenticate(ctx, tenant, client_id, secret, method, secrets, facts)
-        }
-        ClientProof::Assertion { client_id, assertion_type, assertion } => {
+        ClientProof::Secret {
+            client_id,
+            secret,
+            method,
+        } => secret::authenticate(ctx, tenant, client_id, secret, method, secrets, facts),
+        ClientProof::Assertion {
+            client_id,
+            assertion_type,
+            assertion,
+        } => {
             match assertion_type.as_str() {
                 JWT_BEARER | JWT_SPIFFE => {}
                 _ => return refuse(Reason::BadRequest, "`client_assertion_type` is not known"),
             }
-            private_key_jwt::authenticate(ctx, tenant, client_id.as_deref(), assertion, wanted, facts)
+            private_key_jwt::authenticate(
+                ctx,
+                tenant,
+                client_id.as_deref(),
+                assertion,
+                wanted,
+                facts,
+            )
         }
-        ClientProof::Run { client_id, token, form } => {
+        ClientProof::Run {
+            client_id,
+            token,
+            form,
+        } => {
             let identity = named(tenant, client_id.as_deref(), facts)?;
             run_identity::authenticate(ctx, tenant, identity, token, form, wanted, facts)
         }
-        ClientProof::None { .. } => refuse(Reason::Unauthenticated, "client authentication is missing"),
+        ClientProof::None { .. } => {
+            refuse(Reason::Unauthenticated, "client authentication is missing")
+        }
     }
 }
 
@@ -163,7 +184,10 @@ pub const JWT_SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-sp
 /// The identity that a caller names: by its id, client id or name.
 fn named(tenant: &Tenant, client_id: Option<&str>, facts: &Facts) -> Result<Arc<Record>, Stop> {
     let Some(client_id) = client_id else {
-        return refuse(Reason::BadRequest, "`client_id` is missing: name the identity by its id, client id or name");
+        return refuse(
+            Reason::BadRequest,
+            "`client_id` is missing: name the identity by its id, client id or name",
+        );
     };
     find(tenant, client_id, facts)?.map_or_else(|| Err(invalid().into()), Ok)
 }

@@ -13,8 +13,8 @@ use countersign_model::{
     reason::{Reason, Refusal},
 };
 
-pub use door::Execution;
 pub(crate) use door::Door;
+pub use door::Execution;
 pub(crate) use write::Effects;
 pub use write::{Change, NewRecord, Revocation, WriteTx};
 
@@ -78,14 +78,20 @@ impl Permit {
     pub fn user(&self) -> Result<Id<id::User>, Refusal> {
         match &self.actor {
             Actor::User { id, .. } => Ok(*id),
-            Actor::Identity { .. } | Actor::System => {
-                Err(Refusal::new(Reason::Forbidden, "only a person who is signed in can do this"))
-            }
+            Actor::Identity { .. } | Actor::System => Err(Refusal::new(
+                Reason::Forbidden,
+                "only a person who is signed in can do this",
+            )),
         }
     }
 
     pub(crate) const fn system(tenant_id: Id<id::Tenant>, txn: Id<id::Transaction>) -> Self {
-        Self { tenant_id, actor: Actor::System, txn, parents: Vec::new() }
+        Self {
+            tenant_id,
+            actor: Actor::System,
+            txn,
+            parents: Vec::new(),
+        }
     }
 }
 

@@ -48,9 +48,22 @@ pub struct EnrolmentCode {
 impl EnrolmentCode {
     /// A code for a person.
     #[must_use]
-    pub fn new(email: Email, role: Option<TenantRole>, tenant: Option<TenantName>, create_tenant: bool, now: Timestamp) -> Self {
+    pub fn new(
+        email: Email,
+        role: Option<TenantRole>,
+        tenant: Option<TenantName>,
+        create_tenant: bool,
+        now: Timestamp,
+    ) -> Self {
         let nonce = hex::encode(random::bytes::<16>());
-        Self { nonce, email, role, tenant, create_tenant, expires_at: now + CODE_LIFETIME }
+        Self {
+            nonce,
+            email,
+            role,
+            tenant,
+            create_tenant,
+            expires_at: now + CODE_LIFETIME,
+        }
     }
 
     /// The text to give to the person.
@@ -67,10 +80,15 @@ impl EnrolmentCode {
     /// `credential_invalid` when it was not, or its time is over.
     pub fn open(key: &MacKey, text: &str, now: Timestamp) -> Result<Self, Refusal> {
         let invalid = |why: String| Refusal::new(Reason::CredentialInvalid, why);
-        let content = sealed_code::open(key, PREFIX, text).map_err(|error| invalid(error.to_string()))?;
-        let code: Self = serde_json::from_slice(&content).map_err(|_| invalid("not a code of this version".to_owned()))?;
+        let content =
+            sealed_code::open(key, PREFIX, text).map_err(|error| invalid(error.to_string()))?;
+        let code: Self = serde_json::from_slice(&content)
+            .map_err(|_| invalid("not a code of this version".to_owned()))?;
         if now >= code.expires_at {
-            return refuse(Reason::CredentialInvalid, "the code is older than 15 minutes; make a new one with `countersign admin enrol`");
+            return refuse(
+                Reason::CredentialInvalid,
+                "the code is older than 15 minutes; make a new one with `countersign admin enrol`",
+            );
         }
         Ok(code)
     }
@@ -101,13 +119,20 @@ impl Command for UseCode {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<SignedInUser>, Rejection> {
         let now = tx.now();
         if !codes::consume(tx.rows(), self.code.nonce.as_bytes(), now)? {
-            return refuse(Reason::CredentialInvalid, "the code was used before; make a new one with `countersign admin enrol`");
+            return refuse(
+                Reason::CredentialInvalid,
+                "the code was used before; make a new one with `countersign admin enrol`",
+            );
         }
         let (user, created) = match tx.find(Noun::User, &self.code.email)? {
             Some(user) => (user, false),
             None => {
                 let first = tx.all(Noun::User)?.is_empty();
-                let role = self.code.role.unwrap_or(if first { TenantRole::Owner } else { TenantRole::Member });
+                let role = self.code.role.unwrap_or(if first {
+                    TenantRole::Owner
+                } else {
+                    TenantRole::Member
+                });
                 (users::create(tx, &self.code.email, role, None)?, true)
             }
         };
@@ -116,8 +141,14 @@ impl Command for UseCode {
             method: "enrolment_code".to_owned(),
             source_address: tx.ctx().source.as_deref().map(Text::personal),
         });
-        let draft = tx.draft(event).refs([refer_person(Role::Human, user.id, &self.code.email)]);
+        let draft = tx
+            .draft(event)
+            .refs([refer_person(Role::Human, user.id, &self.code.email)]);
         let evidence = tx.evidence(draft)?;
-        Ok(Verdict::Done(SignedInUser { user, evidence, created }))
+        Ok(Verdict::Done(SignedInUser {
+            user,
+            evidence,
+            created,
+        }))
     }
 }

@@ -87,7 +87,11 @@ pub struct FactCache {
 
 impl Default for FactCache {
     fn default() -> Self {
-        Self { facts: Shelf::new(CACHE_BYTES), generations: Default::default(), invalidations: Mutex::new(0) }
+        Self {
+            facts: Shelf::new(CACHE_BYTES),
+            generations: Default::default(),
+            invalidations: Mutex::new(0),
+        }
     }
 }
 
@@ -96,7 +100,12 @@ impl Fact {
     fn weight(&self) -> u32 {
         match self {
             Self::Record(_) => 1536,
-            Self::Ids(ids) => u32::try_from(ids.len()).unwrap_or(u32::MAX / 32).saturating_mul(16) + 128,
+            Self::Ids(ids) => {
+                u32::try_from(ids.len())
+                    .unwrap_or(u32::MAX / 32)
+                    .saturating_mul(16)
+                    + 128
+            }
             Self::Catalogue(_) | Self::GuardRails(_) | Self::Keys(_) => 64 * 1024,
             Self::Approval(_) | Self::Nothing => 64,
         }
@@ -106,27 +115,40 @@ impl Fact {
 impl FactCache {
     /// A record changed, here or in another replica.
     pub fn invalidate(&self, tenant: Id<id::Tenant>, noun: Noun, record: Id<id::Record>) {
-        let mut count = self.invalidations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self
+            .invalidations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *count += 1;
         self.generation(noun).fetch_add(1, Ordering::SeqCst);
         self.facts.remove(&Need::Record(tenant, record));
     }
 
     fn generation(&self, noun: Noun) -> &AtomicU64 {
-        let position = Noun::ALL.iter().position(|one| *one == noun).unwrap_or_default();
+        let position = Noun::ALL
+            .iter()
+            .position(|one| *one == noun)
+            .unwrap_or_default();
         // The array has one place for each noun, in the order of `ALL`.
-        self.generations.get(position).unwrap_or(&self.generations[0])
+        self.generations
+            .get(position)
+            .unwrap_or(&self.generations[0])
     }
 
     fn find(&self, need: &Need) -> Option<Fact> {
         let (generation, fact) = self.facts.get(need)?;
-        let current = need.noun().is_none_or(|noun| self.generation(noun).load(Ordering::SeqCst) == generation);
+        let current = need
+            .noun()
+            .is_none_or(|noun| self.generation(noun).load(Ordering::SeqCst) == generation);
         current.then_some(fact)
     }
 
     /// How many invalidations there were: taken before a read.
     fn mark(&self) -> u64 {
-        *self.invalidations.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .invalidations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a fact, unless something changed since the mark.
@@ -135,10 +157,16 @@ impl FactCache {
             // A free name may be taken on another replica, and an approval decided; keys have a cache of their own.
             return;
         }
-        let count = self.invalidations.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = self
+            .invalidations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if *count == mark {
-            let generation = need.noun().map_or(0, |noun| self.generation(noun).load(Ordering::SeqCst));
-            self.facts.insert(need.clone(), (generation, fact.clone()), fact.weight());
+            let generation = need
+                .noun()
+                .map_or(0, |noun| self.generation(noun).load(Ordering::SeqCst));
+            self.facts
+                .insert(need.clone(), (generation, fact.clone()), fact.weight());
         }
     }
 }
@@ -152,7 +180,9 @@ impl Need {
             Self::Children(_, noun, _) | Self::List(_, noun) => Some(*noun),
             Self::GuardRails(_) => Some(Noun::Policy),
             Self::LinkedTo(_, relation, _) => Some(match relation {
-                Relation::Audience | Relation::Manager | Relation::Owner | Relation::Sponsor => Noun::Identity,
+                Relation::Audience | Relation::Manager | Relation::Owner | Relation::Sponsor => {
+                    Noun::Identity
+                }
                 Relation::Belongs | Relation::Trusts => Noun::Credential,
                 Relation::Member => Noun::Team,
                 Relation::ServedBy => Noun::Audience,
@@ -166,16 +196,24 @@ impl Need {
     /// What the database says.
     pub fn load(&self, tx: &mut Tx<'_>) -> Result<Loaded, StoreError> {
         Ok(match self {
-            Self::Alias(tenant, noun, name) => Loaded::from(records::by_alias(tx, *tenant, *noun, name)?),
-            Self::Approval(tenant, id) => match approvals::by_id(tx, *id)?.filter(|found| found.tenant_id == *tenant) {
-                Some(approval) => Loaded::Approval(Box::new(approval)),
-                None => Loaded::Nothing,
-            },
+            Self::Alias(tenant, noun, name) => {
+                Loaded::from(records::by_alias(tx, *tenant, *noun, name)?)
+            }
+            Self::Approval(tenant, id) => {
+                match approvals::by_id(tx, *id)?.filter(|found| found.tenant_id == *tenant) {
+                    Some(approval) => Loaded::Approval(Box::new(approval)),
+                    None => Loaded::Nothing,
+                }
+            }
             Self::Catalogue(tenant) => Loaded::Records(rows::all(tx, *tenant, Noun::Action)?),
-            Self::Children(tenant, noun, parent) => Loaded::Records(rows::children(tx, *tenant, *noun, *parent)?),
+            Self::Children(tenant, noun, parent) => {
+                Loaded::Records(rows::children(tx, *tenant, *noun, *parent)?)
+            }
             Self::GuardRails(tenant) => Loaded::Records(rows::all(tx, *tenant, Noun::Policy)?),
             Self::IssuerKeys(..) => Loaded::Nothing,
-            Self::LinkedTo(tenant, relation, target) => Loaded::Records(rows::linked_to(tx, *tenant, *relation, *target)?),
+            Self::LinkedTo(tenant, relation, target) => {
+                Loaded::Records(rows::linked_to(tx, *tenant, *relation, *target)?)
+            }
             Self::List(tenant, noun) => Loaded::Records(rows::all(tx, *tenant, *noun)?),
             Self::Record(tenant, record) => Loaded::from(rows::by_id(tx, *tenant, *record)?),
         })
@@ -240,7 +278,10 @@ impl LookUp {
             Found::Now(found) => found.unwrap_or(Ok(Loaded::Nothing))?,
             Found::Later(pending) => pending.wait()?,
         };
-        Ok(LookedUp { mark: self.mark, loaded })
+        Ok(LookedUp {
+            mark: self.mark,
+            loaded,
+        })
     }
 }
 
@@ -256,7 +297,11 @@ impl Facts {
     /// A view of the cache with nothing of its own yet.
     #[must_use]
     pub fn new(cache: Arc<FactCache>) -> Self {
-        Self { cache, loaded: HashMap::new(), used: RefCell::new(Vec::new()) }
+        Self {
+            cache,
+            loaded: HashMap::new(),
+            used: RefCell::new(Vec::new()),
+        }
     }
 
     /// Starts to look up what was needed, in the database. Give what comes of it to [`Self::supply`].
@@ -265,9 +310,15 @@ impl Facts {
         let wanted = need.clone();
         if store.reads_inline() {
             let found = store.read_inline(move |tx| wanted.load(tx));
-            return LookUp { mark, found: Found::Now(Box::new(Some(found))) };
+            return LookUp {
+                mark,
+                found: Found::Now(Box::new(Some(found))),
+            };
         }
-        LookUp { mark, found: Found::Later(store.read(move |tx| wanted.load(tx))) }
+        LookUp {
+            mark,
+            found: Found::Later(store.read(move |tx| wanted.load(tx))),
+        }
     }
 
     /// Takes what was looked up.
@@ -294,16 +345,24 @@ impl Facts {
                 Fact::Catalogue(Arc::new(Catalogue::new(actions)))
             }
             (Need::GuardRails(_), Loaded::Records(records)) => {
-                let policies: Vec<_> =
-                    records.iter().filter_map(Record::policy).map(|doc| (doc.name.clone(), doc.cedar.clone())).collect();
-                let compiled = GuardRails::compile(&policies)
-                    .map_err(|error| Fault::Invariant(format!("a stored guard rail does not compile: {error}")))?;
+                let policies: Vec<_> = records
+                    .iter()
+                    .filter_map(Record::policy)
+                    .map(|doc| (doc.name.clone(), doc.cedar.clone()))
+                    .collect();
+                let compiled = GuardRails::compile(&policies).map_err(|error| {
+                    Fault::Invariant(format!("a stored guard rail does not compile: {error}"))
+                })?;
                 Fact::GuardRails(Arc::new(compiled))
             }
             (_, Loaded::Records(records)) => {
                 let ids: Vec<_> = records.iter().map(|record| record.id).collect();
                 for record in records {
-                    self.remember(mark, Need::Record(record.tenant_id, record.id), Fact::Record(Arc::new(record)));
+                    self.remember(
+                        mark,
+                        Need::Record(record.tenant_id, record.id),
+                        Fact::Record(Arc::new(record)),
+                    );
                 }
                 Fact::Ids(ids.into())
             }
@@ -333,7 +392,11 @@ impl Facts {
     ///
     /// # Errors
     /// A [`Need`] when it is not known yet.
-    pub fn record<K: id::Kind>(&self, tenant: Id<id::Tenant>, record: Id<K>) -> Result<Option<Arc<Record>>, Stop> {
+    pub fn record<K: id::Kind>(
+        &self,
+        tenant: Id<id::Tenant>,
+        record: Id<K>,
+    ) -> Result<Option<Arc<Record>>, Stop> {
         match self.get(Need::Record(tenant, record.cast()))? {
             Fact::Record(record) => {
                 self.note(&record);
@@ -347,7 +410,12 @@ impl Facts {
     ///
     /// # Errors
     /// A [`Need`] when it is not known yet.
-    pub fn named(&self, tenant: Id<id::Tenant>, noun: Noun, name: &str) -> Result<Option<Arc<Record>>, Stop> {
+    pub fn named(
+        &self,
+        tenant: Id<id::Tenant>,
+        noun: Noun,
+        name: &str,
+    ) -> Result<Option<Arc<Record>>, Stop> {
         match self.get(Need::Alias(tenant, noun, name.to_owned()))? {
             Fact::Ids(ids) => match ids.first() {
                 Some(record) => self.record(tenant, *record),
@@ -361,7 +429,12 @@ impl Facts {
     ///
     /// # Errors
     /// A [`Need`] when they are not known yet.
-    pub fn children(&self, tenant: Id<id::Tenant>, noun: Noun, parent: Id<id::Record>) -> Result<Vec<Arc<Record>>, Stop> {
+    pub fn children(
+        &self,
+        tenant: Id<id::Tenant>,
+        noun: Noun,
+        parent: Id<id::Record>,
+    ) -> Result<Vec<Arc<Record>>, Stop> {
         self.several(tenant, Need::Children(tenant, noun, parent))
     }
 
@@ -387,7 +460,9 @@ impl Facts {
     }
 
     fn several(&self, tenant: Id<id::Tenant>, need: Need) -> Result<Vec<Arc<Record>>, Stop> {
-        let Fact::Ids(ids) = self.get(need)? else { return Ok(Vec::new()) };
+        let Fact::Ids(ids) = self.get(need)? else {
+            return Ok(Vec::new());
+        };
         let mut records = Vec::with_capacity(ids.len());
         for id in ids.iter() {
             // Not noted: recording compares what decided, not every neighbour.
@@ -402,7 +477,11 @@ impl Facts {
     ///
     /// # Errors
     /// A [`Need`] when it is not known yet.
-    pub fn approval(&self, tenant: Id<id::Tenant>, approval: Id<id::Approval>) -> Result<Option<Arc<Approval>>, Stop> {
+    pub fn approval(
+        &self,
+        tenant: Id<id::Tenant>,
+        approval: Id<id::Approval>,
+    ) -> Result<Option<Arc<Approval>>, Stop> {
         match self.get(Need::Approval(tenant, approval))? {
             Fact::Approval(approval) => Ok(Some(approval)),
             _ => Ok(None),
@@ -435,7 +514,11 @@ impl Facts {
     ///
     /// # Errors
     /// A [`Need`] when they were not fetched yet.
-    pub fn issuer_keys(&self, issuer: Id<id::Issuer>, kid: Option<&str>) -> Result<Arc<KeySet>, Stop> {
+    pub fn issuer_keys(
+        &self,
+        issuer: Id<id::Issuer>,
+        kid: Option<&str>,
+    ) -> Result<Arc<KeySet>, Stop> {
         let need = Need::IssuerKeys(issuer, kid.map(str::to_owned));
         match self.get(need.clone())? {
             Fact::Keys(keys) => Ok(keys),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_model::{
+    Id, Timestamp,
     action::{ActionClass, ActionSet},
     audit_fields::AuditField,
     id,
@@ -13,12 +14,10 @@ use countersign_model::{
     registry::{IdentityDoc, Noun, Record, Status},
     run::Run,
     token::{ActionDetail, ArtifactDigest},
-    Id, Timestamp,
 };
 
 use crate::{
     client_auth::{Authenticated, ClientProof},
-
     facts::Facts,
     keys::Tenant,
     policy::{PolicyEnvironment, PolicyRequest},
@@ -42,7 +41,11 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant type that the token endpoint takes, in the order of the metadata.
-    pub const ALL: [Self; 3] = [Self::ClientCredentials, Self::JwtBearer, Self::TokenExchange];
+    pub const ALL: [Self; 3] = [
+        Self::ClientCredentials,
+        Self::JwtBearer,
+        Self::TokenExchange,
+    ];
 
     /// The value of `grant_type`.
     #[must_use]
@@ -141,27 +144,46 @@ impl Asked {
     pub fn parse(request: &TokenRequest) -> Result<Self, Refusal> {
         let mut asked = Self::default();
         let mut actions = ActionSet::default();
-        for value in request.scope.as_deref().unwrap_or_default().split(' ').filter(|value| !value.is_empty()) {
+        for value in request
+            .scope
+            .as_deref()
+            .unwrap_or_default()
+            .split(' ')
+            .filter(|value| !value.is_empty())
+        {
             if value.contains('.') {
                 actions.0.insert(parse(value, Reason::ScopeNotAllowed)?);
             } else {
                 let word: ScopeWord = parse(value, Reason::ScopeNotAllowed)?;
                 if !WORDS.contains(&word.as_str()) {
-                    return refuse(Reason::ScopeNotAllowed, format!("scope `{word}` is not known; `openid`, `roles` and actions are"));
+                    return refuse(
+                        Reason::ScopeNotAllowed,
+                        format!("scope `{word}` is not known; `openid`, `roles` and actions are"),
+                    );
                 }
                 asked.words.push(word);
             }
         }
-        asked.environment = request.environment.as_deref().map(|text| parse(text, Reason::BadRequest)).transpose()?;
+        asked.environment = request
+            .environment
+            .as_deref()
+            .map(|text| parse(text, Reason::BadRequest))
+            .transpose()?;
         if let Some(text) = &request.authorization_details {
             let detail = parse_detail(text)?;
             if !actions.is_empty() {
-                return refuse(Reason::BadRequest, "ask for actions in `scope` or in `authorization_details`, not in both");
+                return refuse(
+                    Reason::BadRequest,
+                    "ask for actions in `scope` or in `authorization_details`, not in both",
+                );
             }
             actions = detail.actions.iter().cloned().collect();
             match (&asked.environment, &detail.environment) {
                 (Some(one), Some(other)) if one != other => {
-                    return refuse(Reason::BadRequest, "`environment` and `authorization_details` name two environments");
+                    return refuse(
+                        Reason::BadRequest,
+                        "`environment` and `authorization_details` name two environments",
+                    );
                 }
                 (None, Some(environment)) => asked.environment = Some(environment.clone()),
                 _ => {}
@@ -177,21 +199,37 @@ impl Asked {
     /// The artifact that was asked for.
     #[must_use]
     pub fn artifact_digest(&self) -> Option<&ArtifactDigest> {
-        self.detail.as_ref().and_then(|detail| detail.artifact_digest.as_ref())
+        self.detail
+            .as_ref()
+            .and_then(|detail| detail.artifact_digest.as_ref())
     }
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str, reason: Reason) -> Result<T, Refusal> {
-    text.parse().map_err(|error: T::Err| Refusal::new(reason, error.to_string()))
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+    reason: Reason,
+) -> Result<T, Refusal> {
+    text.parse()
+        .map_err(|error: T::Err| Refusal::new(reason, error.to_string()))
 }
 
 fn parse_detail(text: &str) -> Result<ActionDetail, Refusal> {
-    let details: Vec<ActionDetail> = serde_json::from_str(text)
-        .map_err(|error| Refusal::new(Reason::BadRequest, format!("`authorization_details` is not understood: {error}")))?;
+    let details: Vec<ActionDetail> = serde_json::from_str(text).map_err(|error| {
+        Refusal::new(
+            Reason::BadRequest,
+            format!("`authorization_details` is not understood: {error}"),
+        )
+    })?;
     match <[ActionDetail; 1]>::try_from(details) {
-        Ok([detail]) if detail.actions.is_empty() => refuse(Reason::BadRequest, "`authorization_details` names no action"),
+        Ok([detail]) if detail.actions.is_empty() => refuse(
+            Reason::BadRequest,
+            "`authorization_details` names no action",
+        ),
         Ok([detail]) => Ok(detail),
-        Err(_) => refuse(Reason::BadRequest, "`authorization_details` takes exactly one detail of type `action`"),
+        Err(_) => refuse(
+            Reason::BadRequest,
+            "`authorization_details` takes exactly one detail of type `action`",
+        ),
     }
 }
 
@@ -199,29 +237,59 @@ fn parse_detail(text: &str) -> Result<ActionDetail, Refusal> {
 ///
 /// # Errors
 /// A refusal, or what must be looked up first.
-pub fn decide(request: &TokenRequest, authenticated: Authenticated, facts: &Facts, now: Timestamp) -> Result<Granted, Stop> {
+pub fn decide(
+    request: &TokenRequest,
+    authenticated: Authenticated,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Granted, Stop> {
     let tenant = &request.tenant;
     let asked = Asked::parse(request)?;
     let identity = Arc::clone(&authenticated.identity);
-    let Some(doc) = identity.identity() else { return refuse(Reason::CredentialInvalid, "not an identity") };
+    let Some(doc) = identity.identity() else {
+        return refuse(Reason::CredentialInvalid, "not an identity");
+    };
     may_get_tokens(&identity, doc, now)?;
     let Some(project) = facts.record(tenant.id, doc.project_id)? else {
         return refuse(Reason::IdentityDeleted, "the identity's project is gone");
     };
     if project.status != Status::Active {
-        return refuse(Reason::IdentityDisabled, "the identity's project is not active");
+        return refuse(
+            Reason::IdentityDisabled,
+            "the identity's project is not active",
+        );
     }
     let (audience, audience_name) = choose_audience(request, doc, facts)?;
     let environment = choose_environment(&asked, doc, &authenticated)?;
     if let Some(approval) = &request.approval_id {
         let id = parse(approval, Reason::BadRequest)?;
-        return redemption::decide(now, request, &asked, authenticated, redemption::Place { identity, project, audience, audience_name, environment }, id, facts);
+        return redemption::decide(
+            now,
+            request,
+            &asked,
+            authenticated,
+            redemption::Place {
+                identity,
+                project,
+                audience,
+                audience_name,
+                environment,
+            },
+            id,
+            facts,
+        );
     }
-    if let Some(resource) = asked.detail.as_ref().and_then(|detail| detail.resource.as_ref())
+    if let Some(resource) = asked
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.resource.as_ref())
         && !doc.resources.is_empty()
         && !doc.resources.contains(resource)
     {
-        return refuse(Reason::ActionNotAllowed, format!("`{resource}` is not among the identity's resources"));
+        return refuse(
+            Reason::ActionNotAllowed,
+            format!("`{resource}` is not among the identity's resources"),
+        );
     }
     let possible = possible_actions(doc, &project, audience.is_some());
     let wanted = match &asked.actions {
@@ -233,7 +301,14 @@ pub fn decide(request: &TokenRequest, authenticated: Authenticated, facts: &Fact
                 } else {
                     (Reason::ActionNotAllowed, "is not among its allowed actions")
                 };
-                return refuse(reason, format!("{} `{}` may not perform `{action}`: it {why}", doc.kind.as_str(), doc.name));
+                return refuse(
+                    reason,
+                    format!(
+                        "{} `{}` may not perform `{action}`: it {why}",
+                        doc.kind.as_str(),
+                        doc.name
+                    ),
+                );
             }
             asked.clone()
         }
@@ -249,27 +324,55 @@ pub fn decide(request: &TokenRequest, authenticated: Authenticated, facts: &Fact
         }
     }
     if asked.actions.is_some() && !withheld.is_empty() {
-        let list = withheld.iter().map(ActionName::as_str).collect::<Vec<_>>().join(", ");
+        let list = withheld
+            .iter()
+            .map(ActionName::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         return refuse(
             Reason::ApprovalRequired,
-            format!("a person must countersign {list}; open an approval with POST /api/approvals and this run's token"),
+            format!(
+                "a person must countersign {list}; open an approval with POST /api/approvals and this run's token"
+            ),
         );
     }
     let wanted = wanted.difference(&withheld);
-    let decided = guard_rails(tenant.id, &wanted, &Surroundings {
-        identity: &identity,
-        project: &project,
-        audience: &audience_name,
-        environment: environment.as_ref(),
-        resource: asked.detail.as_ref().and_then(|detail| detail.resource.as_deref()),
-        run: authenticated.run.as_ref(),
-        approved: false,
-    }, facts)?;
-    if asked.actions.is_some() && let Some(action) = wanted.difference(&decided.allowed).iter().next() {
-        return refuse(Reason::ForbiddenByPolicy, format!("a guard rail of the organisation forbids `{action}`: {}", decided.policies.join(", ")));
+    let decided = guard_rails(
+        tenant.id,
+        &wanted,
+        &Surroundings {
+            identity: &identity,
+            project: &project,
+            audience: &audience_name,
+            environment: environment.as_ref(),
+            resource: asked
+                .detail
+                .as_ref()
+                .and_then(|detail| detail.resource.as_deref()),
+            run: authenticated.run.as_ref(),
+            approved: false,
+        },
+        facts,
+    )?;
+    if asked.actions.is_some()
+        && let Some(action) = wanted.difference(&decided.allowed).iter().next()
+    {
+        return refuse(
+            Reason::ForbiddenByPolicy,
+            format!(
+                "a guard rail of the organisation forbids `{action}`: {}",
+                decided.policies.join(", ")
+            ),
+        );
     }
-    let narrowed = asked.actions.as_ref().is_some_and(|asked| *asked != decided.allowed);
-    let detail = asked.detail.map(|detail| ActionDetail { environment: environment.clone(), ..detail });
+    let narrowed = asked
+        .actions
+        .as_ref()
+        .is_some_and(|asked| *asked != decided.allowed);
+    let detail = asked.detail.map(|detail| ActionDetail {
+        environment: environment.clone(),
+        ..detail
+    });
     Ok(Granted {
         identity,
         project,
@@ -294,27 +397,51 @@ pub fn decide(request: &TokenRequest, authenticated: Authenticated, facts: &Fact
 pub fn may_get_tokens(identity: &Record, doc: &IdentityDoc, now: Timestamp) -> Result<(), Refusal> {
     let name = &doc.name;
     match identity.status {
-        Status::Active if now >= doc.expires_at => {
-            refuse(Reason::IdentityExpired, format!("identity `{name}` expired on {}; a manager can extend it", doc.expires_at))
-        }
+        Status::Active if now >= doc.expires_at => refuse(
+            Reason::IdentityExpired,
+            format!(
+                "identity `{name}` expired on {}; a manager can extend it",
+                doc.expires_at
+            ),
+        ),
         Status::Active => Ok(()),
-        Status::Deleted => refuse(Reason::IdentityDeleted, format!("identity `{name}` was deleted")),
+        Status::Deleted => refuse(
+            Reason::IdentityDeleted,
+            format!("identity `{name}` was deleted"),
+        ),
         Status::Disabled => {
-            let why = doc.status_reason.as_deref().unwrap_or("no reason was given");
-            refuse(Reason::IdentityDisabled, format!("identity `{name}` is disabled: {why}"))
+            let why = doc
+                .status_reason
+                .as_deref()
+                .unwrap_or("no reason was given");
+            refuse(
+                Reason::IdentityDisabled,
+                format!("identity `{name}` is disabled: {why}"),
+            )
         }
-        Status::Expired => refuse(Reason::IdentityExpired, format!("identity `{name}` has expired; a manager can extend it")),
+        Status::Expired => refuse(
+            Reason::IdentityExpired,
+            format!("identity `{name}` has expired; a manager can extend it"),
+        ),
         Status::Orphaned if doc.orphan_grace_until.is_some_and(|until| now < until) => Ok(()),
-        Status::Orphaned => {
-            refuse(Reason::IdentityOrphaned, format!("nobody answers for identity `{name}`; a tenant owner can name a sponsor"))
-        }
+        Status::Orphaned => refuse(
+            Reason::IdentityOrphaned,
+            format!("nobody answers for identity `{name}`; a tenant owner can name a sponsor"),
+        ),
     }
 }
 
-fn choose_audience(request: &TokenRequest, doc: &IdentityDoc, facts: &Facts) -> Result<(Option<Arc<Record>>, String), Stop> {
+fn choose_audience(
+    request: &TokenRequest,
+    doc: &IdentityDoc,
+    facts: &Facts,
+) -> Result<(Option<Arc<Record>>, String), Stop> {
     let asked = match (&request.audience, &request.resource) {
         (Some(audience), Some(resource)) if audience != resource => {
-            return refuse(Reason::AudienceNotAllowed, "`audience` and `resource` name two resource servers; a token has one");
+            return refuse(
+                Reason::AudienceNotAllowed,
+                "`audience` and `resource` name two resource servers; a token has one",
+            );
         }
         (Some(one), _) | (None, Some(one)) => Some(one),
         (None, None) => None,
@@ -325,44 +452,86 @@ fn choose_audience(request: &TokenRequest, doc: &IdentityDoc, facts: &Facts) -> 
     }
     let mut names = Vec::new();
     for id in &doc.audiences {
-        let Some(record) = facts.record(tenant.id, *id)?.filter(|record| record.status == Status::Active) else { continue };
-        if asked.is_some_and(|asked| *asked == record.name) || asked.is_none() && doc.audiences.len() == 1 {
+        let Some(record) = facts
+            .record(tenant.id, *id)?
+            .filter(|record| record.status == Status::Active)
+        else {
+            continue;
+        };
+        if asked.is_some_and(|asked| *asked == record.name)
+            || asked.is_none() && doc.audiences.len() == 1
+        {
             let name = record.name.clone();
             return Ok((Some(record), name));
         }
         names.push(format!("`{}`", record.name));
     }
-    let list = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+    let list = if names.is_empty() {
+        "none yet".to_owned()
+    } else {
+        names.join(", ")
+    };
     match asked {
         Some(asked) => {
-            let shown: String = asked.chars().take(128).flat_map(char::escape_debug).collect();
-            refuse(Reason::AudienceNotAllowed, format!("`{shown}` is not an audience of this identity; it has {list}"))
+            let shown: String = asked
+                .chars()
+                .take(128)
+                .flat_map(char::escape_debug)
+                .collect();
+            refuse(
+                Reason::AudienceNotAllowed,
+                format!("`{shown}` is not an audience of this identity; it has {list}"),
+            )
         }
-        None => refuse(Reason::AudienceNotAllowed, format!("name the audience with `audience`: this identity has {list}")),
+        None => refuse(
+            Reason::AudienceNotAllowed,
+            format!("name the audience with `audience`: this identity has {list}"),
+        ),
     }
 }
 
-fn choose_environment(asked: &Asked, doc: &IdentityDoc, authenticated: &Authenticated) -> Result<Option<EnvironmentName>, Refusal> {
+fn choose_environment(
+    asked: &Asked,
+    doc: &IdentityDoc,
+    authenticated: &Authenticated,
+) -> Result<Option<EnvironmentName>, Refusal> {
     let possible: Vec<&EnvironmentName> = doc
         .environments
         .iter()
-        .filter(|environment| authenticated.environments.as_ref().is_none_or(|yielded| yielded.contains(environment)))
+        .filter(|environment| {
+            authenticated
+                .environments
+                .as_ref()
+                .is_none_or(|yielded| yielded.contains(environment))
+        })
         .collect();
-    let list = possible.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let list = possible
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match (&asked.environment, possible.as_slice()) {
         (Some(asked), possible) if possible.contains(&asked) => Ok(Some(asked.clone())),
-        (Some(asked), []) => {
-            refuse(Reason::EnvironmentNotAllowed, format!("this proof yields no environment, and `{asked}` was asked for"))
-        }
-        (Some(asked), _) => {
-            refuse(Reason::EnvironmentNotAllowed, format!("this proof yields {list}, and `{asked}` was asked for"))
-        }
+        (Some(asked), []) => refuse(
+            Reason::EnvironmentNotAllowed,
+            format!("this proof yields no environment, and `{asked}` was asked for"),
+        ),
+        (Some(asked), _) => refuse(
+            Reason::EnvironmentNotAllowed,
+            format!("this proof yields {list}, and `{asked}` was asked for"),
+        ),
         (None, []) if authenticated.environments.is_some() && !doc.environments.is_empty() => {
-            refuse(Reason::EnvironmentNotAllowed, "this proof yields none of the identity's environments")
+            refuse(
+                Reason::EnvironmentNotAllowed,
+                "this proof yields none of the identity's environments",
+            )
         }
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some((*only).clone())),
-        (None, _) => refuse(Reason::EnvironmentUnchosen, format!("choose one with `environment`: {list}")),
+        (None, _) => refuse(
+            Reason::EnvironmentUnchosen,
+            format!("choose one with `environment`: {list}"),
+        ),
     }
 }
 
@@ -376,8 +545,13 @@ pub(crate) fn possible_actions(
     if !at_resource_server {
         return ActionSet::default();
     }
-    let ceiling = project.project().and_then(|project| project.allowed_actions.as_ref());
-    let bounds: Vec<&ActionSet> = [Some(&doc.allowed_actions), ceiling].into_iter().flatten().collect();
+    let ceiling = project
+        .project()
+        .and_then(|project| project.allowed_actions.as_ref());
+    let bounds: Vec<&ActionSet> = [Some(&doc.allowed_actions), ceiling]
+        .into_iter()
+        .flatten()
+        .collect();
     narrow(&bounds, &[&doc.denied_actions])
 }
 
@@ -407,7 +581,8 @@ pub(crate) fn guard_rails(
 ) -> Result<Decided, Stop> {
     let rails = facts.guard_rails(tenant)?;
     let catalogue = facts.catalogue(tenant)?;
-    let (Some(identity), Some(project)) = (around.identity.identity(), around.project.project()) else {
+    let (Some(identity), Some(project)) = (around.identity.identity(), around.project.project())
+    else {
         return refuse(Reason::ForbiddenByPolicy, "the identity has no project");
     };
     let protected = match around.environment {
@@ -423,7 +598,10 @@ pub(crate) fn guard_rails(
         Some(record) => format!("team:{}", record.name),
         None => String::new(),
     };
-    let mut decided = Decided { allowed: ActionSet::default(), policies: Vec::new() };
+    let mut decided = Decided {
+        allowed: ActionSet::default(),
+        policies: Vec::new(),
+    };
     for action in wanted.iter() {
         let decision = rails.decide(&PolicyRequest {
             identity,
@@ -432,7 +610,9 @@ pub(crate) fn guard_rails(
             action,
             class: catalogue.class(action),
             group: catalogue.group(action),
-            environment: around.environment.map(|name| PolicyEnvironment { name, protected }),
+            environment: around
+                .environment
+                .map(|name| PolicyEnvironment { name, protected }),
             audience: Some(around.audience),
             resource: around.resource,
             run: around.run,
@@ -478,7 +658,11 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
         present.insert(AuditField::Environment);
     }
     if let Some(run) = &granted.authenticated.run {
-        present.extend([AuditField::Run, AuditField::Workload, AuditField::Installation]);
+        present.extend([
+            AuditField::Run,
+            AuditField::Workload,
+            AuditField::Installation,
+        ]);
         if run.issuer_id.is_some() {
             present.insert(AuditField::Attestation);
         }
@@ -486,7 +670,11 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
             present.insert(AuditField::Trigger);
         }
     }
-    if granted.identity.identity().is_some_and(|doc| doc.kind != Kind::Agent) {
+    if granted
+        .identity
+        .identity()
+        .is_some_and(|doc| doc.kind != Kind::Agent)
+    {
         present.extend([AuditField::Principal, AuditField::Task]);
     }
     present

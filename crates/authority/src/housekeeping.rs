@@ -91,7 +91,11 @@ impl DueMessage {
 
 impl Authority {
     /// Removes one batch of what is over. Says how many went and whether there may be more.
-    pub fn clean_up(&self, what: CleanUp, now: Timestamp) -> Pending<Result<(u64, bool), StoreError>> {
+    pub fn clean_up(
+        &self,
+        what: CleanUp,
+        now: Timestamp,
+    ) -> Pending<Result<(u64, bool), StoreError>> {
         self.store().write(WriteMode::Housekeeping, move |tx| {
             let removed = what.run(tx, now)?;
             Ok((removed, removed >= u64::from(BATCH)))
@@ -104,31 +108,57 @@ impl Authority {
     }
 
     /// Marks identities of a tenant that are past their expiry, one batch from there on.
-    pub fn expire_identities(&self, ctx: &Ctx, tenant: Id<id::Tenant>, from: ExpireIdentities) -> Execution<Expired> {
+    pub fn expire_identities(
+        &self,
+        ctx: &Ctx,
+        tenant: Id<id::Tenant>,
+        from: ExpireIdentities,
+    ) -> Execution<Expired> {
         self.execute(ctx, &Permit::system(tenant, ctx.id()), from)
     }
 
     /// Takes or renews this replica's turn at a job that one replica does at a time.
-    pub fn take_turn(&self, job: &'static str, holder: &str, now: Timestamp, span: Seconds) -> Pending<Result<bool, StoreError>> {
+    pub fn take_turn(
+        &self,
+        job: &'static str,
+        holder: &str,
+        now: Timestamp,
+        span: Seconds,
+    ) -> Pending<Result<bool, StoreError>> {
         let holder = holder.to_owned();
-        self.store().write(WriteMode::Housekeeping, move |tx| leases::acquire(tx, job, &holder, now, now + span))
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            leases::acquire(tx, job, &holder, now, now + span)
+        })
     }
 
     /// The messages whose time has come, oldest first.
     pub fn due_messages(&self, now: Timestamp) -> Pending<Result<Vec<DueMessage>, StoreError>> {
-        self.store().read(move |tx| Ok(outbox::due(tx, now, MESSAGES)?.into_iter().map(DueMessage).collect()))
+        self.store().read(move |tx| {
+            Ok(outbox::due(tx, now, MESSAGES)?
+                .into_iter()
+                .map(DueMessage)
+                .collect())
+        })
     }
 
     /// The message was taken.
     pub fn message_delivered(&self, message: &DueMessage) -> Pending<Result<(), StoreError>> {
         let id = message.id();
-        self.store().write(WriteMode::Housekeeping, move |tx| outbox::complete(tx, id).map(drop))
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            outbox::complete(tx, id).map(drop)
+        })
     }
 
     /// The message was not taken: again at this time, or never.
-    pub fn message_failed(&self, message: &DueMessage, again_at: Option<Timestamp>) -> Pending<Result<(), StoreError>> {
+    pub fn message_failed(
+        &self,
+        message: &DueMessage,
+        again_at: Option<Timestamp>,
+    ) -> Pending<Result<(), StoreError>> {
         let message = message.0.clone();
-        self.store().write(WriteMode::Housekeeping, move |tx| outbox::retry(tx, &message, again_at).map(drop))
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            outbox::retry(tx, &message, again_at).map(drop)
+        })
     }
 }
 
@@ -161,7 +191,9 @@ mod tests {
                 | CleanUp::DeadMessages
                 | CleanUp::IdempotencyKeys
                 | CleanUp::Replays
-                | CleanUp::Revocations => CleanUp::ALL.iter().filter(|other| **other == one).count(),
+                | CleanUp::Revocations => {
+                    CleanUp::ALL.iter().filter(|other| **other == one).count()
+                }
             };
             assert_eq!(listed, 1, "{one:?}");
         }

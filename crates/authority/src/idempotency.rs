@@ -49,17 +49,23 @@ impl<C: Command> Command for Once<C> {
     const NAME: &'static str = C::NAME;
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Self::Output>, Rejection> {
-        let Some(key) = &self.key else { return Ok(done(self.command.run(tx)?)) };
+        let Some(key) = &self.key else {
+            return Ok(done(self.command.run(tx)?));
+        };
         let keyed = request(tx, key, None);
         match idempotency::find(tx.peek(), &keyed)? {
             Repeated::First => {}
             Repeated::Same(Some(made)) => return Ok(Verdict::Done(Outcome::Repeated(made))),
-            Repeated::Same(None) => return refuse(Reason::Conflict, "the same request is on its way already"),
+            Repeated::Same(None) => {
+                return refuse(Reason::Conflict, "the same request is on its way already");
+            }
             Repeated::Mismatch => return Err(other_request().into()),
         }
         let output = match self.command.run(tx)? {
             Verdict::Done(output) => output,
-            Verdict::RefusedWithEffects(refusal) => return Ok(Verdict::RefusedWithEffects(refusal)),
+            Verdict::RefusedWithEffects(refusal) => {
+                return Ok(Verdict::RefusedWithEffects(refusal));
+            }
         };
         let made = (self.made)(&output);
         let keyed = request(tx, key, Some(&made));
@@ -98,5 +104,8 @@ fn caller(actor: &Actor, tenant: Id<id::Tenant>) -> Id<id::Record> {
 }
 
 fn other_request() -> Refusal {
-    Refusal::new(Reason::Conflict, "this Idempotency-Key was used for another request: take a new one")
+    Refusal::new(
+        Reason::Conflict,
+        "this Idempotency-Key was used for another request: take a new one",
+    )
 }

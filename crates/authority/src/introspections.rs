@@ -20,7 +20,6 @@ use crate::{
 /// How many clients are counted between two records; identities that serve audiences are few.
 const CLIENTS: usize = 4096;
 
-
 /// Who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Client {
@@ -36,7 +35,15 @@ impl IntrospectionSums {
     /// Counts one. True when there are so many clients that the sums should be flushed now.
     pub fn note(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = sums.entry(Client { tenant, identity: client }).or_insert(Introspected { active: 0, inactive: 0 });
+        let sum = sums
+            .entry(Client {
+                tenant,
+                identity: client,
+            })
+            .or_insert(Introspected {
+                active: 0,
+                inactive: 0,
+            });
         if active {
             sum.active += 1;
         } else {
@@ -53,7 +60,9 @@ impl IntrospectionSums {
         let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let seal = |(client, sum): (Client, Introspected)| {
             let draft = Draft::new(ctx.id(), Event::Introspected(sum));
-            draft.refs([refer(Role::Reporter, client.identity, None)]).seal(ctx, client.tenant)
+            draft
+                .refs([refer(Role::Reporter, client.identity, None)])
+                .seal(ctx, client.tenant)
         };
         sums.into_iter().map(seal).collect()
     }

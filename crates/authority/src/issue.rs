@@ -106,13 +106,26 @@ impl From<Refusal> for RecordError {
 ///
 /// # Errors
 /// A fact that must be looked up first, or a fault.
-pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, facts: &Facts) -> Result<IssuePlan, Stop> {
+pub fn plan_for_identity(
+    ctx: &Ctx,
+    request: &TokenRequest,
+    granted: &Granted,
+    facts: &Facts,
+) -> Result<IssuePlan, Stop> {
     let tenant = &request.tenant;
     let invariant = |what: &str| Stop::Fault(Fault::Invariant(what.to_owned()));
-    let doc = granted.identity.identity().ok_or_else(|| invariant("a token for what is no identity"))?;
-    let tenant_record = facts.record(tenant.id, tenant.id)?.ok_or_else(|| invariant("a tenant without a record"))?;
+    let doc = granted
+        .identity
+        .identity()
+        .ok_or_else(|| invariant("a token for what is no identity"))?;
+    let tenant_record = facts
+        .record(tenant.id, tenant.id)?
+        .ok_or_else(|| invariant("a tenant without a record"))?;
     let alg = match &granted.audience {
-        Some(audience) => audience.audience().map(|audience| audience.signing_alg).unwrap_or_default(),
+        Some(audience) => audience
+            .audience()
+            .map(|audience| audience.signing_alg)
+            .unwrap_or_default(),
         None => SigningAlg::Es256,
     };
     let using = Use::Access(alg);
@@ -122,11 +135,19 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
     let ttl = doc.token_ttl_seconds.clamp(1, SHORT_LIVED_SECONDS);
     let mut ends = ctx.now + Seconds(ttl);
     ends = ends.min(doc.expires_at);
-    if let Some(at) = granted.authenticated.credential.credential().and_then(|credential| credential.expires_at) {
+    if let Some(at) = granted
+        .authenticated
+        .credential
+        .credential()
+        .and_then(|credential| credential.expires_at)
+    {
         ends = ends.min(at);
     }
     let jti: Id<id::Evidence> = ctx.id();
-    let txn = granted.redeemed.as_ref().map_or_else(|| ctx.id(), |redeemed| redeemed.txn);
+    let txn = granted
+        .redeemed
+        .as_ref()
+        .map_or_else(|| ctx.id(), |redeemed| redeemed.txn);
     let run = granted.authenticated.run.as_ref();
     let managed = doc.kind == Kind::OauthClient;
     let claims = AccessClaims {
@@ -137,7 +158,12 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
         iat: ctx.now.seconds(),
         jti,
         client_id: doc.client_id.clone(),
-        scope: granted.words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "),
+        scope: granted
+            .words
+            .iter()
+            .map(|word| word.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
         txn,
         identity_id: granted.identity.id.cast(),
         identity_type: PrincipalType::ServiceAccount,
@@ -157,7 +183,10 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
         chain_id: None,
         run: run.map(countersign_model::run::Run::claim),
         roles: doc.roles.iter().map(ToString::to_string).collect(),
-        approval_id: granted.redeemed.as_ref().map(|redeemed| redeemed.approval_id),
+        approval_id: granted
+            .redeemed
+            .as_ref()
+            .map(|redeemed| redeemed.approval_id),
         authorization_details: granted.detail.iter().cloned().collect(),
         act: None,
         auth_time: None,
@@ -175,7 +204,10 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
         actions: granted.actions.clone(),
         withheld: granted.withheld.clone(),
         environment: claims.environment.clone(),
-        artifact_digest: granted.detail.as_ref().and_then(|detail| detail.artifact_digest.clone()),
+        artifact_digest: granted
+            .detail
+            .as_ref()
+            .and_then(|detail| detail.artifact_digest.clone()),
         expires_at: Timestamp::from_seconds(claims.exp),
         approval_id: claims.approval_id,
         policies: granted.policies.clone(),
@@ -185,7 +217,11 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
     let mut draft = Draft::new(txn, event).audited(doc.kind, &grants::audited(granted));
     draft.id = Some(jti);
     draft.refs = references(tenant, granted, facts)?;
-    draft.parents = granted.redeemed.as_ref().map(|redeemed| redeemed.parents.clone()).unwrap_or_default();
+    draft.parents = granted
+        .redeemed
+        .as_ref()
+        .map(|redeemed| redeemed.parents.clone())
+        .unwrap_or_default();
     let used = vec![granted.identity.id, granted.authenticated.credential.id];
     let entry = Entry {
         tenant_id: tenant.id,
@@ -197,9 +233,17 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
     };
     let scope_shown = granted.narrowed.then(|| {
         let words = granted.words.iter().map(|word| word.as_str());
-        words.chain(granted.actions.iter().map(|action| action.as_str())).collect::<Vec<_>>().join(" ")
+        words
+            .chain(granted.actions.iter().map(|action| action.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ")
     });
-    let token = Unsigned { claims, using, scope_shown, details_shown: granted.detail.is_some() };
+    let token = Unsigned {
+        claims,
+        using,
+        scope_shown,
+        details_shown: granted.detail.is_some(),
+    };
     Ok(IssuePlan { entry, token, used })
 }
 
@@ -207,8 +251,18 @@ pub fn plan_for_identity(ctx: &Ctx, request: &TokenRequest, granted: &Granted, f
 ///
 /// # Errors
 /// A fault.
-pub fn plan_for_user(ctx: &Ctx, tenant: &Tenant, tenant_record: &Record, user: &Record, lifetime: Seconds, sign_in: Id<id::Evidence>, txn: Id<id::Transaction>) -> Result<IssuePlan, Fault> {
-    let doc = user.user().ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
+pub fn plan_for_user(
+    ctx: &Ctx,
+    tenant: &Tenant,
+    tenant_record: &Record,
+    user: &Record,
+    lifetime: Seconds,
+    sign_in: Id<id::Evidence>,
+    txn: Id<id::Transaction>,
+) -> Result<IssuePlan, Fault> {
+    let doc = user
+        .user()
+        .ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
     let jti: Id<id::Evidence> = ctx.id();
     let user_id: Id<id::User> = user.id.cast();
     let ends = ctx.now + lifetime;
@@ -229,7 +283,11 @@ pub fn plan_for_user(ctx: &Ctx, tenant: &Tenant, tenant_record: &Record, user: &
         project_id: None,
         actions: Vec::new(),
         environment: None,
-        generation: Generation { tenant: tenant_record.epoch, identity: user.epoch, ..Generation::default() },
+        generation: Generation {
+            tenant: tenant_record.epoch,
+            identity: user.epoch,
+            ..Generation::default()
+        },
         credential_id: None,
         issuer_id: None,
         chain_id: None,
@@ -261,29 +319,52 @@ pub fn plan_for_user(ctx: &Ctx, tenant: &Tenant, tenant_record: &Record, user: &
         source_address: ctx.source.as_deref().map(Text::personal),
     }));
     let mut draft = Draft::new(txn, event)
-        .refs([refer_person(Role::Actor, user_id, &doc.email), refer(Role::Token, jti, None)])
+        .refs([
+            refer_person(Role::Actor, user_id, &doc.email),
+            refer(Role::Token, jti, None),
+        ])
         .parents([sign_in]);
     draft.id = Some(jti);
     let entry = Entry {
         tenant_id: tenant.id,
         sealed: draft.seal(ctx, tenant.id)?,
-        guards: vec![(user.id, user.version), (tenant_record.id, tenant_record.version)],
+        guards: vec![
+            (user.id, user.version),
+            (tenant_record.id, tenant_record.version),
+        ],
         replay: None,
         redeemed: None,
         now: Timestamp::from_seconds(claims.iat),
     };
-    let token = Unsigned { claims, using: Use::LongLived, scope_shown: None, details_shown: false };
-    Ok(IssuePlan { entry, token, used: vec![user.id] })
+    let token = Unsigned {
+        claims,
+        using: Use::LongLived,
+        scope_shown: None,
+        details_shown: false,
+    };
+    Ok(IssuePlan {
+        entry,
+        token,
+        used: vec![user.id],
+    })
 }
 
 fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {
     let mut guards = vec![
         (granted.identity.id, granted.identity.version),
         (granted.project.id, granted.project.version),
-        (granted.authenticated.credential.id, granted.authenticated.credential.version),
+        (
+            granted.authenticated.credential.id,
+            granted.authenticated.credential.version,
+        ),
         (tenant.id, tenant.version),
     ];
-    guards.extend(granted.audience.as_ref().map(|audience| (audience.id, audience.version)));
+    guards.extend(
+        granted
+            .audience
+            .as_ref()
+            .map(|audience| (audience.id, audience.version)),
+    );
     guards
 }
 
@@ -294,28 +375,60 @@ fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<R
         refs.push(refer(Role::Identity, identity.id, Some(&doc.attribution())));
         for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
             refs.push(match facts.record(tenant.id, party.record_id())? {
-                Some(record) if record.user().is_some() => refer_person(role, record.id, &record.name),
+                Some(record) if record.user().is_some() => {
+                    refer_person(role, record.id, &record.name)
+                }
                 Some(record) => refer(role, record.id, Some(&format!("team {}", record.name))),
                 None => refer(role, party.record_id(), None),
             });
         }
     }
-    refs.push(refer(Role::Project, granted.project.id, Some(&granted.project.name)));
+    refs.push(refer(
+        Role::Project,
+        granted.project.id,
+        Some(&granted.project.name),
+    ));
     let credential = &granted.authenticated.credential;
-    refs.push(refer(Role::Credential, credential.id, credential.credential().map(|doc| doc.credential_type().as_str())));
+    refs.push(refer(
+        Role::Credential,
+        credential.id,
+        credential
+            .credential()
+            .map(|doc| doc.credential_type().as_str()),
+    ));
     if let Some(audience) = &granted.audience {
         refs.push(refer(Role::Audience, audience.id, Some(&audience.name)));
     }
     if let Some(issuer) = granted.authenticated.issuer_id {
         let record = facts.record(tenant.id, issuer)?;
-        refs.push(refer(Role::Issuer, issuer, record.as_ref().map(|record| record.name.as_str())));
+        refs.push(refer(
+            Role::Issuer,
+            issuer,
+            record.as_ref().map(|record| record.name.as_str()),
+        ));
     }
     if let Some(run) = &granted.authenticated.run {
         let claimed = run.assurance == RunAssurance::Claimed;
-        refs.push(refer(Role::Run, &run.key, if claimed { Some("claimed") } else { run.run_id.as_deref() }));
-        refs.extend(run.commit.as_ref().map(|commit| refer(Role::Commit, commit, None)));
+        refs.push(refer(
+            Role::Run,
+            &run.key,
+            if claimed {
+                Some("claimed")
+            } else {
+                run.run_id.as_deref()
+            },
+        ));
+        refs.extend(
+            run.commit
+                .as_ref()
+                .map(|commit| refer(Role::Commit, commit, None)),
+        );
     }
-    if let Some(digest) = granted.detail.as_ref().and_then(|detail| detail.artifact_digest.as_ref()) {
+    if let Some(digest) = granted
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.artifact_digest.as_ref())
+    {
         refs.push(refer(Role::Digest, digest, None));
     }
     if let Some(redeemed) = &granted.redeemed {
@@ -358,7 +471,9 @@ impl Future for Recording {
 impl Recording {
     fn ended(&mut self, ended: Result<(), RecordError>) -> Result<Recorded, RecordError> {
         ended?;
-        let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
+        let spent = || {
+            RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into())
+        };
         self.token.take().map(Recorded).ok_or_else(spent)
     }
 
@@ -369,7 +484,9 @@ impl Recording {
     pub fn wait(self) -> Result<Recorded, RecordError> {
         let Self { token, pending } = self;
         pending.wait()?;
-        let spent = || RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into());
+        let spent = || {
+            RecordError::Rejected(Fault::Invariant("a plan was recorded twice".to_owned()).into())
+        };
         token.map(Recorded).ok_or_else(spent)
     }
 }
@@ -378,9 +495,16 @@ impl Recording {
 pub fn record(store: &Store, plan: IssuePlan) -> Recording {
     // What reads before it writes must not see two states; a guarded insert sees one by itself.
     let IssuePlan { entry, token, .. } = plan;
-    let mode = if entry.redeemed.is_some() { WriteMode::Serializable } else { WriteMode::Append };
+    let mode = if entry.redeemed.is_some() {
+        WriteMode::Serializable
+    } else {
+        WriteMode::Append
+    };
     let pending = store.write(mode, move |tx| insert(tx, &entry));
-    Recording { token: Some(token), pending }
+    Recording {
+        token: Some(token),
+        pending,
+    }
 }
 
 fn insert(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), RecordError> {
@@ -393,25 +517,48 @@ fn insert(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), RecordError> {
             until_at: used.until,
         };
         if !replay::consume(tx, &once)? {
-            return Err(Refusal::new(Reason::Replayed, "this assertion was used before; fetch a fresh one").into());
+            return Err(Refusal::new(
+                Reason::Replayed,
+                "this assertion was used before; fetch a fresh one",
+            )
+            .into());
         }
     }
     if let Some(redeemed) = &entry.redeemed {
         redeem(tx, entry.tenant_id, redeemed, entry.now)?;
     }
-    if evidence::insert_guarded(tx, &entry.sealed.row, &entry.guards)? { Ok(()) } else { Err(RecordError::Stale) }
+    if evidence::insert_guarded(tx, &entry.sealed.row, &entry.guards)? {
+        Ok(())
+    } else {
+        Err(RecordError::Stale)
+    }
 }
 
-fn redeem(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, redeemed: &Redeemed, now: Timestamp) -> Result<(), RecordError> {
-    let found = approvals::by_id(tx, redeemed.approval_id)?.filter(|approval| approval.tenant_id == tenant);
+fn redeem(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    redeemed: &Redeemed,
+    now: Timestamp,
+) -> Result<(), RecordError> {
+    let found =
+        approvals::by_id(tx, redeemed.approval_id)?.filter(|approval| approval.tenant_id == tenant);
     let Some(approval) = found else {
-        return Err(Refusal::new(Reason::NotFound, format!("there is no approval {}", redeemed.approval_id)).into());
+        return Err(Refusal::new(
+            Reason::NotFound,
+            format!("there is no approval {}", redeemed.approval_id),
+        )
+        .into());
     };
     approval.may_redeem(now)?;
     // All of it once more, on the rows of this transaction (T15).
     crate::approvals::recheck(tx, tenant, &approval).map_err(RecordError::Rejected)?;
-    let after = Approval { status: ApprovalStatus::Redeemed, ..approval };
-    if after.version != redeemed.version || !approvals::transition(tx, ApprovalStatus::Approved, &after)? {
+    let after = Approval {
+        status: ApprovalStatus::Redeemed,
+        ..approval
+    };
+    if after.version != redeemed.version
+        || !approvals::transition(tx, ApprovalStatus::Approved, &after)?
+    {
         return Err(RecordError::Stale);
     }
     Ok(())
@@ -426,8 +573,8 @@ pub fn release(tenant: &Tenant, recorded: Recorded, now: Timestamp) -> Result<Re
     let key = tenant
         .signing_key(token.using, now)
         .ok_or_else(|| Fault::Keys(format!("no key of tenant `{}` signs now", tenant.name)))?;
-    let access_token =
-        jose::sign(key, jose::typ::ACCESS_TOKEN, &token.claims).map_err(|error| Fault::Keys(error.to_string()))?;
+    let access_token = jose::sign(key, jose::typ::ACCESS_TOKEN, &token.claims)
+        .map_err(|error| Fault::Keys(error.to_string()))?;
     Ok(Released {
         access_token,
         expires_in: token.claims.lifetime(),

@@ -67,7 +67,11 @@ impl Standing {
 pub fn list(tx: &mut Tx<'_>, permit: &Permit, now: Timestamp) -> Result<Vec<KeyEntry>, Rejection> {
     reading::reader(tx, permit)?;
     let rows = keys::of_tenant(tx, permit.tenant_id())?;
-    Ok(rows.iter().rev().filter_map(|row| entry(row, now)).collect())
+    Ok(rows
+        .iter()
+        .rev()
+        .filter_map(|row| entry(row, now))
+        .collect())
 }
 
 fn entry(row: &KeyRow, now: Timestamp) -> Option<KeyEntry> {
@@ -124,7 +128,14 @@ impl Command for RotateKeys {
 /// # Errors
 /// `not_found` when there is none.
 pub fn find(entries: &[KeyEntry], kid: &str) -> Result<KeyEntry, Refusal> {
-    let found = entries.iter().find(|entry| entry.kid == kid && entry.standing != Standing::Killed);
+    let found = entries
+        .iter()
+        .find(|entry| entry.kid == kid && entry.standing != Standing::Killed);
     let shown: String = kid.chars().take(64).flat_map(char::escape_debug).collect();
-    found.cloned().ok_or_else(|| Refusal::new(Reason::NotFound, format!("there is no living key `{shown}`")))
+    found.cloned().ok_or_else(|| {
+        Refusal::new(
+            Reason::NotFound,
+            format!("there is no living key `{shown}`"),
+        )
+    })
 }

@@ -99,25 +99,52 @@ impl KeyRing {
     ///
     /// # Errors
     /// When a key cannot be unwrapped: another key file, or a changed row.
-    pub fn build(issuer: &str, file: &KeyFile, tenants: &[Record], rows: &[KeyRow], now: Timestamp) -> Result<Self, Fault> {
+    pub fn build(
+        issuer: &str,
+        file: &KeyFile,
+        tenants: &[Record],
+        rows: &[KeyRow],
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         let mut ring = Self::default();
         for record in tenants {
             let Some(doc) = record.tenant() else { continue };
             let id: Id<id::Tenant> = record.id.cast();
             let mut keys = Vec::new();
             let mut verifying = KeySet::default();
-            for row in rows.iter().filter(|row| row.tenant_id == id && row.state != KILLED) {
+            for row in rows
+                .iter()
+                .filter(|row| row.tenant_id == id && row.state != KILLED)
+            {
                 if row.retires_at.is_some_and(|at| at <= now) {
                     continue;
                 }
                 let key = unwrap(file, row)?;
                 let (using, purpose) = read_use(row)?;
-                let public = key.verifying_key(purpose).map_err(|error| Fault::Keys(error.to_string()))?;
+                let public = key
+                    .verifying_key(purpose)
+                    .map_err(|error| Fault::Keys(error.to_string()))?;
                 verifying.push(public);
-                keys.push(TenantKey { key, using, activates_at: row.activates_at, retires_at: row.retires_at });
+                keys.push(TenantKey {
+                    key,
+                    using,
+                    activates_at: row.activates_at,
+                    retires_at: row.retires_at,
+                });
             }
-            let issuer = if doc.first { issuer.to_owned() } else { format!("{issuer}/t/{}", doc.name) };
-            ring.tenants.push(Arc::new(Tenant { id, name: doc.name.to_string(), issuer, first: doc.first, keys, verifying }));
+            let issuer = if doc.first {
+                issuer.to_owned()
+            } else {
+                format!("{issuer}/t/{}", doc.name)
+            };
+            ring.tenants.push(Arc::new(Tenant {
+                id,
+                name: doc.name.to_string(),
+                issuer,
+                first: doc.first,
+                keys,
+                verifying,
+            }));
         }
         Ok(ring)
     }
@@ -125,7 +152,9 @@ impl KeyRing {
     /// The tenant at the server's own issuer URL, or the one of this name.
     #[must_use]
     pub fn tenant(&self, name: Option<&str>) -> Option<Arc<Tenant>> {
-        let found = |tenant: &&Arc<Tenant>| name.map_or(tenant.first, |name| !tenant.first && tenant.name == name);
+        let found = |tenant: &&Arc<Tenant>| {
+            name.map_or(tenant.first, |name| !tenant.first && tenant.name == name)
+        };
         self.tenants.iter().find(found).cloned()
     }
 
@@ -147,11 +176,22 @@ impl Tenant {
     #[must_use]
     pub fn signing_key(&self, using: Use, now: Timestamp) -> Option<&SigningKey> {
         let usable = |key: &&TenantKey| {
-            key.using == using && key.activates_at <= now && key.retires_at.is_none_or(|at| now < at - OVERLAP)
+            key.using == using
+                && key.activates_at <= now
+                && key.retires_at.is_none_or(|at| now < at - OVERLAP)
         };
-        let newest = self.keys.iter().filter(usable).max_by_key(|key| key.activates_at);
+        let newest = self
+            .keys
+            .iter()
+            .filter(usable)
+            .max_by_key(|key| key.activates_at);
         // Between rotation and activation the old key, which will retire, still signs.
-        let fallback = || self.keys.iter().filter(|key| key.using == using && key.activates_at <= now).max_by_key(|key| key.activates_at);
+        let fallback = || {
+            self.keys
+                .iter()
+                .filter(|key| key.using == using && key.activates_at <= now)
+                .max_by_key(|key| key.activates_at)
+        };
         newest.or_else(fallback).map(|key| &key.key)
     }
 
@@ -180,8 +220,13 @@ fn additional_data(tenant: Id<id::Tenant>, kid: &str) -> Vec<u8> {
 
 fn unwrap(file: &KeyFile, row: &KeyRow) -> Result<SigningKey, Fault> {
     let fault = |error: String| Fault::Keys(format!("key {} cannot be used: {error}", row.kid));
-    let pkcs8 = file.unwrap(&additional_data(row.tenant_id, &row.kid), &row.wrapped).map_err(|error| fault(error.to_string()))?;
-    let alg = row.alg.parse().map_err(|_| fault(format!("unknown algorithm `{}`", row.alg)))?;
+    let pkcs8 = file
+        .unwrap(&additional_data(row.tenant_id, &row.kid), &row.wrapped)
+        .map_err(|error| fault(error.to_string()))?;
+    let alg = row
+        .alg
+        .parse()
+        .map_err(|_| fault(format!("unknown algorithm `{}`", row.alg)))?;
     SigningKey::from_pkcs8(alg, pkcs8.expose()).map_err(|error| fault(error.to_string()))
 }
 
@@ -190,7 +235,10 @@ fn read_use(row: &KeyRow) -> Result<(Use, KeyPurpose), Fault> {
         ("access", "ES256") => Ok((Use::Access(SigningAlg::Es256), KeyPurpose::Access)),
         ("access", "RS256") => Ok((Use::Access(SigningAlg::Rs256), KeyPurpose::Access)),
         ("long_lived", "ES256") => Ok((Use::LongLived, KeyPurpose::LongLived)),
-        (purpose, alg) => Err(Fault::Keys(format!("key {} is for `{purpose}` with `{alg}`, which is unknown", row.kid))),
+        (purpose, alg) => Err(Fault::Keys(format!(
+            "key {} is for `{purpose}` with `{alg}`, which is unknown",
+            row.kid
+        ))),
     }
 }
 
@@ -198,12 +246,19 @@ fn read_use(row: &KeyRow) -> Result<(Use, KeyPurpose), Fault> {
 ///
 /// # Errors
 /// When the key cannot be made or wrapped.
-pub fn make(ctx: &Ctx, file: &KeyFile, tenant: Id<id::Tenant>, using: Use, activates_at: Timestamp) -> Result<KeyRow, Fault> {
+pub fn make(
+    ctx: &Ctx,
+    file: &KeyFile,
+    tenant: Id<id::Tenant>,
+    using: Use,
+    activates_at: Timestamp,
+) -> Result<KeyRow, Fault> {
     let fault = |error: String| Fault::Keys(format!("a key cannot be made: {error}"));
     let key = SigningKey::generate(using.alg()).map_err(|error| fault(error.to_string()))?;
     let pkcs8 = key.to_pkcs8().map_err(|error| fault(error.to_string()))?;
-    let wrapped =
-        file.wrap(&additional_data(tenant, key.kid()), pkcs8.expose()).map_err(|error| fault(error.to_string()))?;
+    let wrapped = file
+        .wrap(&additional_data(tenant, key.kid()), pkcs8.expose())
+        .map_err(|error| fault(error.to_string()))?;
     Ok(KeyRow {
         tenant_id: tenant,
         kid: key.kid().to_owned(),
@@ -239,7 +294,9 @@ impl Command for AddKey {
         let tenant = tx.tenant_id();
         let present: Vec<KeyRow> = keys::of_tenant(tx.peek(), tenant)?
             .into_iter()
-            .filter(|row| row.state != KILLED && row.purpose == self.row.purpose && row.alg == self.row.alg)
+            .filter(|row| {
+                row.state != KILLED && row.purpose == self.row.purpose && row.alg == self.row.alg
+            })
             .collect();
         if self.unless_present
             && let Some(row) = present.first()
@@ -248,23 +305,47 @@ impl Command for AddKey {
         }
         if let Some(kid) = &self.kill {
             if !present.iter().any(|row| row.kid == *kid) {
-                return refuse(Reason::NotFound, format!("there is no living key `{kid}` for this use"));
+                return refuse(
+                    Reason::NotFound,
+                    format!("there is no living key `{kid}` for this use"),
+                );
             }
             let now = tx.now();
             keys::set_state(tx.rows(), kid, ACTIVE, KILLED, Some(now))?;
-            let event = Event::Key(KeyEvent { verb: "killed".to_owned(), kid: kid.clone(), alg: self.row.alg.clone() });
+            let event = Event::Key(KeyEvent {
+                verb: "killed".to_owned(),
+                kid: kid.clone(),
+                alg: self.row.alg.clone(),
+            });
             tx.evidence(tx.draft(event))?;
         }
         let overlap = match self.using {
             Use::Access(_) => OVERLAP,
             Use::LongLived => LONG_OVERLAP,
         };
-        for row in present.iter().filter(|row| row.retires_at.is_none() && Some(&row.kid) != self.kill.as_ref()) {
-            keys::set_state(tx.rows(), &row.kid, ACTIVE, ACTIVE, Some(self.row.activates_at + overlap))?;
+        for row in present
+            .iter()
+            .filter(|row| row.retires_at.is_none() && Some(&row.kid) != self.kill.as_ref())
+        {
+            keys::set_state(
+                tx.rows(),
+                &row.kid,
+                ACTIVE,
+                ACTIVE,
+                Some(self.row.activates_at + overlap),
+            )?;
         }
         keys::insert(tx.rows(), &self.row)?;
-        let verb = if present.is_empty() { "created" } else { "rotated" };
-        let event = Event::Key(KeyEvent { verb: verb.to_owned(), kid: self.row.kid.clone(), alg: self.row.alg.clone() });
+        let verb = if present.is_empty() {
+            "created"
+        } else {
+            "rotated"
+        };
+        let event = Event::Key(KeyEvent {
+            verb: verb.to_owned(),
+            kid: self.row.kid.clone(),
+            alg: self.row.alg.clone(),
+        });
         tx.evidence(tx.draft(event))?;
         tx.announce_keys()?;
         Ok(Verdict::Done(self.row.kid.clone()))

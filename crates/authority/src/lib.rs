@@ -4,11 +4,16 @@
 //! release: see `docs/ARCHITECTURE.md`.
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
 )]
 
-pub mod approvals;
 pub mod api_keys;
+pub mod approvals;
 pub mod attempts;
 mod authority;
 pub mod client_auth;

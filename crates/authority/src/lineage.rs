@@ -57,15 +57,26 @@ impl FromStr for Start {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         const FORMS: &str = "token:JTI action:ID run:ID approval:ID commit:SHA digest:sha256:.. resource:R identity:N user:EMAIL team:N";
         let invalid = |what: String| Refusal::new(Reason::BadRequest, what);
-        let Some((kind, value)) = text.split_once(':').filter(|(_, value)| !value.is_empty() && value.len() <= 512) else {
+        let Some((kind, value)) = text
+            .split_once(':')
+            .filter(|(_, value)| !value.is_empty() && value.len() <= 512)
+        else {
             return Err(invalid(format!("a reference is one of {FORMS}")));
         };
         let value = value.to_owned();
-        let id = |value: &str| value.parse().map_err(|error: id::InvalidId| invalid(error.to_string()));
+        let id = |value: &str| {
+            value
+                .parse()
+                .map_err(|error: id::InvalidId| invalid(error.to_string()))
+        };
         Ok(match kind {
             "token" => Self::Token(id(&value)?),
             "action" => Self::Action(id(&value)?),
-            "approval" => Self::Approval(value.parse().map_err(|error: id::InvalidId| invalid(error.to_string()))?),
+            "approval" => Self::Approval(
+                value
+                    .parse()
+                    .map_err(|error: id::InvalidId| invalid(error.to_string()))?,
+            ),
             "run" => Self::Run(value),
             "commit" => Self::Commit(value),
             "digest" => Self::Digest(value),
@@ -73,7 +84,11 @@ impl FromStr for Start {
             "identity" => Self::Identity(value),
             "user" => Self::User(value),
             "team" => Self::Team(value),
-            _ => return Err(invalid(format!("`{kind}:` is no reference; one of {FORMS}"))),
+            _ => {
+                return Err(invalid(format!(
+                    "`{kind}:` is no reference; one of {FORMS}"
+                )));
+            }
         })
     }
 }
@@ -142,11 +157,28 @@ pub struct Asker<'a> {
 ///
 /// # Errors
 /// `not_found` when nothing is known of it, or the asker may not know; or a fault.
-pub fn follow(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &countersign_crypto::opaque::Pepper) -> Result<Lineage, Rejection> {
+pub fn follow(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    start: &Start,
+    pepper: &countersign_crypto::opaque::Pepper,
+) -> Result<Lineage, Rejection> {
     match start {
-        Start::User(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(tx, asker, Noun::User, name)?))),
-        Start::Team(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(tx, asker, Noun::Team, name)?))),
-        other => Ok(Lineage::Backward(Box::new(backward::tell(tx, asker, other, pepper)?))),
+        Start::User(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(
+            tx,
+            asker,
+            Noun::User,
+            name,
+        )?))),
+        Start::Team(name) => Ok(Lineage::Forward(Box::new(forward::answers_for(
+            tx,
+            asker,
+            Noun::Team,
+            name,
+        )?))),
+        other => Ok(Lineage::Backward(Box::new(backward::tell(
+            tx, asker, other, pepper,
+        )?))),
     }
 }
 
@@ -155,18 +187,32 @@ fn may_read(tx: &mut Tx<'_>, asker: &Asker<'_>, found: &Found) -> Result<bool, S
     if asker.person.reads_evidence() {
         return Ok(true);
     }
-    let Some(identity) = found.row.identity_id else { return Ok(false) };
-    let Some(record) = crate::rows::by_id(tx, asker.tenant_id, identity.cast())? else { return Ok(false) };
-    let Some(doc) = record.identity() else { return Ok(false) };
+    let Some(identity) = found.row.identity_id else {
+        return Ok(false);
+    };
+    let Some(record) = crate::rows::by_id(tx, asker.tenant_id, identity.cast())? else {
+        return Ok(false);
+    };
+    let Some(doc) = record.identity() else {
+        return Ok(false);
+    };
     let project = crate::rows::by_id(tx, asker.tenant_id, doc.project_id.cast())?;
-    Ok(project.as_ref().and_then(|record| record.project()).is_some_and(|project| asker.person.sees(doc, project)))
+    Ok(project
+        .as_ref()
+        .and_then(|record| record.project())
+        .is_some_and(|project| asker.person.sees(doc, project)))
 }
 
 /// Leaves only the records that a person may read.
 ///
 /// # Errors
 /// When the database fails.
-pub fn retain_readable(tx: &mut Tx<'_>, tenant_id: Id<id::Tenant>, person: &Person, records: &mut Vec<Found>) -> Result<(), StoreError> {
+pub fn retain_readable(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+    person: &Person,
+    records: &mut Vec<Found>,
+) -> Result<(), StoreError> {
     let asker = Asker { tenant_id, person };
     let mut readable = Vec::with_capacity(records.len());
     for found in records.drain(..) {
@@ -182,6 +228,11 @@ pub fn retain_readable(tx: &mut Tx<'_>, tenant_id: Id<id::Tenant>, person: &Pers
 ///
 /// # Errors
 /// `not_found` when there is none, or a fault.
-pub fn id_of(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun, name: &str) -> Result<String, Rejection> {
+pub fn id_of(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    name: &str,
+) -> Result<String, Rejection> {
     forward::locate(tx, tenant, noun, name).map(|record| record.id.to_string())
 }

@@ -21,11 +21,7 @@ use countersign_store::{
 };
 
 use crate::{
-    ctx::Ctx,
-    evidence::terms,
-    registry::tenants::ALL_TENANTS,
-    rejection::Fault,
-    secrets::Secrets,
+    ctx::Ctx, evidence::terms, registry::tenants::ALL_TENANTS, rejection::Fault, secrets::Secrets,
 };
 
 /// How many records get a place in one transaction: a full tile, and few enough that a token that waits
@@ -71,24 +67,40 @@ impl Log {
     /// When the key cannot be used, or the database fails.
     pub fn open(store: &Store, secrets: &Secrets, issuer: &str, ctx: &Ctx) -> Result<Self, Fault> {
         let wanted = origin_of(issuer);
-        let origin = store.write(WriteMode::Housekeeping, move |tx| installation::fix(tx, ORIGIN, &wanted)).wait()?;
-        let row = match store.read(|tx| keys::of_tenant(tx, ALL_TENANTS)).wait()?.into_iter().find(|row| row.purpose == PURPOSE) {
+        let origin = store
+            .write(WriteMode::Housekeeping, move |tx| {
+                installation::fix(tx, ORIGIN, &wanted)
+            })
+            .wait()?;
+        let row = match store
+            .read(|tx| keys::of_tenant(tx, ALL_TENANTS))
+            .wait()?
+            .into_iter()
+            .find(|row| row.purpose == PURPOSE)
+        {
             Some(row) => row,
             None => Self::make_key(store, secrets, ctx)?,
         };
         let fault = |error: String| Fault::Keys(format!("the log's key cannot be used: {error}"));
-        let pkcs8 = secrets.key_file.unwrap(&additional_data(&row.kid), &row.wrapped).map_err(|error| fault(error.to_string()))?;
-        let key = SigningKey::from_pkcs8(SigningAlg::Ed25519, pkcs8.expose()).map_err(|error| fault(error.to_string()))?;
+        let pkcs8 = secrets
+            .key_file
+            .unwrap(&additional_data(&row.kid), &row.wrapped)
+            .map_err(|error| fault(error.to_string()))?;
+        let key = SigningKey::from_pkcs8(SigningAlg::Ed25519, pkcs8.expose())
+            .map_err(|error| fault(error.to_string()))?;
         let signer = NoteSigner::new(&origin, key).map_err(|error| fault(error.to_string()))?;
         Ok(Self { origin, signer })
     }
 
     fn make_key(store: &Store, secrets: &Secrets, ctx: &Ctx) -> Result<KeyRow, Fault> {
         let fault = |error: String| Fault::Keys(format!("the log's key cannot be made: {error}"));
-        let key = SigningKey::generate(SigningAlg::Ed25519).map_err(|error| fault(error.to_string()))?;
+        let key =
+            SigningKey::generate(SigningAlg::Ed25519).map_err(|error| fault(error.to_string()))?;
         let pkcs8 = key.to_pkcs8().map_err(|error| fault(error.to_string()))?;
-        let wrapped =
-            secrets.key_file.wrap(&additional_data(key.kid()), pkcs8.expose()).map_err(|error| fault(error.to_string()))?;
+        let wrapped = secrets
+            .key_file
+            .wrap(&additional_data(key.kid()), pkcs8.expose())
+            .map_err(|error| fault(error.to_string()))?;
         let row = KeyRow {
             tenant_id: ALL_TENANTS,
             kid: key.kid().to_owned(),
@@ -103,7 +115,10 @@ impl Log {
         };
         // Two replicas may both find none: the first row stays.
         let made = store.write(WriteMode::Serializable, move |tx| {
-            match keys::of_tenant(tx, ALL_TENANTS)?.into_iter().find(|row| row.purpose == PURPOSE) {
+            match keys::of_tenant(tx, ALL_TENANTS)?
+                .into_iter()
+                .find(|row| row.purpose == PURPOSE)
+            {
                 Some(present) => Ok::<_, StoreError>(present),
                 None => keys::insert(tx, &row).map(|()| row.clone()),
             }
@@ -124,7 +139,11 @@ impl Log {
     }
 
     /// Gives places to what has none yet: at most a batch.
-    pub fn sequence(&self, store: &Store, secrets: &Secrets) -> Pending<Result<Sequenced, StoreError>> {
+    pub fn sequence(
+        &self,
+        store: &Store,
+        secrets: &Secrets,
+    ) -> Pending<Result<Sequenced, StoreError>> {
         let (origin, pepper) = (self.origin.clone(), secrets.pepper.clone());
         store.write(WriteMode::Housekeeping, move |tx| {
             let head = head(tx, &origin)?;
@@ -135,7 +154,9 @@ impl Log {
     /// The committed head, when no checkpoint signs it yet.
     pub fn unsigned_head(&self, store: &Store) -> Pending<Result<Option<Head>, StoreError>> {
         store.read(|tx| {
-            let Some(head) = log::head(tx)? else { return Ok(None) };
+            let Some(head) = log::head(tx)? else {
+                return Ok(None);
+            };
             let signed = log::newest_checkpoint(tx, head.generation)?;
             Ok(Some(head).filter(|head| signed.is_none_or(|signed| signed.size < head.size)))
         })
@@ -148,15 +169,31 @@ impl Log {
     pub fn sign(&self, head: &Head, now: Timestamp) -> Result<log::Checkpoint, Fault> {
         let broken = || Fault::Invariant("the head of the log is not one".to_owned());
         let root: [u8; 32] = head.root.as_slice().try_into().map_err(|_| broken())?;
-        let checkpoint =
-            Checkpoint { origin: head.origin.clone(), size: u64::try_from(head.size).map_err(|_| broken())?, root: Hash(root) };
-        let note = checkpoint.sign(&self.signer).map_err(|error| Fault::Keys(error.to_string()))?;
-        Ok(log::Checkpoint { generation: head.generation, size: head.size, note, signed_at: now })
+        let checkpoint = Checkpoint {
+            origin: head.origin.clone(),
+            size: u64::try_from(head.size).map_err(|_| broken())?,
+            root: Hash(root),
+        };
+        let note = checkpoint
+            .sign(&self.signer)
+            .map_err(|error| Fault::Keys(error.to_string()))?;
+        Ok(log::Checkpoint {
+            generation: head.generation,
+            size: head.size,
+            note,
+            signed_at: now,
+        })
     }
 
     /// Keeps a signed checkpoint.
-    pub fn keep(&self, store: &Store, checkpoint: log::Checkpoint) -> Pending<Result<(), StoreError>> {
-        store.write(WriteMode::Housekeeping, move |tx| log::put_checkpoint(tx, &checkpoint))
+    pub fn keep(
+        &self,
+        store: &Store,
+        checkpoint: log::Checkpoint,
+    ) -> Pending<Result<(), StoreError>> {
+        store.write(WriteMode::Housekeeping, move |tx| {
+            log::put_checkpoint(tx, &checkpoint)
+        })
     }
 }
 
@@ -192,26 +229,38 @@ fn step(
 ) -> Result<Outcome<Sequenced>, StoreError> {
     let rows = evidence::unsequenced(tx, from.position, BATCH)?;
     let Some(last) = rows.last().map(|row| row.position) else {
-        return Ok(Outcome::Keep(Sequenced { entries: 0, more: false }));
+        return Ok(Outcome::Keep(Sequenced {
+            entries: 0,
+            more: false,
+        }));
     };
-    let commitments: Vec<Commitment> = rows.iter().map(|row| commitment(&row.row)).collect::<Result<_, _>>()?;
+    let commitments: Vec<Commitment> = rows
+        .iter()
+        .map(|row| commitment(&row.row))
+        .collect::<Result<_, _>>()?;
     let leaves: Vec<Hash> = commitments.iter().map(Commitment::leaf).collect();
     let size = u64::try_from(from.size).map_err(|_| broken("a negative size"))?;
-    let appended =
-        tree::append(size, &leaves, |indexes| read_hashes(tx, from.generation, indexes)).map_err(tree_fault)?;
+    let appended = tree::append(size, &leaves, |indexes| {
+        read_hashes(tx, from.generation, indexes)
+    })
+    .map_err(tree_fault)?;
     let mut tiles = Vec::new();
     for tile in Tile::new_tiles(size, appended.size) {
         let bytes = tile
             .read(|indexes| {
                 indexes
                     .iter()
-                    .map(|index| match index.checked_sub(appended.first_stored_index) {
-                        Some(offset) => usize::try_from(offset)
-                            .ok()
-                            .and_then(|offset| appended.hashes.get(offset).copied())
-                            .ok_or_else(|| broken("a new hash is missing")),
-                        None => read_hashes(tx, from.generation, &[*index])?.pop().ok_or_else(|| broken("a hash is missing")),
-                    })
+                    .map(
+                        |index| match index.checked_sub(appended.first_stored_index) {
+                            Some(offset) => usize::try_from(offset)
+                                .ok()
+                                .and_then(|offset| appended.hashes.get(offset).copied())
+                                .ok_or_else(|| broken("a new hash is missing")),
+                            None => read_hashes(tx, from.generation, &[*index])?
+                                .pop()
+                                .ok_or_else(|| broken("a hash is missing")),
+                        },
+                    )
                     .collect()
             })
             .map_err(tree_fault)?;
@@ -241,19 +290,34 @@ fn step(
     };
     if !log::advance(tx, from, &to)? {
         // Another sequencer was faster: it did this work.
-        return Ok(Outcome::Undo(Sequenced { entries: 0, more: true }));
+        return Ok(Outcome::Undo(Sequenced {
+            entries: 0,
+            more: true,
+        }));
     }
     log::insert_entries(tx, &entries)?;
     log::put_tiles(tx, from.generation, &tiles)?;
-    let found: Vec<_> = rows.iter().flat_map(|row| terms::of(&row.row, pepper)).collect();
+    let mut found: Vec<_> = rows
+        .iter()
+        .flat_map(|row| terms::of(&row.row, pepper))
+        .collect();
+    // In the order of the index, so that neighbours are written while their page is at hand.
+    found.sort_unstable();
     evidence::insert_terms(tx, &found)?;
     let entries = u32::try_from(rows.len()).unwrap_or(BATCH);
-    Ok(Outcome::Keep(Sequenced { entries, more: entries == BATCH }))
+    Ok(Outcome::Keep(Sequenced {
+        entries,
+        more: entries == BATCH,
+    }))
 }
 
 /// The log entry of a record: a hash over its salt and bytes.
 pub(crate) fn commitment(row: &evidence::EvidenceRow) -> Result<Commitment, StoreError> {
-    let salt: &[u8; SALT_BYTES] = row.salt.as_slice().try_into().map_err(|_| broken("a salt of another length"))?;
+    let salt: &[u8; SALT_BYTES] = row
+        .salt
+        .as_slice()
+        .try_into()
+        .map_err(|_| broken("a salt of another length"))?;
     Ok(Commitment::new(salt, row.body.as_bytes()))
 }
 
@@ -262,7 +326,10 @@ fn read_hashes(tx: &mut Tx<'_>, generation: i64, indexes: &[u64]) -> Result<Vec<
         let n = i64::try_from(index).map_err(|_| broken("a tile beyond the tree"))?;
         let tile = log::tile(tx, generation, i64::from(level), n)?;
         let bytes = tile.map(|tile| tile.hashes).unwrap_or_default();
-        Ok(bytes.chunks_exact(32).filter_map(|chunk| chunk.try_into().ok().map(Hash)).collect())
+        Ok(bytes
+            .chunks_exact(32)
+            .filter_map(|chunk| chunk.try_into().ok().map(Hash))
+            .collect())
     })
 }
 
@@ -282,15 +349,30 @@ fn tree_fault(error: TreeError<StoreError>) -> StoreError {
 /// # Errors
 /// When the database fails, or the tree is broken.
 pub fn position(tx: &mut Tx<'_>, record: Id<id::Evidence>) -> Result<Option<Position>, StoreError> {
-    let Some(entry) = log::entry_of(tx, record)? else { return Ok(None) };
-    let Some(checkpoint) = log::newest_checkpoint(tx, entry.generation)?.filter(|found| found.size > entry.log_index) else {
+    let Some(entry) = log::entry_of(tx, record)? else {
         return Ok(None);
     };
-    let (Ok(index), Ok(tree_size)) = (u64::try_from(entry.log_index), u64::try_from(checkpoint.size)) else {
+    let Some(checkpoint) =
+        log::newest_checkpoint(tx, entry.generation)?.filter(|found| found.size > entry.log_index)
+    else {
+        return Ok(None);
+    };
+    let (Ok(index), Ok(tree_size)) = (
+        u64::try_from(entry.log_index),
+        u64::try_from(checkpoint.size),
+    ) else {
         return Err(broken("a negative index"));
     };
-    let proof = tree::prove_record(tree_size, index, |indexes| read_hashes(tx, entry.generation, indexes)).map_err(tree_fault)?;
-    Ok(Some(Position { index, tree_size, proof, checkpoint: checkpoint.note }))
+    let proof = tree::prove_record(tree_size, index, |indexes| {
+        read_hashes(tx, entry.generation, indexes)
+    })
+    .map_err(tree_fault)?;
+    Ok(Some(Position {
+        index,
+        tree_size,
+        proof,
+        checkpoint: checkpoint.note,
+    }))
 }
 
 /// The newest signed checkpoint.
@@ -309,13 +391,19 @@ pub fn newest_checkpoint(tx: &mut Tx<'_>) -> Result<Option<log::Checkpoint>, Sto
 /// # Errors
 /// When the database fails.
 pub fn tile(tx: &mut Tx<'_>, wanted: &Tile) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(checkpoint) = newest_checkpoint(tx)? else { return Ok(None) };
+    let Some(checkpoint) = newest_checkpoint(tx)? else {
+        return Ok(None);
+    };
     if !wanted.is_within(u64::try_from(checkpoint.size).unwrap_or(0)) {
         return Ok(None);
     }
     let n = i64::try_from(wanted.index).map_err(|_| broken("a tile beyond the tree"))?;
     let found = log::tile(tx, checkpoint.generation, i64::from(wanted.level), n)?;
-    Ok(found.and_then(|tile| tile.hashes.get(..usize::from(wanted.width) * 32).map(<[u8]>::to_vec)))
+    Ok(found.and_then(|tile| {
+        tile.hashes
+            .get(..usize::from(wanted.width) * 32)
+            .map(<[u8]>::to_vec)
+    }))
 }
 
 /// The entries of the signed log from an index on: commitments, at most so many.
@@ -323,7 +411,9 @@ pub fn tile(tx: &mut Tx<'_>, wanted: &Tile) -> Result<Option<Vec<u8>>, StoreErro
 /// # Errors
 /// When the database fails.
 pub fn entries(tx: &mut Tx<'_>, from: u64, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
-    let Some(checkpoint) = newest_checkpoint(tx)? else { return Ok(Vec::new()) };
+    let Some(checkpoint) = newest_checkpoint(tx)? else {
+        return Ok(Vec::new());
+    };
     let from = i64::try_from(from).unwrap_or(i64::MAX);
     let mut found = log::entries(tx, checkpoint.generation, from, limit)?;
     found.retain(|entry| entry.log_index < checkpoint.size);

@@ -14,11 +14,29 @@ use crate::{rejection::Rejection, rows};
 ///
 /// # Errors
 /// `forbidden` when the person is not an active user, or a fault.
-pub fn person(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, user: Id<id::User>) -> Result<Person, Rejection> {
+pub fn person(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    user: Id<id::User>,
+) -> Result<Person, Rejection> {
     let record = rows::by_id(tx, tenant, user.cast())?;
-    let role = record.as_ref().filter(|record| record.status == Status::Active).and_then(|record| record.user()).map(|doc| doc.role);
-    let Some(role) = role else { return Err(Refusal::new(Reason::Forbidden, "this user is not active").into()) };
+    let role = record
+        .as_ref()
+        .filter(|record| record.status == Status::Active)
+        .and_then(|record| record.user())
+        .map(|doc| doc.role);
+    let Some(role) = role else {
+        return Err(Refusal::new(Reason::Forbidden, "this user is not active").into());
+    };
     let member_of = rows::linked_to(tx, tenant, Relation::Member, user.cast())?;
-    let teams = member_of.iter().filter(|record| record.noun == Noun::Team).map(|team| team.id.cast()).collect();
-    Ok(Person { user_id: user, role, teams })
+    let teams = member_of
+        .iter()
+        .filter(|record| record.noun == Noun::Team)
+        .map(|team| team.id.cast())
+        .collect();
+    Ok(Person {
+        user_id: user,
+        role,
+        teams,
+    })
 }

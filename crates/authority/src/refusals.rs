@@ -50,7 +50,12 @@ pub struct About<'a> {
 ///
 /// # Errors
 /// A fault of ours.
-pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refusal) -> Result<Sealed, Fault> {
+pub fn seal(
+    ctx: &Ctx,
+    tenant: Id<id::Tenant>,
+    about: &About<'_>,
+    refusal: &Refusal,
+) -> Result<Sealed, Fault> {
     let event = Event::Refused(Box::new(Refused {
         asked: about.asked.to_owned(),
         reason: refusal.reason,
@@ -64,10 +69,14 @@ pub fn seal(ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refu
     let mut draft = Draft::new(about.txn.unwrap_or_else(|| ctx.id()), event);
     if let Some(record) = about.identity {
         let name = record.identity().map(IdentityDoc::attribution);
-        draft.refs.push(refer(Role::Identity, record.id, name.as_deref()));
+        draft
+            .refs
+            .push(refer(Role::Identity, record.id, name.as_deref()));
     }
     if let Some(run) = about.run {
-        draft.refs.push(refer(Role::Run, &run.key, run.run_id.as_deref()));
+        draft
+            .refs
+            .push(refer(Role::Run, &run.key, run.run_id.as_deref()));
     }
     draft.seal(ctx, tenant)
 }
@@ -87,9 +96,21 @@ pub struct RefusalSums(Mutex<HashMap<Key, u64>>);
 
 impl RefusalSums {
     /// Counts one.
-    pub fn note(&self, ctx: &Ctx, tenant: Id<id::Tenant>, asked: &'static str, claimed: Option<&str>, reason: Reason) {
-        let mut key =
-            Key { tenant, asked, reason, claimed: claimed.map(shorten), prefix: ctx.source.as_deref().map(address_prefix) };
+    pub fn note(
+        &self,
+        ctx: &Ctx,
+        tenant: Id<id::Tenant>,
+        asked: &'static str,
+        claimed: Option<&str>,
+        reason: Reason,
+    ) {
+        let mut key = Key {
+            tenant,
+            asked,
+            reason,
+            claimed: claimed.map(shorten),
+            prefix: ctx.source.as_deref().map(address_prefix),
+        };
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sums.len() >= SUMS && !sums.contains_key(&key) {
             key.claimed = Some("(others)".to_owned());

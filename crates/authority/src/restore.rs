@@ -40,8 +40,15 @@ impl Command for EndTokens {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
         let tenant = tx.get(tx.tenant_id())?;
-        let after = Record { epoch: tenant.epoch + 1, ..tenant.clone() };
-        tx.replace(&tenant, after, &Change::verb("restored").because(Some(self.cites.clone())))?;
+        let after = Record {
+            epoch: tenant.epoch + 1,
+            ..tenant.clone()
+        };
+        tx.replace(
+            &tenant,
+            after,
+            &Change::verb("restored").because(Some(self.cites.clone())),
+        )?;
         Ok(Verdict::Done(()))
     }
 }
@@ -54,9 +61,16 @@ impl Authority {
     pub fn declare_restored(&self, ctx: &Ctx) -> Result<Restored, Fault> {
         let store = self.store();
         let begun = store.write(WriteMode::Serializable, |tx| {
-            let Some(old) = log::head(tx)? else { return Ok(None) };
+            let Some(old) = log::head(tx)? else {
+                return Ok(None);
+            };
             let generation = old.generation + 1;
-            let base = old.origin.split("/log").next().unwrap_or(&old.origin).to_owned();
+            let base = old
+                .origin
+                .split("/log")
+                .next()
+                .unwrap_or(&old.origin)
+                .to_owned();
             let new = Head {
                 generation,
                 origin: format!("{base}/log/{generation}"),
@@ -75,19 +89,43 @@ impl Authority {
             Some((old, new, voided)) => {
                 let root: Result<[u8; 32], _> = old.root.as_slice().try_into();
                 let root = root.map(|root| Hash(root).to_base64()).unwrap_or_default();
-                (format!("the log goes on after `{}` of {} entries, root {root}", old.origin, old.size), new.origin, voided)
+                (
+                    format!(
+                        "the log goes on after `{}` of {} entries, root {root}",
+                        old.origin, old.size
+                    ),
+                    new.origin,
+                    voided,
+                )
             }
-            None => ("the log had not begun".to_owned(), self.log().origin().to_owned(), 0),
+            None => (
+                "the log had not begun".to_owned(),
+                self.log().origin().to_owned(),
+                0,
+            ),
         };
         let tenants = store.read(records::tenants).wait()?;
         for tenant in tenants.iter().filter(|record| record.noun == Noun::Tenant) {
             let permit = Permit::system(tenant.id.cast(), ctx.id());
-            match self.execute(ctx, &permit, EndTokens { cites: cites.clone() }).wait() {
+            match self
+                .execute(
+                    ctx,
+                    &permit,
+                    EndTokens {
+                        cites: cites.clone(),
+                    },
+                )
+                .wait()
+            {
                 Ok(()) => {}
                 Err(Rejection::Fault(fault)) => return Err(fault),
                 Err(Rejection::Refused(refusal)) => return Err(Fault::Invariant(refusal.detail)),
             }
         }
-        Ok(Restored { tenants: tenants.len(), approvals, origin })
+        Ok(Restored {
+            tenants: tenants.len(),
+            approvals,
+            origin,
+        })
     }
 }

@@ -62,15 +62,25 @@ impl Command for ReportResults {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Self::Output>, Rejection> {
         if self.results.is_empty() || self.results.len() > RESULTS {
-            return refuse(Reason::BadRequest, format!("send 1 to {RESULTS} results in a report"));
+            return refuse(
+                Reason::BadRequest,
+                format!("send 1 to {RESULTS} results in a report"),
+            );
         }
         let reporter = match tx.permit().actor() {
             Actor::Identity { id, .. } => *id,
             Actor::System | Actor::User { .. } => {
-                return refuse(Reason::Forbidden, "only the identity that serves an audience reports its results");
+                return refuse(
+                    Reason::Forbidden,
+                    "only the identity that serves an audience reports its results",
+                );
             }
         };
-        let catalogue = Catalogue::new(tx.all(Noun::Action)?.iter().filter_map(|record| record.action().cloned()));
+        let catalogue = Catalogue::new(
+            tx.all(Noun::Action)?
+                .iter()
+                .filter_map(|record| record.action().cloned()),
+        );
         let mut ids = Vec::with_capacity(self.results.len());
         for report in &self.results {
             // One result that cannot be recorded does not cost the others their place.
@@ -84,25 +94,49 @@ impl Command for ReportResults {
     }
 }
 
-fn record(tx: &mut WriteTx<'_, '_>, reporter: Id<id::Identity>, report: &Report, catalogue: &Catalogue) -> Result<Id<id::Evidence>, Rejection> {
+fn record(
+    tx: &mut WriteTx<'_, '_>,
+    reporter: Id<id::Identity>,
+    report: &Report,
+    catalogue: &Catalogue,
+) -> Result<Id<id::Evidence>, Rejection> {
     let issued = issued(tx, report.jti)?;
     let Event::TokenIssued(token) = &issued.event else {
-        return Err(Refusal::new(Reason::NotFound, format!("there is no token {}", report.jti)).into());
+        return Err(Refusal::new(
+            Reason::NotFound,
+            format!("there is no token {}", report.jti),
+        )
+        .into());
     };
-    let audience = tx.find(Noun::Audience, &token.audience)?.filter(|record| record.status != Status::Deleted);
-    let serves = audience.as_ref().and_then(|record| record.audience()).is_some_and(|doc| doc.served_by.contains(&reporter));
+    let audience = tx
+        .find(Noun::Audience, &token.audience)?
+        .filter(|record| record.status != Status::Deleted);
+    let serves = audience
+        .as_ref()
+        .and_then(|record| record.audience())
+        .is_some_and(|doc| doc.served_by.contains(&reporter));
     if !serves {
         // The same answer as for a token that is not there: nobody learns of another's tokens.
-        return Err(Refusal::new(Reason::NotFound, format!("there is no token {}", report.jti)).into());
+        return Err(Refusal::new(
+            Reason::NotFound,
+            format!("there is no token {}", report.jti),
+        )
+        .into());
     }
     let event = Event::Action(ActionEvent {
         action: report.action.clone(),
         class: catalogue.class(&report.action),
-        environment: report.environment.clone().or_else(|| token.environment.clone()),
+        environment: report
+            .environment
+            .clone()
+            .or_else(|| token.environment.clone()),
         resource: report.resource.clone(),
         artifact_digest: report.artifact_digest.clone(),
         outcome: report.outcome,
-        detail: report.detail.as_ref().map(|detail| detail.chars().take(DETAIL).collect()),
+        detail: report
+            .detail
+            .as_ref()
+            .map(|detail| detail.chars().take(DETAIL).collect()),
         identity_kind: token.identity_kind,
     });
     let mut refs: Vec<Reference> = issued
@@ -113,7 +147,12 @@ fn record(tx: &mut WriteTx<'_, '_>, reporter: Id<id::Identity>, report: &Report,
         .collect();
     refs.push(refer(Role::Token, report.jti, None));
     refs.push(refer(Role::Reporter, reporter, None));
-    refs.extend(report.resource.as_ref().map(|resource| refer(Role::Resource, resource, None)));
+    refs.extend(
+        report
+            .resource
+            .as_ref()
+            .map(|resource| refer(Role::Resource, resource, None)),
+    );
     if let Some(digest) = &report.artifact_digest {
         refs.retain(|reference| reference.role != Role::Digest);
         refs.push(refer(Role::Digest, digest, None));
@@ -131,7 +170,12 @@ fn record(tx: &mut WriteTx<'_, '_>, reporter: Id<id::Identity>, report: &Report,
 
 /// What an action's record says of itself and through the token that it follows from.
 fn present(kind: Kind, issued: &Evidence, report: &Report) -> BTreeSet<AuditField> {
-    let known = kind.profile().audit.iter().copied().filter(|field| !issued.missing.contains(field));
+    let known = kind
+        .profile()
+        .audit
+        .iter()
+        .copied()
+        .filter(|field| !issued.missing.contains(field));
     let mut present: BTreeSet<AuditField> = known.collect();
     if report.environment.is_some() {
         present.insert(AuditField::Environment);
@@ -142,6 +186,8 @@ fn present(kind: Kind, issued: &Evidence, report: &Report) -> BTreeSet<AuditFiel
 fn issued(tx: &mut WriteTx<'_, '_>, jti: Id<id::Evidence>) -> Result<Evidence, Rejection> {
     let tenant = tx.tenant_id();
     let missing = || Refusal::new(Reason::NotFound, format!("there is no token {jti}"));
-    let row = evidence::by_id(tx.peek(), jti)?.filter(|row| row.tenant_id == tenant).ok_or_else(missing)?;
+    let row = evidence::by_id(tx.peek(), jti)?
+        .filter(|row| row.tenant_id == tenant)
+        .ok_or_else(missing)?;
     Ok(seal::read(&row.body, row.disclosed.as_deref())?)
 }

@@ -20,7 +20,13 @@ pub struct Piece {
 ///
 /// # Errors
 /// When the database fails.
-pub fn read(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, after: Option<&str>, now: Timestamp, limit: u32) -> Result<Piece, StoreError> {
+pub fn read(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    after: Option<&str>,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Piece, StoreError> {
     let cursor = after.and_then(Cursor::from_text).unwrap_or(Cursor::START);
     let page = revocations::after(tx, cursor, now, limit)?;
     let own = page.items.into_iter().filter(|one| one.tenant_id == tenant);
@@ -31,5 +37,9 @@ pub fn read(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, after: Option<&str>, now: T
         generation: one.epoch,
         until: one.until_at,
     });
-    Ok(Piece { entries: entries.collect(), next: page.next.to_text(), more: page.more })
+    Ok(Piece {
+        entries: entries.collect(),
+        next: page.next.to_text(),
+        more: page.more,
+    })
 }

@@ -83,16 +83,29 @@ impl Revoke {
 
     fn token(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
         let (tenant, now) = (tx.tenant_id(), tx.now());
-        let Some(token) = issued(tx.peek(), tenant, &self.target)? else { return Err(unknown("token", &self.target)) };
+        let Some(token) = issued(tx.peek(), tenant, &self.target)? else {
+            return Err(unknown("token", &self.target));
+        };
         let own = token.identity_id.is_none() && token.holder == Some(person.user_id);
         if !own && !owns(person) && !is_managed(tx, person, &token)? {
             return Err(unknown("token", &self.target));
         }
         let mut evidence = Vec::new();
         if token.expires_at + Seconds(LEEWAY_SECONDS) > now {
-            evidence.push(by_id(tx, Grain::Token, self.target.clone(), dead_by(token.expires_at), self.because())?);
+            evidence.push(by_id(
+                tx,
+                Grain::Token,
+                self.target.clone(),
+                dead_by(token.expires_at),
+                self.because(),
+            )?);
         }
-        Ok(RevokedThing { grain: self.grain, targets: vec![self.target.clone()], name: token.subject, evidence })
+        Ok(RevokedThing {
+            grain: self.grain,
+            targets: vec![self.target.clone()],
+            name: token.subject,
+            evidence,
+        })
     }
 
     fn run_of(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
@@ -114,19 +127,45 @@ impl Revoke {
         let mut evidence = Vec::new();
         for key in &keys {
             // A run can come again for as long as its platform lets it.
-            evidence.push(by_id(tx, Grain::Run, key.clone(), RevokedSet::until_long(tx.now()), self.because())?);
+            evidence.push(by_id(
+                tx,
+                Grain::Run,
+                key.clone(),
+                RevokedSet::until_long(tx.now()),
+                self.because(),
+            )?);
         }
-        Ok(RevokedThing { grain: self.grain, targets: keys, name: self.target.clone(), evidence })
+        Ok(RevokedThing {
+            grain: self.grain,
+            targets: keys,
+            name: self.target.clone(),
+            evidence,
+        })
     }
 
     fn chain(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
         rights::must_own_tenant(person, "revoke a renewal chain")?;
         let until = RevokedSet::until_long(tx.now());
-        let evidence = vec![by_id(tx, Grain::Chain, self.target.clone(), until, self.because())?];
-        Ok(RevokedThing { grain: self.grain, targets: vec![self.target.clone()], name: self.target.clone(), evidence })
+        let evidence = vec![by_id(
+            tx,
+            Grain::Chain,
+            self.target.clone(),
+            until,
+            self.because(),
+        )?];
+        Ok(RevokedThing {
+            grain: self.grain,
+            targets: vec![self.target.clone()],
+            name: self.target.clone(),
+            evidence,
+        })
     }
 
-    fn credential(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+    fn credential(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+    ) -> Result<RevokedThing, Rejection> {
         let before = tx.locate(Noun::Credential, &self.target)?;
         let identity = tx.get(rights::doc(before.credential())?.identity_id)?;
         if !rights::may_manage(tx, person, &identity)? {
@@ -136,14 +175,22 @@ impl Revoke {
         Ok(self.of_record(&record))
     }
 
-    fn identity(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+    fn identity(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+    ) -> Result<RevokedThing, Rejection> {
         let (before, _) = rights::managed(tx, person, &self.target)?;
         let record = self.raise(tx, &before)?;
         approvals::void_for_identity(tx, record.id.cast(), "the identity's tokens were revoked")?;
         Ok(self.of_record(&record))
     }
 
-    fn project(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
+    fn project(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+    ) -> Result<RevokedThing, Rejection> {
         let before = rights::project(tx, person, &self.target)?;
         rights::must_own(person, rights::doc(before.project())?, "revoke its tokens")?;
         let record = self.raise(tx, &before)?;
@@ -168,13 +215,25 @@ impl Revoke {
     }
 
     fn raise(&self, tx: &mut WriteTx<'_, '_>, before: &Record) -> Result<Record, Rejection> {
-        let after = Record { epoch: before.epoch + 1, ..before.clone() };
-        tx.replace(before, after, &Change::verb("revoked").because(Some(self.because().to_owned())))
+        let after = Record {
+            epoch: before.epoch + 1,
+            ..before.clone()
+        };
+        tx.replace(
+            before,
+            after,
+            &Change::verb("revoked").because(Some(self.because().to_owned())),
+        )
     }
 
     fn of_record(&self, record: &Record) -> RevokedThing {
         let (targets, name) = (vec![record.id.to_string()], record.name.clone());
-        RevokedThing { grain: self.grain, targets, name, evidence: Vec::new() }
+        RevokedThing {
+            grain: self.grain,
+            targets,
+            name,
+            evidence: Vec::new(),
+        }
     }
 }
 
@@ -189,7 +248,13 @@ fn by_id(
     until: Timestamp,
     reason: &str,
 ) -> Result<Id<id::Evidence>, Rejection> {
-    let revocation = Revocation { tenant_id: tx.tenant_id(), grain, target, generation: None, until };
+    let revocation = Revocation {
+        tenant_id: tx.tenant_id(),
+        grain,
+        target,
+        generation: None,
+        until,
+    };
     tx.revoke(revocation, reason)
 }
 
@@ -199,16 +264,29 @@ fn dead_by(expires_at: Timestamp) -> Timestamp {
 }
 
 fn unknown(what: &str, target: &str) -> Rejection {
-    let shown: String = target.chars().take(128).flat_map(char::escape_debug).collect();
-    countersign_model::reason::Refusal::new(Reason::NotFound, format!("there is no {what} `{shown}`")).into()
+    let shown: String = target
+        .chars()
+        .take(128)
+        .flat_map(char::escape_debug)
+        .collect();
+    countersign_model::reason::Refusal::new(
+        Reason::NotFound,
+        format!("there is no {what} `{shown}`"),
+    )
+    .into()
 }
 
-fn is_managed(tx: &mut WriteTx<'_, '_>, person: &Person, token: &Issued) -> Result<bool, Rejection> {
-    let Some(identity) = token.identity_id else { return Ok(false) };
+fn is_managed(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    token: &Issued,
+) -> Result<bool, Rejection> {
+    let Some(identity) = token.identity_id else {
+        return Ok(false);
+    };
     let identity = tx.get(identity)?;
     rights::may_manage(tx, person, &identity)
 }
-
 
 /// What the record of an issue says about a token.
 struct Issued {
@@ -224,15 +302,25 @@ struct Issued {
 }
 
 fn issued(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, jti: &str) -> Result<Option<Issued>, Rejection> {
-    let Ok(jti) = jti.parse() else { return Ok(None) };
+    let Ok(jti) = jti.parse() else {
+        return Ok(None);
+    };
     let row = evidence::by_id(tx, jti)?.filter(|row| row.tenant_id == tenant);
     Ok(row.and_then(|row| read(&row)))
 }
 
 fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
     let record: Evidence = seal::read(&row.body, None).ok()?;
-    let Event::TokenIssued(issued) = &record.event else { return None };
-    let of = |role: Role| record.refs.iter().find(|found| found.role == role).map(|found| found.id.clone());
+    let Event::TokenIssued(issued) = &record.event else {
+        return None;
+    };
+    let of = |role: Role| {
+        record
+            .refs
+            .iter()
+            .find(|found| found.role == role)
+            .map(|found| found.id.clone())
+    };
     Some(Issued {
         jti: record.id,
         identity_id: of(Role::Identity).and_then(|id| id.parse().ok()),
@@ -247,17 +335,36 @@ fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
 /// The tokens of a run, by its key or its id at the platform.
 fn of_run(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, target: &str) -> Result<Vec<Issued>, Rejection> {
     let mut found = under(tx, tenant, &terms::term("run", target), None)?;
-    found.retain(|token| token.run_key.as_deref() == Some(target) || token.run_id.as_deref() == Some(target));
+    found.retain(|token| {
+        token.run_key.as_deref() == Some(target) || token.run_id.as_deref() == Some(target)
+    });
     Ok(found)
 }
 
 /// The newest records of issue under a term, and those that are too young to be indexed.
-fn under(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, term: &str, from: Option<Timestamp>) -> Result<Vec<Issued>, Rejection> {
-    let position = log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
+fn under(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    term: &str,
+    from: Option<Timestamp>,
+) -> Result<Vec<Issued>, Rejection> {
+    let position =
+        log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
     let mut rows = evidence::tail(tx, tenant, position, LOOKED_AT)?;
-    let query = evidence::EvidenceQuery { tenant_id: tenant, terms: &[term], from, until: None, before: None, limit: LOOKED_AT };
+    let query = evidence::EvidenceQuery {
+        tenant_id: tenant,
+        terms: &[term],
+        from,
+        until: None,
+        before: None,
+        limit: LOOKED_AT,
+    };
     rows.extend(evidence::search(tx, &query)?);
-    let mut found: Vec<Issued> = rows.iter().filter(|row| row.kind == "token_issued").filter_map(read).collect();
+    let mut found: Vec<Issued> = rows
+        .iter()
+        .filter(|row| row.kind == "token_issued")
+        .filter_map(read)
+        .collect();
     found.sort_by_key(|token| token.jti);
     found.dedup_by_key(|token| token.jti);
     Ok(found)

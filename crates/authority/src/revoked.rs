@@ -7,10 +7,7 @@ use std::{
 
 use countersign_crypto::digest;
 use countersign_model::{
-    Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS, Timestamp,
-    evidence::Grain,
-    id,
-    time::Seconds,
+    Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS, Timestamp, evidence::Grain, id, time::Seconds,
     token::AccessClaims,
 };
 
@@ -44,19 +41,28 @@ impl RevokedSet {
     pub fn insert(&self, revocation: &Revocation) {
         if revocation.generation.is_none() {
             let key = key(revocation.tenant_id, revocation.grain, &revocation.target);
-            self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(key, revocation.until);
+            self.ids
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key, revocation.until);
         }
     }
 
     /// Forgets what no token can need any more.
     pub fn prune(&self, now: Timestamp) {
-        self.ids.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.ids
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, until| *until > now);
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ids.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Whether there are none.
@@ -79,7 +85,11 @@ impl RevokedSet {
             return None;
         }
         let tenant = claims.tenant_id;
-        let hit = |grain: Grain, target: Option<String>| target.filter(|target| self.contains(tenant, grain, target)).map(|_| grain);
+        let hit = |grain: Grain, target: Option<String>| {
+            target
+                .filter(|target| self.contains(tenant, grain, target))
+                .map(|_| grain)
+        };
         hit(Grain::Token, Some(claims.jti.to_string()))
             .or_else(|| hit(Grain::Run, claims.run.as_ref().map(|run| run.key.clone())))
             .or_else(|| hit(Grain::Chain, claims.chain_id.clone()))
@@ -88,7 +98,12 @@ impl RevokedSet {
 }
 
 fn key(tenant: Id<id::Tenant>, grain: Grain, target: &str) -> [u8; 16] {
-    let digest = digest::sha256_of(&[&tenant.bytes(), grain.as_str().as_bytes(), b"\0", target.as_bytes()]);
+    let digest = digest::sha256_of(&[
+        &tenant.bytes(),
+        grain.as_str().as_bytes(),
+        b"\0",
+        target.as_bytes(),
+    ]);
     let mut key = [0; 16];
     key.copy_from_slice(digest.split_at(16).0);
     key

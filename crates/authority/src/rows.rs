@@ -15,7 +15,11 @@ const WHOLE_LIST: usize = 10_000;
 const PAGE: u32 = 500;
 
 /// The record with this id, in this tenant.
-pub(crate) fn by_id(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, record: Id<id::Record>) -> Result<Option<Record>, StoreError> {
+pub(crate) fn by_id(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    record: Id<id::Record>,
+) -> Result<Option<Record>, StoreError> {
     Ok(records::by_id(tx, record)?.filter(|found| found.tenant_id == tenant))
 }
 
@@ -39,7 +43,11 @@ pub(crate) fn children(
 }
 
 /// All living records of a noun.
-pub(crate) fn all(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun) -> Result<Vec<Record>, StoreError> {
+pub(crate) fn all(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+) -> Result<Vec<Record>, StoreError> {
     let mut found: Vec<Record> = Vec::new();
     loop {
         let query = records::RecordQuery {
@@ -88,14 +96,23 @@ pub(crate) fn insert(tx: &mut Tx<'_>, record: &Record) -> Result<(), Rejection> 
 }
 
 /// Writes a record whose version is still that of `before`; gives it its new version.
-pub(crate) fn update(tx: &mut Tx<'_>, before: &Record, after: &mut Record, at: Timestamp) -> Result<(), Rejection> {
+pub(crate) fn update(
+    tx: &mut Tx<'_>,
+    before: &Record,
+    after: &mut Record,
+    at: Timestamp,
+) -> Result<(), Rejection> {
     after.version = before.version;
     after.updated_at = at;
     if after.name != before.name || after.doc != before.doc {
         take_names(tx, after)?;
     }
     if !records::update(tx, after)? {
-        return Err(Refusal::new(Reason::Conflict, "somebody else changed it meanwhile; read it again").into());
+        return Err(Refusal::new(
+            Reason::Conflict,
+            "somebody else changed it meanwhile; read it again",
+        )
+        .into());
     }
     after.version += 1;
     if after.doc != before.doc {
@@ -103,7 +120,8 @@ pub(crate) fn update(tx: &mut Tx<'_>, before: &Record, after: &mut Record, at: T
     }
     if after.epoch > before.epoch {
         let raised = records::raise_epoch(tx, after.id, at)?;
-        after.epoch = raised.ok_or_else(|| Fault::Invariant(format!("record {} vanished", after.id)))?;
+        after.epoch =
+            raised.ok_or_else(|| Fault::Invariant(format!("record {} vanished", after.id)))?;
         after.version += 1;
     }
     Ok(())

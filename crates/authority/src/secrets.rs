@@ -1,10 +1,6 @@
 //! What only this installation knows: the key file, and what is derived from it.
 
-use countersign_crypto::{
-    digest::MacKey,
-    key_wrap::KeyFile,
-    opaque::Pepper,
-};
+use countersign_crypto::{digest::MacKey, key_wrap::KeyFile, opaque::Pepper};
 
 use crate::rejection::Fault;
 
@@ -24,9 +20,14 @@ impl Secrets {
     /// # Errors
     /// When the key file cannot be used.
     pub fn new(key_file: KeyFile) -> Result<Self, Fault> {
-        let fault = |error: countersign_crypto::key_wrap::InvalidKeyFile| Fault::Keys(error.to_string());
+        let fault =
+            |error: countersign_crypto::key_wrap::InvalidKeyFile| Fault::Keys(error.to_string());
         let pepper = key_file.pepper().map_err(fault)?;
         let codes = key_file.mac_key().map_err(fault)?;
-        Ok(Self { key_file, pepper, codes })
+        Ok(Self {
+            key_file,
+            pepper,
+            codes,
+        })
     }
 }

@@ -36,14 +36,28 @@ struct Held<K, V> {
 impl<K: Eq + Hash, V: Clone> Shelf<K, V> {
     /// Holds at most so much, by the weights of what is inserted.
     pub fn new(capacity: u64) -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::new(Shard { weight: 0, held: HashMap::default() })).collect();
-        Self { hasher: RandomState::new(), capacity: capacity / SHARDS, shards }
+        let shards = (0..SHARDS)
+            .map(|_| {
+                RwLock::new(Shard {
+                    weight: 0,
+                    held: HashMap::default(),
+                })
+            })
+            .collect();
+        Self {
+            hasher: RandomState::new(),
+            capacity: capacity / SHARDS,
+            shards,
+        }
     }
 
     /// What has this key.
     pub fn get(&self, key: &K) -> Option<V> {
         let hash = self.hasher.hash_one(key);
-        let shard = self.shard(hash)?.read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self
+            .shard(hash)?
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let held = shard.held.get(&hash).filter(|held| held.key == *key)?;
         if !held.read.load(Ordering::Relaxed) {
             held.read.store(true, Ordering::Relaxed);
@@ -54,9 +68,19 @@ impl<K: Eq + Hash, V: Clone> Shelf<K, V> {
     /// Puts it there, in the place of what has the same key.
     pub fn insert(&self, key: K, value: V, weight: u32) {
         let hash = self.hasher.hash_one(&key);
-        let Some(shard) = self.shard(hash) else { return };
+        let Some(shard) = self.shard(hash) else {
+            return;
+        };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        let before = shard.held.insert(hash, Held { key, value, weight, read: AtomicBool::new(false) });
+        let before = shard.held.insert(
+            hash,
+            Held {
+                key,
+                value,
+                weight,
+                read: AtomicBool::new(false),
+            },
+        );
         shard.weight += u64::from(weight);
         shard.weight -= before.map_or(0, |before| u64::from(before.weight));
         shard.make_room(self.capacity);
@@ -65,7 +89,9 @@ impl<K: Eq + Hash, V: Clone> Shelf<K, V> {
     /// Takes it away.
     pub fn remove(&self, key: &K) {
         let hash = self.hasher.hash_one(key);
-        let Some(shard) = self.shard(hash) else { return };
+        let Some(shard) = self.shard(hash) else {
+            return;
+        };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         if shard.held.get(&hash).is_some_and(|held| held.key == *key)
             && let Some(gone) = shard.held.remove(&hash)
@@ -85,14 +111,17 @@ impl<K: Eq + Hash, V: Clone> Shelf<K, V> {
 
     fn shard(&self, hash: u64) -> Option<&RwLock<Shard<K, V>>> {
         // The map within uses the low bits for its places.
-        usize::try_from((hash >> 32) % SHARDS).ok().and_then(|index| self.shards.get(index))
+        usize::try_from((hash >> 32) % SHARDS)
+            .ok()
+            .and_then(|index| self.shards.get(index))
     }
 }
 
 impl<K, V> Shard<K, V> {
     fn make_room(&mut self, capacity: u64) {
         if self.weight > capacity {
-            self.held.retain(|_, held| held.read.swap(false, Ordering::Relaxed));
+            self.held
+                .retain(|_, held| held.read.swap(false, Ordering::Relaxed));
             self.weight = self.held.values().map(|held| u64::from(held.weight)).sum();
         }
         if self.weight > capacity {
@@ -155,15 +184,26 @@ mod tests {
         shelf.insert(-1, 0, 1);
         for number in 0..100_000 {
             shelf.insert(number, 0, 1);
-            assert!(shelf.get(&-1).is_some(), "it is read all the time, and was lost at {number}");
+            assert!(
+                shelf.get(&-1).is_some(),
+                "it is read all the time, and was lost at {number}"
+            );
         }
-        let held: u64 = shelf.shards.iter().map(|shard| shard.read().unwrap().weight).sum();
+        let held: u64 = shelf
+            .shards
+            .iter()
+            .map(|shard| shard.read().unwrap().weight)
+            .sum();
         assert!(held <= 64 * SHARDS, "{held}");
         for number in 0..10_000 {
             shelf.insert(number, 0, 1);
             shelf.get(&number);
         }
-        let held: usize = shelf.shards.iter().map(|shard| shard.read().unwrap().held.len()).sum();
+        let held: usize = shelf
+            .shards
+            .iter()
+            .map(|shard| shard.read().unwrap().held.len())
+            .sum();
         assert!(held as u64 <= 64 * SHARDS, "{held}");
     }
 }

@@ -65,7 +65,11 @@ impl TokenCache {
                 return Ok(verified);
             }
         }
-        let expect = Expectation { issuer: &tenant.issuer, audience, now };
+        let expect = Expectation {
+            issuer: &tenant.issuer,
+            audience,
+            now,
+        };
         let verified = Arc::new(access_token::verify(token, tenant.verifying(), &expect)?);
         if verified.claims().tenant_id != tenant.id {
             return Err(TokenError::InvalidIssuer);
@@ -97,20 +101,42 @@ pub fn refusal(error: &TokenError) -> Refusal {
 /// `token_revoked`, or what must be looked up first.
 pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Result<(), Stop> {
     if let Some(grain) = revoked.hits(claims) {
-        return refuse(Reason::TokenRevoked, format!("token revoked: its {} was", grain.as_str().replace('_', " ")));
+        return refuse(
+            Reason::TokenRevoked,
+            format!(
+                "token revoked: its {} was",
+                grain.as_str().replace('_', " ")
+            ),
+        );
     }
     let tenant = claims.tenant_id;
     let generation = &claims.generation;
     stands(facts.record(tenant, tenant)?, generation.tenant, "tenant")?;
     match claims.identity_type {
-        PrincipalType::User => stands(facts.record(tenant, claims.identity_id)?, generation.identity, "user"),
+        PrincipalType::User => stands(
+            facts.record(tenant, claims.identity_id)?,
+            generation.identity,
+            "user",
+        ),
         PrincipalType::ServiceAccount => {
-            stands(facts.record(tenant, claims.identity_id)?, generation.identity, "identity")?;
+            stands(
+                facts.record(tenant, claims.identity_id)?,
+                generation.identity,
+                "identity",
+            )?;
             if let Some(project) = claims.project_id {
-                stands(facts.record(tenant, project)?, generation.project, "project")?;
+                stands(
+                    facts.record(tenant, project)?,
+                    generation.project,
+                    "project",
+                )?;
             }
             if let Some(credential) = claims.credential_id {
-                stands(facts.record(tenant, credential)?, generation.credential, "credential")?;
+                stands(
+                    facts.record(tenant, credential)?,
+                    generation.credential,
+                    "credential",
+                )?;
             }
             Ok(())
         }
@@ -118,11 +144,22 @@ pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Resu
 }
 
 fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<(), Stop> {
-    let Some(record) = record else { return refuse(Reason::TokenRevoked, format!("token revoked: its {what} is unknown")) };
+    let Some(record) = record else {
+        return refuse(
+            Reason::TokenRevoked,
+            format!("token revoked: its {what} is unknown"),
+        );
+    };
     match record.status {
         Status::Active | Status::Orphaned if record.epoch == generation => Ok(()),
-        Status::Active | Status::Orphaned => refuse(Reason::TokenRevoked, format!("token revoked: its {what} was revoked")),
-        status => refuse(Reason::TokenRevoked, format!("token revoked: its {what} is {}", status.as_str())),
+        Status::Active | Status::Orphaned => refuse(
+            Reason::TokenRevoked,
+            format!("token revoked: its {what} was revoked"),
+        ),
+        status => refuse(
+            Reason::TokenRevoked,
+            format!("token revoked: its {what} is {}", status.as_str()),
+        ),
     }
 }
 
@@ -130,21 +167,41 @@ fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<()
 ///
 /// # Errors
 /// What must be looked up first, or `token_revoked`.
-pub fn permit(facts: &Facts, revoked: &RevokedSet, verified: &Verified<AccessClaims>) -> Result<Permit, Stop> {
+pub fn permit(
+    facts: &Facts,
+    revoked: &RevokedSet,
+    verified: &Verified<AccessClaims>,
+) -> Result<Permit, Stop> {
     let claims = verified.claims();
     alive(facts, revoked, claims)?;
     let tenant_id = claims.tenant_id;
     let actor = match claims.identity_type {
         PrincipalType::User => {
             let user: Id<id::User> = claims.identity_id.cast();
-            let record = facts.record(tenant_id, user)?.filter(|record| record.noun == Noun::User);
-            let Some(record) = record else { return refuse(Reason::TokenRevoked, "token revoked: its user is unknown") };
+            let record = facts
+                .record(tenant_id, user)?
+                .filter(|record| record.noun == Noun::User);
+            let Some(record) = record else {
+                return refuse(Reason::TokenRevoked, "token revoked: its user is unknown");
+            };
             let auth_time = Timestamp::from_seconds(claims.auth_time.unwrap_or(0));
-            Actor::User { id: user, email: record.name.clone(), auth_time }
+            Actor::User {
+                id: user,
+                email: record.name.clone(),
+                auth_time,
+            }
         }
-        PrincipalType::ServiceAccount => Actor::Identity { id: claims.identity_id, subject: claims.sub.clone() },
+        PrincipalType::ServiceAccount => Actor::Identity {
+            id: claims.identity_id,
+            subject: claims.sub.clone(),
+        },
     };
-    Ok(Permit { tenant_id, actor, txn: claims.txn, parents: Vec::new() })
+    Ok(Permit {
+        tenant_id,
+        actor,
+        txn: claims.txn,
+        parents: Vec::new(),
+    })
 }
 
 /// Revokes one token, of who holds it (RFC 7009).

@@ -174,10 +174,12 @@ fn an_edit_between_deciding_and_recording_refuses_the_redemption() {
         world.change_identity(&scene.dana, &scene.identity, |doc| {
             doc.description = "edited".to_owned()
         });
-        assert!(matches!(
-            world.authority().record(plan).wait(),
-            Err(RecordError::Stale)
-        ));
+        let Err(RecordError::Rejected(Rejection::Refused(refusal))) =
+            world.authority().record(plan).wait()
+        else {
+            panic!("the redemption was recorded");
+        };
+        assert_eq!(refusal.reason, Reason::ApprovalVoided);
         assert_eq!(reason(world.issue(&request)), Reason::ApprovalVoided);
     });
 }

@@ -8,7 +8,7 @@ use countersign_authority::{
     manifest::{self, Plan, Verb},
     registry::{
         PageQuery,
-        apply::{ApplyManifest, AppliedStep},
+        apply::{AppliedStep, ApplyManifest},
         credentials,
         issuers::IssuerRules,
         planning::{self, PlanRequest},
@@ -44,7 +44,10 @@ identity:
 "#;
 
 fn rules() -> IssuerRules {
-    IssuerRules { tenant_issuer: ISSUER.to_owned(), allow_loopback: false }
+    IssuerRules {
+        tenant_issuer: ISSUER.to_owned(),
+        allow_loopback: false,
+    }
 }
 
 fn plan(world: &World, user: &User, text: &str) -> Plan {
@@ -57,21 +60,41 @@ fn plan(world: &World, user: &User, text: &str) -> Plan {
         trust_domain: "example".to_owned(),
     };
     let ctx = world.ctx();
-    read(world, &user.permit, move |tx, permit| planning::plan(tx, permit, &ctx, &request)).unwrap().unwrap()
+    read(world, &user.permit, move |tx, permit| {
+        planning::plan(tx, permit, &ctx, &request)
+    })
+    .unwrap()
+    .unwrap()
 }
 
 fn apply(world: &World, user: &User, text: &str) -> Result<Vec<AppliedStep>, Refusal> {
     let steps = plan(world, user, text).steps;
-    world.run(&user.permit, ApplyManifest { steps, rules: rules(), reason: None })
+    world.run(
+        &user.permit,
+        ApplyManifest {
+            steps,
+            rules: rules(),
+            reason: None,
+        },
+    )
 }
 
 fn export(world: &World, user: &User) -> String {
-    read(world, &user.permit, |tx, permit| planning::export(tx, permit, None, &rules())).unwrap()
+    read(world, &user.permit, |tx, permit| {
+        planning::export(tx, permit, None, &rules())
+    })
+    .unwrap()
 }
 
 fn trust_rules(world: &World, user: &User) -> Vec<Status> {
-    let page = read(world, &user.permit, |tx, permit| credentials::list(tx, permit, "release", &PageQuery::default())).unwrap();
-    page.items.iter().map(|listed| listed.record.status).collect()
+    let page = read(world, &user.permit, |tx, permit| {
+        credentials::list(tx, permit, "release", &PageQuery::default())
+    })
+    .unwrap();
+    page.items
+        .iter()
+        .map(|listed| listed.record.status)
+        .collect()
 }
 
 #[test]
@@ -79,12 +102,20 @@ fn a_manifest_is_applied_once_and_changes_nothing_the_second_time() {
     on_each(|world| {
         let dana = world.sign_in("dana@example.com", TenantRole::Owner);
         let applied = apply(world, &dana, MANIFEST).unwrap();
-        assert!(applied.iter().all(|step| step.verb == Verb::Create && step.approvals.is_empty() && !step.changed_alone));
+        assert!(applied.iter().all(|step| step.verb == Verb::Create
+            && step.approvals.is_empty()
+            && !step.changed_alone));
         assert_eq!(trust_rules(world, &dana), [Status::Active]);
         assert!(!plan(world, &dana, MANIFEST).changes_anything());
         let exported = export(world, &dana);
-        assert!(exported.contains("oidc-run-identity") && exported.contains(CI), "{exported}");
-        assert!(!plan(world, &dana, &exported).changes_anything(), "an export applies without a change");
+        assert!(
+            exported.contains("oidc-run-identity") && exported.contains(CI),
+            "{exported}"
+        );
+        assert!(
+            !plan(world, &dana, &exported).changes_anything(),
+            "an export applies without a change"
+        );
         let again = apply(world, &dana, MANIFEST).unwrap();
         assert!(again.iter().all(|step| step.verb == Verb::Unchanged));
     });
@@ -100,14 +131,34 @@ fn what_loosens_waits_and_what_depends_on_it_too() {
         let applied = apply(world, &dana, &swapped).unwrap();
         let step = applied.iter().find(|step| step.name == "release").unwrap();
         assert_eq!(step.approvals.len(), 1);
-        assert_eq!(step.deferred.len(), 1, "the old way in stays until somebody has countersigned the new one");
+        assert_eq!(
+            step.deferred.len(),
+            1,
+            "the old way in stays until somebody has countersigned the new one"
+        );
         let mut statuses = trust_rules(world, &dana);
         statuses.sort_by_key(|status| status.as_str());
         assert_eq!(statuses, [Status::Active, Status::Disabled]);
         let wider = MANIFEST.replace("[deploy.release]", "[deploy.release, secrets.write]");
         let applied = apply(world, &dana, &wider).unwrap();
-        assert!(!applied.iter().find(|step| step.name == "release").unwrap().approvals.is_empty());
-        assert_eq!(show(world, &dana, "release").unwrap().record.identity().unwrap().allowed_actions.len(), 1);
+        assert!(
+            !applied
+                .iter()
+                .find(|step| step.name == "release")
+                .unwrap()
+                .approvals
+                .is_empty()
+        );
+        assert_eq!(
+            show(world, &dana, "release")
+                .unwrap()
+                .record
+                .identity()
+                .unwrap()
+                .allowed_actions
+                .len(),
+            1
+        );
     });
 }
 
@@ -117,10 +168,19 @@ fn a_manifest_that_breaks_a_rule_changes_nothing_and_says_where() {
         world.sign_in("dana@example.com", TenantRole::Owner);
         let kim = world.sign_in("kim@example.com", TenantRole::Member);
         let refused = apply(world, &kim, MANIFEST);
-        let Err(refusal) = refused else { panic!("a member registered an issuer") };
+        let Err(refusal) = refused else {
+            panic!("a member registered an issuer")
+        };
         assert_eq!(refusal.reason, Reason::Forbidden);
-        assert!(refusal.detail.starts_with("shop.yaml:"), "{}", refusal.detail);
+        assert!(
+            refusal.detail.starts_with("shop.yaml:"),
+            "{}",
+            refusal.detail
+        );
         assert_eq!(reason(show(world, &kim, "release")), Reason::NotFound);
-        assert!(!export(world, &kim).contains("deploy-api"), "nothing of it stays");
+        assert!(
+            !export(world, &kim).contains("deploy-api"),
+            "nothing of it stays"
+        );
     });
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use approvals_world::{User, World, actions, on_each, reason};
 use countersign_authority::registry::{
     PageQuery,
-    credentials::{self, CreateCredential, NewSecret, RevokeCredential, RotateCredential, TrustInput},
+    credentials::{
+        self, CreateCredential, NewSecret, RevokeCredential, RotateCredential, TrustInput,
+    },
     identities::{IdentityPatch, UpdateIdentity},
     issuers::{CreateIssuer, IssuerRules},
 };
@@ -33,7 +35,12 @@ fn scene(world: &World) -> User {
     dana
 }
 
-fn add(world: &World, user: &User, to: &str, secret: NewSecret) -> Result<credentials::CreatedCredential, Refusal> {
+fn add(
+    world: &World,
+    user: &User,
+    to: &str,
+    secret: NewSecret,
+) -> Result<credentials::CreatedCredential, Refusal> {
     let command = CreateCredential {
         identity: to.to_owned(),
         label: String::new(),
@@ -54,14 +61,20 @@ fn issuer() -> CreateIssuer {
         audience: None,
         ca_bundle: None,
         trust_domain: None,
-        rules: IssuerRules { tenant_issuer: approvals_world::ISSUER.to_owned(), allow_loopback: false },
+        rules: IssuerRules {
+            tenant_issuer: approvals_world::ISSUER.to_owned(),
+            allow_loopback: false,
+        },
     }
 }
 
 fn rule(environments: &[&str], pairs: &[(&str, &str)]) -> NewSecret {
     NewSecret::TrustRule(TrustInput {
         issuer: "https://ci.example".to_owned(),
-        environments: environments.iter().map(|name| name.parse().unwrap()).collect(),
+        environments: environments
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect(),
         matches: pairs
             .iter()
             .map(|(claim, value)| ((*claim).to_owned(), Accepted::One((*value).to_owned())))
@@ -69,22 +82,41 @@ fn rule(environments: &[&str], pairs: &[(&str, &str)]) -> NewSecret {
     })
 }
 
-const PINNED: [(&str, &str); 3] =
-    [("repository_id", "456789"), ("repository_owner_id", "123456"), ("environment", "production")];
+const PINNED: [(&str, &str); 3] = [
+    ("repository_id", "456789"),
+    ("repository_owner_id", "123456"),
+    ("environment", "production"),
+];
 
 #[test]
 fn invariant_8_a_secret_works_and_is_kept_as_a_hash() {
     on_each(|world| {
         let dana = scene(world);
         let (record, text) = secret(world, &dana, "payroll");
-        assert!(text.contains(&record.name), "the public id is the first half");
+        assert!(
+            text.contains(&record.name),
+            "the public id is the first half"
+        );
         assert!(!record.doc.to_json().unwrap().contains(&text));
-        let page = read(world, &dana.permit, |tx, permit| credentials::list(tx, permit, "payroll", &PageQuery::default())).unwrap();
+        let page = read(world, &dana.permit, |tx, permit| {
+            credentials::list(tx, permit, "payroll", &PageQuery::default())
+        })
+        .unwrap();
         assert_eq!(page.items.len(), 1);
-        let client_id = registry_world::show(world, &dana, "payroll").unwrap().record.identity().unwrap().client_id.clone();
+        let client_id = registry_world::show(world, &dana, "payroll")
+            .unwrap()
+            .record
+            .identity()
+            .unwrap()
+            .client_id
+            .clone();
         let released = token(world, &client_id, &text).unwrap();
         assert_eq!(released.expires_in, 3600);
-        let revoke = RevokeCredential { credential: record.name.clone(), if_version: None, reason: Some("leaked".to_owned()) };
+        let revoke = RevokeCredential {
+            credential: record.name.clone(),
+            if_version: None,
+            reason: Some("leaked".to_owned()),
+        };
         let revoked = world.run(&dana.permit, revoke).unwrap();
         assert_eq!(revoked.status, Status::Deleted);
         assert!(!alive(world, &released.claims));
@@ -99,9 +131,20 @@ fn a_rotation_lets_both_work_for_as_long_as_it_says() {
         let (old, first) = secret(world, &dana, "payroll");
         let rotate = |overlap_seconds| {
             let (secret, text) = NewSecret::client_secret(&world.authority().secrets().pepper);
-            (RotateCredential { credential: old.name.clone(), secret, overlap_seconds, reason: None }, text)
+            (
+                RotateCredential {
+                    credential: old.name.clone(),
+                    secret,
+                    overlap_seconds,
+                    reason: None,
+                },
+                text,
+            )
         };
-        assert_eq!(reason(world.run(&dana.permit, rotate(Some(-1)).0)), Reason::Unprocessable);
+        assert_eq!(
+            reason(world.run(&dana.permit, rotate(Some(-1)).0)),
+            Reason::Unprocessable
+        );
         let (command, second) = rotate(Some(600));
         world.run(&dana.permit, command).unwrap();
         assert!(token(world, "payroll", &first).is_ok());
@@ -110,8 +153,16 @@ fn a_rotation_lets_both_work_for_as_long_as_it_says() {
         assert!(token(world, "payroll", &first).is_err());
         assert!(token(world, "payroll", second.expose()).is_ok());
         let (key, _) = NewSecret::api_key(&world.authority().secrets().pepper);
-        let wrong = RotateCredential { credential: old.name.clone(), secret: key, overlap_seconds: None, reason: None };
-        assert_eq!(reason(world.run(&dana.permit, wrong)), Reason::Unprocessable);
+        let wrong = RotateCredential {
+            credential: old.name.clone(),
+            secret: key,
+            overlap_seconds: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, wrong)),
+            Reason::Unprocessable
+        );
     });
 }
 
@@ -124,8 +175,20 @@ fn ten_credentials_are_live_at_most() {
             secret(world, &dana, "payroll");
         }
         let (eleventh, _) = NewSecret::client_secret(&world.authority().secrets().pepper);
-        assert_eq!(reason(add(world, &dana, "payroll", eleventh.clone())), Reason::Unprocessable);
-        world.run(&dana.permit, RevokeCredential { credential: first.name, if_version: None, reason: None }).unwrap();
+        assert_eq!(
+            reason(add(world, &dana, "payroll", eleventh.clone())),
+            Reason::Unprocessable
+        );
+        world
+            .run(
+                &dana.permit,
+                RevokeCredential {
+                    credential: first.name,
+                    if_version: None,
+                    reason: None,
+                },
+            )
+            .unwrap();
         add(world, &dana, "payroll", eleventh).unwrap();
     });
 }
@@ -136,26 +199,41 @@ fn kind_and_trust_model_say_which_credentials_fit() {
         let dana = scene(world);
         let pepper = &world.authority().secrets().pepper;
         let (key, _) = NewSecret::api_key(pepper);
-        assert_eq!(reason(add(world, &dana, "payroll", key.clone())), Reason::Unprocessable);
+        assert_eq!(
+            reason(add(world, &dana, "payroll", key.clone())),
+            Reason::Unprocessable
+        );
         let mut meter = identity(Kind::ApiKey, "meter");
         meter.allowed_actions = actions(&["metrics.read"]);
         world.run(&dana.permit, meter).unwrap();
         add(world, &dana, "meter", key).unwrap();
         let (client, _) = NewSecret::client_secret(pepper);
-        assert_eq!(reason(add(world, &dana, "meter", client.clone())), Reason::Unprocessable);
+        assert_eq!(
+            reason(add(world, &dana, "meter", client.clone())),
+            Reason::Unprocessable
+        );
 
         let mut release = identity(Kind::Pipeline, "release");
         release.trust_model = Some(TrustModel::OidcRunIdentity);
         world.run(&dana.permit, release).unwrap();
-        assert_eq!(reason(add(world, &dana, "release", client.clone())), Reason::TrustModelExcludes);
+        assert_eq!(
+            reason(add(world, &dana, "release", client.clone())),
+            Reason::TrustModelExcludes
+        );
         add(world, &dana, "payroll", client).unwrap();
         let narrow = UpdateIdentity {
             identity: "payroll".to_owned(),
             if_version: None,
-            patch: IdentityPatch { trust_model: Some(Some(TrustModel::PrivateKeyJwt)), ..IdentityPatch::default() },
+            patch: IdentityPatch {
+                trust_model: Some(Some(TrustModel::PrivateKeyJwt)),
+                ..IdentityPatch::default()
+            },
             reason: None,
         };
-        assert_eq!(reason(world.run(&dana.permit, narrow)), Reason::TrustModelExcludes);
+        assert_eq!(
+            reason(world.run(&dana.permit, narrow)),
+            Reason::TrustModelExcludes
+        );
     });
 }
 
@@ -163,13 +241,26 @@ fn kind_and_trust_model_say_which_credentials_fit() {
 fn a_public_key_shows_nothing_private() {
     on_each(|world| {
         let dana = scene(world);
-        let jwk = serde_json::to_value(SigningKey::generate(SigningAlg::Es256).unwrap().public_jwk()).unwrap();
+        let jwk = serde_json::to_value(
+            SigningKey::generate(SigningAlg::Es256)
+                .unwrap()
+                .public_jwk(),
+        )
+        .unwrap();
         add(world, &dana, "payroll", NewSecret::PublicKey(jwk.clone())).unwrap();
         let mut private = jwk;
         private["d"] = json!("c2VjcmV0");
         let refusal = add(world, &dana, "payroll", NewSecret::PublicKey(private)).unwrap_err();
         assert!(refusal.detail.contains("private"), "{}", refusal.detail);
-        assert!(add(world, &dana, "payroll", NewSecret::PublicKey(json!({"kty": "oct", "k": "aa"}))).is_err());
+        assert!(
+            add(
+                world,
+                &dana,
+                "payroll",
+                NewSecret::PublicKey(json!({"kty": "oct", "k": "aa"}))
+            )
+            .is_err()
+        );
     });
 }
 
@@ -181,9 +272,28 @@ fn t7_a_rule_that_trusts_too_much_is_not_saved() {
         let mut release = identity(Kind::Pipeline, "release");
         release.environments = Some(vec!["production".parse().unwrap()]);
         world.run(&dana.permit, release).unwrap();
-        assert_eq!(reason(add(world, &dana, "release", rule(&["production"], &[("repository", "acme/web")]))), Reason::TrustRuleTooWide);
-        assert_eq!(reason(add(world, &dana, "release", rule(&["production"], &PINNED[..2]))), Reason::TrustRuleTooWide);
-        assert_eq!(reason(add(world, &dana, "release", rule(&["staging"], &PINNED))), Reason::EnvironmentNotAllowed);
+        assert_eq!(
+            reason(add(
+                world,
+                &dana,
+                "release",
+                rule(&["production"], &[("repository", "acme/web")])
+            )),
+            Reason::TrustRuleTooWide
+        );
+        assert_eq!(
+            reason(add(
+                world,
+                &dana,
+                "release",
+                rule(&["production"], &PINNED[..2])
+            )),
+            Reason::TrustRuleTooWide
+        );
+        assert_eq!(
+            reason(add(world, &dana, "release", rule(&["staging"], &PINNED))),
+            Reason::EnvironmentNotAllowed
+        );
         add(world, &dana, "release", rule(&["production"], &PINNED)).unwrap();
     });
 }
@@ -198,7 +308,13 @@ fn t16_another_way_in_waits_for_a_second_person() {
         release.environments = Some(vec!["production".parse().unwrap()]);
         world.run(&dana.permit, release).unwrap();
         // The first way in is part of making it, for who made it and nobody else.
-        assert!(add(world, &lee, "release", rule(&["production"], &PINNED)).unwrap().outcome.approval_id().is_some());
+        assert!(
+            add(world, &lee, "release", rule(&["production"], &PINNED))
+                .unwrap()
+                .outcome
+                .approval_id()
+                .is_some()
+        );
         let mut other = identity(Kind::Pipeline, "other");
         other.environments = Some(vec!["production".parse().unwrap()]);
         world.run(&dana.permit, other).unwrap();
@@ -206,19 +322,33 @@ fn t16_another_way_in_waits_for_a_second_person() {
         assert!(first.outcome.approval_id().is_none());
         // The same repository again trusts no more runs; another one does.
         let same = [PINNED[0], PINNED[1], PINNED[2], ("ref", "refs/heads/main")];
-        assert!(add(world, &dana, "other", rule(&["production"], &same)).unwrap().outcome.approval_id().is_none());
+        assert!(
+            add(world, &dana, "other", rule(&["production"], &same))
+                .unwrap()
+                .outcome
+                .approval_id()
+                .is_none()
+        );
         let swapped = [("repository_id", "666"), PINNED[1], PINNED[2]];
-        let waits = add(world, &dana, "other", rule(&["production"], &swapped)).unwrap().outcome;
+        let waits = add(world, &dana, "other", rule(&["production"], &swapped))
+            .unwrap()
+            .outcome;
         assert_eq!(waits.record().status, Status::Disabled);
         let (secret, text) = NewSecret::client_secret(&world.authority().secrets().pepper);
         let pending = add(world, &dana, "other", secret).unwrap().outcome;
         assert!(token(world, "other", text.expose()).is_err());
         let opened = approval(world, &pending);
         let shown = serde_json::to_string(&opened.doc.request).unwrap();
-        assert!(!shown.contains("hash"), "what people read holds no hash: {shown}");
+        assert!(
+            !shown.contains("hash"),
+            "what people read holds no hash: {shown}"
+        );
         world.decide(&lee, &opened, true).unwrap();
         let name = pending.record().name.clone();
-        let shown = read(world, &dana.permit, move |tx, permit| credentials::show(tx, permit, &name)).unwrap();
+        let shown = read(world, &dana.permit, move |tx, permit| {
+            credentials::show(tx, permit, &name)
+        })
+        .unwrap();
         assert_eq!(shown.record.status, Status::Active);
     });
 }

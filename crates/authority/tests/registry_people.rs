@@ -25,8 +25,16 @@ fn named(name: &str, role: ProjectRole) -> (String, ProjectRole) {
 }
 
 fn members(project: &str, members: Vec<(String, ProjectRole)>) -> UpdateProject {
-    let patch = ProjectPatch { members: Some(members), ..ProjectPatch::default() };
-    UpdateProject { project: project.to_owned(), if_version: None, patch, reason: None }
+    let patch = ProjectPatch {
+        members: Some(members),
+        ..ProjectPatch::default()
+    };
+    UpdateProject {
+        project: project.to_owned(),
+        if_version: None,
+        patch,
+        reason: None,
+    }
 }
 
 #[test]
@@ -44,23 +52,50 @@ fn a_project_keeps_an_owner_and_remembers_who_let_whom_in() {
         let made = world.run(&kim.permit, web).unwrap();
         let first = made.project().unwrap().members.clone();
         assert_eq!(first[0].role, ProjectRole::Owner);
-        assert_eq!(reason(world.run(&kim.permit, LeaveProject { project: "web".to_owned() })), Reason::LastOneLeaving);
-        assert_eq!(reason(world.run(&lee.permit, members("web", Vec::new()))), Reason::Forbidden);
-        assert_eq!(reason(world.run(&kim.permit, members("web", Vec::new()))), Reason::LastOneLeaving);
+        assert_eq!(
+            reason(world.run(
+                &kim.permit,
+                LeaveProject {
+                    project: "web".to_owned()
+                }
+            )),
+            Reason::LastOneLeaving
+        );
+        assert_eq!(
+            reason(world.run(&lee.permit, members("web", Vec::new()))),
+            Reason::Forbidden
+        );
+        assert_eq!(
+            reason(world.run(&kim.permit, members("web", Vec::new()))),
+            Reason::LastOneLeaving
+        );
         world.pass(Seconds(60));
-        let both = vec![named("kim@example.com", ProjectRole::Owner), named("lee@example.com", ProjectRole::Owner)];
+        let both = vec![
+            named("kim@example.com", ProjectRole::Owner),
+            named("lee@example.com", ProjectRole::Owner),
+        ];
         let edited = world.run(&kim.permit, members("web", both)).unwrap();
         let now = edited.record().project().unwrap().members.clone();
         assert_eq!(now[0], first[0], "who keeps a role keeps since when");
         assert_eq!((now[1].added_by, now[1].added_at), (kim.id, world.now()));
-        world.run(&kim.permit, LeaveProject { project: "web".to_owned() }).unwrap();
+        world
+            .run(
+                &kim.permit,
+                LeaveProject {
+                    project: "web".to_owned(),
+                },
+            )
+            .unwrap();
         let personal = CreateProject {
             name: "~mine".parse().unwrap(),
             description: String::new(),
             members: Vec::new(),
             allowed_actions: None,
         };
-        assert_eq!(reason(world.run(&dana.permit, personal)), Reason::Unprocessable);
+        assert_eq!(
+            reason(world.run(&dana.permit, personal)),
+            Reason::Unprocessable
+        );
     });
 }
 
@@ -75,23 +110,47 @@ fn invariant_1_nothing_stops_when_a_person_leaves() {
         wanted.create_missing_audiences = true;
         world.run(&kim.permit, wanted).unwrap();
         let mut shared = identity(Kind::ServiceAccount, "shared");
-        shared.managers = Some(vec!["kim@example.com".to_owned(), "lee@example.com".to_owned()]);
+        shared.managers = Some(vec![
+            "kim@example.com".to_owned(),
+            "lee@example.com".to_owned(),
+        ]);
         world.run(&lee.permit, shared).unwrap();
         let (_, text) = secret(world, &kim, "reporter");
         let running = token(world, "reporter", &text).unwrap();
 
-        let disable = DisableUser { user: "kim@example.com".to_owned(), if_version: None, reason: Some("left".to_owned()) };
-        assert_eq!(reason(world.run(&lee.permit, disable.clone())), Reason::Forbidden);
+        let disable = DisableUser {
+            user: "kim@example.com".to_owned(),
+            if_version: None,
+            reason: Some("left".to_owned()),
+        };
+        assert_eq!(
+            reason(world.run(&lee.permit, disable.clone())),
+            Reason::Forbidden
+        );
         let left = world.run(&dana.permit, disable).unwrap();
         assert_eq!(left.orphaned.len(), 1);
         assert!(!left.more);
-        assert!(!alive(world, kim.token.claims()), "the person's own session ends");
+        assert!(
+            !alive(world, kim.token.claims()),
+            "the person's own session ends"
+        );
         let record = show(world, &dana, "reporter").unwrap().record;
         let doc = record.identity().unwrap();
         assert_eq!(record.status, Status::Orphaned);
-        assert_eq!(doc.sponsor, Party::User(kim.id), "who answered until now stays on record");
-        assert_eq!(doc.managers, [dana.id], "the tenant's owners manage it meanwhile");
-        assert_eq!(doc.orphan_grace_until, Some(world.now() + Seconds::days(30)));
+        assert_eq!(
+            doc.sponsor,
+            Party::User(kim.id),
+            "who answered until now stays on record"
+        );
+        assert_eq!(
+            doc.managers,
+            [dana.id],
+            "the tenant's owners manage it meanwhile"
+        );
+        assert_eq!(
+            doc.orphan_grace_until,
+            Some(world.now() + Seconds::days(30))
+        );
         assert!(alive(world, &running.claims), "what runs goes on");
         assert!(token(world, "reporter", &text).is_ok());
         let other = show(world, &dana, "shared").unwrap().record;
@@ -101,12 +160,22 @@ fn invariant_1_nothing_stops_when_a_person_leaves() {
         let ask = UpdateIdentity {
             identity: "reporter".to_owned(),
             if_version: None,
-            patch: IdentityPatch { sponsor: Some("lee@example.com".to_owned()), ..IdentityPatch::default() },
+            patch: IdentityPatch {
+                sponsor: Some("lee@example.com".to_owned()),
+                ..IdentityPatch::default()
+            },
             reason: None,
         };
         let asked = world.run(&dana.permit, ask).unwrap();
         assert_eq!(asked.outcome.record().status, Status::Orphaned);
-        let accepted = world.run(&lee.permit, AcceptSponsorship { identity: "reporter".to_owned() }).unwrap();
+        let accepted = world
+            .run(
+                &lee.permit,
+                AcceptSponsorship {
+                    identity: "reporter".to_owned(),
+                },
+            )
+            .unwrap();
         assert_eq!(accepted.status, Status::Active);
         assert!(accepted.identity().unwrap().orphan_grace_until.is_none());
     });
@@ -122,17 +191,33 @@ fn an_orphan_gets_no_tokens_after_its_grace() {
         wanted.create_missing_audiences = true;
         world.run(&kim.permit, wanted).unwrap();
         let (_, text) = secret(world, &kim, "reporter");
-        world.run(&kim.permit, LeaveTenant { reason: None }).unwrap();
+        world
+            .run(&kim.permit, LeaveTenant { reason: None })
+            .unwrap();
         assert!(token(world, "reporter", &text).is_ok());
         world.pass(Seconds::days(30));
-        assert_eq!(reason(token(world, "reporter", &text)), Reason::IdentityOrphaned);
+        assert_eq!(
+            reason(token(world, "reporter", &text)),
+            Reason::IdentityOrphaned
+        );
         let take = UpdateIdentity {
             identity: "reporter".to_owned(),
             if_version: None,
-            patch: IdentityPatch { sponsor: Some("dana@example.com".to_owned()), ..IdentityPatch::default() },
+            patch: IdentityPatch {
+                sponsor: Some("dana@example.com".to_owned()),
+                ..IdentityPatch::default()
+            },
             reason: None,
         };
-        assert_eq!(world.run(&dana.permit, take).unwrap().outcome.record().status, Status::Active);
+        assert_eq!(
+            world
+                .run(&dana.permit, take)
+                .unwrap()
+                .outcome
+                .record()
+                .status,
+            Status::Active
+        );
         assert!(token(world, "reporter", &text).is_ok());
     });
 }
@@ -141,11 +226,34 @@ fn an_orphan_gets_no_tokens_after_its_grace() {
 fn the_last_owner_of_a_tenant_stays() {
     on_each(|world| {
         let dana = world.sign_in("dana@example.com", TenantRole::Owner);
-        assert_eq!(reason(world.run(&dana.permit, LeaveTenant { reason: None })), Reason::LastOneLeaving);
+        assert_eq!(
+            reason(world.run(&dana.permit, LeaveTenant { reason: None })),
+            Reason::LastOneLeaving
+        );
         let user = || "dana@example.com".to_owned();
-        let demote = UpdateUser { user: user(), if_version: None, email: None, display_name: None, role: Some(TenantRole::Member), reason: None };
-        assert_eq!(reason(world.run(&dana.permit, demote)), Reason::LastOneLeaving);
-        assert_eq!(reason(world.run(&dana.permit, DeleteUser { user: user(), if_version: None, reason: None })), Reason::LastOneLeaving);
+        let demote = UpdateUser {
+            user: user(),
+            if_version: None,
+            email: None,
+            display_name: None,
+            role: Some(TenantRole::Member),
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, demote)),
+            Reason::LastOneLeaving
+        );
+        assert_eq!(
+            reason(world.run(
+                &dana.permit,
+                DeleteUser {
+                    user: user(),
+                    if_version: None,
+                    reason: None
+                }
+            )),
+            Reason::LastOneLeaving
+        );
         let invite = CreateUser {
             email: "lee@example.com".parse().unwrap(),
             handle: Some("leeloo".parse().unwrap()),
@@ -156,14 +264,41 @@ fn the_last_owner_of_a_tenant_stays() {
         assert_eq!(invited.user().unwrap().invited_by, Some(dana.id));
         assert_eq!(reason(world.run(&dana.permit, invite)), Reason::NameTaken);
         let lee = world.sign_in("lee@example.com", TenantRole::Member);
-        let promote = UpdateUser { user: "leeloo".to_owned(), if_version: None, email: None, display_name: None, role: Some(TenantRole::Owner), reason: None };
-        assert_eq!(reason(world.run(&lee.permit, promote.clone())), Reason::Forbidden);
+        let promote = UpdateUser {
+            user: "leeloo".to_owned(),
+            if_version: None,
+            email: None,
+            display_name: None,
+            role: Some(TenantRole::Owner),
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&lee.permit, promote.clone())),
+            Reason::Forbidden
+        );
         let promoted = world.run(&dana.permit, promote).unwrap();
-        assert_eq!(promoted.user().unwrap().role_set.as_ref().unwrap().by, dana.id);
-        world.run(&dana.permit, LeaveTenant { reason: None }).unwrap();
-        assert!(world.run(&dana.permit, LeaveTenant { reason: None }).is_err());
-        let enable = EnableUser { user: "dana@example.com".to_owned(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&lee.permit, enable)), Reason::NotFound, "who left is a tombstone");
+        assert_eq!(
+            promoted.user().unwrap().role_set.as_ref().unwrap().by,
+            dana.id
+        );
+        world
+            .run(&dana.permit, LeaveTenant { reason: None })
+            .unwrap();
+        assert!(
+            world
+                .run(&dana.permit, LeaveTenant { reason: None })
+                .is_err()
+        );
+        let enable = EnableUser {
+            user: "dana@example.com".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&lee.permit, enable)),
+            Reason::NotFound,
+            "who left is a tombstone"
+        );
     });
 }
 
@@ -173,30 +308,61 @@ fn t16_a_team_that_countersigns_grows_with_a_second_person() {
         let dana = world.sign_in("dana@example.com", TenantRole::Owner);
         let lee = world.sign_in("lee@example.com", TenantRole::Member);
         world.sign_in("kim@example.com", TenantRole::Member);
-        let team = CreateTeam { name: "ops".parse().unwrap(), members: vec!["dana@example.com".to_owned(), "lee@example.com".to_owned()] };
+        let team = CreateTeam {
+            name: "ops".parse().unwrap(),
+            members: vec!["dana@example.com".to_owned(), "lee@example.com".to_owned()],
+        };
         let ops = world.run(&dana.permit, team).unwrap();
         let update = |members: &[&str]| UpdateTeam {
             team: "ops".to_owned(),
             if_version: None,
             name: None,
-            members: Some(members.iter().map(|name| format!("{name}@example.com")).collect()),
+            members: Some(
+                members
+                    .iter()
+                    .map(|name| format!("{name}@example.com"))
+                    .collect(),
+            ),
             reason: None,
         };
         let mut wanted = identity(Kind::Pipeline, "release");
         wanted.requires_approval = true;
         wanted.sponsor = Some("team:ops".to_owned());
-        wanted.approval_rule = Some(RuleInput { required: 1, approvers: vec!["team:ops".to_owned()], second_if_unproven: false });
+        wanted.approval_rule = Some(RuleInput {
+            required: 1,
+            approvers: vec!["team:ops".to_owned()],
+            second_if_unproven: false,
+        });
         let made = world.run(&dana.permit, wanted).unwrap().identity;
-        assert_eq!(made.identity().unwrap().sponsor, Party::Team(ops.id.cast()), "of one's own team, at once");
-        let waits = world.run(&dana.permit, update(&["dana", "lee", "kim"])).unwrap();
+        assert_eq!(
+            made.identity().unwrap().sponsor,
+            Party::Team(ops.id.cast()),
+            "of one's own team, at once"
+        );
+        let waits = world
+            .run(&dana.permit, update(&["dana", "lee", "kim"]))
+            .unwrap();
         let opened = approval(world, &waits);
         world.decide(&lee, &opened, true).unwrap();
         let shrunk = world.run(&dana.permit, update(&["dana"])).unwrap();
         assert_eq!(shrunk.record().team().unwrap().members, [dana.id]);
-        assert_eq!(reason(world.run(&lee.permit, update(&["lee"]))), Reason::Forbidden);
-        assert_eq!(reason(world.run(&dana.permit, update(&[]))), Reason::LastOneLeaving);
-        let delete = DeleteTeam { team: "ops".to_owned(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&dana.permit, delete)), Reason::LastOneLeaving);
+        assert_eq!(
+            reason(world.run(&lee.permit, update(&["lee"]))),
+            Reason::Forbidden
+        );
+        assert_eq!(
+            reason(world.run(&dana.permit, update(&[]))),
+            Reason::LastOneLeaving
+        );
+        let delete = DeleteTeam {
+            team: "ops".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, delete)),
+            Reason::LastOneLeaving
+        );
     });
 }
 
@@ -210,11 +376,24 @@ fn t14_nobody_hides_which_runs_are_theirs() {
             subject: subject.to_owned(),
             user: "dana@example.com".to_owned(),
         };
-        assert_eq!(reason(world.run(&dana.permit, link("dana@example.com"))), Reason::Unprocessable);
+        assert_eq!(
+            reason(world.run(&dana.permit, link("dana@example.com"))),
+            Reason::Unprocessable
+        );
         let linked = world.run(&dana.permit, link("12")).unwrap();
-        assert_eq!(reason(world.run(&lee.permit, link("12"))), Reason::NameTaken);
-        let unlink = DeleteLinkedAccount { linked_account: linked.id.to_string(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&dana.permit, unlink.clone())), Reason::Forbidden);
+        assert_eq!(
+            reason(world.run(&lee.permit, link("12"))),
+            Reason::NameTaken
+        );
+        let unlink = DeleteLinkedAccount {
+            linked_account: linked.id.to_string(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, unlink.clone())),
+            Reason::Forbidden
+        );
         world.run(&lee.permit, unlink).unwrap();
         world.run(&lee.permit, link("12")).unwrap();
     });

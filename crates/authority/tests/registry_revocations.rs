@@ -11,9 +11,14 @@ use countersign_authority::{
         audiences::{self, AudiencePatch, CreateAudience, DeleteAudience, UpdateAudience},
         credentials::{self, RevokeCredential},
         environments::{CreateEnvironment, DeleteEnvironment, UpdateEnvironment},
-        identities::{CreateIdentity, DeleteIdentity, DisableIdentity, IdentityFilter, IdentityPatch, UpdateIdentity},
+        identities::{
+            CreateIdentity, DeleteIdentity, DisableIdentity, IdentityFilter, IdentityPatch,
+            UpdateIdentity,
+        },
         policies::{CreatePolicy, DeletePolicy, UpdatePolicy},
-        projects::{self, CreateProject, DeleteProject, FinishProjectDeletion, unfinished_deletions},
+        projects::{
+            self, CreateProject, DeleteProject, FinishProjectDeletion, unfinished_deletions,
+        },
         users,
     },
     revocations::{Preview, Revoke, preview},
@@ -28,18 +33,34 @@ use countersign_model::{
 use registry_world::{alive, approval, identity, list, read, secret, show, stranger, token};
 
 fn revoke(grain: Grain, target: impl ToString) -> Revoke {
-    Revoke { grain, target: target.to_string(), reason: Some("a test".to_owned()) }
+    Revoke {
+        grain,
+        target: target.to_string(),
+        reason: Some("a test".to_owned()),
+    }
 }
 
-fn previewed(world: &World, user: &User, grain: Grain, target: impl ToString) -> Result<Preview, Refusal> {
+fn previewed(
+    world: &World,
+    user: &User,
+    grain: Grain,
+    target: impl ToString,
+) -> Result<Preview, Refusal> {
     let (target, now) = (target.to_string(), world.now());
-    read(world, &user.permit, move |tx, permit| preview(tx, permit, grain, &target, now))
+    read(world, &user.permit, move |tx, permit| {
+        preview(tx, permit, grain, &target, now)
+    })
 }
 
 fn scene(world: &World) -> (User, User, String) {
     let dana = world.sign_in("dana@example.com", TenantRole::Owner);
     let kim = world.sign_in("kim@example.com", TenantRole::Member);
-    let web = CreateProject { name: "web".parse().unwrap(), description: String::new(), members: Vec::new(), allowed_actions: None };
+    let web = CreateProject {
+        name: "web".parse().unwrap(),
+        description: String::new(),
+        members: Vec::new(),
+        allowed_actions: None,
+    };
     world.run(&dana.permit, web).unwrap();
     let mut wanted = identity(Kind::ServiceAccount, "reporter");
     wanted.project = Some("web".to_owned());
@@ -58,24 +79,60 @@ fn each_grain_kills_its_tokens_and_new_ones_come() {
         let first = token(world, "reporter", &text).unwrap();
         let second = token(world, "reporter", &text).unwrap();
         let jti = first.claims.jti;
-        assert_eq!(reason(world.run(&kim.permit, revoke(Grain::Token, jti))), Reason::NotFound);
-        assert_eq!(reason(previewed(world, &kim, Grain::Token, jti)), Reason::NotFound);
-        assert_eq!(previewed(world, &dana, Grain::Token, jti).unwrap().live_tokens, Some(1));
+        assert_eq!(
+            reason(world.run(&kim.permit, revoke(Grain::Token, jti))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            reason(previewed(world, &kim, Grain::Token, jti)),
+            Reason::NotFound
+        );
+        assert_eq!(
+            previewed(world, &dana, Grain::Token, jti)
+                .unwrap()
+                .live_tokens,
+            Some(1)
+        );
         let done = world.run(&dana.permit, revoke(Grain::Token, jti)).unwrap();
         assert_eq!(done.evidence.len(), 1);
         assert!(!alive(world, &first.claims) && alive(world, &second.claims));
 
-        assert_eq!(previewed(world, &dana, Grain::Identity, "reporter").unwrap().live_tokens, Some(2));
-        for (grain, target) in [(Grain::Identity, "reporter"), (Grain::Project, "web"), (Grain::Tenant, "default")] {
+        assert_eq!(
+            previewed(world, &dana, Grain::Identity, "reporter")
+                .unwrap()
+                .live_tokens,
+            Some(2)
+        );
+        for (grain, target) in [
+            (Grain::Identity, "reporter"),
+            (Grain::Project, "web"),
+            (Grain::Tenant, "default"),
+        ] {
             let token = token(world, "reporter", &text).unwrap();
             let refusal = world.run(&kim.permit, revoke(grain, target)).unwrap_err();
-            assert!(matches!(refusal.reason, Reason::NotFound | Reason::Forbidden), "{grain:?}");
+            assert!(
+                matches!(refusal.reason, Reason::NotFound | Reason::Forbidden),
+                "{grain:?}"
+            );
             assert!(previewed(world, &dana, grain, target).unwrap().count > 0);
             world.run(&dana.permit, revoke(grain, target)).unwrap();
             assert!(!alive(world, &token.claims), "{grain:?}");
         }
-        assert_eq!(show(world, &world.sign_in("dana@example.com", TenantRole::Owner), "reporter").unwrap().record.status, Status::Active);
-        assert!(token(world, "reporter", &text).is_ok(), "what was revoked is tokens, not the identity");
+        assert_eq!(
+            show(
+                world,
+                &world.sign_in("dana@example.com", TenantRole::Owner),
+                "reporter"
+            )
+            .unwrap()
+            .record
+            .status,
+            Status::Active
+        );
+        assert!(
+            token(world, "reporter", &text).is_ok(),
+            "what was revoked is tokens, not the identity"
+        );
     });
 }
 
@@ -85,9 +142,19 @@ fn a_revoked_credential_is_deleted() {
         let (dana, kim, text) = scene(world);
         let released = token(world, "reporter", &text).unwrap();
         let credential = released.claims.credential_id.unwrap();
-        assert_eq!(reason(world.run(&kim.permit, revoke(Grain::Credential, credential))), Reason::NotFound);
-        assert_eq!(previewed(world, &dana, Grain::Credential, credential).unwrap().live_tokens, Some(1));
-        world.run(&dana.permit, revoke(Grain::Credential, credential)).unwrap();
+        assert_eq!(
+            reason(world.run(&kim.permit, revoke(Grain::Credential, credential))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            previewed(world, &dana, Grain::Credential, credential)
+                .unwrap()
+                .live_tokens,
+            Some(1)
+        );
+        world
+            .run(&dana.permit, revoke(Grain::Credential, credential))
+            .unwrap();
         assert!(!alive(world, &released.claims));
         assert!(token(world, "reporter", &text).is_err());
     });
@@ -99,14 +166,42 @@ fn a_run_is_revoked_by_key_or_by_the_id_of_its_platform() {
         let scene = world.scene();
         let first = world.base_token();
         let key = first.token.claims().run.as_ref().unwrap().key.clone();
-        let run_id = first.token.claims().run.as_ref().unwrap().id.clone().unwrap();
-        assert_eq!(reason(world.run(&scene.kim.permit, revoke(Grain::Run, &run_id))), Reason::NotFound);
-        assert_eq!(previewed(world, &scene.dana, Grain::Run, &run_id).unwrap().live_tokens, Some(1));
-        let done = world.run(&scene.dana.permit, revoke(Grain::Run, &run_id)).unwrap();
+        let run_id = first
+            .token
+            .claims()
+            .run
+            .as_ref()
+            .unwrap()
+            .id
+            .clone()
+            .unwrap();
+        assert_eq!(
+            reason(world.run(&scene.kim.permit, revoke(Grain::Run, &run_id))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            previewed(world, &scene.dana, Grain::Run, &run_id)
+                .unwrap()
+                .live_tokens,
+            Some(1)
+        );
+        let done = world
+            .run(&scene.dana.permit, revoke(Grain::Run, &run_id))
+            .unwrap();
         assert_eq!(done.targets, [key]);
         assert!(!alive(world, first.token.claims()));
-        assert_eq!(previewed(world, &scene.dana, Grain::Issuer, approvals_world::CI).unwrap().count, 2);
-        let stopped = world.run(&scene.dana.permit, revoke(Grain::Issuer, approvals_world::CI)).unwrap();
+        assert_eq!(
+            previewed(world, &scene.dana, Grain::Issuer, approvals_world::CI)
+                .unwrap()
+                .count,
+            2
+        );
+        let stopped = world
+            .run(
+                &scene.dana.permit,
+                revoke(Grain::Issuer, approvals_world::CI),
+            )
+            .unwrap();
         assert_eq!(stopped.targets, [scene.issuer.id.to_string()]);
         assert!(world.issue(&world.request(world.claims())).is_err());
     });
@@ -122,9 +217,19 @@ fn a_deleted_project_takes_its_identities_and_tokens_along() {
             world.run(&dana.permit, more).unwrap();
         }
         let released = token(world, "reporter", &text).unwrap();
-        let delete = |project: &str| DeleteProject { project: project.to_owned(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&kim.permit, delete("web"))), Reason::NotFound);
-        assert_eq!(reason(world.run(&dana.permit, delete("~dana"))), Reason::Unprocessable);
+        let delete = |project: &str| DeleteProject {
+            project: project.to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&kim.permit, delete("web"))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            reason(world.run(&dana.permit, delete("~dana"))),
+            Reason::Unprocessable
+        );
         let mut done = world.run(&dana.permit, delete("web")).unwrap();
         assert!(!alive(world, &released.claims));
         assert!(done.more);
@@ -132,10 +237,25 @@ fn a_deleted_project_takes_its_identities_and_tokens_along() {
         let left = read(world, &dana.permit, unfinished_deletions).unwrap();
         assert_eq!(left, [project_id]);
         while done.more {
-            done = world.run(&dana.permit, FinishProjectDeletion { project_id }).unwrap();
+            done = world
+                .run(&dana.permit, FinishProjectDeletion { project_id })
+                .unwrap();
         }
-        assert!(read(world, &dana.permit, unfinished_deletions).unwrap().is_empty());
-        assert!(list(world, &dana, IdentityFilter::default(), PageQuery::default()).items.is_empty());
+        assert!(
+            read(world, &dana.permit, unfinished_deletions)
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            list(
+                world,
+                &dana,
+                IdentityFilter::default(),
+                PageQuery::default()
+            )
+            .items
+            .is_empty()
+        );
         let again = identity(Kind::Bot, "bot-1");
         assert_eq!(reason(world.run(&dana.permit, again)), Reason::NameTaken);
     });
@@ -149,31 +269,80 @@ fn t30_nothing_of_another_tenant_is_ever_found() {
         let eve = stranger(world, "evil", "eve@example.com");
         let own = |name: &str| name.to_owned();
         let identity_record = show(world, &dana, "reporter").unwrap().record;
-        let (identity_id, project_id) = (identity_record.id.to_string(), identity_record.identity().unwrap().project_id.to_string());
+        let (identity_id, project_id) = (
+            identity_record.id.to_string(),
+            identity_record.identity().unwrap().project_id.to_string(),
+        );
         let audience_id = identity_record.identity().unwrap().audiences[0].to_string();
         let credential_id = released.claims.credential_id.unwrap().to_string();
         let dana_id = dana.id.to_string();
         for text in [own("reporter"), identity_id.clone()] {
             assert_eq!(reason(show(world, &eve, &text)), Reason::NotFound);
-            let patch = IdentityPatch { description: Some(own("mine")), ..IdentityPatch::default() };
-            let update = UpdateIdentity { identity: text.clone(), if_version: None, patch, reason: None };
+            let patch = IdentityPatch {
+                description: Some(own("mine")),
+                ..IdentityPatch::default()
+            };
+            let update = UpdateIdentity {
+                identity: text.clone(),
+                if_version: None,
+                patch,
+                reason: None,
+            };
             assert_eq!(reason(world.run(&eve.permit, update)), Reason::NotFound);
-            let disable = DisableIdentity { identity: text.clone(), if_version: None, reason: None };
+            let disable = DisableIdentity {
+                identity: text.clone(),
+                if_version: None,
+                reason: None,
+            };
             assert_eq!(reason(world.run(&eve.permit, disable)), Reason::NotFound);
-            let delete = DeleteIdentity { identity: text.clone(), if_version: None, reason: None };
+            let delete = DeleteIdentity {
+                identity: text.clone(),
+                if_version: None,
+                reason: None,
+            };
             assert_eq!(reason(world.run(&eve.permit, delete)), Reason::NotFound);
-            assert_eq!(reason(world.run(&eve.permit, revoke(Grain::Identity, &text))), Reason::NotFound);
-            assert_eq!(reason(previewed(world, &eve, Grain::Identity, &text)), Reason::NotFound);
+            assert_eq!(
+                reason(world.run(&eve.permit, revoke(Grain::Identity, &text))),
+                Reason::NotFound
+            );
+            assert_eq!(
+                reason(previewed(world, &eve, Grain::Identity, &text)),
+                Reason::NotFound
+            );
         }
-        let revoked = RevokeCredential { credential: credential_id.clone(), if_version: None, reason: None };
+        let revoked = RevokeCredential {
+            credential: credential_id.clone(),
+            if_version: None,
+            reason: None,
+        };
         assert_eq!(reason(world.run(&eve.permit, revoked)), Reason::NotFound);
-        assert_eq!(reason(world.run(&eve.permit, revoke(Grain::Credential, &credential_id))), Reason::NotFound);
-        assert_eq!(reason(world.run(&eve.permit, revoke(Grain::Token, released.claims.jti))), Reason::NotFound);
-        assert_eq!(reason(world.run(&eve.permit, revoke(Grain::Tenant, world.tenant().id))), Reason::NotFound);
-        assert_eq!(reason(world.run(&eve.permit, revoke(Grain::Project, &project_id))), Reason::NotFound);
-        let delete = DeleteProject { project: project_id.clone(), if_version: None, reason: None };
+        assert_eq!(
+            reason(world.run(&eve.permit, revoke(Grain::Credential, &credential_id))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            reason(world.run(&eve.permit, revoke(Grain::Token, released.claims.jti))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            reason(world.run(&eve.permit, revoke(Grain::Tenant, world.tenant().id))),
+            Reason::NotFound
+        );
+        assert_eq!(
+            reason(world.run(&eve.permit, revoke(Grain::Project, &project_id))),
+            Reason::NotFound
+        );
+        let delete = DeleteProject {
+            project: project_id.clone(),
+            if_version: None,
+            reason: None,
+        };
         assert_eq!(reason(world.run(&eve.permit, delete)), Reason::NotFound);
-        let delete = DeleteAudience { audience: audience_id.clone(), if_version: None, reason: None };
+        let delete = DeleteAudience {
+            audience: audience_id.clone(),
+            if_version: None,
+            reason: None,
+        };
         assert_eq!(reason(world.run(&eve.permit, delete)), Reason::NotFound);
         // Nor can its ids be put into records of one's own.
         let with = |edit: &dyn Fn(&mut CreateIdentity)| {
@@ -194,13 +363,24 @@ fn t30_nothing_of_another_tenant_is_ever_found() {
         mine.audiences = vec![own("reports")];
         mine.create_missing_audiences = true;
         world.run(&eve.permit, mine).unwrap();
-        let page = read(world, &eve.permit, |tx, permit| audiences::list(tx, permit, &PageQuery::default())).unwrap();
+        let page = read(world, &eve.permit, |tx, permit| {
+            audiences::list(tx, permit, &PageQuery::default())
+        })
+        .unwrap();
         assert_eq!(page.items.len(), 1);
-        let page = read(world, &eve.permit, |tx, permit| users::list(tx, permit, &PageQuery::default())).unwrap();
+        let page = read(world, &eve.permit, |tx, permit| {
+            users::list(tx, permit, &PageQuery::default())
+        })
+        .unwrap();
         assert_eq!(page.items.len(), 1);
-        let page = read(world, &eve.permit, |tx, permit| projects::list(tx, permit, &PageQuery::default())).unwrap();
+        let page = read(world, &eve.permit, |tx, permit| {
+            projects::list(tx, permit, &PageQuery::default())
+        })
+        .unwrap();
         assert_eq!(page.items.len(), 1);
-        let shown = read(world, &eve.permit, move |tx, permit| credentials::show(tx, permit, &credential_id));
+        let shown = read(world, &eve.permit, move |tx, permit| {
+            credentials::show(tx, permit, &credential_id)
+        });
         assert_eq!(reason(shown), Reason::NotFound);
         assert!(alive(world, &released.claims));
     });
@@ -211,8 +391,15 @@ fn environments_actions_and_guard_rails_are_the_owners_and_loosen_with_a_second_
     on_each(|world| {
         let dana = world.sign_in("dana@example.com", TenantRole::Owner);
         let kim = world.sign_in("kim@example.com", TenantRole::Member);
-        let environment = |name: &str| CreateEnvironment { name: name.parse().unwrap(), protected: true, description: String::new() };
-        assert_eq!(reason(world.run(&kim.permit, environment("vault"))), Reason::Forbidden);
+        let environment = |name: &str| CreateEnvironment {
+            name: name.parse().unwrap(),
+            protected: true,
+            description: String::new(),
+        };
+        assert_eq!(
+            reason(world.run(&kim.permit, environment("vault"))),
+            Reason::Forbidden
+        );
         world.run(&dana.permit, environment("vault")).unwrap();
         let unprotect = |name: &str| UpdateEnvironment {
             environment: name.to_owned(),
@@ -221,7 +408,12 @@ fn environments_actions_and_guard_rails_are_the_owners_and_loosen_with_a_second_
             description: None,
             reason: None,
         };
-        assert!(world.run(&dana.permit, unprotect("vault")).unwrap().changed_alone());
+        assert!(
+            world
+                .run(&dana.permit, unprotect("vault"))
+                .unwrap()
+                .changed_alone()
+        );
         let lee = world.sign_in("lee@example.com", TenantRole::Owner);
         let waits = world.run(&dana.permit, unprotect("production")).unwrap();
         world.decide(&lee, &approval(world, &waits), true).unwrap();
@@ -232,24 +424,84 @@ fn environments_actions_and_guard_rails_are_the_owners_and_loosen_with_a_second_
         acts.requires_approval = true;
         acts.allowed_actions = actions(&["vault.open"]);
         world.run(&dana.permit, acts).unwrap();
-        let delete = DeleteEnvironment { environment: "vault".to_owned(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&dana.permit, delete)), Reason::Unprocessable);
+        let delete = DeleteEnvironment {
+            environment: "vault".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, delete)),
+            Reason::Unprocessable
+        );
 
         // What needs approval now as an unknown action would need none as one that reads.
-        let action = |name: &str, class| CreateAction { name: name.parse().unwrap(), class, group: String::new(), description: String::new() };
-        assert_eq!(reason(world.run(&kim.permit, action("vault.look", ActionClass::Read))), Reason::Forbidden);
-        assert!(world.run(&dana.permit, action("vault.look", ActionClass::Read)).unwrap().approval_id().is_none());
-        let waits = world.run(&dana.permit, action("vault.open", ActionClass::Read)).unwrap();
-        assert_eq!(waits.record().action().unwrap().class, ActionClass::Irreversible);
+        let action = |name: &str, class| CreateAction {
+            name: name.parse().unwrap(),
+            class,
+            group: String::new(),
+            description: String::new(),
+        };
+        assert_eq!(
+            reason(world.run(&kim.permit, action("vault.look", ActionClass::Read))),
+            Reason::Forbidden
+        );
+        assert!(
+            world
+                .run(&dana.permit, action("vault.look", ActionClass::Read))
+                .unwrap()
+                .approval_id()
+                .is_none()
+        );
+        let waits = world
+            .run(&dana.permit, action("vault.open", ActionClass::Read))
+            .unwrap();
+        assert_eq!(
+            waits.record().action().unwrap().class,
+            ActionClass::Irreversible
+        );
         assert!(waits.approval_id().is_some());
-        let raise = UpdateAction { action: "vault.look".to_owned(), if_version: None, class: Some(ActionClass::Reversible), group: None, description: None, reason: None };
-        assert!(world.run(&dana.permit, raise).unwrap().approval_id().is_none());
-        world.run(&dana.permit, DeleteAction { action: "vault.look".to_owned(), if_version: None, reason: None }).unwrap();
+        let raise = UpdateAction {
+            action: "vault.look".to_owned(),
+            if_version: None,
+            class: Some(ActionClass::Reversible),
+            group: None,
+            description: None,
+            reason: None,
+        };
+        assert!(
+            world
+                .run(&dana.permit, raise)
+                .unwrap()
+                .approval_id()
+                .is_none()
+        );
+        world
+            .run(
+                &dana.permit,
+                DeleteAction {
+                    action: "vault.look".to_owned(),
+                    if_version: None,
+                    reason: None,
+                },
+            )
+            .unwrap();
 
-        let policy = |cedar: &str| CreatePolicy { name: "nights".parse().unwrap(), cedar: cedar.to_owned(), description: String::new() };
-        assert_eq!(reason(world.run(&dana.permit, policy("permit(principal, action, resource);"))), Reason::Unprocessable);
-        assert_eq!(reason(world.run(&kim.permit, policy("forbid(principal, action, resource);"))), Reason::Forbidden);
-        world.run(&dana.permit, policy("forbid(principal, action, resource);")).unwrap();
+        let policy = |cedar: &str| CreatePolicy {
+            name: "nights".parse().unwrap(),
+            cedar: cedar.to_owned(),
+            description: String::new(),
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, policy("permit(principal, action, resource);"))),
+            Reason::Unprocessable
+        );
+        assert_eq!(
+            reason(world.run(&kim.permit, policy("forbid(principal, action, resource);"))),
+            Reason::Forbidden
+        );
+        world
+            .run(&dana.permit, policy("forbid(principal, action, resource);"))
+            .unwrap();
         let update = UpdatePolicy {
             policy: "nights".to_owned(),
             if_version: None,
@@ -257,11 +509,24 @@ fn environments_actions_and_guard_rails_are_the_owners_and_loosen_with_a_second_
             description: None,
             reason: None,
         };
-        assert!(world.run(&dana.permit, update).unwrap().approval_id().is_some());
-        let delete = DeletePolicy { policy: "nights".to_owned(), if_version: None, reason: None };
+        assert!(
+            world
+                .run(&dana.permit, update)
+                .unwrap()
+                .approval_id()
+                .is_some()
+        );
+        let delete = DeletePolicy {
+            policy: "nights".to_owned(),
+            if_version: None,
+            reason: None,
+        };
         let waits = world.run(&dana.permit, delete).unwrap();
         world.decide(&lee, &approval(world, &waits), true).unwrap();
-        let policies = read(world, &dana.permit, |tx, permit| countersign_authority::registry::policies::list(tx, permit, &PageQuery::default())).unwrap();
+        let policies = read(world, &dana.permit, |tx, permit| {
+            countersign_authority::registry::policies::list(tx, permit, &PageQuery::default())
+        })
+        .unwrap();
         assert!(policies.items.is_empty());
     });
 }
@@ -277,19 +542,39 @@ fn t33_who_serves_an_audience_is_given_by_who_manages_it() {
             max_feed_age_seconds: None,
             max_feed_age_irreversible_seconds: None,
             description: String::new(),
+            tenant_issuer: "https://countersign.example".to_owned(),
         };
-        assert_eq!(reason(world.run(&kim.permit, create("spy", "reporter"))), Reason::NotFound);
-        world.run(&kim.permit, identity(Kind::ServiceAccount, "kims")).unwrap();
+        assert_eq!(
+            reason(world.run(&kim.permit, create("spy", "reporter"))),
+            Reason::NotFound
+        );
+        world
+            .run(&kim.permit, identity(Kind::ServiceAccount, "kims"))
+            .unwrap();
         world.run(&kim.permit, create("kims-api", "kims")).unwrap();
         let serve = |audience: &str| UpdateAudience {
             audience: audience.to_owned(),
             if_version: None,
-            patch: AudiencePatch { served_by: Some(vec!["kims".to_owned()]), ..AudiencePatch::default() },
+            patch: AudiencePatch {
+                served_by: Some(vec!["kims".to_owned()]),
+                ..AudiencePatch::default()
+            },
             reason: None,
         };
-        assert_eq!(reason(world.run(&kim.permit, serve("reports"))), Reason::Forbidden);
+        assert_eq!(
+            reason(world.run(&kim.permit, serve("reports"))),
+            Reason::Forbidden
+        );
         world.run(&dana.permit, serve("reports")).unwrap();
-        let delete = DeleteAudience { audience: "reports".to_owned(), if_version: None, reason: None };
-        assert_eq!(reason(world.run(&dana.permit, delete)), Reason::Unprocessable, "something still calls it");
+        let delete = DeleteAudience {
+            audience: "reports".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        assert_eq!(
+            reason(world.run(&dana.permit, delete)),
+            Reason::Unprocessable,
+            "something still calls it"
+        );
     });
 }

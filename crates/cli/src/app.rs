@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     cli::Options,
     clock,
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, SIGN_IN},
     home::Home,
     out::{Format, Out},
     view,
@@ -64,18 +64,16 @@ impl App {
             return Ok(token.trim().to_owned());
         }
         let base = self.base();
-        let sign_in = "sign in: `countersign login --server URL --code CODE` \
-                       (a code comes from `countersign admin enrol EMAIL --data DIR`)";
         let home = self.home.borrow();
         let server = home.server(&base);
         let Some(token) = server.and_then(|server| server.token.clone()) else {
             let what = format!("not signed in to {base}");
-            return Err(Failure::new(Exit::NotSignedIn, what).next(sign_in));
+            return Err(Failure::new(Exit::NotSignedIn, what).next(SIGN_IN));
         };
         match server.and_then(|server| server.expires_at) {
             Some(Time(at)) if at <= clock::now() => {
                 let what = format!("the sign-in to {base} ended at {at}");
-                Err(Failure::new(Exit::NotSignedIn, what).next(sign_in))
+                Err(Failure::new(Exit::NotSignedIn, what).next(SIGN_IN))
             }
             _ => Ok(token),
         }

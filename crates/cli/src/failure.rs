@@ -129,6 +129,7 @@ impl From<ClientError> for Failure {
         let failure = Self::new(exit, what);
         match hint(&error) {
             Some(next) => failure.next(next),
+            None if exit == Exit::NotSignedIn => failure.next(SIGN_IN),
             None => failure,
         }
     }
@@ -161,6 +162,10 @@ fn hint(error: &ClientError) -> Option<String> {
     Some(next)
 }
 
+/// What to do for who is not signed in, or no longer.
+pub const SIGN_IN: &str = "sign in: `countersign login --server URL --code CODE` \
+    (a code comes from `countersign admin enrol EMAIL --data DIR`)";
+
 fn by_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "authorization_pending" => {
@@ -175,10 +180,7 @@ fn by_code(code: &str) -> Option<&'static str> {
         }
         "last_one_leaving" => "name somebody else first",
         "name_taken" => "names are never given out again; choose another one",
-        "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => {
-            "sign in: `countersign login --server URL --code CODE` \
-             (a code comes from `countersign admin enrol EMAIL --data DIR`)"
-        }
+        "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => SIGN_IN,
         "invalid_client" => {
             "check the client id and the secret; `countersign credential list IDENTITY` shows what is live"
         }

@@ -20,7 +20,11 @@ pub fn table(columns: &[Column], records: &Value) -> String {
     let row = |record: &Value| {
         columns
             .iter()
-            .map(|Column(_, pointer)| record.pointer(pointer).map_or_else(|| "-".to_owned(), short))
+            .map(|Column(_, pointer)| {
+                record
+                    .pointer(pointer)
+                    .map_or_else(|| "-".to_owned(), short)
+            })
             .collect()
     };
     rows_table(
@@ -205,16 +209,23 @@ fn is_moment(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 20
         && bytes.last() == Some(&b'Z')
-        && bytes.iter().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == form,
-        })
+        && bytes
+            .iter()
+            .zip(b"0000-00-00T00:00:00")
+            .all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == form,
+            })
 }
 
-/// The text without what could move a terminal's cursor.
+/// The text without what could move a terminal's cursor, or show its characters in another order.
 pub fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
@@ -285,8 +296,14 @@ mod tests {
             Column("LAST USED", "/last_used_at"),
         ];
         let text = table(&columns, &records);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("SpFTKjWXSAC9RwStJwHf") && text.contains("07:45:45Z"), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(
+            text.contains("SpFTKjWXSAC9RwStJwHf") && text.contains("07:45:45Z"),
+            "{text}"
+        );
     }
 
     #[test]

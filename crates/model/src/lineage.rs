@@ -52,8 +52,15 @@ impl Story {
         };
         let kind = self.kind.as_deref().unwrap_or_default();
         // Some subjects begin with their kind already.
-        let named = self.identity.as_deref().is_some_and(|identity| identity.starts_with(kind));
-        let kind = if kind.is_empty() || named { String::new() } else { format!("{kind} ") };
+        let named = self
+            .identity
+            .as_deref()
+            .is_some_and(|identity| identity.starts_with(kind));
+        let kind = if kind.is_empty() || named {
+            String::new()
+        } else {
+            format!("{kind} ")
+        };
         let _ = write!(text, "{kind}{}", gap(&self.identity, "the identity"));
         let verb = match self.outcome.as_deref() {
             Some("failed") => "tried and failed to do",

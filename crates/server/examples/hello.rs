@@ -38,15 +38,26 @@ const REQUEST: &[u8] = b"GET /hello HTTP/1.1\r\nhost: localhost\r\naccept: */*\r
 fn main() -> anyhow::Result<()> {
     let bare = start("bare", |listener| {
         let router = Router::new().route("/hello", get(hello));
-        async move { axum_server::from_tcp(listener)?.serve(router.into_make_service()).await }
+        async move {
+            axum_server::from_tcp(listener)?
+                .serve(router.into_make_service())
+                .await
+        }
     })?;
     let ours = start("ours", |listener| {
         let routes = || -> Vec<Route<()>> { vec![Route::get("/hello", hello)] };
         let metrics = Arc::new(Metrics::new());
         let counters = RouteCounters::new(&routes(), &metrics);
-        let settings = ShellSettings { issuer: "http://localhost".into(), proxies: Vec::new(), timeout: Duration::from_secs(30) };
+        let settings = ShellSettings {
+            issuer: "http://localhost".into(),
+            proxies: Vec::new(),
+            timeout: Duration::from_secs(30),
+        };
         let shell = Shell::new(build(routes(), ()), counters, metrics, settings);
-        let limits = ListenerSettings { max_connections: 1024, header_timeout: Duration::from_secs(30) };
+        let limits = ListenerSettings {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(30),
+        };
         serve(listener, None, shell, limits, Handle::new())
     })?;
     for _ in 0..ROUNDS {
@@ -55,7 +66,10 @@ fn main() -> anyhow::Result<()> {
             let requests = load(address)?;
             let seconds = processor_seconds(name) - before;
             let rate = requests as f64 / SPAN.as_secs_f64();
-            println!("{name}: {rate:.0}/s, {:.2} µs of processor time a request", seconds * 1e6 / requests as f64);
+            println!(
+                "{name}: {rate:.0}/s, {:.2} µs of processor time a request",
+                seconds * 1e6 / requests as f64
+            );
         }
     }
     Ok(())
@@ -65,13 +79,20 @@ async fn hello() -> impl axum::response::IntoResponse {
     ([(http::header::CONTENT_TYPE, "application/json")], "{}")
 }
 
-fn start<F>(name: &'static str, server: impl FnOnce(std::net::TcpListener) -> F + Send + 'static) -> anyhow::Result<SocketAddr>
+fn start<F>(
+    name: &'static str,
+    server: impl FnOnce(std::net::TcpListener) -> F + Send + 'static,
+) -> anyhow::Result<SocketAddr>
 where
     F: Future<Output = std::io::Result<()>> + Send + 'static,
 {
     let listener = bind("127.0.0.1:0".parse()?)?;
     let address = listener.local_addr()?;
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name(name)
+        .enable_all()
+        .build()?;
     thread::spawn(move || {
         let entered = runtime.enter();
         let serving = server(listener);
@@ -82,8 +103,13 @@ where
 }
 
 fn load(address: SocketAddr) -> anyhow::Result<u64> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (stop, count) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     runtime.block_on(async {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -115,13 +141,17 @@ fn load(address: SocketAddr) -> anyhow::Result<u64> {
 
 /// User and system time of the threads of this name.
 fn processor_seconds(name: &str) -> f64 {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tasks = fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
     let times = tasks.filter_map(|task| {
         let stat = fs::read_to_string(task.path().join("stat")).ok()?;
         let (comm, rest) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
-        comm.ends_with(&format!("({name}")).then(|| Some(ticks(11)? + ticks(12)?))?
+        comm.ends_with(&format!("({name}"))
+            .then(|| Some(ticks(11)? + ticks(12)?))?
     });
     times.sum::<f64>() / TICKS_PER_SECOND
 }

@@ -21,15 +21,32 @@ pub fn enrol(
     role: Option<TenantRole>,
     tenant: Option<TenantName>,
 ) -> anyhow::Result<Secret<String>> {
-    make(config, &EnrolmentCode::new(email, role, tenant, false, clock.now()))
+    make(
+        config,
+        &EnrolmentCode::new(email, role, tenant, false, clock.now()),
+    )
 }
 
 /// A one-time code that makes a tenant when its owner signs in with it.
 ///
 /// # Errors
 /// When the key file cannot be had.
-pub fn tenant_create(config: &Config, clock: &Clock, name: TenantName, owner: Email) -> anyhow::Result<Secret<String>> {
-    make(config, &EnrolmentCode::new(owner, Some(TenantRole::Owner), Some(name), true, clock.now()))
+pub fn tenant_create(
+    config: &Config,
+    clock: &Clock,
+    name: TenantName,
+    owner: Email,
+) -> anyhow::Result<Secret<String>> {
+    make(
+        config,
+        &EnrolmentCode::new(
+            owner,
+            Some(TenantRole::Owner),
+            Some(name),
+            true,
+            clock.now(),
+        ),
+    )
 }
 
 /// The text of a new key file, for servers that share a database.
@@ -41,6 +58,13 @@ pub fn key() -> anyhow::Result<Secret<String>> {
 }
 
 fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>> {
+    // A code that no server takes helps nobody: only `serve` makes a new key file.
+    let path = config.key_file();
+    anyhow::ensure!(
+        config.keys.env.is_some() || path.exists(),
+        "there is no key file `{}`: is that the directory of the server? its first start makes it",
+        path.display()
+    );
     let opened = key_file::open(config, |name| std::env::var(name).ok())?;
     let secrets = Secrets::new(opened.key).context("the key file cannot be used")?;
     Ok(code.seal(&secrets.codes)?)

@@ -61,12 +61,17 @@ impl Freshness {
     /// Begins as current.
     #[must_use]
     pub fn new(shared: bool) -> Self {
-        Self { shared, epoch: Instant::now(), read_ms: AtomicU64::new(0) }
+        Self {
+            shared,
+            epoch: Instant::now(),
+            read_ms: AtomicU64::new(0),
+        }
     }
 
     /// The feed was read whole; the reading began then.
     pub fn read(&self, began: Instant) {
-        let ms = u64::try_from(began.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
+        let ms = u64::try_from(began.saturating_duration_since(self.epoch).as_millis())
+            .unwrap_or(u64::MAX);
         self.read_ms.fetch_max(ms, Ordering::Relaxed);
     }
 
@@ -76,7 +81,9 @@ impl Freshness {
         if !self.shared {
             return Duration::ZERO;
         }
-        self.epoch.elapsed().saturating_sub(Duration::from_millis(self.read_ms.load(Ordering::Relaxed)))
+        self.epoch
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.read_ms.load(Ordering::Relaxed)))
     }
 }
 
@@ -145,14 +152,18 @@ impl App {
     #[must_use]
     pub fn not_ready(&self) -> Option<&'static str> {
         self.lifecycle().reason().or_else(|| {
-            (self.freshness().age() > FRESH).then_some("this replica has not heard from the database for a second")
+            (self.freshness().age() > FRESH)
+                .then_some("this replica has not heard from the database for a second")
         })
     }
 
     /// The context of a request.
     #[must_use]
     pub fn ctx(&self, request: &RequestContext) -> Ctx {
-        Ctx { now: self.clock().now(), source: Some(request.address.to_string()) }
+        Ctx {
+            now: self.clock().now(),
+            source: Some(request.address.to_string()),
+        }
     }
 
     /// The context of a job.
@@ -172,6 +183,8 @@ impl App {
             return Err(Refusal::new(Reason::RevocationsStale, detail));
         }
         let name = request.tenant.as_ref().map(|name| name.as_str());
-        self.authority().tenant(name).ok_or_else(|| Refusal::new(Reason::NotFound, "there is nothing here"))
+        self.authority()
+            .tenant(name)
+            .ok_or_else(|| Refusal::new(Reason::NotFound, "there is nothing here"))
     }
 }

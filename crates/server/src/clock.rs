@@ -48,6 +48,8 @@ impl fmt::Debug for Clock {
 )]
 pub fn system_now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let micros = since_epoch.map_or(0, |span| i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+    let micros = since_epoch.map_or(0, |span| {
+        i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+    });
     Timestamp::from_micros(micros)
 }

@@ -243,27 +243,49 @@ impl Config {
     /// loopback address itself. [`check::check`] has refused everything else.
     #[must_use]
     pub fn issuer(&self, bound: SocketAddr) -> String {
-        let scheme = if self.server.tls.cert.is_some() { "https" } else { "http" };
-        self.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{bound}"))
+        let scheme = if self.server.tls.cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        self.server
+            .issuer
+            .clone()
+            .unwrap_or_else(|| format!("{scheme}://{bound}"))
     }
 
     /// The SPIFFE trust domain: what was configured, else the issuer's host.
     #[must_use]
     pub fn trust_domain(&self, issuer: &str) -> String {
-        let host = || Url::parse(issuer).ok()?.host_str().map(|host| host.trim_matches(['[', ']']).replace(':', "-"));
-        self.server.trust_domain.clone().or_else(host).unwrap_or_else(|| "localhost".to_owned())
+        let host = || {
+            Url::parse(issuer)
+                .ok()?
+                .host_str()
+                .map(|host| host.trim_matches(['[', ']']).replace(':', "-"))
+        };
+        self.server
+            .trust_domain
+            .clone()
+            .or_else(host)
+            .unwrap_or_else(|| "localhost".to_owned())
     }
 
     /// The data directory.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {
-        self.data.dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIRECTORY))
+        self.data
+            .dir
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(DATA_DIRECTORY))
     }
 
     /// Where the key file is, when the environment does not hold it.
     #[must_use]
     pub fn key_file(&self) -> PathBuf {
-        self.keys.file.clone().unwrap_or_else(|| self.data_directory().join(KEY_FILE))
+        self.keys
+            .file
+            .clone()
+            .unwrap_or_else(|| self.data_directory().join(KEY_FILE))
     }
 
     /// Where checkpoints go. Without a word about it they go to a directory beside the database, so
@@ -327,7 +349,10 @@ impl Default for LimitsConfig {
 
 impl Default for LoggingConfig {
     fn default() -> Self {
-        Self { format: None, level: "info".to_owned() }
+        Self {
+            format: None,
+            level: "info".to_owned(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use countersign_model::{
     reason::{Reason, Refusal},
 };
 
-use crate::app::App;
+use crate::{app::App, metrics::OutcomeLabel};
 
 /// How many things one decision may look up: an identity with ten credentials and as many issuers
 /// needs some forty.
@@ -40,7 +40,10 @@ pub async fn gather<T>(
                 facts.supply_keys(need, keys);
             }
             _ => {
-                let found = facts.look_up(app.authority().store(), &need).await.map_err(Fault::from)?;
+                let found = facts
+                    .look_up(app.authority().store(), &need)
+                    .await
+                    .map_err(Fault::from)?;
                 facts.supply(need, found)?;
             }
         }
@@ -58,13 +61,28 @@ async fn fetch(
     // The decision has looked at the issuer's record, so it is among the facts.
     let record = match facts.record(tenant, issuer) {
         Ok(Some(record)) => record,
-        _ => return Err(Refusal::new(Reason::IssuerUnknown, "the issuer is not registered here").into()),
+        _ => {
+            return Err(
+                Refusal::new(Reason::IssuerUnknown, "the issuer is not registered here").into(),
+            );
+        }
     };
     let Some(doc) = record.issuer() else {
-        return Err(Refusal::new(Reason::IssuerUnknown, "the issuer is not registered here").into());
+        return Err(
+            Refusal::new(Reason::IssuerUnknown, "the issuer is not registered here").into(),
+        );
     };
-    app.fetcher()
-        .keys(issuer, doc, kid)
-        .await
-        .map_err(|error| Refusal::new(Reason::IssuerUnreachable, format!("the issuer's keys cannot be had: {error}")).into())
+    let keys = app.fetcher().keys(issuer, doc, kid).await;
+    let outcome = if keys.is_ok() { "success" } else { "failure" };
+    app.metrics()
+        .key_fetches
+        .get_or_create(&OutcomeLabel::of(outcome))
+        .inc();
+    keys.map_err(|error| {
+        Refusal::new(
+            Reason::IssuerUnreachable,
+            format!("the issuer's keys cannot be had: {error}"),
+        )
+        .into()
+    })
 }

@@ -1,7 +1,7 @@
 //! HTTP: extractors, error forms, the table of routes, and what surrounds every request.
 
-pub mod addressed;
 pub mod access;
+pub mod addressed;
 pub mod api;
 pub mod authorization;
 pub mod body;

@@ -70,7 +70,10 @@ impl<'a> JobRun<'a> {
 impl Future for JobRun<'_> {
     type Output = anyhow::Result<Progress>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
         self.0.as_mut().poll(context)
     }
 }

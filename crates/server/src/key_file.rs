@@ -35,7 +35,9 @@ pub enum KeyFileError {
         source: InvalidKeyFile,
     },
     /// It is not there, and must not be made.
-    #[error("`{0}` is not there: several servers share one key file, so it is given, never made; copy it from the first one, or make it with `countersign admin key > FILE` and mode 0600")]
+    #[error(
+        "`{0}` is not there: several servers share one key file, so it is given, never made; copy it from the first one, or make it with `countersign admin key > FILE` and mode 0600"
+    )]
     Missing(String),
     /// Others may read it.
     #[error("`{0}` can be read by others than its owner: make it 0600")]
@@ -57,17 +59,33 @@ pub enum KeyFileError {
 ///
 /// # Errors
 /// One sentence that names the place.
-pub fn open(config: &Config, environment: impl Fn(&str) -> Option<String>) -> Result<OpenedKeyFile, KeyFileError> {
+pub fn open(
+    config: &Config,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<OpenedKeyFile, KeyFileError> {
     if let Some(name) = &config.keys.env {
-        let text = environment(name).map(Secret::new).ok_or_else(|| KeyFileError::Unset(name.clone()))?;
-        return Ok(OpenedKeyFile { key: parse(name, text.expose())?, is_new: false });
+        let text = environment(name)
+            .map(Secret::new)
+            .ok_or_else(|| KeyFileError::Unset(name.clone()))?;
+        return Ok(OpenedKeyFile {
+            key: parse(name, text.expose())?,
+            is_new: false,
+        });
     }
     let path = config.key_file();
     match File::open(&path) {
-        Ok(file) => Ok(OpenedKeyFile { key: read(&path, file)?, is_new: false }),
+        Ok(file) => Ok(OpenedKeyFile {
+            key: read(&path, file)?,
+            is_new: false,
+        }),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(&path, error)),
-        Err(_) if config.data.database.is_some() => Err(KeyFileError::Missing(path.display().to_string())),
-        Err(_) => Ok(OpenedKeyFile { key: make(&path)?, is_new: true }),
+        Err(_) if config.data.database.is_some() => {
+            Err(KeyFileError::Missing(path.display().to_string()))
+        }
+        Err(_) => Ok(OpenedKeyFile {
+            key: make(&path)?,
+            is_new: true,
+        }),
     }
 }
 
@@ -77,7 +95,9 @@ fn read(path: &Path, file: File) -> Result<KeyFile, KeyFileError> {
         return Err(KeyFileError::Open(path.display().to_string()));
     }
     let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+    file.take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     let text = Secret::new(text);
     parse(&path.display().to_string(), text.expose())
 }
@@ -87,7 +107,10 @@ fn make(path: &Path) -> Result<KeyFile, KeyFileError> {
     let failed = |error| unreadable(path, error);
     let place = path.display().to_string();
     let key = KeyFile::generate().map_err(|source| KeyFileError::Invalid { place, source })?;
-    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_directory(directory).map_err(failed)?;
     }
     let mut options = OpenOptions::new();
@@ -95,7 +118,9 @@ fn make(path: &Path) -> Result<KeyFile, KeyFileError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(failed)?;
-    file.write_all(key.to_text().expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(key.to_text().expose().as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     Ok(key)
 }
 
@@ -124,11 +149,17 @@ fn is_private(_: &fs::Metadata) -> bool {
 }
 
 fn parse(place: &str, text: &str) -> Result<KeyFile, KeyFileError> {
-    KeyFile::parse(text).map_err(|source| KeyFileError::Invalid { place: place.to_owned(), source })
+    KeyFile::parse(text).map_err(|source| KeyFileError::Invalid {
+        place: place.to_owned(),
+        source,
+    })
 }
 
 fn unreadable(path: &Path, source: io::Error) -> KeyFileError {
-    KeyFileError::Unreadable { place: path.display().to_string(), source }
+    KeyFileError::Unreadable {
+        place: path.display().to_string(),
+        source,
+    }
 }
 
 /// A key file has some fifty characters.
@@ -163,7 +194,10 @@ mod tests {
         let config = config(directory.path());
         open(&config, |_| None).unwrap();
         fs::set_permissions(config.key_file(), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(open(&config, |_| None), Err(KeyFileError::Open(_))));
+        assert!(matches!(
+            open(&config, |_| None),
+            Err(KeyFileError::Open(_))
+        ));
     }
 
     #[test]
@@ -171,12 +205,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut config = config(directory.path());
         config.data.database = Some(Secret::new("postgres://db/x".to_owned()));
-        assert!(matches!(open(&config, |_| None), Err(KeyFileError::Missing(_))));
+        assert!(matches!(
+            open(&config, |_| None),
+            Err(KeyFileError::Missing(_))
+        ));
         config.keys.env = Some("THE_KEY".to_owned());
-        assert!(matches!(open(&config, |_| None), Err(KeyFileError::Unset(_))));
+        assert!(matches!(
+            open(&config, |_| None),
+            Err(KeyFileError::Unset(_))
+        ));
         let text = KeyFile::generate().unwrap().to_text();
-        assert!(open(&config, |name| (name == "THE_KEY").then(|| text.expose().clone())).is_ok());
-        let error = open(&config, |_| Some("hunter2".to_owned())).unwrap_err().to_string();
+        assert!(
+            open(&config, |name| (name == "THE_KEY")
+                .then(|| text.expose().clone()))
+            .is_ok()
+        );
+        let error = open(&config, |_| Some("hunter2".to_owned()))
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 }

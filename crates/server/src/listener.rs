@@ -45,7 +45,9 @@ pub struct ListenerSettings {
 /// # Errors
 /// One sentence with the address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    };
     let listener = TcpListener::bind(address).map_err(named)?;
     listener.set_nonblocking(true).map_err(named)?;
     Ok(listener)
@@ -68,13 +70,17 @@ pub async fn serve(
         encrypted: tls.is_some(),
         shell,
     };
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .acceptor(NoDelayAcceptor::new());
     set_limits(server.http_builder(), settings);
     match tls {
         None => server.serve(connections).await,
         Some(tls) => {
             let acceptor = |no_delay| {
-                RustlsAcceptor::new(tls.config().clone()).handshake_timeout(settings.header_timeout).acceptor(no_delay)
+                RustlsAcceptor::new(tls.config().clone())
+                    .handshake_timeout(settings.header_timeout)
+                    .acceptor(no_delay)
             };
             server.map(acceptor).serve(connections).await
         }
@@ -115,13 +121,25 @@ impl Service<SocketAddr> for Connections {
 
     fn call(&mut self, peer: SocketAddr) -> Self::Future {
         let slots = Arc::clone(&self.slots);
-        let (metrics, shell, encrypted) = (Arc::clone(&self.metrics), self.shell.clone(), self.encrypted);
+        let (metrics, shell, encrypted) = (
+            Arc::clone(&self.metrics),
+            self.shell.clone(),
+            self.encrypted,
+        );
         Box::pin(async move {
             // The semaphore is never closed: an error would mean no limit, and no connection.
             let permit = slots.acquire_owned().await.ok();
             metrics.connections.inc();
-            let slot = Arc::new(Slot { _permit: permit, metrics });
-            Ok(Connection { shell, peer: peer.ip(), encrypted, _slot: slot })
+            let slot = Arc::new(Slot {
+                _permit: permit,
+                metrics,
+            });
+            Ok(Connection {
+                shell,
+                peer: peer.ip(),
+                encrypted,
+                _slot: slot,
+            })
         })
     }
 }

@@ -64,6 +64,14 @@ pub struct Metrics {
     pub key_fetches: Family<OutcomeLabel, Counter>,
 }
 
+impl OutcomeLabel {
+    /// The label of a word.
+    #[must_use]
+    pub const fn of(outcome: &'static str) -> Self {
+        Self { outcome }
+    }
+}
+
 /// A route and the class of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
@@ -174,7 +182,10 @@ impl Metrics {
     /// The counters of a route.
     #[must_use]
     pub fn route(&self, route: &'static str) -> RouteMetrics {
-        let counter = |status| self.requests.get_or_create_owned(&RouteLabels { route, status });
+        let counter = |status| {
+            self.requests
+                .get_or_create_owned(&RouteLabels { route, status })
+        };
         RouteMetrics {
             route,
             classes: STATUS_CLASSES.map(counter),
@@ -195,8 +206,12 @@ impl Metrics {
     fn touch(&self) {
         let outcome = OutcomeLabel { outcome: "success" };
         drop(self.route("other"));
-        drop(self.refusals.get_or_create(&ReasonLabel { reason: "not_found" }));
-        drop(self.tokens_issued.get_or_create(&GrantLabel { grant: "client_credentials" }));
+        drop(self.refusals.get_or_create(&ReasonLabel {
+            reason: "not_found",
+        }));
+        drop(self.tokens_issued.get_or_create(&GrantLabel {
+            grant: "client_credentials",
+        }));
         for family in [
             &self.introspections,
             &self.decisions,
@@ -206,34 +221,119 @@ impl Metrics {
         ] {
             drop(family.get_or_create(&outcome));
         }
-        drop(self.job_runs.get_or_create(&JobLabels { job: "any", outcome: "success" }));
-        drop(self.job_last_success.get_or_create(&JobLabel { job: "any" }));
-        drop(self.store_waiting.get_or_create(&DirectionLabel { direction: "read" }));
+        drop(self.job_runs.get_or_create(&JobLabels {
+            job: "any",
+            outcome: "success",
+        }));
+        drop(
+            self.job_last_success
+                .get_or_create(&JobLabel { job: "any" }),
+        );
+        drop(
+            self.store_waiting
+                .get_or_create(&DirectionLabel { direction: "read" }),
+        );
     }
 
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register("http_requests", "Requests answered, by route and class of status", self.requests.clone());
-        r.register("http_request_duration_seconds", "From the headers to the answer, by route", self.durations.clone());
-        r.register("http_requests_in_flight", "Requests being answered", self.requests_in_flight.clone());
-        r.register("http_connections", "Open connections", self.connections.clone());
-        r.register("http_request_timeouts", "Requests that took longer than they may", self.request_timeouts.clone());
+        r.register(
+            "http_requests",
+            "Requests answered, by route and class of status",
+            self.requests.clone(),
+        );
+        r.register(
+            "http_request_duration_seconds",
+            "From the headers to the answer, by route",
+            self.durations.clone(),
+        );
+        r.register(
+            "http_requests_in_flight",
+            "Requests being answered",
+            self.requests_in_flight.clone(),
+        );
+        r.register(
+            "http_connections",
+            "Open connections",
+            self.connections.clone(),
+        );
+        r.register(
+            "http_request_timeouts",
+            "Requests that took longer than they may",
+            self.request_timeouts.clone(),
+        );
         r.register("http_panics", "Handlers that panicked", self.panics.clone());
-        r.register("refusals", "Refusals, by reason code", self.refusals.clone());
-        r.register("tokens_issued", "Tokens issued, by grant type", self.tokens_issued.clone());
-        r.register("introspections", "Introspections: active or inactive", self.introspections.clone());
-        r.register("decisions", "Decisions: allowed or denied", self.decisions.clone());
-        r.register("job_runs", "Runs of jobs: success or failure", self.job_runs.clone());
-        r.register("job_last_success_timestamp_seconds", "When a job last succeeded", self.job_last_success.clone());
-        r.register("notifications", "Notifications: delivered, retried or given_up", self.notifications.clone());
-        r.register("checkpoints_published", "Checkpoints published: success or failure", self.checkpoints_published.clone());
+        r.register(
+            "refusals",
+            "Refusals, by reason code",
+            self.refusals.clone(),
+        );
+        r.register(
+            "tokens_issued",
+            "Tokens issued, by grant type",
+            self.tokens_issued.clone(),
+        );
+        r.register(
+            "introspections",
+            "Introspections: active or inactive",
+            self.introspections.clone(),
+        );
+        r.register(
+            "decisions",
+            "Decisions: allowed or denied",
+            self.decisions.clone(),
+        );
+        r.register(
+            "job_runs",
+            "Runs of jobs: success or failure",
+            self.job_runs.clone(),
+        );
+        r.register(
+            "job_last_success_timestamp_seconds",
+            "When a job last succeeded",
+            self.job_last_success.clone(),
+        );
+        r.register(
+            "notifications",
+            "Notifications: delivered, retried or given_up",
+            self.notifications.clone(),
+        );
+        r.register(
+            "checkpoints_published",
+            "Checkpoints published: success or failure",
+            self.checkpoints_published.clone(),
+        );
         r.register("log_size", "Records in the log", self.log_size.clone());
-        r.register("log_checkpoint_age_seconds", "Age of the newest checkpoint", self.log_checkpoint_age.clone());
-        r.register("feed_age_seconds", "Age of what this replica knows of changes", self.feed_age.clone());
-        r.register("revocations", "Revocations in memory", self.revocations.clone());
-        r.register("cleaned_up", "Rows removed by the clean-up", self.cleaned_up.clone());
-        r.register("store_waiting", "Units of work waiting for the database: read or write", self.store_waiting.clone());
-        r.register("key_fetches", "Fetches of foreign keys: success or failure", self.key_fetches.clone());
+        r.register(
+            "log_checkpoint_age_seconds",
+            "Age of the newest checkpoint",
+            self.log_checkpoint_age.clone(),
+        );
+        r.register(
+            "feed_age_seconds",
+            "Age of what this replica knows of changes",
+            self.feed_age.clone(),
+        );
+        r.register(
+            "revocations",
+            "Revocations in memory",
+            self.revocations.clone(),
+        );
+        r.register(
+            "cleaned_up",
+            "Rows removed by the clean-up",
+            self.cleaned_up.clone(),
+        );
+        r.register(
+            "store_waiting",
+            "Units of work waiting for the database: read or write",
+            self.store_waiting.clone(),
+        );
+        r.register(
+            "key_fetches",
+            "Fetches of foreign keys: success or failure",
+            self.key_fetches.clone(),
+        );
     }
 }
 
@@ -270,4 +370,6 @@ const PREFIX: &str = "countersign";
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// From an answer out of memory to one that waited for a slow disk.
-const DURATION_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+const DURATION_BUCKETS: [f64; 12] = [
+    0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0,
+];

@@ -51,7 +51,9 @@ pub enum NotifyError {
     #[error(transparent)]
     Secret(#[from] InvalidSecret),
     /// Its URL is not one that the server connects to. It is not shown: it may be a secret.
-    #[error("the URL of a webhook is not one that the server may connect to: `https://`, and public or among `federation.private_networks`")]
+    #[error(
+        "the URL of a webhook is not one that the server may connect to: `https://`, and public or among `federation.private_networks`"
+    )]
     Url,
 }
 
@@ -87,12 +89,17 @@ impl Notifier {
             let client = outbound.client(&url, None).map_err(|_| NotifyError::Url)?;
             let form = match (webhook.form, &webhook.secret) {
                 (WebhookForm::Slack, _) => Form::Slack,
-                (WebhookForm::Standard, Some(secret)) => Form::Standard(Box::new(WebhookSecret::parse(secret.expose())?)),
+                (WebhookForm::Standard, Some(secret)) => {
+                    Form::Standard(Box::new(WebhookSecret::parse(secret.expose())?))
+                }
                 (WebhookForm::Standard, None) => return Err(InvalidSecret.into()),
             };
             webhooks.push(Webhook { client, url, form });
         }
-        Ok(Self { webhooks, reached: Mutex::default() })
+        Ok(Self {
+            webhooks,
+            reached: Mutex::default(),
+        })
     }
 
     /// Whether anybody is to be told.
@@ -102,7 +109,13 @@ impl Notifier {
     }
 
     /// Tells everybody who does not know yet. `attempts` counts the tries before this one.
-    pub async fn deliver(&self, notification: &Notification, attempts: u32, now: Timestamp, metrics: &Metrics) -> Delivery {
+    pub async fn deliver(
+        &self,
+        notification: &Notification,
+        attempts: u32,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Delivery {
         let mut again = false;
         let mut refused = false;
         for (index, webhook) in self.webhooks.iter().enumerate() {
@@ -117,7 +130,10 @@ impl Notifier {
         }
         let next = RETRIES.get(usize::try_from(attempts).unwrap_or(usize::MAX));
         let (delivery, outcome) = match (again, next) {
-            (true, Some(wait)) => (Delivery::Retry(now + Seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX))), "retried"),
+            (true, Some(wait)) => (
+                Delivery::Retry(now + Seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX))),
+                "retried",
+            ),
             (true, None) => (Delivery::GivenUp, "given_up"),
             (false, _) if refused => (Delivery::GivenUp, "given_up"),
             (false, _) => (Delivery::Delivered, "delivered"),
@@ -125,7 +141,10 @@ impl Notifier {
         if !matches!(delivery, Delivery::Retry(_)) {
             self.forget(notification);
         }
-        metrics.notifications.get_or_create(&OutcomeLabel { outcome }).inc();
+        metrics
+            .notifications
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
         delivery
     }
 

@@ -1,11 +1,6 @@
 //! How the server comes up, and how it goes down.
 
-use std::{
-    io::Write as _,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use axum_server::Handle;
@@ -72,11 +67,19 @@ pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let server = Server::start(options).await?;
     // Whoever reads our output may be gone; the server serves nevertheless.
     let mut out = std::io::stdout().lock();
-    let scheme = if server.app.config().server.tls.cert.is_some() { "https" } else { "http" };
+    let scheme = if server.app.config().server.tls.cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let _ = writeln!(out, "listening on {scheme}://{}", server.address);
     if server.first_start {
         let _ = writeln!(out, "first start: make yourself an owner with");
-        let _ = writeln!(out, "  countersign admin enrol EMAIL --role owner --data {}", directory.display());
+        let _ = writeln!(
+            out,
+            "  countersign admin enrol EMAIL --role owner --data {}",
+            directory.display()
+        );
     }
     let _ = out.flush();
     drop(out);
@@ -111,11 +114,26 @@ impl Server {
             header_timeout: config.limits.header_timeout(),
         };
         let following = tls.clone().map(|tls| tokio::spawn(tls.follow()));
-        let listening = tokio::spawn(listener::serve(listener, tls, shell, settings, handle.clone()));
+        let listening = tokio::spawn(listener::serve(
+            listener,
+            tls,
+            shell,
+            settings,
+            handle.clone(),
+        ));
         let jobs = Jobs::start(jobs::all(&app, sinks, notifier), app.clock(), app.metrics());
         app.lifecycle().started();
         tracing::info!(server.address = %address, server.issuer = %issuer, "serving `{issuer}` at {address}");
-        Ok(Self { app, address, issuer, first_start: opened.first_start, handle, listening, following, jobs })
+        Ok(Self {
+            app,
+            address,
+            issuer,
+            first_start: opened.first_start,
+            handle,
+            listening,
+            following,
+            jobs,
+        })
     }
 
     /// Where it listens.
@@ -156,8 +174,13 @@ impl Server {
         }
         self.jobs.stop(drain.max(LEAST_FOR_JOBS)).await;
         let authority = Arc::clone(self.app.authority());
-        authority.record_stop().await.context("the stop cannot be written")?;
-        spawn_blocking(move || authority.store().close()).await.context("the database did not close")?;
+        authority
+            .record_stop()
+            .await
+            .context("the stop cannot be written")?;
+        spawn_blocking(move || authority.store().close())
+            .await
+            .context("the database did not close")?;
         listened.context("the listener failed")
     }
 }
@@ -171,7 +194,10 @@ pub(crate) struct Opened {
 
 fn refuse_errors(config: &Config) -> anyhow::Result<()> {
     let findings = check::check(config);
-    match findings.into_iter().find(|finding| finding.level == check::Level::Error) {
+    match findings
+        .into_iter()
+        .find(|finding| finding.level == check::Level::Error)
+    {
         Some(finding) => bail!("{}: {}", finding.key, finding.detail),
         None => Ok(()),
     }
@@ -185,12 +211,20 @@ async fn open_tls(config: &Config) -> anyhow::Result<Option<ReloadingTls>> {
 }
 
 fn open_sinks(config: &Config, outbound: &Outbound) -> anyhow::Result<Vec<Sink>> {
-    let sinks: Result<Vec<Sink>, _> = config.publish().iter().map(|row: &PublishConfig| Sink::new(row, outbound)).collect();
+    let sinks: Result<Vec<Sink>, _> = config
+        .publish()
+        .iter()
+        .map(|row: &PublishConfig| Sink::new(row, outbound))
+        .collect();
     Ok(sinks?)
 }
 
 /// Opening blocks: files, migrations, first keys.
-pub(crate) async fn open_authority(config: &Config, clock: &Clock, issuer: &str) -> anyhow::Result<Opened> {
+pub(crate) async fn open_authority(
+    config: &Config,
+    clock: &Clock,
+    issuer: &str,
+) -> anyhow::Result<Opened> {
     let OpenedKeyFile { key, is_new } = key_file::open(config, |name| std::env::var(name).ok())?;
     // The same key file again: one copy seals cursors, the other belongs to the application.
     let text = key.to_text();
@@ -199,11 +233,15 @@ pub(crate) async fn open_authority(config: &Config, clock: &Clock, issuer: &str)
         Some(url) => StoreConfig::postgres(url.expose().clone()),
         None => {
             let directory = config.data_directory();
-            key_file::make_directory(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+            key_file::make_directory(&directory)
+                .with_context(|| format!("cannot make `{}`", directory.display()))?;
             StoreConfig::sqlite(directory)
         }
     };
-    let settings = Settings { issuer: issuer.to_owned(), trust_domain: config.trust_domain(issuer) };
+    let settings = Settings {
+        issuer: issuer.to_owned(),
+        trust_domain: config.trust_domain(issuer),
+    };
     let ctx = Ctx::internal(clock.now());
     let authority = spawn_blocking(move || -> anyhow::Result<Authority> {
         let secrets = Secrets::new(key)?;
@@ -212,15 +250,24 @@ pub(crate) async fn open_authority(config: &Config, clock: &Clock, issuer: &str)
         Ok(authority)
     });
     let authority = Arc::new(authority.await.context("opening the data panicked")??);
-    Ok(Opened { authority, cursors: Cursors::new(Arc::new(copy)), first_start: is_new })
+    Ok(Opened {
+        authority,
+        cursors: Cursors::new(Arc::new(copy)),
+        first_start: is_new,
+    })
 }
 
 /// A database that is older than what was published was restored or cut (DESIGN §3, restore).
 async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Result<()> {
     let newest = authority.store().read(log::newest_checkpoint).await?;
-    let here = newest.as_ref().and_then(|checkpoint| size_of(&checkpoint.note)).unwrap_or_default();
+    let here = newest
+        .as_ref()
+        .and_then(|checkpoint| size_of(&checkpoint.note))
+        .unwrap_or_default();
     for sink in sinks {
-        let Some(PublishedCheckpoint { size, note }) = sink.newest().await? else { continue };
+        let Some(PublishedCheckpoint { size, note }) = sink.newest().await? else {
+            continue;
+        };
         let same_log = note.lines().next() == Some(authority.log().origin());
         if same_log && size > here {
             return Err(anyhow!(
@@ -250,9 +297,22 @@ fn surround(app: &App, issuer: &str) -> Shell {
     let config = app.config();
     let rows = routes();
     let counters = RouteCounters::new(&rows, app.metrics());
-    let proxies = if config.server.behind_proxy { config.server.trusted_proxies.clone() } else { Vec::new() };
-    let settings = ShellSettings { issuer: issuer.to_owned(), proxies, timeout: config.limits.request_timeout() };
-    Shell::new(build(rows, app.clone()), counters, Arc::clone(app.metrics()), settings)
+    let proxies = if config.server.behind_proxy {
+        config.server.trusted_proxies.clone()
+    } else {
+        Vec::new()
+    };
+    let settings = ShellSettings {
+        issuer: issuer.to_owned(),
+        proxies,
+        timeout: config.limits.request_timeout(),
+    };
+    Shell::new(
+        build(rows, app.clone()),
+        counters,
+        Arc::clone(app.metrics()),
+        settings,
+    )
 }
 
 /// SIGTERM or Ctrl-C.

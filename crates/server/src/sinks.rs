@@ -54,7 +54,10 @@ impl Sink {
             PublishConfig::Directory(directory) => Self::Directory(directory.directory.clone()),
             PublishConfig::Url(target) => {
                 let sink = UrlSink::new(&target.url, target.method, outbound);
-                let named = |detail| SinkError { sink: "log.publish".to_owned(), detail };
+                let named = |detail| SinkError {
+                    sink: "log.publish".to_owned(),
+                    detail,
+                };
                 Self::Url(sink.map_err(named)?)
             }
         })
@@ -73,8 +76,12 @@ impl Sink {
             }
         };
         let ended = tokio::time::timeout(TIMEOUT, publishing).await;
-        let ended = ended.unwrap_or_else(|_| Err(format!("took longer than {} s", TIMEOUT.as_secs())));
-        ended.map_err(|detail| SinkError { sink: self.to_string(), detail })
+        let ended =
+            ended.unwrap_or_else(|_| Err(format!("took longer than {} s", TIMEOUT.as_secs())));
+        ended.map_err(|detail| SinkError {
+            sink: self.to_string(),
+            detail,
+        })
     }
 
     /// The newest checkpoint that the sink still has; `None` for sinks that cannot say. At the start the
@@ -84,9 +91,10 @@ impl Sink {
     /// When the sink has something that is not a checkpoint.
     pub async fn newest(&self) -> Result<Option<PublishedCheckpoint>, SinkError> {
         match self {
-            Self::Directory(path) => {
-                directory::newest(path).await.map_err(|detail| SinkError { sink: self.to_string(), detail })
-            }
+            Self::Directory(path) => directory::newest(path).await.map_err(|detail| SinkError {
+                sink: self.to_string(),
+                detail,
+            }),
             Self::Command(_) | Self::Url(_) => Ok(None),
         }
     }
@@ -96,7 +104,11 @@ impl Sink {
 impl fmt::Display for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command(command) => write!(f, "command `{}`", command.first().map_or("", String::as_str)),
+            Self::Command(command) => write!(
+                f,
+                "command `{}`",
+                command.first().map_or("", String::as_str)
+            ),
             Self::Directory(path) => write!(f, "directory `{}`", path.display()),
             Self::Url(sink) => sink.fmt(f),
         }
@@ -104,12 +116,19 @@ impl fmt::Display for Sink {
 }
 
 /// Publishes to all sinks; one that fails does not keep the others from it.
-pub async fn publish_all(sinks: &[Sink], checkpoint: &PublishedCheckpoint, metrics: &Metrics) -> bool {
+pub async fn publish_all(
+    sinks: &[Sink],
+    checkpoint: &PublishedCheckpoint,
+    metrics: &Metrics,
+) -> bool {
     let mut all = true;
     for sink in sinks {
         let ended = sink.publish(checkpoint).await;
         let outcome = if ended.is_ok() { "success" } else { "failure" };
-        metrics.checkpoints_published.get_or_create(&OutcomeLabel { outcome }).inc();
+        metrics
+            .checkpoints_published
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
         if let Err(error) = ended {
             all = false;
             tracing::warn!(error = %error, "a checkpoint was not published: {error}");

@@ -27,19 +27,31 @@ tokio::task_local! {
 /// Starts logging. A second call in one process does nothing: the first one stays.
 pub fn start(config: &LoggingConfig) {
     let terminal = std::io::stderr().is_terminal();
-    let format = config.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+    let format = config.format.unwrap_or(if terminal {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    });
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let lines = format::Lines { format, colour };
     let _ = subscriber(lines, &config.level, std::io::stderr).try_init();
 }
 
-fn subscriber<W>(lines: format::Lines, level: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
+fn subscriber<W>(
+    lines: format::Lines,
+    level: &str,
+    writer: W,
+) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
-    let filter = Targets::new().with_target(OUR_TARGETS, level).with_default(LIBRARIES);
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(lines);
+    let filter = Targets::new()
+        .with_target(OUR_TARGETS, level)
+        .with_default(LIBRARIES);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .event_format(lines);
     tracing_subscriber::registry().with(layer).with(filter)
 }
 
@@ -52,7 +64,10 @@ pub fn log_panics() {
 }
 
 /// Runs a request's future so that its log lines and error answers carry its id.
-pub fn in_request<F: Future>(context: Arc<RequestContext>, future: F) -> impl Future<Output = F::Output> {
+pub fn in_request<F: Future>(
+    context: Arc<RequestContext>,
+    future: F,
+) -> impl Future<Output = F::Output> {
     REQUEST.scope(context, future)
 }
 

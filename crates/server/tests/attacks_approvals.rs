@@ -9,10 +9,19 @@ use crate::{
     world::Pipeline,
 };
 
-async fn redeem_as(server: &TestServer, pipeline: &Pipeline, approval: &str, edit: impl FnOnce(Claims) -> Claims, fields: &[(&str, &str)]) -> Answer {
+async fn redeem_as(
+    server: &TestServer,
+    pipeline: &Pipeline,
+    approval: &str,
+    edit: impl FnOnce(Claims) -> Claims,
+    fields: &[(&str, &str)],
+) -> Answer {
     let run = pipeline.run(server, edit);
     let fields = [&[("approval_id", approval)], fields].concat();
-    server.anyone().run_token(RunForm::JwtBearer, pipeline.id(), &run, &fields).await
+    server
+        .anyone()
+        .run_token(RunForm::JwtBearer, pipeline.id(), &run, &fields)
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,19 +62,41 @@ async fn t14_nobody_approves_their_own_and_no_program_approves() {
         let (pipeline, lee) = with_approver(&server).await;
         let base = base_token(&server, &pipeline).await;
         let approval = open(&base).await;
-        let (id, yes) = (approval["id"].as_str().unwrap(), json!({ "digest": approval["digest"] }));
+        let (id, yes) = (
+            approval["id"].as_str().unwrap(),
+            json!({ "digest": approval["digest"] }),
+        );
         let path = format!("/api/approvals/{id}/approve");
-        pipeline.owner.post(&path, &yes).await.refused(403, "self_approval");
+        pipeline
+            .owner
+            .post(&path, &yes)
+            .await
+            .refused(403, "self_approval");
         // A program with a token of Countersign's own API is no person.
         let fields = json!({ "allowed_actions": ["case.read"] });
-        let bot = pipeline.owner.identity("bot", "approver-bot", "release", fields).await;
+        let bot = pipeline
+            .owner
+            .identity("bot", "approver-bot", "release", fields)
+            .await;
         let secret = pipeline.owner.secret(bot["id"].as_str().unwrap()).await;
-        let token = server.anyone().client_token(&secret, &[("audience", server.issuer())]).await.access_token();
+        let token = server
+            .anyone()
+            .client_token(&secret, &[("audience", server.issuer())])
+            .await
+            .access_token();
         let answer = server.anyone().with_token(token).post(&path, &yes).await;
         assert_eq!(answer.status, 403, "{}", answer.text());
         // A member without a part in it, and one who only reads evidence.
-        for (email, role) in [("mo@example.com", TenantRole::Member), ("ada@example.com", TenantRole::Auditor)] {
-            let status = server.enrol(email, role).await.post(&path, &yes).await.status;
+        for (email, role) in [
+            ("mo@example.com", TenantRole::Member),
+            ("ada@example.com", TenantRole::Auditor),
+        ] {
+            let status = server
+                .enrol(email, role)
+                .await
+                .post(&path, &yes)
+                .await
+                .status;
             assert!(matches!(status, 403 | 404), "{email}: {status}");
         }
         lee.approve(id).await;
@@ -77,7 +108,9 @@ async fn t14_nobody_approves_their_own_and_no_program_approves() {
 
 /// Makes a user by hand of the owner, and signs them in.
 async fn made_by_owner(server: &TestServer, owner: &Caller, email: &str) -> Caller {
-    owner.make("users", &json!({ "email": email, "role": "owner" })).await;
+    owner
+        .make("users", &json!({ "email": email, "role": "owner" }))
+        .await;
     server.enrol(email, TenantRole::Owner).await
 }
 
@@ -89,7 +122,15 @@ async fn t14_an_approver_made_by_who_asks_counts_after_a_day() {
         let puppet = made_by_owner(&server, &pipeline.owner, "puppet@example.com").await;
         let approval = open(&base_token(&server, &pipeline).await).await;
         let yes = json!({ "digest": approval["digest"] });
-        let refused = puppet.post(&format!("/api/approvals/{}/approve", approval["id"].as_str().unwrap()), &yes).await;
+        let refused = puppet
+            .post(
+                &format!(
+                    "/api/approvals/{}/approve",
+                    approval["id"].as_str().unwrap()
+                ),
+                &yes,
+            )
+            .await;
         assert_eq!(refused.status, 403, "{}", refused.text());
         server.clock().advance(Seconds(24 * 3600 + 60));
         let puppet = server.enrol("puppet@example.com", TenantRole::Owner).await;
@@ -134,8 +175,13 @@ async fn t14_approving_needs_a_session_of_at_most_twelve_hours() {
         let (pipeline, lee) = with_approver(&server).await;
         server.clock().advance(Seconds(12 * 3600 + 1));
         let approval = open(&base_token(&server, &pipeline).await).await;
-        let path = format!("/api/approvals/{}/approve", approval["id"].as_str().unwrap());
-        let answer = lee.post(&path, &json!({ "digest": approval["digest"] })).await;
+        let path = format!(
+            "/api/approvals/{}/approve",
+            approval["id"].as_str().unwrap()
+        );
+        let answer = lee
+            .post(&path, &json!({ "digest": approval["digest"] }))
+            .await;
         assert!(matches!(answer.status, 401 | 403), "{}", answer.text());
         server.stop().await;
     })

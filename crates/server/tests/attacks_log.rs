@@ -10,9 +10,24 @@ use crate::world::{Service, service};
 /// What somebody with the database could do, in the order of the log.
 fn tampering(engine: &str) -> Vec<(&'static str, String)> {
     let at = |index: u32| format!("(SELECT evidence_id FROM log_entry WHERE log_index = {index})");
-    let body = format!("UPDATE evidence SET body = body || ' ' WHERE id = {};", at(3));
-    let blob = |byte: &str| if engine == "PostgreSQL" { format!("decode('{}', 'hex')", byte.repeat(32)) } else { format!("x'{}'", byte.repeat(32)) };
-    let id = |byte: &str| if engine == "PostgreSQL" { format!("decode('{}', 'hex')", byte.repeat(16)) } else { format!("x'{}'", byte.repeat(16)) };
+    let body = format!(
+        "UPDATE evidence SET body = body || ' ' WHERE id = {};",
+        at(3)
+    );
+    let blob = |byte: &str| {
+        if engine == "PostgreSQL" {
+            format!("decode('{}', 'hex')", byte.repeat(32))
+        } else {
+            format!("x'{}'", byte.repeat(32))
+        }
+    };
+    let id = |byte: &str| {
+        if engine == "PostgreSQL" {
+            format!("decode('{}', 'hex')", byte.repeat(16))
+        } else {
+            format!("x'{}'", byte.repeat(16))
+        }
+    };
     vec![
         ("a changed record", body),
         ("a changed record and its commitment", format!(
@@ -35,7 +50,11 @@ async fn t20_every_tampering_with_the_database_is_found_against_one_kept_checkpo
         let engine = database.engine();
         for (what, sql) in tampering(engine) {
             // Each on a database of its own: tampering cannot be taken back.
-            let fresh = if database.url().is_some() { countersign_testkit::Database::postgres().unwrap() } else { database.clone() };
+            let fresh = if database.url().is_some() {
+                countersign_testkit::Database::postgres().unwrap()
+            } else {
+                database.clone()
+            };
             let server = TestServer::start(&fresh).await;
             let service = service(&server).await;
             for _ in 0..3 {
@@ -108,19 +127,48 @@ async fn t21_without_evidence_there_is_no_token_and_no_change() {
         let answer = service.owner.client_token(&service.client, &[]).await;
         assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
         assert!(!answer.text().contains("access_token"));
-        assert!(!answer.text().contains("no evidence"), "the caller sees only an id: {}", answer.text());
-        let changed = service.owner.patch(&path, &json!({ "purpose": "another" })).await;
-        assert!(changed.status >= 500, "{} {}", changed.status, changed.text());
-        let made = service.owner.post("/api/projects", &json!({ "name": "unseen" })).await;
+        assert!(
+            !answer.text().contains("no evidence"),
+            "the caller sees only an id: {}",
+            answer.text()
+        );
+        let changed = service
+            .owner
+            .patch(&path, &json!({ "purpose": "another" }))
+            .await;
+        assert!(
+            changed.status >= 500,
+            "{} {}",
+            changed.status,
+            changed.text()
+        );
+        let made = service
+            .owner
+            .post("/api/projects", &json!({ "name": "unseen" }))
+            .await;
         assert!(made.status >= 500, "{} {}", made.status, made.text());
         let code = server.code("mia@example.com", None);
-        assert!(server.anyone().post("/api/sessions", &json!({ "code": code })).await.status >= 500);
+        assert!(
+            server
+                .anyone()
+                .post("/api/sessions", &json!({ "code": code }))
+                .await
+                .status
+                >= 500
+        );
         break_evidence(&server, false).await;
         let after = service.owner.get(&path).await.done();
-        assert_eq!((&before["purpose"], &before["version"]), (&after["purpose"], &after["version"]));
+        assert_eq!(
+            (&before["purpose"], &before["version"]),
+            (&after["purpose"], &after["version"])
+        );
         assert_eq!(service.owner.get("/api/projects/unseen").await.status, 404);
         // The code was not used up by what failed.
-        server.anyone().post("/api/sessions", &json!({ "code": code })).await.done();
+        server
+            .anyone()
+            .post("/api/sessions", &json!({ "code": code }))
+            .await
+            .done();
         service.token().await;
         server.stop().await;
     })
@@ -135,15 +183,25 @@ async fn t22_a_clock_that_is_put_back_revives_nothing_and_issues_nothing() {
         let token = service.token().await;
         server.clock().advance(Seconds(2 * 3600));
         let owner = server.owner().await;
-        owner.client_token(&service.client, &[]).await.access_token();
+        owner
+            .client_token(&service.client, &[])
+            .await
+            .access_token();
         assert!(!owner.is_active(&service.target, &token).await);
         server.clock().put_back(Seconds(3600));
-        owner.client_token(&service.client, &[]).await.refused(503, "clock_untrusted");
+        owner
+            .client_token(&service.client, &[])
+            .await
+            .refused(503, "clock_untrusted");
         let server = server.restart().await;
         let answer = server.anyone().client_token(&service.client, &[]).await;
         answer.refused(503, "clock_untrusted");
         server.clock().advance(Seconds(3600));
-        server.anyone().client_token(&service.client, &[]).await.access_token();
+        server
+            .anyone()
+            .client_token(&service.client, &[])
+            .await
+            .access_token();
         server.stop().await;
     })
     .await;

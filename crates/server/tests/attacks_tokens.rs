@@ -2,9 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_crypto::{SigningAlg, SigningKey, digest::hmac_sha256};
-use countersign_model::time::Seconds;
+use countersign_model::{registry::IssuerProfile, time::Seconds};
 use countersign_server::http::{router::inventory, routes::routes};
-use countersign_testkit::{Caller, TestServer, assertion, claims, client_claims, on_each_database, token_header};
+use countersign_testkit::{
+    FixtureIssuer, RunForm, TestServer, Trust, assertion, claims, client_claims, github_match,
+    on_each_database, token_header,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -18,7 +21,11 @@ fn encode(value: &Value) -> String {
 }
 
 /// The token with another header, and a signature of whoever forges it.
-fn forged(token: &str, edit: impl FnOnce(&mut Value), sign: impl FnOnce(&str) -> Vec<u8>) -> String {
+fn forged(
+    token: &str,
+    edit: impl FnOnce(&mut Value),
+    sign: impl FnOnce(&str) -> Vec<u8>,
+) -> String {
     let mut header = token_header(token);
     edit(&mut header);
     let signed = format!("{}.{}", encode(&header), token.split('.').nth(1).unwrap());
@@ -35,28 +42,111 @@ fn tricks(token: &str, key_set: &Value) -> Vec<(&'static str, String)> {
     let sign_own = |text: &str| own.sign(text.as_bytes()).unwrap();
     let kept = |_: &str| URL_SAFE_NO_PAD.decode(signature).unwrap();
     let mut found = vec![
-        ("none", forged(token, |header| header["alg"] = json!("none"), |_| Vec::new())),
-        ("NONE", forged(token, |header| header["alg"] = json!("NONE"), |_| Vec::new())),
-        ("no alg", forged(token, |header| drop(header.as_object_mut().unwrap().remove("alg")), kept)),
+        (
+            "none",
+            forged(
+                token,
+                |header| header["alg"] = json!("none"),
+                |_| Vec::new(),
+            ),
+        ),
+        (
+            "NONE",
+            forged(
+                token,
+                |header| header["alg"] = json!("NONE"),
+                |_| Vec::new(),
+            ),
+        ),
+        (
+            "no alg",
+            forged(
+                token,
+                |header| drop(header.as_object_mut().unwrap().remove("alg")),
+                kept,
+            ),
+        ),
         ("no signature", format!("{head}.{body}.")),
         ("zero signature", forged(token, |_| {}, |_| vec![0; 64])),
-        ("signature of ones", forged(token, |_| {}, |_| vec![0xff; 64])),
+        (
+            "signature of ones",
+            forged(token, |_| {}, |_| vec![0xff; 64]),
+        ),
         ("another key", forged(token, |_| {}, sign_own)),
-        ("jwk inside", forged(token, |header| header["jwk"] = own_jwk.clone(), sign_own)),
-        ("jku", forged(token, |header| header["jku"] = json!("http://127.0.0.1:9/keys"), sign_own)),
-        ("x5u", forged(token, |header| header["x5u"] = json!("http://127.0.0.1:9/cert"), sign_own)),
-        ("kid path", forged(token, |header| header["kid"] = json!("../../../../dev/null"), sign_own)),
-        ("kid SQL", forged(token, |header| header["kid"] = json!("' OR '1'='1"), sign_own)),
-        ("crit", forged(token, |header| header["crit"] = json!(["exp"]), kept)),
-        ("b64", forged(token, |header| header["b64"] = json!(false), kept)),
-        ("zip", forged(token, |header| header["zip"] = json!("DEF"), kept)),
-        ("typ JWT", forged(token, |header| header["typ"] = json!("JWT"), kept)),
-        ("no typ", forged(token, |header| drop(header.as_object_mut().unwrap().remove("typ")), kept)),
-        ("five parts", format!("{head}.{body}.{signature}.{body}.{signature}")),
+        (
+            "jwk inside",
+            forged(token, |header| header["jwk"] = own_jwk.clone(), sign_own),
+        ),
+        (
+            "jku",
+            forged(
+                token,
+                |header| header["jku"] = json!("http://127.0.0.1:9/keys"),
+                sign_own,
+            ),
+        ),
+        (
+            "x5u",
+            forged(
+                token,
+                |header| header["x5u"] = json!("http://127.0.0.1:9/cert"),
+                sign_own,
+            ),
+        ),
+        (
+            "kid path",
+            forged(
+                token,
+                |header| header["kid"] = json!("../../../../dev/null"),
+                sign_own,
+            ),
+        ),
+        (
+            "kid SQL",
+            forged(
+                token,
+                |header| header["kid"] = json!("' OR '1'='1"),
+                sign_own,
+            ),
+        ),
+        (
+            "crit",
+            forged(token, |header| header["crit"] = json!(["exp"]), kept),
+        ),
+        (
+            "b64",
+            forged(token, |header| header["b64"] = json!(false), kept),
+        ),
+        (
+            "zip",
+            forged(token, |header| header["zip"] = json!("DEF"), kept),
+        ),
+        (
+            "typ JWT",
+            forged(token, |header| header["typ"] = json!("JWT"), kept),
+        ),
+        (
+            "no typ",
+            forged(
+                token,
+                |header| drop(header.as_object_mut().unwrap().remove("typ")),
+                kept,
+            ),
+        ),
+        (
+            "five parts",
+            format!("{head}.{body}.{signature}.{body}.{signature}"),
+        ),
         ("two parts", format!("{head}.{body}")),
         ("padding", format!("{head}=.{body}.{signature}")),
         ("white space", format!("{head}.{body}.{signature}%20")),
-        ("raw JSON", URL_SAFE_NO_PAD.decode(body).map(|json| URL_SAFE_NO_PAD.encode(json)).unwrap()),
+        (
+            "raw JSON",
+            URL_SAFE_NO_PAD
+                .decode(body)
+                .map(|json| URL_SAFE_NO_PAD.encode(json))
+                .unwrap(),
+        ),
     ];
     for key in key_set["keys"].as_array().unwrap() {
         let secret = key.to_string();
@@ -70,14 +160,31 @@ fn tricks(token: &str, key_set: &Value) -> Vec<(&'static str, String)> {
         );
         found.push(("HS256 keyed by the public key", hs256));
     }
-    let twice = |json: &[u8], extra: &str| URL_SAFE_NO_PAD.encode(format!("{{{extra},{}", &String::from_utf8_lossy(json)[1..]));
+    let twice = |json: &[u8], extra: &str| {
+        URL_SAFE_NO_PAD.encode(format!("{{{extra},{}", &String::from_utf8_lossy(json)[1..]))
+    };
     let claims = URL_SAFE_NO_PAD.decode(body).unwrap();
-    found.push(("claims twice", format!("{head}.{}.{signature}", twice(&claims, r#""aud":"x""#))));
+    found.push((
+        "claims twice",
+        format!("{head}.{}.{signature}", twice(&claims, r#""aud":"x""#)),
+    ));
     let header = URL_SAFE_NO_PAD.decode(head).unwrap();
-    found.push(("header twice", format!("{}.{body}.{signature}", twice(&header, r#""alg":"none""#))));
-    for exp in ["\"9999999999\"", "1e400", "-1", "null", "9999999999999999999999"] {
+    found.push((
+        "header twice",
+        format!("{}.{body}.{signature}", twice(&header, r#""alg":"none""#)),
+    ));
+    for exp in [
+        "\"9999999999\"",
+        "1e400",
+        "-1",
+        "null",
+        "9999999999999999999999",
+    ] {
         let text = String::from_utf8_lossy(&claims).into_owned();
-        let old = format!("\"exp\":{}", serde_json::from_slice::<Value>(&claims).unwrap()["exp"]);
+        let old = format!(
+            "\"exp\":{}",
+            serde_json::from_slice::<Value>(&claims).unwrap()["exp"]
+        );
         let changed = URL_SAFE_NO_PAD.encode(text.replace(&old, &format!("\"exp\":{exp}")));
         found.push(("exp", format!("{head}.{changed}.{signature}")));
     }
@@ -91,7 +198,11 @@ async fn t05_no_trick_with_header_or_form_makes_a_token_good() {
         let service = service(&server).await;
         let keys = server.anyone().get("/.well-known/jwks.json").await.done();
         for (what, trick) in tricks(service.owner.token(), &keys) {
-            let answer = server.anyone().with_token(trick).get("/api/sessions/current").await;
+            let answer = server
+                .anyone()
+                .with_token(trick)
+                .get("/api/sessions/current")
+                .await;
             assert_eq!(answer.status, 401, "{what}: {}", answer.text());
         }
         let token = service.token().await;
@@ -110,13 +221,24 @@ async fn everything_that_proves(server: &TestServer) -> Vec<(&'static str, Strin
     let (pipeline, _) = with_approver(server).await;
     let base = base_token(server, &pipeline).await;
     let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read"] });
-    let identity = pipeline.owner.identity("service_account", "reporter", "release", fields).await;
+    let identity = pipeline
+        .owner
+        .identity("service_account", "reporter", "release", fields)
+        .await;
     let id = identity["id"].as_str().unwrap();
     let secret = pipeline.owner.secret(id).await;
     let key = SigningKey::generate(SigningAlg::Es256).unwrap();
     pipeline.owner.public_key(id, &key).await;
-    let token = pipeline.owner.client_token(&secret, &[]).await.access_token();
-    let own = assertion(&key, "client-authentication+jwt", &client_claims(&secret.client_id, server.issuer(), server.clock().now()));
+    let token = pipeline
+        .owner
+        .client_token(&secret, &[])
+        .await
+        .access_token();
+    let own = assertion(
+        &key,
+        "client-authentication+jwt",
+        &client_claims(&secret.client_id, server.issuer(), server.clock().now()),
+    );
     let forged_user = assertion(&key, "at+jwt", &claims(pipeline.owner.token()));
     vec![
         ("a run's token of an audience", base.token().to_owned()),
@@ -145,7 +267,9 @@ const PUBLIC: [&str; 11] = [
 ];
 
 fn is_public(method: &Method, path: &str) -> bool {
-    path == "/" || PUBLIC.iter().any(|public| path.starts_with(public)) || (path == "/api/sessions" && *method == Method::POST)
+    path == "/"
+        || PUBLIC.iter().any(|public| path.starts_with(public))
+        || (path == "/api/sessions" && *method == Method::POST)
 }
 
 /// DESIGN §4 names what also takes an identity's token of any audience.
@@ -156,7 +280,16 @@ fn takes_any_audience(method: &Method, path: &str) -> bool {
 }
 
 fn filled(path: &str) -> String {
-    path.split('/').map(|part| if part.starts_with('{') { "0198c0de-0000-7000-8000-000000000000" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| {
+            if part.starts_with('{') {
+                "0198c0de-0000-7000-8000-000000000000"
+            } else {
+                part
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,16 +303,36 @@ async fn t06_every_token_type_at_every_route_only_what_belongs_there() {
                 continue;
             }
             let body = (method != Method::GET && method != Method::DELETE).then(|| json!({}));
-            let anonymous = server.anyone().send(method.clone(), &filled(path), body.as_ref(), &[]).await;
-            assert_eq!(anonymous.status, 401, "nothing at {method} {path}: {}", anonymous.text());
+            let anonymous = server
+                .anyone()
+                .send(method.clone(), &filled(path), body.as_ref(), &[])
+                .await;
+            assert_eq!(
+                anonymous.status,
+                401,
+                "nothing at {method} {path}: {}",
+                anonymous.text()
+            );
             for (what, proof) in &proofs {
                 let caller = server.anyone().with_token(proof);
-                let answer = caller.send(method.clone(), &filled(path), body.as_ref(), &[]).await;
+                let answer = caller
+                    .send(method.clone(), &filled(path), body.as_ref(), &[])
+                    .await;
                 let own = what.contains("of an audience") && takes_any_audience(&method, path);
                 if own {
-                    assert_ne!(answer.status, 401, "{what} at {method} {path}: {}", answer.text());
+                    assert_ne!(
+                        answer.status,
+                        401,
+                        "{what} at {method} {path}: {}",
+                        answer.text()
+                    );
                 } else {
-                    assert_eq!(answer.status, 401, "{what} at {method} {path}: {}", answer.text());
+                    assert_eq!(
+                        answer.status,
+                        401,
+                        "{what} at {method} {path}: {}",
+                        answer.text()
+                    );
                     refused += 1;
                 }
             }
@@ -196,34 +349,61 @@ async fn t06_what_proves_something_elsewhere_proves_nothing_at_the_token_endpoin
         let server = TestServer::start(&database).await;
         let proofs = everything_that_proves(&server).await;
         let owner = server.owner().await;
-        let grants = ["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange"];
+        let grants = [
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ];
         let mut all = proofs.clone();
         all.push(("a user's token", owner.token().to_owned()));
         for (what, proof) in &all {
             for client in ["reporter", "release-promoter-prod"] {
-                if *what == "a CI token" && client == "release-promoter-prod" || *what == "a client secret" || *what == "a client assertion" {
+                if *what == "a CI token" && client == "release-promoter-prod"
+                    || *what == "a client secret"
+                    || *what == "a client assertion"
+                {
                     continue;
                 }
                 let named = ("client_id", client);
                 let jwt = ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt");
                 let forms: [Vec<(&str, &str)>; 4] = [
                     vec![("grant_type", grants[0]), ("assertion", proof), named],
-                    vec![("grant_type", grants[1]), ("subject_token", proof), jwt, named],
+                    vec![
+                        ("grant_type", grants[1]),
+                        ("subject_token", proof),
+                        jwt,
+                        named,
+                    ],
                     vec![
                         ("grant_type", "client_credentials"),
-                        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                        (
+                            "client_assertion_type",
+                            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                        ),
                         ("client_assertion", proof),
                         named,
                     ],
-                    vec![("grant_type", "client_credentials"), ("client_secret", proof), named],
+                    vec![
+                        ("grant_type", "client_credentials"),
+                        ("client_secret", proof),
+                        named,
+                    ],
                 ];
                 for form in &forms {
                     let answer = server.anyone().form("/oauth2/token", form, &[]).await;
-                    assert!(matches!(answer.status, 400 | 401), "{what} as {}: {} {}", form[1].0, answer.status, answer.text());
+                    assert!(
+                        matches!(answer.status, 400 | 401),
+                        "{what} as {}: {} {}",
+                        form[1].0,
+                        answer.status,
+                        answer.text()
+                    );
                 }
             }
             if *what != "an enrolment code" {
-                let answer = server.anyone().post("/api/sessions", &json!({ "code": proof })).await;
+                let answer = server
+                    .anyone()
+                    .post("/api/sessions", &json!({ "code": proof }))
+                    .await;
                 assert_eq!(answer.status, 401, "{what} as a code: {}", answer.text());
             }
         }
@@ -240,22 +420,40 @@ async fn t11_what_is_revoked_stays_revoked_through_clean_up_restart_and_deletion
         let token = service.token().await;
         let header = service.client.basic();
         let revoke = [("token", token.as_str())];
-        server.anyone().form("/oauth2/revoke", &revoke, &[("authorization", &header)]).await.done();
+        server
+            .anyone()
+            .form("/oauth2/revoke", &revoke, &[("authorization", &header)])
+            .await
+            .done();
         let inactive = async |server: &TestServer| {
-            assert_eq!(server.anyone().introspect(&service.target, &token).await.done(), json!({ "active": false }));
+            assert_eq!(
+                server
+                    .anyone()
+                    .introspect(&service.target, &token)
+                    .await
+                    .done(),
+                json!({ "active": false })
+            );
         };
         inactive(&server).await;
         let server = server.restart().await;
         inactive(&server).await;
         // A slow clock accepts the token for another minute after it expired.
         server.clock().advance(Seconds(3630));
+        server.run_job("clean_up").await;
         inactive(&server).await;
         let server = server.restart().await;
         inactive(&server).await;
         let owner = server.owner().await;
-        let second = owner.client_token(&service.client, &[]).await.access_token();
+        let second = owner
+            .client_token(&service.client, &[])
+            .await
+            .access_token();
         assert!(owner.is_active(&service.target, &second).await);
-        owner.delete(&format!("/api/identities/{}", service.id())).await.done();
+        owner
+            .delete(&format!("/api/identities/{}", service.id()))
+            .await
+            .done();
         assert!(!owner.is_active(&service.target, &second).await);
         let server = server.restart().await;
         assert!(!server.anyone().is_active(&service.target, &second).await);
@@ -264,37 +462,140 @@ async fn t11_what_is_revoked_stays_revoked_through_clean_up_restart_and_deletion
     .await;
 }
 
-/// Revokes one of the grains that a token rests on.
-async fn revoke_grain(owner: &Caller, grain: u32, name: &str, secret: &countersign_testkit::ClientSecret, token: &str) {
-    let claims = claims(token);
-    let credential = claims["credential_id"].as_str().unwrap().to_owned();
-    let identity = claims["identity_id"].as_str().unwrap().to_owned();
-    let gone = |status: u16| assert!(matches!(status, 200 | 204 | 404 | 409 | 401), "{grain}: {status}");
-    let why = json!({ "reason": "a test" });
-    match grain {
-        0 => gone(owner.form("/oauth2/revoke", &[("token", token)], &[("authorization", &secret.basic())]).await.status),
-        1 => gone(owner.post(&format!("/api/credentials/{credential}/revoke"), &why).await.status),
-        2 => gone(owner.post(&format!("/api/identities/{identity}/disable"), &why).await.status),
-        _ => gone(owner.delete(&format!("/api/projects/{name}")).await.status),
-    }
-}
+/// The grains that a run's token rests on, each by the claim that names what is revoked.
+const GRAINS: [(&str, &str); 6] = [
+    ("token", "/jti"),
+    ("run", "/run/key"),
+    ("trust_rule", "/credential_id"),
+    ("identity", "/identity_id"),
+    ("project", "/project_id"),
+    ("issuer", "/issuer_id"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t12_a_token_is_active_only_when_nothing_that_it_rests_on_is_revoked() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let service = service(&server).await;
-        for table in 0..16_u32 {
+        let owner = &service.owner;
+        for table in 0..64_u32 {
+            // An issuer of its own for each row that revokes one.
             let name = format!("row-{table}");
-            service.owner.project(&name).await;
-            let identity = service.owner.identity("oauth_client", &name, &name, json!({ "audiences": [AUDIENCE] })).await;
-            let secret = service.owner.secret(identity["id"].as_str().unwrap()).await;
-            let token = service.owner.client_token(&secret, &[]).await.access_token();
-            assert!(service.owner.is_active(&service.target, &token).await);
-            for grain in (0..4).filter(|grain| table & (1 << grain) != 0) {
-                revoke_grain(&service.owner, grain, &name, &secret, &token).await;
+            let issuer = FixtureIssuer::start_at(&format!("/{name}")).await.unwrap();
+            owner
+                .foreign_issuer(&issuer, IssuerProfile::Github, None)
+                .await;
+            owner.project(&name).await;
+            let identity = owner
+                .identity(
+                    "pipeline",
+                    &name,
+                    &name,
+                    json!({ "audiences": [AUDIENCE], "environments": ["staging"] }),
+                )
+                .await;
+            let id = identity["id"].as_str().unwrap();
+            owner
+                .trust(
+                    id,
+                    &Trust {
+                        issuer: issuer.url(),
+                        environments: &["staging"],
+                        matches: github_match(),
+                    },
+                )
+                .await;
+            let run = issuer
+                .mint(&issuer.github(server.clock().now(), server.issuer()))
+                .unwrap();
+            let token = owner
+                .run_token(RunForm::JwtBearer, id, &run, &[])
+                .await
+                .access_token();
+            assert!(owner.is_active(&service.target, &token).await);
+            let claims = claims(&token);
+            for (grain, claim) in (0..6)
+                .filter(|bit| table & (1 << bit) != 0)
+                .map(|bit| GRAINS[bit])
+            {
+                let body =
+                    json!({ "grain": grain, "target": claims.pointer(claim), "reason": "a test" });
+                owner.post("/api/revocations", &body).await.done();
             }
-            assert_eq!(service.owner.is_active(&service.target, &token).await, table == 0, "{table:04b}");
+            assert_eq!(
+                owner.is_active(&service.target, &token).await,
+                table == 0,
+                "{table:06b}"
+            );
+        }
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t24_every_malformed_authorization_is_a_4xx_at_every_route() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let long = format!("Bearer {}", "a".repeat(20_000));
+        let deep = format!(
+            "Bearer {}.e30.e30",
+            URL_SAFE_NO_PAD.encode("[".repeat(2_000))
+        );
+        let bomb = format!(
+            "Bearer {}.e30.e30",
+            URL_SAFE_NO_PAD.encode(format!("{{{}\"a\":1}}", "\"b\":1,".repeat(300)))
+        );
+        let values = [
+            "",
+            " ",
+            "Bearer",
+            "Bearer ",
+            "Bearer  ",
+            "Bearer a b",
+            "Bearer \u{e4}",
+            "Bearer =",
+            "Bearer a,b",
+            "bearer\tx",
+            "Basic",
+            "Basic !!!",
+            "Basic YQ==",
+            "Basic Og==",
+            "DPoP abc",
+            "Digest a=b",
+            "Negotiate x",
+            "Bearer ..",
+            "Bearer ...",
+            "Bearer a.b.c",
+            "Bearer eyJhbGciOiJub25lIn0.e30.",
+            "Bearer null",
+            "Bearer {}",
+            &long,
+            &deep,
+            &bomb,
+        ];
+        for (method, path) in inventory(&routes()) {
+            if is_public(&method, path) && !path.starts_with("/oauth2/") {
+                continue;
+            }
+            let body = (method != Method::GET && method != Method::DELETE).then(|| json!({}));
+            for value in values {
+                let answer = server
+                    .anyone()
+                    .send(
+                        method.clone(),
+                        &filled(path),
+                        body.as_ref(),
+                        &[("authorization", value)],
+                    )
+                    .await;
+                assert!(
+                    (400..500).contains(&answer.status),
+                    "{value:.40} at {method} {path}: {} {}",
+                    answer.status,
+                    answer.text()
+                );
+            }
         }
         server.stop().await;
     })

@@ -1,6 +1,8 @@
 //! The server as others see it: through HTTP, on both databases.
 #![allow(missing_docs, reason = "test names say what they show")]
 
+mod api_decisions;
+mod api_registry;
 mod attacks_approvals;
 mod attacks_log;
 mod attacks_secrets;
@@ -8,6 +10,7 @@ mod attacks_tenants;
 mod attacks_tokens;
 mod edges;
 mod invariants;
+mod seeds;
 mod serving;
 mod stock_clients;
 mod story;
@@ -23,7 +26,12 @@ fn every_file_of_this_directory_is_part_of_the_program() {
     let program = std::fs::read_to_string(format!("{directory}/main.rs")).unwrap();
     for file in std::fs::read_dir(directory).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
-        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else { continue };
-        assert!(program.contains(&format!("mod {module};")), "tests/main.rs has no `mod {module};`");
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else {
+            continue;
+        };
+        assert!(
+            program.contains(&format!("mod {module};")),
+            "tests/main.rs has no `mod {module};`"
+        );
     }
 }

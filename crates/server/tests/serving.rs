@@ -16,11 +16,17 @@ fn config(directory: &Path) -> Config {
 }
 
 async fn start(config: Config) -> anyhow::Result<Server> {
-    Server::start(ServeOptions { config, clock: Clock::system() }).await
+    Server::start(ServeOptions {
+        config,
+        clock: Clock::system(),
+    })
+    .await
 }
 
 async fn get(server: &Server, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("http://{}{path}", server.address())).await.unwrap();
+    let answer = reqwest::get(format!("http://{}{path}", server.address()))
+        .await
+        .unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -40,7 +46,10 @@ async fn the_server_comes_up_answers_and_comes_up_again() {
     assert!(!keys.contains("\"d\""), "{keys}");
     let (status, metrics) = get(&server, "/metrics").await;
     assert_eq!(status, 200);
-    assert!(metrics.contains("route=\"/.well-known/jwks.json\",status=\"2xx\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("route=\"/.well-known/jwks.json\",status=\"2xx\"} 1"),
+        "{metrics}"
+    );
     assert_eq!(get(&server, "/nowhere").await.0, 404);
     server.stop().await.unwrap();
 
@@ -66,7 +75,10 @@ async fn checkpoints_leave_the_database_and_an_older_database_is_refused() {
     let mut lines: Vec<&str> = note.lines().collect();
     lines[1] = "1000000";
     std::fs::write(&published, lines.join("\n")).unwrap();
-    let error = start(config(directory.path())).await.err().expect("the database is older than what was published");
+    let error = start(config(directory.path()))
+        .await
+        .err()
+        .expect("the database is older than what was published");
     assert!(error.to_string().contains("admin restored"), "{error:#}");
 }
 
@@ -82,11 +94,20 @@ async fn what_cannot_work_is_one_sentence() {
     let mut second = config(directory.path());
     second.server.listen = taken.local_addr().unwrap();
     let error = start(second).await.err().expect("the port is taken");
-    assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:"), "{error:#}");
+    assert!(
+        error.to_string().starts_with("cannot listen on 127.0.0.1:"),
+        "{error:#}"
+    );
 
     let running = start(config(directory.path())).await.unwrap();
-    let error = start(config(directory.path())).await.err().expect("the directory is taken");
-    assert!(error.to_string().contains("another server uses"), "{error:#}");
+    let error = start(config(directory.path()))
+        .await
+        .err()
+        .expect("the directory is taken");
+    assert!(
+        error.to_string().contains("another server uses"),
+        "{error:#}"
+    );
     running.stop().await.unwrap();
 }
 
@@ -97,14 +118,35 @@ async fn t24_every_malformed_authorization_answers_4xx() {
     let client = reqwest::Client::new();
     let long = format!("Bearer {}", "a".repeat(20_000));
     for header in [
-        "", "Bearer", "Bearer ", "Bearer a b", "Bearer \u{e4}", "Basic", "Basic !!!", "Basic YQ==", "DPoP abc", "Digest a=b",
-        "Bearer ..", "Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.e30.", &long,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Bearer \u{e4}",
+        "Basic",
+        "Basic !!!",
+        "Basic YQ==",
+        "DPoP abc",
+        "Digest a=b",
+        "Bearer ..",
+        "Bearer a.b.c",
+        "Bearer eyJhbGciOiJub25lIn0.e30.",
+        &long,
     ] {
         for path in ["/api/sessions/current", "/api/evidence"] {
             let request = client.get(format!("http://{}{path}", server.address()));
             let value = http::HeaderValue::from_bytes(header.as_bytes()).unwrap();
-            let status = request.header("authorization", value).send().await.unwrap().status().as_u16();
-            assert!((400..500).contains(&status), "{header:?} at {path}: {status}");
+            let status = request
+                .header("authorization", value)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .as_u16();
+            assert!(
+                (400..500).contains(&status),
+                "{header:?} at {path}: {status}"
+            );
         }
     }
     server.stop().await.unwrap();

@@ -40,19 +40,35 @@ impl World {
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.data.dir = Some(directory.path().join("data"));
         let clock = Clock::system();
-        let server = Server::start(ServeOptions { config: config.clone(), clock: clock.clone() }).await.unwrap();
+        let server = Server::start(ServeOptions {
+            config: config.clone(),
+            clock: clock.clone(),
+        })
+        .await
+        .unwrap();
         let email = "dana@example.com".parse().unwrap();
         let code = admin::enrol(&config, &clock, email, Some(TenantRole::Owner), None).unwrap();
         let anyone = Caller::new(reqwest::Client::new(), server.issuer());
-        let session = anyone.post("/api/sessions", &json!({ "code": code.expose() })).await.done();
+        let session = anyone
+            .post("/api/sessions", &json!({ "code": code.expose() }))
+            .await
+            .done();
         let owner = anyone.with_token(session["token"].as_str().unwrap());
 
         owner.project("support").await;
-        let target = owner.identity("service_account", "support-api", "support", json!({})).await;
+        let target = owner
+            .identity("service_account", "support-api", "support", json!({}))
+            .await;
         owner.audience(AUDIENCE, &[id(&target)]).await;
         let target = owner.secret(id(&target)).await;
         let client = owner.secret(id(&program(&owner, "triage").await)).await;
-        Self { server, owner, client, target, directory }
+        Self {
+            server,
+            owner,
+            client,
+            target,
+            directory,
+        }
     }
 
     /// A program that proves itself with a key of its own: the file with the private half.
@@ -77,8 +93,11 @@ impl World {
 }
 
 async fn program(owner: &Caller, name: &str) -> Value {
-    let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read", "case.comment.write"] });
-    owner.identity("oauth_client", name, "support", fields).await
+    let fields =
+        json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read", "case.comment.write"] });
+    owner
+        .identity("oauth_client", name, "support", fields)
+        .await
 }
 
 fn id(record: &Value) -> &str {
@@ -89,7 +108,12 @@ fn id(record: &Value) -> &str {
 fn private_jwk(key: &SigningKey) -> Value {
     let der = key.to_pkcs8().unwrap();
     // ECPrivateKey (RFC 5915 §3): version 1, then an octet string of 32 bytes.
-    let start = der.expose().windows(5).position(|bytes| bytes == [0x02, 0x01, 0x01, 0x04, 0x20]).unwrap() + 5;
+    let start = der
+        .expose()
+        .windows(5)
+        .position(|bytes| bytes == [0x02, 0x01, 0x01, 0x04, 0x20])
+        .unwrap()
+        + 5;
     let mut jwk = serde_json::to_value(key.public_jwk()).unwrap();
     jwk["d"] = json!(URL_SAFE_NO_PAD.encode(&der.expose()[start..start + 32]));
     jwk
@@ -109,19 +133,37 @@ fn source(path: &str) -> PathBuf {
 }
 
 /// Runs a script to its end; what it printed.
-async fn run(interpreter: PathBuf, script: PathBuf, variables: Vec<(&'static str, String)>) -> String {
+async fn run(
+    interpreter: PathBuf,
+    script: PathBuf,
+    variables: Vec<(&'static str, String)>,
+) -> String {
     let mut program = Command::new(interpreter);
     program.arg(&script).envs(variables).kill_on_drop(true);
     let ended = tokio::time::timeout(PATIENCE, program.output()).await;
-    let Output { status, stdout, stderr } = ended.unwrap_or_else(|_| panic!("{script:?} does not end")).unwrap();
-    let (said, complained) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{script:?}: {status}\n{said}\n{complained}");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ended
+        .unwrap_or_else(|_| panic!("{script:?} does not end"))
+        .unwrap();
+    let (said, complained) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    assert!(
+        status.success(),
+        "{script:?}: {status}\n{said}\n{complained}"
+    );
     said.into_owned()
 }
 
 /// Runs the checks of stock clients, each of which prints a line.
 async fn drive(variable: &str, script: &str, library: &str, checks: &[&str]) {
-    let Some(interpreter) = interpreter(variable) else { return };
+    let Some(interpreter) = interpreter(variable) else {
+        return;
+    };
     let world = World::start().await;
     let key = world.key_client().await;
     let mut variables = world.variables();
@@ -132,7 +174,10 @@ async fn drive(variable: &str, script: &str, library: &str, checks: &[&str]) {
         ("PRIVATE_JWK_FILE", key.display().to_string()),
     ]);
     let said = run(interpreter, source(script), variables).await;
-    let expected: Vec<String> = checks.iter().map(|check| format!("ok {library}: {check}")).collect();
+    let expected: Vec<String> = checks
+        .iter()
+        .map(|check| format!("ok {library}: {check}"))
+        .collect();
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
     world.server.stop().await.unwrap();
 }
@@ -153,7 +198,13 @@ async fn openid_client_and_jose_drive_the_server() {
         "a wrong secret is invalid_client",
         "client_credentials, private_key_jwt",
     ];
-    drive(NODE, "tests/clients/node/check.mjs", "openid-client", &checks).await;
+    drive(
+        NODE,
+        "tests/clients/node/check.mjs",
+        "openid-client",
+        &checks,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,7 +222,9 @@ async fn authlib_drives_the_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_typescript_guard_follows_revocations_and_reports_results() {
-    let Some(node) = interpreter(NODE) else { return };
+    let Some(node) = interpreter(NODE) else {
+        return;
+    };
     let script = source("sdk/typescript/dist/test/e2e/following.js");
     if !script.is_file() {
         eprintln!("skipped: the guard is not built (`cargo xtask test typescript` does)");
@@ -182,22 +235,60 @@ async fn the_typescript_guard_follows_revocations_and_reports_results() {
     variables.push(("GUARD_CLIENT_ID", world.target.client_id.clone()));
     variables.push(("GUARD_CLIENT_SECRET", world.target.client_secret.clone()));
     let said = run(node, script, variables).await;
-    let jti = said.lines().find_map(|line| line.strip_prefix("jti ")).unwrap_or_else(|| panic!("no jti: {said}"));
-    assert_eq!(said.lines().filter(|line| line.starts_with("ok guard: ")).count(), 6, "{said}");
+    let jti = said
+        .lines()
+        .find_map(|line| line.strip_prefix("jti "))
+        .unwrap_or_else(|| panic!("no jti: {said}"));
+    assert_eq!(
+        said.lines()
+            .filter(|line| line.starts_with("ok guard: "))
+            .count(),
+        6,
+        "{said}"
+    );
 
     // What it reported is evidence, searchable by what it was done on.
     let found = eventually("the results as evidence", async || {
-        let found = world.owner.get("/api/evidence?kind=action&resource=case/42").await.done();
+        let found = world
+            .owner
+            .get("/api/evidence?kind=action&resource=case/42")
+            .await
+            .done();
         let items = found["items"].as_array()?;
-        let outcomes = |outcome: &str| items.iter().filter(|item| item["outcome"] == outcome).count();
+        let outcomes = |outcome: &str| {
+            items
+                .iter()
+                .filter(|item| item["outcome"] == outcome)
+                .count()
+        };
         (outcomes("done") == 2 && outcomes("refused") >= 1).then(|| found.clone())
     })
     .await;
-    let about = |item: &Value| item["refs"].as_array().into_iter().flatten().any(|to| to["id"] == *jti);
+    let about = |item: &Value| {
+        item["refs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|to| to["id"] == *jti)
+    };
     let items = found["items"].as_array().unwrap();
-    assert!(items.iter().any(|item| item["outcome"] == "done" && about(item)), "{jti}: {found}");
-    let story = world.owner.get(&format!("/api/lineage?ref=token:{jti}")).await.done();
+    assert!(
+        items
+            .iter()
+            .any(|item| item["outcome"] == "done" && about(item)),
+        "{jti}: {found}"
+    );
+    let story = world
+        .owner
+        .get(&format!("/api/lineage?ref=token:{jti}"))
+        .await
+        .done();
     let sentence = story["sentence"].as_str().unwrap();
-    assert!(sentence.contains("triage") && sentence.contains("case.read") && sentence.contains("case/42"), "{sentence}");
+    assert!(
+        sentence.contains("triage")
+            && sentence.contains("case.read")
+            && sentence.contains("case/42"),
+        "{sentence}"
+    );
     world.server.stop().await.unwrap();
 }

@@ -37,26 +37,52 @@ async fn t10_what_one_replica_revokes_the_other_refuses_within_a_second() {
         let there = second.anyone();
         for what in ["token", "credential", "identity", "disable"] {
             let client = service.owner.secret(service.id()).await;
-            let issued = within(WITHIN, "the new secret", async || Some(there.client_token(&client, &[]).await).filter(|answer| answer.status == 200)).await;
+            let issued = within(WITHIN, "the new secret", async || {
+                Some(there.client_token(&client, &[]).await).filter(|answer| answer.status == 200)
+            })
+            .await;
             let token = issued.access_token();
             assert!(there.is_active(&service.target, &token).await);
             let started = Instant::now();
             match what {
-                "token" => service.owner.form("/oauth2/revoke", &[("token", &token)], &[("authorization", &client.basic())]).await.done(),
+                "token" => service
+                    .owner
+                    .form(
+                        "/oauth2/revoke",
+                        &[("token", &token)],
+                        &[("authorization", &client.basic())],
+                    )
+                    .await
+                    .done(),
                 "credential" => {
                     let id = claims(&token)["credential_id"].as_str().unwrap().to_owned();
-                    service.owner.post(&format!("/api/credentials/{id}/revoke"), &why).await.done()
+                    service
+                        .owner
+                        .post(&format!("/api/credentials/{id}/revoke"), &why)
+                        .await
+                        .done()
                 }
                 "identity" => {
-                    let body = json!({ "grain": "identity", "target": service.id(), "reason": "a test" });
+                    let body =
+                        json!({ "grain": "identity", "target": service.id(), "reason": "a test" });
                     service.owner.post("/api/revocations", &body).await.done()
                 }
-                _ => service.owner.post(&format!("{path}/disable"), &why).await.done(),
+                _ => service
+                    .owner
+                    .post(&format!("{path}/disable"), &why)
+                    .await
+                    .done(),
             };
-            within(WITHIN, what, async || (!there.is_active(&service.target, &token).await).then_some(())).await;
+            within(WITHIN, what, async || {
+                (!there.is_active(&service.target, &token).await).then_some(())
+            })
+            .await;
             eprintln!("{what}: refused after {:?}", started.elapsed());
             if what != "token" && what != "identity" {
-                within(WITHIN, what, async || (there.client_token(&client, &[]).await.status == 401).then_some(())).await;
+                within(WITHIN, what, async || {
+                    (there.client_token(&client, &[]).await.status == 401).then_some(())
+                })
+                .await;
             }
         }
         second.stop().await;
@@ -77,10 +103,21 @@ async fn a_story_goes_on_at_another_replica() {
         lee.at(second.anyone().base()).approve(id).await;
         redeem(&first, &pipeline, id).await.access_token();
         let run = pipeline.run(&second, |claims| claims);
-        second.anyone().run_token(RunForm::JwtBearer, pipeline.id(), &run, &[]).await.access_token();
-        first.anyone().run_token(RunForm::JwtBearer, pipeline.id(), &run, &[]).await.refused(400, "invalid_grant");
+        second
+            .anyone()
+            .run_token(RunForm::JwtBearer, pipeline.id(), &run, &[])
+            .await
+            .access_token();
+        first
+            .anyone()
+            .run_token(RunForm::JwtBearer, pipeline.id(), &run, &[])
+            .await
+            .refused(400, "invalid_grant");
         let keys = first.anyone().get("/.well-known/jwks.json").await.done();
-        assert_eq!(keys, second.anyone().get("/.well-known/jwks.json").await.done());
+        assert_eq!(
+            keys,
+            second.anyone().get("/.well-known/jwks.json").await.done()
+        );
         second.stop().await;
         first.stop().await;
     })
@@ -100,7 +137,9 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut through = url;
         through.set_host(Some("127.0.0.1")).unwrap();
-        through.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        through
+            .set_port(Some(listener.local_addr().unwrap().port()))
+            .unwrap();
         let cut = Arc::new(AtomicBool::new(false));
         let is_cut = Arc::clone(&cut);
         tokio::spawn(async move {
@@ -119,11 +158,18 @@ impl Cable {
                             }
                         });
                     }
-                    () = tokio::time::sleep(Duration::from_millis(10)), if is_cut.load(Ordering::SeqCst) => connections.abort_all(),
+                    () = tokio::time::sleep(Duration::from_millis(10)) => {
+                        if is_cut.load(Ordering::SeqCst) {
+                            connections.abort_all();
+                        }
+                    }
                 }
             }
         });
-        Self { url: through.to_string(), cut }
+        Self {
+            url: through.to_string(),
+            cut,
+        }
     }
 }
 
@@ -141,7 +187,10 @@ async fn t10_a_replica_without_its_database_refuses_and_comes_back() {
         let token = service.token().await;
         assert!(service.owner.is_active(&service.target, &token).await);
         cable.cut.store(true, Ordering::SeqCst);
-        within(Duration::from_secs(5), "not ready", async || (server.anyone().get("/readyz").await.status == 503).then_some(())).await;
+        within(Duration::from_secs(5), "not ready", async || {
+            (server.anyone().get("/readyz").await.status == 503).then_some(())
+        })
+        .await;
         // Never active, never a token: 503 until it has heard from its database again.
         for _ in 0..10 {
             let answer = service.owner.introspect(&service.target, &token).await;
@@ -154,7 +203,10 @@ async fn t10_a_replica_without_its_database_refuses_and_comes_back() {
         }
         assert_eq!(server.anyone().get("/healthz").await.status, 200);
         cable.cut.store(false, Ordering::SeqCst);
-        within(Duration::from_secs(20), "ready again", async || (server.anyone().get("/readyz").await.status == 200).then_some(())).await;
+        within(Duration::from_secs(20), "ready again", async || {
+            (server.anyone().get("/readyz").await.status == 200).then_some(())
+        })
+        .await;
         service.token().await;
         assert!(service.owner.is_active(&service.target, &token).await);
         server.clock().advance(Seconds(1));

@@ -2,7 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_model::time::Seconds;
-use countersign_testkit::{Answer, ClientSecret, TestServer, claims, eventually, on_each_database, token_header};
+use countersign_testkit::{
+    Answer, ClientSecret, TestServer, claims, eventually, on_each_database, token_header,
+};
 use serde_json::{Value, json};
 
 use crate::world::{AUDIENCE, project, service};
@@ -18,18 +20,32 @@ async fn a_managed_identity_gets_exactly_the_answer_and_the_claims_of_seed_002()
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let service = service(&server).await;
-        let answer = service.owner.client_token(&service.client, &[("scope", "openid roles")]).await;
+        let answer = service
+            .owner
+            .client_token(&service.client, &[("scope", "openid roles")])
+            .await;
         let token = answer.access_token();
         let json = answer.json();
-        let mut members: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut members: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         members.retain(|member| *member != "scope");
         members.sort_unstable();
         assert_eq!(members, ["access_token", "expires_in", "token_type"]);
-        assert_eq!((json["token_type"].as_str(), json["expires_in"].as_i64()), (Some("Bearer"), Some(3600)));
+        assert_eq!(
+            (json["token_type"].as_str(), json["expires_in"].as_i64()),
+            (Some("Bearer"), Some(3600))
+        );
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("pragma"), Some("no-cache"));
         let header = token_header(&token);
-        assert_eq!((header["alg"].as_str(), header["typ"].as_str()), (Some("ES256"), Some("at+jwt")));
+        assert_eq!(
+            (header["alg"].as_str(), header["typ"].as_str()),
+            (Some("ES256"), Some("at+jwt"))
+        );
         let claims = claims(&token);
         assert_eq!(claims["iss"], server.issuer());
         assert_eq!(claims["aud"], AUDIENCE);
@@ -41,8 +57,18 @@ async fn a_managed_identity_gets_exactly_the_answer_and_the_claims_of_seed_002()
         assert_eq!(claims["roles"], json!(["payroll-executor"]));
         assert_eq!(claims["scope"], "openid roles");
         assert_eq!(claims["actions"], json!(["case.read", "deploy.release"]));
-        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
-        for member in ["tenant_id", "jti", "txn", "gen", "project_id", "credential_id"] {
+        assert_eq!(
+            claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+            3600
+        );
+        for member in [
+            "tenant_id",
+            "jti",
+            "txn",
+            "gen",
+            "project_id",
+            "credential_id",
+        ] {
             assert!(!claims[member].is_null(), "{member} in {claims}");
         }
         server.stop().await;
@@ -56,15 +82,35 @@ async fn an_audience_chooses_rs256_and_its_key_is_in_the_key_set() {
         let server = TestServer::start(&database).await;
         let owner = server.owner().await;
         owner.project("payroll").await;
-        owner.make("audiences", &json!({ "name": "bizfirstgo-api", "signing_alg": "RS256" })).await;
-        let identity = owner.identity("oauth_client", "payroll", "payroll", json!({ "audiences": ["bizfirstgo-api"] })).await;
+        owner
+            .make(
+                "audiences",
+                &json!({ "name": "bizfirstgo-api", "signing_alg": "RS256" }),
+            )
+            .await;
+        let identity = owner
+            .identity(
+                "oauth_client",
+                "payroll",
+                "payroll",
+                json!({ "audiences": ["bizfirstgo-api"] }),
+            )
+            .await;
         let client = owner.secret(identity["id"].as_str().unwrap()).await;
         let token = owner.client_token(&client, &[]).await.access_token();
         let header = token_header(&token);
         assert_eq!(header["alg"], "RS256");
         let keys = owner.anonymous().get("/.well-known/jwks.json").await.done();
-        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).expect("the key is published");
-        assert_eq!((key["kty"].as_str(), key["use"].as_str()), (Some("RSA"), Some("sig")));
+        let key = keys["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|key| key["kid"] == header["kid"])
+            .expect("the key is published");
+        assert_eq!(
+            (key["kty"].as_str(), key["use"].as_str()),
+            (Some("RSA"), Some("sig"))
+        );
         for key in keys["keys"].as_array().unwrap() {
             for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
                 assert!(key.get(private).is_none(), "{private} in {key}");
@@ -82,16 +128,40 @@ async fn a_secret_comes_by_basic_or_post_and_never_twice() {
         let service = service(&server).await;
         let (anyone, client) = (server.anyone(), &service.client);
         let grant = ("grant_type", "client_credentials");
-        let (id, secret) = (("client_id", client.client_id.as_str()), ("client_secret", client.client_secret.as_str()));
-        anyone.form("/oauth2/token", &[grant, id, secret], &[]).await.access_token();
+        let (id, secret) = (
+            ("client_id", client.client_id.as_str()),
+            ("client_secret", client.client_secret.as_str()),
+        );
+        anyone
+            .form("/oauth2/token", &[grant, id, secret], &[])
+            .await
+            .access_token();
         // The scheme's name is case-insensitive (RFC 9110 §11.1); the id may stand in both places if it is the same.
         let lower = client.basic().replacen("Basic", "basic", 1);
-        anyone.form("/oauth2/token", &[grant, id], &[("authorization", &lower)]).await.access_token();
-        let both = anyone.form("/oauth2/token", &[grant, id, secret], &[("authorization", &client.basic())]).await;
+        anyone
+            .form("/oauth2/token", &[grant, id], &[("authorization", &lower)])
+            .await
+            .access_token();
+        let both = anyone
+            .form(
+                "/oauth2/token",
+                &[grant, id, secret],
+                &[("authorization", &client.basic())],
+            )
+            .await;
         both.refused(400, "invalid_request");
-        let other = anyone.form("/oauth2/token", &[grant, ("client_id", "other")], &[("authorization", &client.basic())]).await;
+        let other = anyone
+            .form(
+                "/oauth2/token",
+                &[grant, ("client_id", "other")],
+                &[("authorization", &client.basic())],
+            )
+            .await;
         other.refused(400, "invalid_request");
-        anyone.form("/oauth2/token", &[grant, secret], &[]).await.refused(400, "invalid_request");
+        anyone
+            .form("/oauth2/token", &[grant, secret], &[])
+            .await
+            .refused(400, "invalid_request");
         server.stop().await;
     })
     .await;
@@ -102,11 +172,25 @@ async fn basic_credentials_are_form_decoded_after_base64() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let service = service(&server).await;
-        let encode_all = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
-        let (id, secret) = (encode_all(&service.client.client_id), encode_all(&service.client.client_secret));
+        let encode_all = |text: &str| {
+            text.bytes()
+                .map(|byte| format!("%{byte:02x}"))
+                .collect::<String>()
+        };
+        let (id, secret) = (
+            encode_all(&service.client.client_id),
+            encode_all(&service.client.client_secret),
+        );
         let token = |header: String| async move {
             let headers = [("authorization", header.as_str())];
-            server.anyone().form("/oauth2/token", &[("grant_type", "client_credentials")], &headers).await
+            server
+                .anyone()
+                .form(
+                    "/oauth2/token",
+                    &[("grant_type", "client_credentials")],
+                    &headers,
+                )
+                .await
         };
         token(basic(&format!("{id}:{secret}"))).await.access_token();
     })
@@ -118,16 +202,35 @@ async fn what_fails_to_prove_the_client_is_one_401_that_names_basic_when_basic_w
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let service = service(&server).await;
-        let wrong = ClientSecret { client_secret: format!("{}x", service.client.client_secret), ..service.client.clone() };
+        let wrong = ClientSecret {
+            client_secret: format!("{}x", service.client.client_secret),
+            ..service.client.clone()
+        };
         let by_basic = service.owner.client_token(&wrong, &[]).await;
         by_basic.refused(401, "invalid_client");
-        assert!(by_basic.header("www-authenticate").is_some_and(|value| value.starts_with("Basic")));
+        assert!(
+            by_basic
+                .header("www-authenticate")
+                .is_some_and(|value| value.starts_with("Basic"))
+        );
         assert_eq!(by_basic.header("cache-control"), Some("no-store"));
-        let fields = [("grant_type", "client_credentials"), ("client_id", &wrong.client_id), ("client_secret", &wrong.client_secret)];
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &wrong.client_id),
+            ("client_secret", &wrong.client_secret),
+        ];
         let by_post = server.anyone().form("/oauth2/token", &fields, &[]).await;
         by_post.refused(401, "invalid_client");
         assert_eq!(by_post.header("www-authenticate"), None);
-        server.anyone().form("/oauth2/token", &[("grant_type", "client_credentials")], &[]).await.refused(401, "invalid_client");
+        server
+            .anyone()
+            .form(
+                "/oauth2/token",
+                &[("grant_type", "client_credentials")],
+                &[],
+            )
+            .await
+            .refused(401, "invalid_client");
         server.stop().await;
     })
     .await;
@@ -141,11 +244,25 @@ async fn only_a_form_is_read_each_parameter_once_and_nothing_in_the_query() {
         let anyone = server.anyone();
         let header = service.client.basic();
         let headers = [("authorization", header.as_str())];
-        for content_type in [Some("application/json"), Some("text/plain"), Some("multipart/form-data; boundary=x"), None] {
-            let answer = anyone.raw_token(content_type, &headers, "grant_type=client_credentials").await;
+        for content_type in [
+            Some("application/json"),
+            Some("text/plain"),
+            Some("multipart/form-data; boundary=x"),
+            None,
+        ] {
+            let answer = anyone
+                .raw_token(content_type, &headers, "grant_type=client_credentials")
+                .await;
             answer.refused(415, "invalid_request");
         }
-        anyone.raw_token(Some("application/x-www-form-urlencoded; charset=UTF-8"), &headers, "grant_type=client_credentials").await.access_token();
+        anyone
+            .raw_token(
+                Some("application/x-www-form-urlencoded; charset=UTF-8"),
+                &headers,
+                "grant_type=client_credentials",
+            )
+            .await
+            .access_token();
         for twice in [
             "grant_type=client_credentials&grant_type=client_credentials",
             "grant_type=client_credentials&scope=openid&scope=roles",
@@ -153,15 +270,35 @@ async fn only_a_form_is_read_each_parameter_once_and_nothing_in_the_query() {
             "grant_type=client_credentials&resource=a&resource=b",
             "grant_type=client_credentials&grant%5ftype=client_credentials",
         ] {
-            anyone.raw_token(Some(FORM), &headers, twice).await.refused(400, "invalid_request");
+            anyone
+                .raw_token(Some(FORM), &headers, twice)
+                .await
+                .refused(400, "invalid_request");
         }
-        anyone.raw_token(Some(FORM), &headers, "").await.refused(400, "invalid_request");
-        anyone.raw_token(Some(FORM), &headers, "grant_type=password").await.refused(400, "unsupported_grant_type");
-        anyone.raw_token(Some(FORM), &headers, "grant_type=%00").await.done_or_400();
-        let path = format!("/oauth2/token?client_id={}&client_secret={}", service.client.client_id, service.client.client_secret);
-        let in_query = anyone.form(&path, &[("grant_type", "client_credentials")], &[]).await;
+        anyone
+            .raw_token(Some(FORM), &headers, "")
+            .await
+            .refused(400, "invalid_request");
+        anyone
+            .raw_token(Some(FORM), &headers, "grant_type=password")
+            .await
+            .refused(400, "unsupported_grant_type");
+        anyone
+            .raw_token(Some(FORM), &headers, "grant_type=%00")
+            .await
+            .done_or_400();
+        let path = format!(
+            "/oauth2/token?client_id={}&client_secret={}",
+            service.client.client_id, service.client.client_secret
+        );
+        let in_query = anyone
+            .form(&path, &[("grant_type", "client_credentials")], &[])
+            .await;
         in_query.refused(401, "invalid_client");
-        anyone.get("/oauth2/token").await.refused(405, "invalid_request");
+        anyone
+            .get("/oauth2/token")
+            .await
+            .refused(405, "invalid_request");
         server.stop().await;
     })
     .await;
@@ -222,14 +359,29 @@ async fn disabling_refuses_the_next_call_and_kills_what_lives() {
         let token = service.token().await;
         assert!(service.owner.is_active(&service.target, &token).await);
         let path = format!("/api/identities/{}", service.id());
-        service.owner.post(&format!("{path}/disable"), &json!({ "reason": "left" })).await.done();
-        service.owner.client_token(&service.client, &[]).await.refused(401, "invalid_client");
+        service
+            .owner
+            .post(&format!("{path}/disable"), &json!({ "reason": "left" }))
+            .await
+            .done();
+        service
+            .owner
+            .client_token(&service.client, &[])
+            .await
+            .refused(401, "invalid_client");
         assert!(!service.owner.is_active(&service.target, &token).await);
         assert_eq!(service.owner.get(&path).await.done()["status"], "disabled");
-        service.owner.post(&format!("{path}/enable"), &json!({ "reason": "back" })).await.done();
+        service
+            .owner
+            .post(&format!("{path}/enable"), &json!({ "reason": "back" }))
+            .await
+            .done();
         let again = service.token().await;
         assert!(service.owner.is_active(&service.target, &again).await);
-        assert!(!service.owner.is_active(&service.target, &token).await, "what was dead stays dead");
+        assert!(
+            !service.owner.is_active(&service.target, &token).await,
+            "what was dead stays dead"
+        );
         server.stop().await;
     })
     .await;
@@ -264,20 +416,36 @@ async fn a_rotated_secret_works_through_its_overlap_and_not_after() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let service = service(&server).await;
-        let list = service.owner.get(&format!("/api/identities/{}/credentials", service.id())).await.done();
+        let list = service
+            .owner
+            .get(&format!("/api/identities/{}/credentials", service.id()))
+            .await
+            .done();
         let old = list["items"][0]["id"].as_str().unwrap().to_owned();
         assert!(!list.to_string().contains(&service.client.client_secret));
         let path = format!("/api/credentials/{old}/rotate");
-        let made = service.owner.post(&path, &json!({ "overlap_seconds": 60 })).await.done();
+        let made = service
+            .owner
+            .post(&path, &json!({ "overlap_seconds": 60 }))
+            .await
+            .done();
         let new = ClientSecret {
             client_id: made["client_id"].as_str().unwrap().to_owned(),
             client_secret: made["client_secret"].as_str().unwrap().to_owned(),
         };
         assert_ne!(new.client_secret, service.client.client_secret);
-        service.owner.client_token(&service.client, &[]).await.access_token();
+        service
+            .owner
+            .client_token(&service.client, &[])
+            .await
+            .access_token();
         service.owner.client_token(&new, &[]).await.access_token();
         server.clock().advance(Seconds(61));
-        service.owner.client_token(&service.client, &[]).await.refused(401, "invalid_client");
+        service
+            .owner
+            .client_token(&service.client, &[])
+            .await
+            .refused(401, "invalid_client");
         service.owner.client_token(&new, &[]).await.access_token();
         server.stop().await;
     })
@@ -289,19 +457,46 @@ async fn metadata_advertises_only_what_runs() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let anyone = server.anyone();
-        let oauth = anyone.get("/.well-known/oauth-authorization-server").await.done();
-        assert_eq!(oauth, anyone.get("/.well-known/openid-configuration").await.done());
+        let oauth = anyone
+            .get("/.well-known/oauth-authorization-server")
+            .await
+            .done();
+        assert_eq!(
+            oauth,
+            anyone.get("/.well-known/openid-configuration").await.done()
+        );
         assert_eq!(oauth["issuer"], server.issuer());
-        for member in ["token_endpoint", "introspection_endpoint", "revocation_endpoint", "jwks_uri"] {
+        for member in [
+            "token_endpoint",
+            "introspection_endpoint",
+            "revocation_endpoint",
+            "jwks_uri",
+        ] {
             let url = oauth[member].as_str().unwrap();
             let path = url.strip_prefix(server.issuer()).expect("below the issuer");
-            assert!(matches!(anyone.get(path).await.status, 200 | 405), "{member}");
+            assert!(
+                matches!(anyone.get(path).await.status, 200 | 405),
+                "{member}"
+            );
         }
-        for member in oauth.as_object().unwrap().keys().filter(|member| member.ends_with("_endpoint")) {
-            let path = oauth[member].as_str().unwrap().strip_prefix(server.issuer()).unwrap().to_owned();
+        for member in oauth
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|member| member.ends_with("_endpoint"))
+        {
+            let path = oauth[member]
+                .as_str()
+                .unwrap()
+                .strip_prefix(server.issuer())
+                .unwrap()
+                .to_owned();
             assert_ne!(anyone.get(&path).await.status, 404, "{member}");
         }
-        let resource = anyone.get("/.well-known/oauth-protected-resource").await.done();
+        let resource = anyone
+            .get("/.well-known/oauth-protected-resource")
+            .await
+            .done();
         assert_eq!(resource["resource"], server.issuer());
         server.stop().await;
     })

@@ -2,7 +2,9 @@
 
 use countersign_crypto::{SigningAlg, SigningKey};
 use countersign_model::time::Seconds;
-use countersign_testkit::{Caller, TestServer, assertion, client_claims, new_jti, on_each_database, on_postgres};
+use countersign_testkit::{
+    Caller, TestServer, assertion, client_claims, new_jti, on_each_database, on_postgres,
+};
 use serde_json::{Value, json};
 
 use crate::world::{AUDIENCE, project};
@@ -18,11 +20,20 @@ struct Keyed {
 async fn keyed(server: &TestServer) -> Keyed {
     let (owner, _) = project(server).await;
     let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read"] });
-    let identity = owner.identity("service_account", "reporter", "release", fields).await;
+    let identity = owner
+        .identity("service_account", "reporter", "release", fields)
+        .await;
     let key = SigningKey::generate(SigningAlg::Es256).unwrap();
-    owner.public_key(identity["id"].as_str().unwrap(), &key).await;
+    owner
+        .public_key(identity["id"].as_str().unwrap(), &key)
+        .await;
     let client_id = identity["client_id"].as_str().unwrap().to_owned();
-    Keyed { owner, key, client_id, identity }
+    Keyed {
+        owner,
+        key,
+        client_id,
+        identity,
+    }
 }
 
 impl Keyed {
@@ -35,7 +46,9 @@ impl Keyed {
     }
 
     async fn token_of(&self, typ: &str, claims: &Value) -> countersign_testkit::Answer {
-        self.owner.assertion_token(&assertion(&self.key, typ, claims), &[]).await
+        self.owner
+            .assertion_token(&assertion(&self.key, typ, claims), &[])
+            .await
     }
 }
 
@@ -51,13 +64,26 @@ async fn a_client_proves_itself_with_its_own_key_once() {
         let client = keyed(&server).await;
         let claims = client.claims(&server);
         client.token(&claims).await.access_token();
-        client.token(&claims).await.refused(400, "replayed").as_object().unwrap();
+        client
+            .token(&claims)
+            .await
+            .refused(400, "replayed")
+            .as_object()
+            .unwrap();
         client.token(&client.claims(&server)).await.access_token();
         // `client_id` beside it must be the same client.
         let named = assertion(&client.key, "JWT", &client.claims(&server));
-        client.owner.assertion_token(&named, &[("client_id", &client.client_id)]).await.access_token();
+        client
+            .owner
+            .assertion_token(&named, &[("client_id", &client.client_id)])
+            .await
+            .access_token();
         let other = assertion(&client.key, "JWT", &client.claims(&server));
-        client.owner.assertion_token(&other, &[("client_id", "deploy-target")]).await.refused(401, "invalid_client");
+        client
+            .owner
+            .assertion_token(&other, &[("client_id", "deploy-target")])
+            .await
+            .refused(401, "invalid_client");
         server.stop().await;
     })
     .await;
@@ -70,7 +96,10 @@ async fn t08_the_issuer_is_the_only_audience_of_an_assertion() {
         let client = keyed(&server).await;
         let issuer = server.issuer();
         for good in [json!(issuer), json!([issuer])] {
-            client.token(&with(client.claims(&server), "aud", good)).await.access_token();
+            client
+                .token(&with(client.claims(&server), "aud", good))
+                .await
+                .access_token();
         }
         for bad in [
             json!(format!("{issuer}/oauth2/token")),
@@ -88,8 +117,14 @@ async fn t08_the_issuer_is_the_only_audience_of_an_assertion() {
             json!(null),
             json!(1),
         ] {
-            let answer = client.token(&with(client.claims(&server), "aud", bad.clone())).await;
-            assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("invalid_client")), "{bad}");
+            let answer = client
+                .token(&with(client.claims(&server), "aud", bad.clone()))
+                .await;
+            assert_eq!(
+                (answer.status, answer.json()["error"].as_str()),
+                (401, Some("invalid_client")),
+                "{bad}"
+            );
         }
         let mut without = client.claims(&server);
         without.as_object_mut().unwrap().remove("aud");
@@ -105,11 +140,30 @@ async fn types_names_times_and_ids_are_checked() {
         let server = TestServer::start(&database).await;
         let client = keyed(&server).await;
         let now = server.clock().now().seconds();
-        for typ in ["JWT", "jwt", "client-authentication+jwt", "application/client-authentication+jwt"] {
-            client.token_of(typ, &client.claims(&server)).await.access_token();
+        for typ in [
+            "JWT",
+            "jwt",
+            "client-authentication+jwt",
+            "application/client-authentication+jwt",
+        ] {
+            client
+                .token_of(typ, &client.claims(&server))
+                .await
+                .access_token();
         }
-        for typ in ["at+jwt", "dpop+jwt", "secevent+jwt", "authorization-grant+jwt", "token-introspection+jwt", "logout+jwt", "x"] {
-            client.token_of(typ, &client.claims(&server)).await.refused(401, "invalid_client");
+        for typ in [
+            "at+jwt",
+            "dpop+jwt",
+            "secevent+jwt",
+            "authorization-grant+jwt",
+            "token-introspection+jwt",
+            "logout+jwt",
+            "x",
+        ] {
+            client
+                .token_of(typ, &client.claims(&server))
+                .await
+                .refused(401, "invalid_client");
         }
         for (name, value) in [
             ("iss", json!("somebody-else")),
@@ -126,9 +180,23 @@ async fn types_names_times_and_ids_are_checked() {
             ("jti", json!(7)),
             ("jti", json!(null)),
         ] {
-            let answer = client.token(&with(client.claims(&server), name, value.clone())).await;
-            assert!(matches!(answer.status, 400 | 401), "{name}={value}: {} {}", answer.status, answer.text());
-            assert!(matches!(answer.json()["error"].as_str(), Some("invalid_client" | "invalid_grant" | "invalid_request")), "{}", answer.text());
+            let answer = client
+                .token(&with(client.claims(&server), name, value.clone()))
+                .await;
+            assert!(
+                matches!(answer.status, 400 | 401),
+                "{name}={value}: {} {}",
+                answer.status,
+                answer.text()
+            );
+            assert!(
+                matches!(
+                    answer.json()["error"].as_str(),
+                    Some("invalid_client" | "invalid_grant" | "invalid_request")
+                ),
+                "{}",
+                answer.text()
+            );
         }
         for name in ["exp", "jti", "sub", "iss"] {
             let mut claims = client.claims(&server);
@@ -136,7 +204,11 @@ async fn types_names_times_and_ids_are_checked() {
             assert_ne!(client.token(&claims).await.status, 200, "without {name}");
         }
         // The clocks may differ by a minute and no more.
-        let late = with(with(client.claims(&server), "iat", json!(now - 200)), "exp", json!(now - 59));
+        let late = with(
+            with(client.claims(&server), "iat", json!(now - 200)),
+            "exp",
+            json!(now - 59),
+        );
         client.token(&late).await.access_token();
         server.stop().await;
     })
@@ -150,15 +222,27 @@ async fn another_key_a_revoked_key_and_an_expired_key_prove_nothing() {
         let client = keyed(&server).await;
         let other = SigningKey::generate(SigningAlg::Es256).unwrap();
         let forged = assertion(&other, "JWT", &client.claims(&server));
-        client.owner.assertion_token(&forged, &[]).await.refused(401, "invalid_client");
+        client
+            .owner
+            .assertion_token(&forged, &[])
+            .await
+            .refused(401, "invalid_client");
         let id = client.identity["id"].as_str().unwrap();
         let second = client.owner.public_key(id, &other).await;
         let two = assertion(&other, "JWT", &client.claims(&server));
         client.owner.assertion_token(&two, &[]).await.access_token();
         let path = format!("/api/credentials/{}/revoke", second["id"].as_str().unwrap());
-        client.owner.post(&path, &json!({ "reason": "lost" })).await.done();
+        client
+            .owner
+            .post(&path, &json!({ "reason": "lost" }))
+            .await
+            .done();
         let three = assertion(&other, "JWT", &client.claims(&server));
-        client.owner.assertion_token(&three, &[]).await.refused(401, "invalid_client");
+        client
+            .owner
+            .assertion_token(&three, &[])
+            .await
+            .refused(401, "invalid_client");
         client.token(&client.claims(&server)).await.access_token();
         server.stop().await;
     })
@@ -173,11 +257,17 @@ async fn a_used_assertion_stays_used_past_leeway_and_restart() {
         let claims = client.claims(&server);
         client.token(&claims).await.access_token();
         let server = server.restart().await;
-        let again = server.anyone().assertion_token(&assertion(&client.key, "JWT", &claims), &[]).await;
+        let again = server
+            .anyone()
+            .assertion_token(&assertion(&client.key, "JWT", &claims), &[])
+            .await;
         assert_ne!(again.status, 200, "{}", again.text());
         // 120 s of life and 59 of leeway: still within what a slow clock accepts.
         server.clock().advance(Seconds(179));
-        let again = server.anyone().assertion_token(&assertion(&client.key, "JWT", &claims), &[]).await;
+        let again = server
+            .anyone()
+            .assertion_token(&assertion(&client.key, "JWT", &claims), &[])
+            .await;
         assert_ne!(again.status, 200, "{}", again.text());
         server.stop().await;
     })
@@ -196,10 +286,19 @@ async fn fifty_at_once(servers: &[&TestServer], client: &Keyed) {
     let mut statuses = Vec::new();
     for post in posts.collect::<Vec<_>>() {
         let answer = post.await.unwrap();
-        assert!(matches!(answer.status, 200 | 400 | 401), "{} {}", answer.status, answer.text());
+        assert!(
+            matches!(answer.status, 200 | 400 | 401),
+            "{} {}",
+            answer.status,
+            answer.text()
+        );
         statuses.push(answer.status);
     }
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

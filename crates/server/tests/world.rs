@@ -20,7 +20,9 @@ pub struct Service {
 pub async fn project(server: &TestServer) -> (Caller, ClientSecret) {
     let owner = server.owner().await;
     owner.project("release").await;
-    let target = owner.identity("service_account", "deploy-target", "release", json!({})).await;
+    let target = owner
+        .identity("service_account", "deploy-target", "release", json!({}))
+        .await;
     let id = target["id"].as_str().unwrap();
     owner.audience(AUDIENCE, &[id]).await;
     let secret = owner.secret(id).await;
@@ -31,15 +33,25 @@ pub async fn project(server: &TestServer) -> (Caller, ClientSecret) {
 pub async fn service(server: &TestServer) -> Service {
     let (owner, target) = project(server).await;
     let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read", "deploy.release"], "roles": ["payroll-executor"] });
-    let identity = owner.identity("oauth_client", "payroll", "release", fields).await;
+    let identity = owner
+        .identity("oauth_client", "payroll", "release", fields)
+        .await;
     let client = owner.secret(identity["id"].as_str().unwrap()).await;
-    Service { owner, client, identity, target }
+    Service {
+        owner,
+        client,
+        identity,
+        target,
+    }
 }
 
 impl Service {
     /// A fresh token of the program.
     pub async fn token(&self) -> String {
-        self.owner.client_token(&self.client, &[]).await.access_token()
+        self.owner
+            .client_token(&self.client, &[])
+            .await
+            .access_token()
     }
 
     /// The id of the program.
@@ -61,17 +73,34 @@ pub struct Pipeline {
 pub async fn pipeline(server: &TestServer) -> Pipeline {
     let (owner, target) = project(server).await;
     let issuer = FixtureIssuer::start().await.unwrap();
-    owner.foreign_issuer(&issuer, countersign_model::registry::IssuerProfile::Github, None).await;
+    owner
+        .foreign_issuer(
+            &issuer,
+            countersign_model::registry::IssuerProfile::Github,
+            None,
+        )
+        .await;
     let fields = json!({
         "audiences": [AUDIENCE], "environments": ["production"],
         "allowed_actions": ["deploy.release", "rollout.status.read"],
         "denied_actions": ["secrets.read", "identity.admin", "billing.admin"],
         "token_ttl_seconds": 600, "requires_approval": true, "trust_model": "oidc-run-identity",
     });
-    let identity = owner.identity("pipeline", "release-promoter-prod", "release", fields).await;
-    let trust = Trust { issuer: issuer.url(), environments: &["production"], matches: github_match() };
+    let identity = owner
+        .identity("pipeline", "release-promoter-prod", "release", fields)
+        .await;
+    let trust = Trust {
+        issuer: issuer.url(),
+        environments: &["production"],
+        matches: github_match(),
+    };
     owner.trust(identity["id"].as_str().unwrap(), &trust).await;
-    Pipeline { owner, target, issuer, identity }
+    Pipeline {
+        owner,
+        target,
+        issuer,
+        identity,
+    }
 }
 
 impl Pipeline {
@@ -81,7 +110,11 @@ impl Pipeline {
     }
 
     /// A fresh token of the CI for a run that may be edited first.
-    pub fn run(&self, server: &TestServer, edit: impl FnOnce(countersign_testkit::Claims) -> countersign_testkit::Claims) -> String {
+    pub fn run(
+        &self,
+        server: &TestServer,
+        edit: impl FnOnce(countersign_testkit::Claims) -> countersign_testkit::Claims,
+    ) -> String {
         let claims = self.issuer.github(server.clock().now(), server.issuer());
         let claims = claims.with("jti", countersign_testkit::new_jti());
         self.issuer.mint(&edit(claims)).unwrap()

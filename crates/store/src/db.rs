@@ -193,7 +193,8 @@ impl<'a> Tx<'a> {
         loop {
             let group: Vec<_> = rows.by_ref().take(many.row_count()).collect();
             if group.len() == many.row_count() {
-                changed += self.exec(many, &group.concat())?;
+                let values: Vec<Value> = group.into_iter().flatten().collect();
+                changed += self.exec(many, &values)?;
                 continue;
             }
             for row in group {

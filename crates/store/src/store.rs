@@ -209,8 +209,13 @@ impl Store {
             Arc::clone(&inner.counters),
             file.clone(),
         );
+        let (checkpoints, woken) = sqlite::checkpointer::checkpoints();
         inner.spawn("writer", move || {
-            sqlite::writer::run(writer, path, queue, counters)
+            sqlite::writer::run(writer, path, queue, counters, checkpoints)
+        })?;
+        let beside = sqlite::connection::open(&file, sqlite::connection::Role::Checkpointer)?;
+        inner.spawn("checkpoint", move || {
+            sqlite::checkpointer::run(beside, woken)
         })?;
         Self::start_sqlite_readers(inner, &file, config.readers)
     }

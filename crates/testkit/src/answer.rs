@@ -19,8 +19,17 @@ pub struct Answer {
 impl Answer {
     pub(crate) async fn read(request: String, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.map(|body| body.to_vec()).unwrap_or_default();
-        Self { request, status, headers, body }
+        let body = response
+            .bytes()
+            .await
+            .map(|body| body.to_vec())
+            .unwrap_or_default();
+        Self {
+            request,
+            status,
+            headers,
+            body,
+        }
     }
 
     /// The body as text.
@@ -47,7 +56,13 @@ impl Answer {
     /// When it was not, or waits for a second person.
     #[track_caller]
     pub fn done(&self) -> Value {
-        assert!(matches!(self.status, 200 | 201 | 204), "{}: {} {}", self.request, self.status, self.text());
+        assert!(
+            matches!(self.status, 200 | 201 | 204),
+            "{}: {} {}",
+            self.request,
+            self.status,
+            self.text()
+        );
         self.json()
     }
 
@@ -71,7 +86,13 @@ impl Answer {
         let json = self.json();
         let said = [&json["error"], &json["reason_code"]];
         let fits = self.status == status && said.iter().any(|said| said.as_str() == Some(code));
-        assert!(fits, "{}: expected {status} {code}, got {} {}", self.request, self.status, self.text());
+        assert!(
+            fits,
+            "{}: expected {status} {code}, got {} {}",
+            self.request,
+            self.status,
+            self.text()
+        );
         json
     }
 
@@ -82,6 +103,9 @@ impl Answer {
     #[track_caller]
     pub fn access_token(&self) -> String {
         let json = self.done();
-        json["access_token"].as_str().unwrap_or_else(|| panic!("{}: no access token in {json}", self.request)).to_owned()
+        json["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}: no access token in {json}", self.request))
+            .to_owned()
     }
 }

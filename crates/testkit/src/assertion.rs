@@ -28,5 +28,9 @@ pub fn assertion(key: &SigningKey, typ: &str, claims: &Value) -> String {
 #[must_use]
 pub fn new_jti() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("jti-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "jti-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }

@@ -39,7 +39,11 @@ impl Caller {
     /// # Panics
     /// When the server refuses.
     pub async fn environment(&self, name: &str, protected: bool) -> Value {
-        self.make("environments", &json!({ "name": name, "protected": protected })).await
+        self.make(
+            "environments",
+            &json!({ "name": name, "protected": protected }),
+        )
+        .await
     }
 
     /// Makes an audience, served by these identities.
@@ -47,7 +51,11 @@ impl Caller {
     /// # Panics
     /// When the server refuses.
     pub async fn audience(&self, name: &str, served_by: &[&str]) -> Value {
-        self.make("audiences", &json!({ "name": name, "served_by": served_by })).await
+        self.make(
+            "audiences",
+            &json!({ "name": name, "served_by": served_by }),
+        )
+        .await
     }
 
     /// Makes an identity; `fields` say what is not at its default.
@@ -55,7 +63,8 @@ impl Caller {
     /// # Panics
     /// When the server refuses.
     pub async fn identity(&self, kind: &str, name: &str, project: &str, fields: Value) -> Value {
-        let mut body = json!({ "kind": kind, "name": name, "project": project, "purpose": "a test" });
+        let mut body =
+            json!({ "kind": kind, "name": name, "project": project, "purpose": "a test" });
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
         }
@@ -68,9 +77,20 @@ impl Caller {
     /// When the server refuses.
     pub async fn secret(&self, identity: &str) -> ClientSecret {
         let path = format!("/api/identities/{identity}/credentials");
-        let made = self.post(&path, &json!({ "type": "client-secret" })).await.done();
-        let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name}")).to_owned();
-        ClientSecret { client_id: text("client_id"), client_secret: text("client_secret") }
+        let made = self
+            .post(&path, &json!({ "type": "client-secret" }))
+            .await
+            .done();
+        let text = |name: &str| {
+            made[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name}"))
+                .to_owned()
+        };
+        ClientSecret {
+            client_id: text("client_id"),
+            client_secret: text("client_secret"),
+        }
     }
 
     /// Gives an identity a public key; the credential.
@@ -80,14 +100,21 @@ impl Caller {
     pub async fn public_key(&self, identity: &str, key: &SigningKey) -> Value {
         let jwk = serde_json::to_value(key.public_jwk()).expect("a JWK");
         let path = format!("/api/identities/{identity}/credentials");
-        self.post(&path, &json!({ "type": "public-key", "jwk": jwk })).await.done()
+        self.post(&path, &json!({ "type": "public-key", "jwk": jwk }))
+            .await
+            .done()
     }
 
     /// Registers a foreign issuer: keys pinned where its profile wants that.
     ///
     /// # Panics
     /// When the server refuses.
-    pub async fn foreign_issuer(&self, issuer: &FixtureIssuer, profile: IssuerProfile, trust_domain: Option<&str>) -> Value {
+    pub async fn foreign_issuer(
+        &self,
+        issuer: &FixtureIssuer,
+        profile: IssuerProfile,
+        trust_domain: Option<&str>,
+    ) -> Value {
         let mut body = json!({ "url": issuer.url(), "profile": profile });
         if matches!(profile, IssuerProfile::Kubernetes | IssuerProfile::Spiffe) {
             body["keys"] = json!({ "inline": issuer.key_set(profile) });
@@ -103,7 +130,12 @@ impl Caller {
     /// # Panics
     /// When the server refuses.
     pub async fn trust(&self, identity: &str, trust: &Trust<'_>) -> Value {
-        self.post(&format!("/api/identities/{identity}/credentials"), &trust.body()).await.done()
+        self.post(
+            &format!("/api/identities/{identity}/credentials"),
+            &trust.body(),
+        )
+        .await
+        .done()
     }
 
     /// Approves what is asked for, having read it.
@@ -112,7 +144,12 @@ impl Caller {
     /// When the server refuses.
     pub async fn approve(&self, approval: &str) -> Value {
         let read = self.get(&format!("/api/approvals/{approval}")).await.done();
-        self.post(&format!("/api/approvals/{approval}/approve"), &json!({ "digest": read["digest"] })).await.done()
+        self.post(
+            &format!("/api/approvals/{approval}/approve"),
+            &json!({ "digest": read["digest"] }),
+        )
+        .await
+        .done()
     }
 }
 
@@ -139,5 +176,9 @@ pub const GITHUB_MATCH: [(&str, &str); 5] = [
 /// The same as the `match` of a rule.
 #[must_use]
 pub fn github_match() -> Value {
-    GITHUB_MATCH.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+    GITHUB_MATCH
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

@@ -18,25 +18,38 @@ impl Caller {
     /// Somebody who has proved nothing.
     #[must_use]
     pub fn new(http: reqwest::Client, base: impl Into<String>) -> Self {
-        Self { http, base: base.into(), token: None }
+        Self {
+            http,
+            base: base.into(),
+            token: None,
+        }
     }
 
     /// The same with this token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {
-        Self { token: Some(token.into()), ..self.clone() }
+        Self {
+            token: Some(token.into()),
+            ..self.clone()
+        }
     }
 
     /// The same without a token.
     #[must_use]
     pub fn anonymous(&self) -> Self {
-        Self { token: None, ..self.clone() }
+        Self {
+            token: None,
+            ..self.clone()
+        }
     }
 
     /// The same at another server.
     #[must_use]
     pub fn at(&self, base: impl Into<String>) -> Self {
-        Self { base: base.into(), ..self.clone() }
+        Self {
+            base: base.into(),
+            ..self.clone()
+        }
     }
 
     /// Where it calls.
@@ -87,7 +100,13 @@ impl Caller {
     ///
     /// # Panics
     /// When the server cannot be reached.
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let answer = self.try_send(method, path, body, headers).await;
         answer.unwrap_or_else(|error| panic!("{path}: {error:?}"))
     }
@@ -103,12 +122,17 @@ impl Caller {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        let mut request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         for (name, value) in headers {
-            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+            request = request.header(
+                *name,
+                HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
+            );
         }
         if let Some(body) = body {
             request = request.json(body);

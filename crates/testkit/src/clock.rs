@@ -24,7 +24,10 @@ struct Shown {
 
 impl Default for MockClock {
     fn default() -> Self {
-        Self(Arc::new(Shown { now: AtomicI64::new(START_MICROS), elapsed: AtomicI64::new(0) }))
+        Self(Arc::new(Shown {
+            now: AtomicI64::new(START_MICROS),
+            elapsed: AtomicI64::new(0),
+        }))
     }
 }
 

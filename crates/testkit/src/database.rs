@@ -26,7 +26,9 @@ impl Database {
     pub fn postgres() -> Option<Self> {
         let base = std::env::var(VARIABLE).ok()?;
         // The synchronous driver has a runtime of its own, which must not start within ours.
-        let making = thread::spawn(move || TemporaryDatabase::create(&base).expect("a PostgreSQL database for the test"));
+        let making = thread::spawn(move || {
+            TemporaryDatabase::create(&base).expect("a PostgreSQL database for the test")
+        });
         let made = making.join().expect("a PostgreSQL database for the test");
         Some(Self(Some(Arc::new(Temporary(Some(made))))))
     }
@@ -34,13 +36,21 @@ impl Database {
     /// Its URL, when servers reach it over the network.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
-        self.0.as_ref()?.0.as_ref().map(|database| database.url.as_str())
+        self.0
+            .as_ref()?
+            .0
+            .as_ref()
+            .map(|database| database.url.as_str())
     }
 
     /// Which engine it is.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
-        if self.0.is_some() { "PostgreSQL" } else { "SQLite" }
+        if self.0.is_some() {
+            "PostgreSQL"
+        } else {
+            "SQLite"
+        }
     }
 }
 
@@ -62,7 +72,9 @@ impl Drop for Temporary {
 /// SQLite always, and PostgreSQL when `COUNTERSIGN_TEST_POSTGRES` names a server.
 #[must_use]
 pub fn databases() -> Vec<Database> {
-    std::iter::once(Database::sqlite()).chain(Database::postgres()).collect()
+    std::iter::once(Database::sqlite())
+        .chain(Database::postgres())
+        .collect()
 }
 
 /// Runs a test on each database in turn; the output says on which it failed.

@@ -8,7 +8,12 @@ use crate::{ClientSecret, TestServer};
 ///
 /// # Panics
 /// When it cannot be made.
-pub async fn guard(server: &TestServer, audience: &str, subject_prefix: &str, credential: Option<&ClientSecret>) -> Guard {
+pub async fn guard(
+    server: &TestServer,
+    audience: &str,
+    subject_prefix: &str,
+    credential: Option<&ClientSecret>,
+) -> Guard {
     let mut builder = Guard::builder()
         .issuer(server.issuer())
         .audience(audience)
@@ -17,5 +22,8 @@ pub async fn guard(server: &TestServer, audience: &str, subject_prefix: &str, cr
     if let Some(own) = credential {
         builder = builder.credential(own.client_id.clone(), own.client_secret.clone());
     }
-    builder.build().await.unwrap_or_else(|error| panic!("the guard cannot be made: {error}"))
+    builder
+        .build()
+        .await
+        .unwrap_or_else(|error| panic!("the guard cannot be made: {error}"))
 }

@@ -50,7 +50,10 @@ pub use server::TestServer;
 /// # Panics
 /// When there is none in time.
 #[track_caller]
-pub fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> impl Future<Output = T> {
+pub fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl FnMut() -> F,
+) -> impl Future<Output = T> {
     within(Duration::from_secs(10), what, ask)
 }
 
@@ -58,7 +61,11 @@ pub fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut(
 ///
 /// # Panics
 /// When there is none in time.
-pub async fn within<T, F: Future<Output = Option<T>>>(limit: Duration, what: &str, mut ask: impl FnMut() -> F) -> T {
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use countersign_crypto::log::{Hash, NoteVerifier, VerifiedCheckpoint, leaf::{Commitment, leaf_hash}, tree::RootBuilder};
+use countersign_crypto::log::{
+    Hash, NoteVerifier, VerifiedCheckpoint,
+    leaf::{Commitment, leaf_hash},
+    tree::RootBuilder,
+};
 use serde_json::Value;
 
 use crate::{Caller, within};
@@ -32,7 +36,13 @@ impl LogCopy {
         checkpoint.done();
         let mut entries = Vec::new();
         loop {
-            let page = auditor.get(&format!("/api/log/entries?limit=500&from={}", entries.len())).await.done();
+            let page = auditor
+                .get(&format!(
+                    "/api/log/entries?limit=500&from={}",
+                    entries.len()
+                ))
+                .await
+                .done();
             let page = page["entries"].as_array().cloned().unwrap_or_default();
             let last = page.len() < 500;
             entries.extend(page);
@@ -40,7 +50,12 @@ impl LogCopy {
                 break;
             }
         }
-        Self { origin: text("origin"), key: text("verifier_key"), checkpoint: checkpoint.text(), entries }
+        Self {
+            origin: text("origin"),
+            key: text("verifier_key"),
+            checkpoint: checkpoint.text(),
+            entries,
+        }
     }
 
     /// Takes a copy once the log has settled: its checkpoint is over all that it holds, and nothing
@@ -52,13 +67,25 @@ impl LogCopy {
         let mut before = usize::MAX;
         let mut steady = 0;
         loop {
-            let copy = within(Duration::from_secs(20), "a checkpoint over the whole log", async || {
-                let ready = auditor.get("/log/checkpoint").await.status == 200;
-                let copy = if ready { Some(Self::take(auditor).await) } else { None };
-                copy.filter(|copy| copy.size() == copy.entries.len() as u64)
-            })
+            let copy = within(
+                Duration::from_secs(20),
+                "a checkpoint over the whole log",
+                async || {
+                    let ready = auditor.get("/log/checkpoint").await.status == 200;
+                    let copy = if ready {
+                        Some(Self::take(auditor).await)
+                    } else {
+                        None
+                    };
+                    copy.filter(|copy| copy.size() == copy.entries.len() as u64)
+                },
+            )
             .await;
-            steady = if copy.entries.len() == before { steady + 1 } else { 0 };
+            steady = if copy.entries.len() == before {
+                steady + 1
+            } else {
+                0
+            };
             if steady == 8 {
                 return copy;
             }
@@ -73,7 +100,9 @@ impl LogCopy {
     /// When the checkpoint is not signed by the pinned key.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.head(&self.checkpoint).expect("a signed checkpoint").size()
+        self.head(&self.checkpoint)
+            .expect("a signed checkpoint")
+            .size()
     }
 
     /// Checks everything offline: each record against the signed root, and against a checkpoint that
@@ -88,25 +117,45 @@ impl LogCopy {
             return Err("the log is shorter than it was".to_owned());
         }
         if (self.entries.len() as u64) < head.size() {
-            return Err(format!("{} records, but the checkpoint covers {}", self.entries.len(), head.size()));
+            return Err(format!(
+                "{} records, but the checkpoint covers {}",
+                self.entries.len(),
+                head.size()
+            ));
         }
         let mut tree = RootBuilder::default();
-        for (index, entry) in (0_u64..).zip(&self.entries).take(usize::try_from(head.size()).unwrap_or(usize::MAX)) {
+        for (index, entry) in (0_u64..)
+            .zip(&self.entries)
+            .take(usize::try_from(head.size()).unwrap_or(usize::MAX))
+        {
             if entry["index"] != index {
-                return Err(format!("record {index} is not where it was: {}", entry["index"]));
+                return Err(format!(
+                    "record {index} is not where it was: {}",
+                    entry["index"]
+                ));
             }
             tree.push(leaf(index, entry)?);
             if let Some(kept) = kept.as_ref().filter(|kept| kept.size() == tree.size())
                 && kept.root() != tree.root()
             {
-                return Err(format!("the first {} records are not those of the kept checkpoint", kept.size()));
+                return Err(format!(
+                    "the first {} records are not those of the kept checkpoint",
+                    kept.size()
+                ));
             }
         }
-        if tree.root() == head.root() { Ok(()) } else { Err("the records are not those of the checkpoint".to_owned()) }
+        if tree.root() == head.root() {
+            Ok(())
+        } else {
+            Err("the records are not those of the checkpoint".to_owned())
+        }
     }
 
     fn head(&self, note: &str) -> Result<VerifiedCheckpoint, String> {
-        let key: NoteVerifier = self.key.parse().map_err(|_| "the pinned key is no key".to_owned())?;
+        let key: NoteVerifier = self
+            .key
+            .parse()
+            .map_err(|_| "the pinned key is no key".to_owned())?;
         VerifiedCheckpoint::verify(note, &self.origin, &[key]).map_err(|error| error.to_string())
     }
 }
@@ -114,11 +163,20 @@ impl LogCopy {
 fn leaf(index: u64, entry: &Value) -> Result<Hash, String> {
     let missing = |what: &str| format!("record {index} has no {what}");
     let body = entry["body"].as_str().ok_or_else(|| missing("body"))?;
-    let salt = entry["salt"].as_str().and_then(|salt| hex::decode(salt).ok()).ok_or_else(|| missing("salt"))?;
-    let salt = salt.try_into().map_err(|_| missing("salt of the right length"))?;
-    let id = serde_json::from_str::<Value>(body).map_err(|_| missing("readable body"))?["id"].clone();
+    let salt = entry["salt"]
+        .as_str()
+        .and_then(|salt| hex::decode(salt).ok())
+        .ok_or_else(|| missing("salt"))?;
+    let salt = salt
+        .try_into()
+        .map_err(|_| missing("salt of the right length"))?;
+    let id =
+        serde_json::from_str::<Value>(body).map_err(|_| missing("readable body"))?["id"].clone();
     if id != entry["evidence_id"] {
-        return Err(format!("record {index} is of {id}, not of {}", entry["evidence_id"]));
+        return Err(format!(
+            "record {index} is of {id}, not of {}",
+            entry["evidence_id"]
+        ));
     }
     Ok(leaf_hash(Commitment::new(&salt, body.as_bytes()).entry()))
 }

@@ -1,12 +1,18 @@
 //! A server in the process of the test.
 
-use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use countersign_crypto::{Secret, key_wrap::KeyFile};
 use countersign_model::registry::TenantRole;
 use countersign_server::{
     admin,
     config::Config,
+    federation::{AddressPolicy, Outbound},
+    jobs::{self, Progress},
+    notify::Notifier,
     serve::{ServeOptions, Server},
 };
 use countersign_store::{StoreError, Tx, WriteMode, testing};
@@ -57,9 +63,19 @@ impl TestServer {
         Self::run(config, MockClock::default(), database.clone(), directory).await
     }
 
-    async fn run(mut config: Config, clock: MockClock, database: Database, directory: Arc<TempDir>) -> Self {
-        let options = ServeOptions { config: config.clone(), clock: clock.for_server() };
-        let server = Server::start(options).await.unwrap_or_else(|error| panic!("the server does not start: {error:#}"));
+    async fn run(
+        mut config: Config,
+        clock: MockClock,
+        database: Database,
+        directory: Arc<TempDir>,
+    ) -> Self {
+        let options = ServeOptions {
+            config: config.clone(),
+            clock: clock.for_server(),
+        };
+        let server = Server::start(options)
+            .await
+            .unwrap_or_else(|error| panic!("the server does not start: {error:#}"));
         // A restart and other replicas have the same issuer.
         config.server.issuer = Some(server.issuer().to_owned());
         let http = reqwest::Client::builder()
@@ -67,7 +83,14 @@ impl TestServer {
             .timeout(Duration::from_secs(30))
             .build()
             .expect("an HTTP client");
-        Self { server, config, clock, database, directory, http }
+        Self {
+            server,
+            config,
+            clock,
+            database,
+            directory,
+            http,
+        }
     }
 
     /// Another server over the same PostgreSQL database: same key file, issuer and clock.
@@ -75,11 +98,24 @@ impl TestServer {
     /// # Panics
     /// On SQLite, which belongs to one server.
     pub async fn replica(&self) -> Self {
-        assert!(self.database.url().is_some(), "replicas share a PostgreSQL database");
+        assert!(
+            self.database.url().is_some(),
+            "replicas share a PostgreSQL database"
+        );
         let mut config = self.config.clone();
         config.server.listen = "127.0.0.1:0".parse().expect("an address");
-        config.data.dir = Some(self.directory.path().join(format!("replica-{}", self.address().port())));
-        Self::run(config, self.clock.clone(), self.database.clone(), Arc::clone(&self.directory)).await
+        config.data.dir = Some(
+            self.directory
+                .path()
+                .join(format!("replica-{}", self.address().port())),
+        );
+        Self::run(
+            config,
+            self.clock.clone(),
+            self.database.clone(),
+            Arc::clone(&self.directory),
+        )
+        .await
     }
 
     /// Stops it, and starts it again on the same data and address.
@@ -96,23 +132,42 @@ impl TestServer {
     /// # Panics
     /// When it does not stop or start.
     pub async fn restart_with(self, meanwhile: impl FnOnce(&Path)) -> Self {
-        let Self { server, mut config, clock, database, directory, http } = self;
+        let Self {
+            server,
+            mut config,
+            clock,
+            database,
+            directory,
+            http,
+        } = self;
         config.server.listen = server.address();
         // Connections that are kept open would hold the stop back.
         drop(http);
-        server.stop().await.unwrap_or_else(|error| panic!("the server does not stop: {error:#}"));
+        server
+            .stop()
+            .await
+            .unwrap_or_else(|error| panic!("the server does not stop: {error:#}"));
         meanwhile(&config.data_directory());
         Self::run(config, clock, database, directory).await
     }
 
-    /// Stops it: what runs is finished, buffers are written.
+    /// Stops it: what runs is finished, buffers are written. Its directory goes with the answer.
     ///
     /// # Panics
     /// When it does not stop.
-    pub async fn stop(self) {
-        let Self { server, http, .. } = self;
+    pub async fn stop(self) -> Arc<TempDir> {
+        let Self {
+            server,
+            http,
+            directory,
+            ..
+        } = self;
         drop(http);
-        server.stop().await.unwrap_or_else(|error| panic!("the server does not stop: {error:#}"));
+        server
+            .stop()
+            .await
+            .unwrap_or_else(|error| panic!("the server does not stop: {error:#}"));
+        directory
     }
 
     /// Where it listens.
@@ -151,6 +206,25 @@ impl TestServer {
         self.server.app()
     }
 
+    /// Runs a job of this name now, until it has nothing more to do.
+    ///
+    /// # Panics
+    /// When there is none, or it fails.
+    pub async fn run_job(&self, name: &str) {
+        let outbound = Outbound::new(AddressPolicy::of(&self.config.federation));
+        let notifier = Notifier::new(&self.config.notify, &outbound).expect("webhooks");
+        let all = jobs::all(self.app(), Vec::new(), notifier);
+        let job = all
+            .iter()
+            .find(|job| job.name() == name)
+            .unwrap_or_else(|| panic!("no job `{name}`"));
+        while jobs::run_once(job.as_ref())
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error:#}"))
+            == Progress::More
+        {}
+    }
+
     /// Somebody who calls it and has proved nothing.
     #[must_use]
     pub fn anyone(&self) -> Caller {
@@ -173,7 +247,8 @@ impl TestServer {
     /// # Panics
     /// When the server refuses.
     pub async fn enrol(&self, email: &str, role: TenantRole) -> Caller {
-        self.sign_in(&self.anyone(), self.code(email, Some(role))).await
+        self.sign_in(&self.anyone(), self.code(email, Some(role)))
+            .await
     }
 
     /// The first owner, Dana.
@@ -189,8 +264,12 @@ impl TestServer {
     /// # Panics
     /// When the server refuses.
     pub async fn tenant(&self, name: &str, owner: &str) -> Caller {
-        let (tenant, owner) = (name.parse().expect("a name"), owner.parse().expect("an e-mail address"));
-        let code = admin::tenant_create(&self.config, &self.clock.for_server(), tenant, owner).expect("a code");
+        let (tenant, owner) = (
+            name.parse().expect("a name"),
+            owner.parse().expect("an e-mail address"),
+        );
+        let code = admin::tenant_create(&self.config, &self.clock.for_server(), tenant, owner)
+            .expect("a code");
         let anyone = self.anyone();
         let there = anyone.at(format!("{}/t/{name}", anyone.base()));
         let signed_in = self.sign_in(&anyone, code.expose().clone()).await;
@@ -198,7 +277,10 @@ impl TestServer {
     }
 
     async fn sign_in(&self, caller: &Caller, code: String) -> Caller {
-        let session = caller.post("/api/sessions", &json!({ "code": code })).await.done();
+        let session = caller
+            .post("/api/sessions", &json!({ "code": code }))
+            .await
+            .done();
         caller.with_token(session["token"].as_str().expect("a token"))
     }
 
@@ -209,15 +291,25 @@ impl TestServer {
     pub async fn sql(&self, text: &str) {
         let text = text.to_owned();
         let work = move |tx: &mut Tx<'_>| testing::batch(tx, &text);
-        let done: Result<(), StoreError> = self.app().authority().store().write(WriteMode::Housekeeping, work).await;
+        let done: Result<(), StoreError> = self
+            .app()
+            .authority()
+            .store()
+            .write(WriteMode::Housekeeping, work)
+            .await;
         done.unwrap_or_else(|error| panic!("SQL: {error}"));
     }
 }
 
 fn write_key_file(path: &Path) {
     let key = KeyFile::generate().expect("a key file");
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(key.to_text().expose().as_bytes())).expect("a key file");
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(key.to_text().expose().as_bytes()))
+        .expect("a key file");
 }
 
 /// Tests fail often and on purpose: the limit has its own test.

@@ -7,6 +7,7 @@ use countersign_model::{
     id,
     reason::{Reason, Refusal},
     registry::{Record, Status},
+    run::RunAssurance,
 };
 use countersign_store::approvals::{self, ApprovalDecision};
 use serde::{Deserialize, Serialize};
@@ -89,8 +90,24 @@ impl Command for Decide {
         let identity = identity_of(tx, &approval)?;
         let user = person.user_id;
         let known = with_human_of_now(tx, &approval)?;
-        let askers: Vec<_> = known.askers().collect();
         let rule = &approval.doc.rule;
+        let holder = holder_of_the_secret(tx, &approval)?;
+        if holder == Some(user)
+            && eligibility::others(
+                tx.peek(),
+                tenant,
+                rule,
+                identity.as_ref().and_then(Record::identity),
+                holder,
+            )? > 0
+        {
+            // INVARIANT: nobody approves what may be their own request (DESIGN §2.9).
+            return refuse(
+                Reason::SelfApproval,
+                "you made the secret that this run proved itself with, so that it may be yours: somebody else approves it",
+            );
+        }
+        let askers: Vec<_> = known.askers().chain(holder).collect();
         let approver = eligibility::eligible_user(
             tx.peek(),
             tenant,
@@ -252,6 +269,31 @@ fn with_human_of_now(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Ap
         known.doc.human = human_behind(tx, run)?.0;
     }
     Ok(known)
+}
+
+/// Who was shown the secret of a run that nobody but its caller vouches for: it may be their own run.
+fn holder_of_the_secret(
+    tx: &mut WriteTx<'_, '_>,
+    approval: &Approval,
+) -> Result<Option<Id<id::User>>, Rejection> {
+    let Some(run) = &approval.doc.run else {
+        return Ok(None);
+    };
+    if run.assurance != RunAssurance::Claimed {
+        return Ok(None);
+    }
+    // The key of a claimed run: `claimed:IDENTITY/CREDENTIAL/..`.
+    let credential = run
+        .key
+        .split('/')
+        .nth(1)
+        .and_then(|text| text.parse::<Id<id::Record>>().ok());
+    let Some(credential) = credential else {
+        return Ok(None);
+    };
+    let tenant = tx.tenant_id();
+    let record = rows::by_id(tx.peek(), tenant, credential)?;
+    Ok(record.and_then(|record| record.credential()?.created_by))
 }
 
 fn identity_of(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Option<Record>, Rejection> {

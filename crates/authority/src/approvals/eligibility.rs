@@ -97,7 +97,11 @@ fn makers(
             role.is_some_and(|set| makers.contains(&set.by) && now < set.at + NEW_APPROVER)
                 && !makers.contains(&user.id.cast())
         };
-        let found: Vec<_> = users.iter().filter(is_new).map(|user| user.id.cast()).collect();
+        let found: Vec<_> = users
+            .iter()
+            .filter(is_new)
+            .map(|user| user.id.cast())
+            .collect();
         if found.is_empty() {
             return Ok(makers);
         }

@@ -19,12 +19,22 @@ const USES: usize = 65_536;
 
 impl Authority {
     /// Counts a decision. True when the sums should be flushed now.
-    pub fn note_decision(&self, claims: &AccessClaims, request: &EvaluationRequest, answer: &EvaluationAnswer) -> bool {
+    pub fn note_decision(
+        &self,
+        claims: &AccessClaims,
+        request: &EvaluationRequest,
+        answer: &EvaluationAnswer,
+    ) -> bool {
         self.decisions.note(claims, request, answer)
     }
 
     /// Counts an introspection. True when the sums should be flushed now.
-    pub fn note_introspection(&self, tenant: Id<id::Tenant>, client: Id<id::Identity>, active: bool) -> bool {
+    pub fn note_introspection(
+        &self,
+        tenant: Id<id::Tenant>,
+        client: Id<id::Identity>,
+        active: bool,
+    ) -> bool {
         self.introspections.note(tenant, client, active)
     }
 
@@ -32,13 +42,20 @@ impl Authority {
     ///
     /// # Errors
     /// A fault of ours.
-    pub fn flush_decisions(&self, ctx: &Ctx) -> Result<Option<Pending<Result<(), StoreError>>>, Fault> {
+    pub fn flush_decisions(
+        &self,
+        ctx: &Ctx,
+    ) -> Result<Option<Pending<Result<(), StoreError>>>, Fault> {
         let mut sealed = self.decisions.drain(ctx)?;
         sealed.extend(self.introspections.drain(ctx)?);
         if sealed.is_empty() {
             return Ok(None);
         }
-        let write = move |tx: &mut Tx<'_>| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row));
+        let write = move |tx: &mut Tx<'_>| {
+            sealed
+                .iter()
+                .try_for_each(|one| evidence::insert(tx, &one.row))
+        };
         Ok(Some(self.door.store.write(WriteMode::Append, write)))
     }
 
@@ -46,14 +63,30 @@ impl Authority {
     ///
     /// # Errors
     /// A fault: without evidence there is no answer but 503.
-    pub fn record_refusal(&self, ctx: &Ctx, tenant: Id<id::Tenant>, about: &About<'_>, refusal: &Refusal) -> Result<Pending<Result<(), StoreError>>, Fault> {
+    pub fn record_refusal(
+        &self,
+        ctx: &Ctx,
+        tenant: Id<id::Tenant>,
+        about: &About<'_>,
+        refusal: &Refusal,
+    ) -> Result<Pending<Result<(), StoreError>>, Fault> {
         let sealed = crate::refusals::seal(ctx, tenant, about, refusal)?;
-        Ok(self.door.store.write(WriteMode::Append, move |tx| evidence::insert(tx, &sealed.row)))
+        Ok(self.door.store.write(WriteMode::Append, move |tx| {
+            evidence::insert(tx, &sealed.row)
+        }))
     }
 
     /// Counts a refusal of somebody who proved nothing.
-    pub fn note_refusal(&self, ctx: &Ctx, tenant: Id<id::Tenant>, asked: &'static str, claimed: Option<&str>, refusal: &Refusal) {
-        self.refusals.note(ctx, tenant, asked, claimed, refusal.reason);
+    pub fn note_refusal(
+        &self,
+        ctx: &Ctx,
+        tenant: Id<id::Tenant>,
+        asked: &'static str,
+        claimed: Option<&str>,
+        refusal: &Refusal,
+    ) {
+        self.refusals
+            .note(ctx, tenant, asked, claimed, refusal.reason);
     }
 
     /// Records what was counted: called every ten seconds, and before the server stops.
@@ -62,7 +95,11 @@ impl Authority {
     /// A fault of ours.
     pub fn flush_refusals(&self, ctx: &Ctx) -> Result<Pending<Result<(), StoreError>>, Fault> {
         let sealed: Vec<Sealed> = self.refusals.drain(ctx)?;
-        Ok(self.door.store.write(WriteMode::Append, move |tx| sealed.iter().try_for_each(|one| evidence::insert(tx, &one.row))))
+        Ok(self.door.store.write(WriteMode::Append, move |tx| {
+            sealed
+                .iter()
+                .try_for_each(|one| evidence::insert(tx, &one.row))
+        }))
     }
 
     /// Notes that records were used now.
@@ -71,14 +108,24 @@ impl Authority {
         for record in used {
             if uses.len() < USES || uses.contains_key(record) {
                 let source = ctx.source.clone().unwrap_or_default();
-                uses.insert(*record, seen::Seen { record_id: *record, last_seen_at: ctx.now, source });
+                uses.insert(
+                    *record,
+                    seen::Seen {
+                        record_id: *record,
+                        last_seen_at: ctx.now,
+                        source,
+                    },
+                );
             }
         }
     }
 
     /// Writes the last uses: called every second, and before the server stops.
     pub fn flush_uses(&self) -> Pending<Result<(), StoreError>> {
-        let uses: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect();
+        let uses: Vec<_> =
+            std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+                .into_values()
+                .collect();
         let mark = self.clock_mark.load(Ordering::Relaxed).to_string();
         self.door.store.write(WriteMode::Housekeeping, move |tx| {
             if !uses.is_empty() {

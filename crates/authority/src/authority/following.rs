@@ -8,11 +8,14 @@ use countersign_model::{
     registry::Noun,
 };
 use countersign_store::{
-    Cursor, Page, Pending, StoreError, Tx, WriteMode, changes, evidence, installation, keys, records, revocations,
+    Cursor, Page, Pending, StoreError, Tx, WriteMode, changes, evidence, installation, keys,
+    records, revocations,
 };
 
 use super::Authority;
-use crate::{command::Revocation, ctx::Ctx, evidence::seal::Draft, keys::KeyRing, rejection::Fault};
+use crate::{
+    command::Revocation, ctx::Ctx, evidence::seal::Draft, keys::KeyRing, rejection::Fault,
+};
 
 /// Where it is kept whether a server runs, or stopped.
 const RUNNING: &str = "running";
@@ -49,24 +52,39 @@ impl Authority {
     /// # Errors
     /// When the database fails.
     pub fn record_start(&self, ctx: &Ctx) -> Result<(), Fault> {
-        let Some(tenant) = self.tenant(None) else { return Ok(()) };
+        let Some(tenant) = self.tenant(None) else {
+            return Ok(());
+        };
         let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
-        let running = self.door.store.read(|tx| installation::read(tx, RUNNING)).wait()?;
+        let running = self
+            .door
+            .store
+            .read(|tx| installation::read(tx, RUNNING))
+            .wait()?;
         // Other replicas may be running rightly; a database of our own says for certain.
         let alone = self.door.store.reads_inline();
         let gap_since = (alone && running.is_some_and(|running| running == "yes")).then_some(mark);
-        let event = Event::Started(Started { version: env!("CARGO_PKG_VERSION").to_owned(), gap_since });
+        let event = Event::Started(Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            gap_since,
+        });
         let sealed = Draft::new(ctx.id(), event).seal(ctx, tenant.id)?;
         let write = move |tx: &mut Tx<'_>| {
             installation::replace(tx, RUNNING, "yes")?;
             evidence::insert(tx, &sealed.row)
         };
-        Ok(self.door.store.write(WriteMode::Housekeeping, write).wait()?)
+        Ok(self
+            .door
+            .store
+            .write(WriteMode::Housekeeping, write)
+            .wait()?)
     }
 
     /// Notes that the server stopped, and lost nothing.
     pub fn record_stop(&self) -> Pending<Result<(), StoreError>> {
-        self.door.store.write(WriteMode::Housekeeping, |tx| installation::replace(tx, RUNNING, "no"))
+        self.door.store.write(WriteMode::Housekeeping, |tx| {
+            installation::replace(tx, RUNNING, "no")
+        })
     }
 
     /// Reads what changed elsewhere. Give it to [`Self::apply`].
@@ -88,7 +106,9 @@ impl Authority {
     pub fn apply(&self, news: News, now: Timestamp) -> Result<bool, Fault> {
         let mut keys_changed = false;
         for change in &news.changes.items {
-            self.door.facts.invalidate(change.tenant_id, change.noun, change.record_id);
+            self.door
+                .facts
+                .invalidate(change.tenant_id, change.noun, change.record_id);
             keys_changed |= change.noun == Noun::Tenant;
         }
         for one in &news.revocations.items {
@@ -114,9 +134,18 @@ impl Authority {
     /// # Errors
     /// When a key cannot be unwrapped.
     pub fn reload_keys(&self, now: Timestamp) -> Result<(), Fault> {
-        let (tenants, rows) =
-            self.door.store.read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, keys::all(tx)?))).wait()?;
-        let ring = KeyRing::build(&self.settings.issuer, &self.secrets.key_file, &tenants, &rows, now)?;
+        let (tenants, rows) = self
+            .door
+            .store
+            .read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, keys::all(tx)?)))
+            .wait()?;
+        let ring = KeyRing::build(
+            &self.settings.issuer,
+            &self.secrets.key_file,
+            &tenants,
+            &rows,
+            now,
+        )?;
         self.ring.store(Arc::new(ring));
         self.tokens.clear();
         Ok(())

@@ -33,10 +33,17 @@ struct Stated {
 ///
 /// # Errors
 /// `bad_request` when it is neither.
-pub(crate) fn read(text: &str, identity: Id<id::Identity>, credential: Id<id::Credential>) -> Result<Run, Refusal> {
+pub(crate) fn read(
+    text: &str,
+    identity: Id<id::Identity>,
+    credential: Id<id::Credential>,
+) -> Result<Run, Refusal> {
     let stated = if text.starts_with('{') {
         serde_json::from_str(text).map_err(|error| {
-            Refusal::new(Reason::BadRequest, format!("`run` is not understood: {error}"))
+            Refusal::new(
+                Reason::BadRequest,
+                format!("`run` is not understood: {error}"),
+            )
         })?
     } else {
         Stated {
@@ -58,14 +65,20 @@ pub(crate) fn read(text: &str, identity: Id<id::Identity>, credential: Id<id::Cr
         stated.commit.as_ref(),
         stated.trigger.as_ref(),
     ];
-    let plain = |part: &&String| !part.is_empty() && part.len() <= PART && part.bytes().all(|b| b.is_ascii_graphic());
+    let plain = |part: &&String| {
+        !part.is_empty() && part.len() <= PART && part.bytes().all(|b| b.is_ascii_graphic())
+    };
     if !parts.iter().flatten().all(plain) {
-        let detail = format!("each part of `run` is 1 to {PART} printable characters without spaces");
+        let detail =
+            format!("each part of `run` is 1 to {PART} printable characters without spaces");
         return Err(Refusal::new(Reason::BadRequest, detail));
     }
     // Bound to the credential: who holds another one of the identity cannot claim to be this run.
     let place = segment(stated.project.as_deref());
-    let (id, attempt) = (segment(Some(&stated.id)), segment(stated.attempt.as_deref()));
+    let (id, attempt) = (
+        segment(Some(&stated.id)),
+        segment(stated.attempt.as_deref()),
+    );
     Ok(Run {
         key: format!("claimed:{identity}/{credential}/{place}/{id}/{attempt}"),
         assurance: RunAssurance::Claimed,
@@ -89,7 +102,10 @@ pub(crate) fn read(text: &str, identity: Id<id::Identity>, credential: Id<id::Cr
 
 /// A part of the key, with nothing in it that parts the key.
 fn segment(part: Option<&str>) -> String {
-    part.map_or_else(|| "-".to_owned(), |part| part.replace('%', "%25").replace('/', "%2F"))
+    part.map_or_else(
+        || "-".to_owned(),
+        |part| part.replace('%', "%25").replace('/', "%2F"),
+    )
 }
 
 #[cfg(test)]
@@ -102,7 +118,12 @@ mod tests {
         let run = read("nightly-42", identity, credential).unwrap();
         assert_eq!(run.assurance, RunAssurance::Claimed);
         assert_eq!(run.run_id.as_deref(), Some("nightly-42"));
-        let run = read(r#"{"id":"7","attempt":"2","commit":"9f31"}"#, identity, credential).unwrap();
+        let run = read(
+            r#"{"id":"7","attempt":"2","commit":"9f31"}"#,
+            identity,
+            credential,
+        )
+        .unwrap();
         assert_eq!(run.commit.as_deref(), Some("9f31"));
         for bad in ["", "a b", "{}", r#"{"id":"1","human_id":"2"}"#, "a\nb"] {
             let bad = bad.replace("\\n", "\n");

@@ -35,21 +35,46 @@ pub(super) fn authenticate(
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
     let Ok(unverified) = Unverified::parse(token.expose()) else {
-        return refuse(Reason::CredentialInvalid, "`client_assertion` is not a signed JWT that can be accepted");
+        return refuse(
+            Reason::CredentialInvalid,
+            "`client_assertion` is not a signed JWT that can be accepted",
+        );
     };
     // In `private_key_jwt` issuer and subject are the client itself; in a run identity they are not.
-    let own = unverified.issuer_hint().is_some() && unverified.issuer_hint() == unverified.subject_hint();
+    let own =
+        unverified.issuer_hint().is_some() && unverified.issuer_hint() == unverified.subject_hint();
     let name = client_id.or(if own { unverified.subject_hint() } else { None });
     let Some(name) = name else {
-        return refuse(Reason::BadRequest, "`client_id` is missing: name the identity by its id, client id or name");
+        return refuse(
+            Reason::BadRequest,
+            "`client_id` is missing: name the identity by its id, client id or name",
+        );
     };
-    let Some(identity) = find(tenant, name, facts)? else { return Err(invalid().into()) };
+    let Some(identity) = find(tenant, name, facts)? else {
+        return Err(invalid().into());
+    };
     if !own {
-        return run_identity::authenticate(ctx, tenant, identity, token, "client_assertion", wanted, facts);
+        return run_identity::authenticate(
+            ctx,
+            tenant,
+            identity,
+            token,
+            "client_assertion",
+            wanted,
+            facts,
+        );
     }
-    let Some(doc) = identity.identity() else { return Err(invalid().into()) };
+    let Some(doc) = identity.identity() else {
+        return Err(invalid().into());
+    };
     let own_name = unverified.subject_hint().unwrap_or_default().to_owned();
-    if ![doc.client_id.as_str(), doc.name.as_str(), &identity.id.to_string()].contains(&own_name.as_str()) {
+    if ![
+        doc.client_id.as_str(),
+        doc.name.as_str(),
+        &identity.id.to_string(),
+    ]
+    .contains(&own_name.as_str())
+    {
         return Err(invalid().into());
     }
     let (credential, keys) = match key_of(ctx, tenant, &identity, unverified.kid(), facts)? {
@@ -69,7 +94,9 @@ pub(super) fn authenticate(
         types: &[typ::CLIENT_AUTHENTICATION],
         untyped: true,
     };
-    let Ok(verified) = assertion::verify(unverified, &keys, &rules) else { return Err(invalid().into()) };
+    let Ok(verified) = assertion::verify(unverified, &keys, &rules) else {
+        return Err(invalid().into());
+    };
     let replay = Replay {
         issuer: credential.id.bytes(),
         key: verified.replay_key(),
@@ -97,9 +124,18 @@ fn key_of(
 ) -> Result<Option<(Arc<Record>, KeySet)>, Stop> {
     let mut found = Vec::new();
     for credential in facts.children(tenant.id, Noun::Credential, identity.id)? {
-        let Some(doc) = credential.credential().filter(|doc| usable(&credential, doc, ctx.now)) else { continue };
-        let CredentialSecret::PublicKey { jwk } = &doc.secret else { continue };
-        let Ok(key) = KeySet::parse_key(jwk.to_string().as_bytes(), KeyPurpose::Foreign) else { continue };
+        let Some(doc) = credential
+            .credential()
+            .filter(|doc| usable(&credential, doc, ctx.now))
+        else {
+            continue;
+        };
+        let CredentialSecret::PublicKey { jwk } = &doc.secret else {
+            continue;
+        };
+        let Ok(key) = KeySet::parse_key(jwk.to_string().as_bytes(), KeyPurpose::Foreign) else {
+            continue;
+        };
         if kid.is_none_or(|kid| kid == key.kid()) {
             found.push((Arc::clone(&credential), KeySet::new(vec![key])));
         }
@@ -107,7 +143,9 @@ fn key_of(
     let only = if found.len() == 1 { found.pop() } else { None };
     match only {
         // Noted by id, so that recording compares its version.
-        Some((credential, keys)) => Ok(facts.record(tenant.id, credential.id)?.map(|credential| (credential, keys))),
+        Some((credential, keys)) => Ok(facts
+            .record(tenant.id, credential.id)?
+            .map(|credential| (credential, keys))),
         None => Ok(None),
     }
 }

@@ -31,18 +31,39 @@ pub(super) fn authenticate(
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
     let Ok(unverified) = Unverified::parse(token.expose()) else {
-        return refuse(Reason::RunNotTrusted, "the run identity is not a signed JWT that can be accepted");
+        return refuse(
+            Reason::RunNotTrusted,
+            "the run identity is not a signed JWT that can be accepted",
+        );
     };
     let rules = rules_of(ctx, tenant, &identity, facts)?;
     let issuers = issuers_of(tenant, &rules, facts)?;
-    let candidates = federation::candidates(&unverified, issuers.iter().filter_map(|record| Some((record.id.cast(), record.issuer()?))));
+    let candidates = federation::candidates(
+        &unverified,
+        issuers
+            .iter()
+            .filter_map(|record| Some((record.id.cast(), record.issuer()?))),
+    );
     if candidates.is_empty() {
-        let issuer = unverified.issuer_hint().unwrap_or("(none)").chars().take(128).flat_map(char::escape_debug).collect::<String>();
-        return refuse(Reason::RunNotTrusted, format!("no trust rule of this identity names the issuer `{issuer}`"));
+        let issuer = unverified
+            .issuer_hint()
+            .unwrap_or("(none)")
+            .chars()
+            .take(128)
+            .flat_map(char::escape_debug)
+            .collect::<String>();
+        return refuse(
+            Reason::RunNotTrusted,
+            format!("no trust rule of this identity names the issuer `{issuer}`"),
+        );
     }
     let mut last = None;
     for candidate in candidates {
-        let Some(issuer) = issuers.iter().find(|record| record.id == candidate.cast()).and_then(|record| record.issuer()) else {
+        let Some(issuer) = issuers
+            .iter()
+            .find(|record| record.id == candidate.cast())
+            .and_then(|record| record.issuer())
+        else {
             continue;
         };
         match verify(ctx, tenant, token, candidate, issuer, facts)? {
@@ -70,12 +91,27 @@ fn verify(
     let keys = match federation::inline_keys(issuer) {
         Ok(Some(keys)) => Arc::new(keys),
         Ok(None) => facts.issuer_keys(issuer_id, unverified.kid())?,
-        Err(error) => return refuse(Reason::IssuerUnreachable, format!("the issuer's pinned keys cannot be read: {error}")),
+        Err(error) => {
+            return refuse(
+                Reason::IssuerUnreachable,
+                format!("the issuer's pinned keys cannot be read: {error}"),
+            );
+        }
     };
-    Ok(federation::verify_run(unverified, issuer_id, issuer, &keys, &tenant.issuer, ctx.now))
+    Ok(federation::verify_run(
+        unverified,
+        issuer_id,
+        issuer,
+        &keys,
+        &tenant.issuer,
+        ctx.now,
+    ))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the facts of one decision, each used once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the facts of one decision, each used once"
+)]
 fn accept(
     tenant: &Tenant,
     identity: Arc<Record>,
@@ -88,17 +124,30 @@ fn accept(
 ) -> Result<Authenticated, Stop> {
     let matched = federation::matching_rules(rules, run, issuer);
     if matched.is_empty() {
-        return refuse(Reason::RunNotTrusted, "the run matches none of the identity's trust rules; `countersign trust test` explains it");
+        return refuse(
+            Reason::RunNotTrusted,
+            "the run matches none of the identity's trust rules; `countersign trust test` explains it",
+        );
     }
     let protected: Vec<EnvironmentName> = facts
         .all(tenant.id, Noun::Environment)?
         .iter()
-        .filter_map(|record| record.environment().filter(|doc| doc.protected).map(|doc| doc.name.clone()))
+        .filter_map(|record| {
+            record
+                .environment()
+                .filter(|doc| doc.protected)
+                .map(|doc| doc.name.clone())
+        })
         .collect();
-    let chosen = match federation::choose_environment(&matched, run, wanted.environment, &protected) {
+    let chosen = match federation::choose_environment(&matched, run, wanted.environment, &protected)
+    {
         Ok(chosen) => chosen,
-        Err(choice @ EnvironmentChoice::Unchosen(_)) => return refuse(Reason::EnvironmentUnchosen, choice.to_string()),
-        Err(choice @ EnvironmentChoice::NotYielded) => return refuse(Reason::EnvironmentNotAllowed, choice.to_string()),
+        Err(choice @ EnvironmentChoice::Unchosen(_)) => {
+            return refuse(Reason::EnvironmentUnchosen, choice.to_string());
+        }
+        Err(choice @ EnvironmentChoice::NotYielded) => {
+            return refuse(Reason::EnvironmentNotAllowed, choice.to_string());
+        }
     };
     let Some(credential) = facts.record(tenant.id, chosen.credential_id)? else {
         return refuse(Reason::RunNotTrusted, "the trust rule is gone");
@@ -116,18 +165,32 @@ fn accept(
         run: Some(run.run().clone()),
         issuer_id: Some(run.issuer_id()),
         environments: Some(vec![chosen.environment]),
-        replay: replay.map(|purpose| Replay { issuer: run.issuer_id().bytes(), key: rule.key, purpose, until: rule.until }),
+        replay: replay.map(|purpose| Replay {
+            issuer: run.issuer_id().bytes(),
+            key: rule.key,
+            purpose,
+            until: rule.until,
+        }),
     })
 }
 
 /// The identity's trust rules that count now.
-pub(crate) fn rules_of(ctx: &Ctx, tenant: &Tenant, identity: &Record, facts: &Facts) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Stop> {
+pub(crate) fn rules_of(
+    ctx: &Ctx,
+    tenant: &Tenant,
+    identity: &Record,
+    facts: &Facts,
+) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Stop> {
     let credentials = facts.children(tenant.id, Noun::Credential, identity.id)?;
     let rules = credentials.iter().filter_map(|record| {
-        let doc = record.credential().filter(|doc| usable(record, doc, ctx.now))?;
+        let doc = record
+            .credential()
+            .filter(|doc| usable(record, doc, ctx.now))?;
         match &doc.secret {
             CredentialSecret::TrustRule(rule) => Some((record.id.cast(), rule.clone())),
-            CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } | CredentialSecret::PublicKey { .. } => None,
+            CredentialSecret::ApiKey { .. }
+            | CredentialSecret::ClientSecret { .. }
+            | CredentialSecret::PublicKey { .. } => None,
         }
     });
     Ok(rules.collect())
@@ -141,7 +204,10 @@ pub(crate) fn issuers_of(
 ) -> Result<Vec<Arc<Record>>, Stop> {
     let mut issuers: Vec<Arc<Record>> = Vec::new();
     for (_, rule) in rules {
-        if issuers.iter().any(|known| known.id == rule.issuer_id.cast()) {
+        if issuers
+            .iter()
+            .any(|known| known.id == rule.issuer_id.cast())
+        {
             continue;
         }
         let record = facts.record(tenant.id, rule.issuer_id)?;

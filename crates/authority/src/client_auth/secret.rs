@@ -20,25 +20,36 @@ pub(super) fn authenticate(
     secrets: &Secrets,
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
-    let parsed = ParsedSecret::parse(secret.expose()).ok().filter(|parsed| parsed.kind() == SecretKind::ClientSecret);
+    let parsed = ParsedSecret::parse(secret.expose())
+        .ok()
+        .filter(|parsed| parsed.kind() == SecretKind::ClientSecret);
     let identity = find(tenant, client_id, facts)?;
     let credential = match &parsed {
         Some(parsed) => facts.named(tenant.id, Noun::Credential, parsed.public_id())?,
         None => None,
     };
-    let stored = credential.as_ref().and_then(|record| match &record.credential()?.secret {
-        CredentialSecret::ClientSecret { hash } => hex::decode(hash).ok(),
-        CredentialSecret::ApiKey { .. } | CredentialSecret::PublicKey { .. } | CredentialSecret::TrustRule(_) => None,
-    });
+    let stored = credential
+        .as_ref()
+        .and_then(|record| match &record.credential()?.secret {
+            CredentialSecret::ClientSecret { hash } => hex::decode(hash).ok(),
+            CredentialSecret::ApiKey { .. }
+            | CredentialSecret::PublicKey { .. }
+            | CredentialSecret::TrustRule(_) => None,
+        });
     // The same work whether anything was found or not (T2).
     let genuine = match &parsed {
-        Some(parsed) => parsed.verify(&secrets.pepper, stored.as_deref().unwrap_or(&[0; 32])) && stored.is_some(),
+        Some(parsed) => {
+            parsed.verify(&secrets.pepper, stored.as_deref().unwrap_or(&[0; 32]))
+                && stored.is_some()
+        }
         None => false,
     };
-    let (Some(identity), Some(credential), true) = (identity, credential, genuine) else { return Err(invalid().into()) };
-    let fits = credential
-        .credential()
-        .is_some_and(|doc| doc.identity_id == identity.id.cast() && usable(&credential, doc, ctx.now));
+    let (Some(identity), Some(credential), true) = (identity, credential, genuine) else {
+        return Err(invalid().into());
+    };
+    let fits = credential.credential().is_some_and(|doc| {
+        doc.identity_id == identity.id.cast() && usable(&credential, doc, ctx.now)
+    });
     if !fits {
         return Err(invalid().into());
     }

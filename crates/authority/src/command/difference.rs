@@ -17,14 +17,21 @@ pub(super) fn difference(before: Option<&Record>, after: &Record) -> Result<Valu
     let names: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
     let mut changes = Map::new();
     for name in names {
-        let (was, is) = (old.remove(&name).unwrap_or_default(), new.get(&name).cloned().unwrap_or_default());
+        let (was, is) = (
+            old.remove(&name).unwrap_or_default(),
+            new.get(&name).cloned().unwrap_or_default(),
+        );
         if was == is {
             continue;
         }
         let change = match name.as_str() {
             "secret" => json!("changed"),
-            "email" | "display_name" | "handle" => json!({"to": Text::personal(is.as_str().unwrap_or_default())}),
-            "subject" if after.noun == Noun::LinkedAccount => json!({"to": Text::personal(is.as_str().unwrap_or_default())}),
+            "email" | "display_name" | "handle" => {
+                json!({"to": Text::personal(is.as_str().unwrap_or_default())})
+            }
+            "subject" if after.noun == Noun::LinkedAccount => {
+                json!({"to": Text::personal(is.as_str().unwrap_or_default())})
+            }
             _ if before.is_none() => json!({"to": is}),
             _ => json!({"from": was, "to": is}),
         };

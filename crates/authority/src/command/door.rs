@@ -43,28 +43,61 @@ pub struct Execution<T> {
 
 impl Door {
     /// Runs a command in one transaction.
-    pub(crate) fn execute<C: Command>(&self, ctx: Ctx, permit: Permit, command: C) -> Execution<C::Output> {
-        let pending = self.store.write(WriteMode::Serializable, move |tx| run(tx, &ctx, &permit, &command));
-        Execution { pending, facts: Arc::clone(&self.facts), revoked: Arc::clone(&self.revoked) }
+    pub(crate) fn execute<C: Command>(
+        &self,
+        ctx: Ctx,
+        permit: Permit,
+        command: C,
+    ) -> Execution<C::Output> {
+        let pending = self.store.write(WriteMode::Serializable, move |tx| {
+            run(tx, &ctx, &permit, &command)
+        });
+        Execution {
+            pending,
+            facts: Arc::clone(&self.facts),
+            revoked: Arc::clone(&self.revoked),
+        }
     }
 }
 
-fn run<C: Command>(tx: &mut Tx<'_>, ctx: &Ctx, permit: &Permit, command: &C) -> Result<Commit<C::Output>, Rejection> {
+fn run<C: Command>(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx,
+    permit: &Permit,
+    command: &C,
+) -> Result<Commit<C::Output>, Rejection> {
     let ended: Result<(Verdict<C::Output>, Effects), Rejection> = tx.savepoint(|tx| {
-        let mut write = WriteTx { tx, ctx, permit, effects: Effects::default() };
+        let mut write = WriteTx {
+            tx,
+            ctx,
+            permit,
+            effects: Effects::default(),
+        };
         let verdict = command.run(&mut write)?;
         if write.effects.wrote && write.effects.evidence == 0 {
-            return Err(Fault::Invariant(format!("`{}` changed state without evidence", C::NAME)).into());
+            return Err(
+                Fault::Invariant(format!("`{}` changed state without evidence", C::NAME)).into(),
+            );
         }
         Ok(Outcome::Keep((verdict, write.effects)))
     });
     let (refusal, effects) = match ended {
-        Ok((Verdict::Done(output), effects)) => return Ok(Commit { result: Ok(output), effects }),
+        Ok((Verdict::Done(output), effects)) => {
+            return Ok(Commit {
+                result: Ok(output),
+                effects,
+            });
+        }
         Ok((Verdict::RefusedWithEffects(refusal), effects)) => (refusal, effects),
         Err(Rejection::Refused(refusal)) => (refusal, Effects::default()),
         Err(fault @ Rejection::Fault(_)) => return Err(fault),
     };
-    let mut write = WriteTx { tx, ctx, permit, effects };
+    let mut write = WriteTx {
+        tx,
+        ctx,
+        permit,
+        effects,
+    };
     let event = Event::Refused(Box::new(Refused {
         asked: C::NAME.to_owned(),
         reason: refusal.reason,
@@ -76,7 +109,10 @@ fn run<C: Command>(tx: &mut Tx<'_>, ctx: &Ctx, permit: &Permit, command: &C) -> 
         run: None,
     }));
     write.evidence(write.draft(event))?;
-    Ok(Commit { result: Err(refusal), effects: write.effects })
+    Ok(Commit {
+        result: Err(refusal),
+        effects: write.effects,
+    })
 }
 
 impl<T> Future for Execution<T> {
@@ -101,7 +137,11 @@ impl<T> Execution<T> {
 }
 
 /// Tells this replica's memory what was committed, before anybody is answered.
-fn apply<T>(facts: &FactCache, revoked: &RevokedSet, commit: Result<Commit<T>, Rejection>) -> Result<T, Rejection> {
+fn apply<T>(
+    facts: &FactCache,
+    revoked: &RevokedSet,
+    commit: Result<Commit<T>, Rejection>,
+) -> Result<T, Rejection> {
     let commit = commit?;
     for (tenant, noun, record) in &commit.effects.changed {
         facts.invalidate(*tenant, *noun, *record);

@@ -80,7 +80,11 @@ impl Change {
     /// A change with a verb and no more to say.
     #[must_use]
     pub const fn verb(verb: &'static str) -> Self {
-        Self { verb, reason: None, changed_alone: false }
+        Self {
+            verb,
+            reason: None,
+            changed_alone: false,
+        }
     }
 
     /// With a reason.
@@ -133,7 +137,13 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     /// `not_found` when there is none in this tenant, or a fault.
     pub fn get<K: id::Kind>(&mut self, record: Id<K>) -> Result<Record, Rejection> {
         let found = rows::by_id(self.tx, self.permit.tenant_id, record.cast())?;
-        found.ok_or_else(|| Refusal::new(Reason::NotFound, format!("there is no {} {record}", K::NOUN)).into())
+        found.ok_or_else(|| {
+            Refusal::new(
+                Reason::NotFound,
+                format!("there is no {} {record}", K::NOUN),
+            )
+            .into()
+        })
     }
 
     /// The record that a name finds, dead ones included.
@@ -141,7 +151,12 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     /// # Errors
     /// A fault.
     pub fn find(&mut self, noun: Noun, name: &str) -> Result<Option<Record>, Rejection> {
-        Ok(records::by_alias(self.tx, self.permit.tenant_id, noun, name)?)
+        Ok(records::by_alias(
+            self.tx,
+            self.permit.tenant_id,
+            noun,
+            name,
+        )?)
     }
 
     /// The living record of an id or name, as callers write it.
@@ -157,10 +172,20 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             Some(record) => Some(record),
             None => self.find(noun, id_or_name)?,
         };
-        found.filter(|record| record.noun == noun && record.status != Status::Deleted).ok_or_else(|| {
-            let shown: String = id_or_name.chars().take(128).flat_map(char::escape_debug).collect();
-            Refusal::new(Reason::NotFound, format!("there is no {} `{shown}`", noun.as_str().replace('_', " "))).into()
-        })
+        found
+            .filter(|record| record.noun == noun && record.status != Status::Deleted)
+            .ok_or_else(|| {
+                let shown: String = id_or_name
+                    .chars()
+                    .take(128)
+                    .flat_map(char::escape_debug)
+                    .collect();
+                Refusal::new(
+                    Reason::NotFound,
+                    format!("there is no {} `{shown}`", noun.as_str().replace('_', " ")),
+                )
+                .into()
+            })
     }
 
     /// All living records of a noun.
@@ -175,16 +200,34 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     ///
     /// # Errors
     /// A fault.
-    pub fn children<K: id::Kind>(&mut self, noun: Noun, parent: Id<K>) -> Result<Vec<Record>, Rejection> {
-        Ok(rows::children(self.tx, self.permit.tenant_id, noun, parent.cast())?)
+    pub fn children<K: id::Kind>(
+        &mut self,
+        noun: Noun,
+        parent: Id<K>,
+    ) -> Result<Vec<Record>, Rejection> {
+        Ok(rows::children(
+            self.tx,
+            self.permit.tenant_id,
+            noun,
+            parent.cast(),
+        )?)
     }
 
     /// The records that relate to a record.
     ///
     /// # Errors
     /// A fault.
-    pub fn linked_to<K: id::Kind>(&mut self, relation: Relation, target: Id<K>) -> Result<Vec<Record>, Rejection> {
-        Ok(rows::linked_to(self.tx, self.permit.tenant_id, relation, target.cast())?)
+    pub fn linked_to<K: id::Kind>(
+        &mut self,
+        relation: Relation,
+        target: Id<K>,
+    ) -> Result<Vec<Record>, Rejection> {
+        Ok(rows::linked_to(
+            self.tx,
+            self.permit.tenant_id,
+            relation,
+            target.cast(),
+        )?)
     }
 
     /// What decides about the rights of a person.
@@ -231,15 +274,32 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     ///
     /// # Errors
     /// `conflict` when somebody else changed the record meanwhile, or a fault.
-    pub fn update(&mut self, before: &Record, doc: Doc, change: &Change) -> Result<Record, Rejection> {
-        self.replace(before, Record { doc, ..before.clone() }, change)
+    pub fn update(
+        &mut self,
+        before: &Record,
+        doc: Doc,
+        change: &Change,
+    ) -> Result<Record, Rejection> {
+        self.replace(
+            before,
+            Record {
+                doc,
+                ..before.clone()
+            },
+            change,
+        )
     }
 
     /// Writes a new document, name, status or epoch, with its evidence.
     ///
     /// # Errors
     /// `conflict` when somebody else changed the record meanwhile, or a fault.
-    pub fn replace(&mut self, before: &Record, mut after: Record, change: &Change) -> Result<Record, Rejection> {
+    pub fn replace(
+        &mut self,
+        before: &Record,
+        mut after: Record,
+        change: &Change,
+    ) -> Result<Record, Rejection> {
         rows::update(self.tx, before, &mut after, self.ctx.now)?;
         self.record_change(&after, Some(before), change)?;
         if after.epoch > before.epoch {
@@ -255,7 +315,9 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     pub fn evidence(&mut self, mut draft: Draft) -> Result<Id<id::Evidence>, Rejection> {
         match &self.permit.actor {
             Actor::User { id, email, .. } => draft.refs.push(refer_person(Role::Actor, id, email)),
-            Actor::Identity { id, subject } => draft.refs.push(refer(Role::Actor, id, Some(subject))),
+            Actor::Identity { id, subject } => {
+                draft.refs.push(refer(Role::Actor, id, Some(subject)))
+            }
             Actor::System => draft.refs.push(refer(Role::Actor, "system", None)),
         }
         if draft.parents.is_empty() {
@@ -277,7 +339,11 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     ///
     /// # Errors
     /// A fault.
-    pub fn revoke(&mut self, revocation: Revocation, reason: &str) -> Result<Id<id::Evidence>, Rejection> {
+    pub fn revoke(
+        &mut self,
+        revocation: Revocation,
+        reason: &str,
+    ) -> Result<Id<id::Evidence>, Rejection> {
         let event = Event::Revoked(Revoked {
             grain: revocation.grain,
             target: revocation.target.clone(),
@@ -287,7 +353,12 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             Grain::Run => vec![refer(Role::Run, &revocation.target, None)],
             Grain::Token => vec![refer(Role::Token, &revocation.target, None)],
             Grain::Identity => vec![refer(Role::Identity, &revocation.target, None)],
-            Grain::Chain | Grain::Credential | Grain::Issuer | Grain::Project | Grain::Tenant | Grain::TrustRule => {
+            Grain::Chain
+            | Grain::Credential
+            | Grain::Issuer
+            | Grain::Project
+            | Grain::Tenant
+            | Grain::TrustRule => {
                 vec![refer(Role::Target, &revocation.target, None)]
             }
         };
@@ -301,7 +372,9 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         let tenant = self.permit.tenant_id;
         changes::append(self.tx, tenant, Noun::Tenant, tenant.cast(), self.ctx.now)?;
         self.effects.wrote = true;
-        self.effects.changed.push((tenant, Noun::Tenant, tenant.cast()));
+        self.effects
+            .changed
+            .push((tenant, Noun::Tenant, tenant.cast()));
         Ok(())
     }
 
@@ -351,9 +424,16 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         Ok(())
     }
 
-    fn record_change(&mut self, after: &Record, before: Option<&Record>, change: &Change) -> Result<(), Rejection> {
+    fn record_change(
+        &mut self,
+        after: &Record,
+        before: Option<&Record>,
+        change: &Change,
+    ) -> Result<(), Rejection> {
         self.effects.wrote = true;
-        self.effects.changed.push((after.tenant_id, after.noun, after.id));
+        self.effects
+            .changed
+            .push((after.tenant_id, after.noun, after.id));
         let event = Event::Changed(Changed {
             noun: after.noun,
             verb: change.verb.to_owned(),
@@ -369,8 +449,16 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             _ => refer(Role::Target, after.id, Some(&after.name)),
         });
         match (&after.doc, after.noun) {
-            (Doc::Identity(doc), _) => draft.refs.push(refer(Role::Identity, after.id, Some(&doc.attribution()))),
-            (Doc::Credential(doc), _) => draft.refs.push(refer(Role::Identity, doc.identity_id, None)),
+            (Doc::Identity(doc), _) => {
+                draft
+                    .refs
+                    .push(refer(Role::Identity, after.id, Some(&doc.attribution())))
+            }
+            (Doc::Credential(doc), _) => {
+                draft
+                    .refs
+                    .push(refer(Role::Identity, doc.identity_id, None))
+            }
             _ => {}
         }
         self.evidence(draft)?;

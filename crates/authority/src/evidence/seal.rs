@@ -104,7 +104,11 @@ impl Draft {
     pub fn seal(self, ctx: &Ctx, tenant: Id<id::Tenant>) -> Result<Sealed, Fault> {
         let id = self.id.unwrap_or_else(|| ctx.id());
         let (kind, outcome) = (self.event.kind(), self.event.outcome());
-        let identity_id = self.refs.iter().find(|found| found.role == Role::Identity).and_then(|found| found.id.parse().ok());
+        let identity_id = self
+            .refs
+            .iter()
+            .find(|found| found.role == Role::Identity)
+            .and_then(|found| found.id.parse().ok());
         let (txn, occurred_at) = (self.txn, self.occurred_at.unwrap_or(ctx.now));
         let record = Evidence {
             v: FORM,
@@ -121,7 +125,11 @@ impl Draft {
             missing: self.missing,
         };
         let (body, disclosed) = seal_personal(&serde_json::to_string(&record)?)?;
-        let disclosed = if disclosed.is_empty() { None } else { Some(serde_json::to_string(&disclosed)?) };
+        let disclosed = if disclosed.is_empty() {
+            None
+        } else {
+            Some(serde_json::to_string(&disclosed)?)
+        };
         let row = EvidenceRow {
             id,
             tenant_id: tenant,
@@ -141,19 +149,30 @@ impl Draft {
 
 /// A reference by role, id and a name that is not personal.
 pub fn refer(role: Role, id: impl ToString, name: Option<&str>) -> Reference {
-    Reference { role, id: id.to_string(), name: name.map(|name| Text::Plain(name.to_owned())) }
+    Reference {
+        role,
+        id: id.to_string(),
+        name: name.map(|name| Text::Plain(name.to_owned())),
+    }
 }
 
 /// A reference to a person, whose name is personal.
 pub fn refer_person(role: Role, id: impl ToString, name: &str) -> Reference {
-    Reference { role, id: id.to_string(), name: Some(Text::personal(name)) }
+    Reference {
+        role,
+        id: id.to_string(),
+        name: Some(Text::personal(name)),
+    }
 }
 
 /// Puts a digest in the place of every personal value. Works on the text, which is compact JSON: there
 /// a quotation mark within a string has a backslash before it, so that `{"personal":"` can only be what
 /// it looks like.
 fn seal_personal(text: &str) -> Result<(String, Vec<Disclosed>), serde_json::Error> {
-    let (mut body, mut disclosed) = (String::with_capacity(text.len() + PERSONAL_GROWS), Vec::new());
+    let (mut body, mut disclosed) = (
+        String::with_capacity(text.len() + PERSONAL_GROWS),
+        Vec::new(),
+    );
     let mut rest = text;
     while let Some((before, value)) = rest.split_once(PERSONAL) {
         body.push_str(before);
@@ -198,13 +217,19 @@ impl Disclosed {
     fn new(value: String) -> Self {
         let salt: [u8; 16] = random::bytes();
         let digest = hex::encode(digest::sha256_of(&[&salt, value.as_bytes()]));
-        Self { digest, salt: hex::encode(salt), value }
+        Self {
+            digest,
+            salt: hex::encode(salt),
+            value,
+        }
     }
 
     /// Whether salt and value give the digest that stands in the record.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
-        hex::decode(&self.salt).is_ok_and(|salt| hex::encode(digest::sha256_of(&[&salt, self.value.as_bytes()])) == self.digest)
+        hex::decode(&self.salt).is_ok_and(|salt| {
+            hex::encode(digest::sha256_of(&[&salt, self.value.as_bytes()])) == self.digest
+        })
     }
 }
 
@@ -228,12 +253,18 @@ fn disclose(value: &mut Value, disclosed: &[Disclosed]) {
             let known = (members.len() == 1)
                 .then(|| members.get("digest").and_then(Value::as_str))
                 .flatten()
-                .and_then(|digest| disclosed.iter().find(|entry| entry.digest == digest && entry.is_genuine()));
+                .and_then(|digest| {
+                    disclosed
+                        .iter()
+                        .find(|entry| entry.digest == digest && entry.is_genuine())
+                });
             if let Some(entry) = known {
                 members.clear();
                 members.insert("personal".to_owned(), Value::String(entry.value.clone()));
             } else {
-                members.values_mut().for_each(|member| disclose(member, disclosed));
+                members
+                    .values_mut()
+                    .for_each(|member| disclose(member, disclosed));
             }
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
@@ -253,13 +284,27 @@ mod tests {
 
     #[test]
     fn every_personal_value_is_a_digest_and_comes_back() {
-        for text in ["dana@example.com", "", "a\"b", "back\\", "\\\"}", "\u{1f600}\n", "{\"personal\":\"x\"}"] {
+        for text in [
+            "dana@example.com",
+            "",
+            "a\"b",
+            "back\\",
+            "\\\"}",
+            "\u{1f600}\n",
+            "{\"personal\":\"x\"}",
+        ] {
             let value = json!({ "a": { "personal": text }, "b": [{ "personal": "other" }, 7], "personal": "not alone" });
             let (mut body, disclosed) = sealed(&value);
             assert_eq!(disclosed.len(), 2, "{text}");
-            assert_eq!(disclosed.first().map(|entry| entry.value.as_str()), Some(text));
+            assert_eq!(
+                disclosed.first().map(|entry| entry.value.as_str()),
+                Some(text)
+            );
             assert!(disclosed.iter().all(Disclosed::is_genuine));
-            assert_eq!(body.pointer("/a/digest").and_then(Value::as_str), disclosed.first().map(|entry| entry.digest.as_str()));
+            assert_eq!(
+                body.pointer("/a/digest").and_then(Value::as_str),
+                disclosed.first().map(|entry| entry.digest.as_str())
+            );
             disclose(&mut body, &disclosed);
             assert_eq!(body, value);
         }

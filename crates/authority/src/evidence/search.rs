@@ -70,7 +70,12 @@ pub struct Page {
 ///
 /// # Errors
 /// When the database fails.
-pub fn search(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, wanted: &Search, pepper: &Pepper) -> Result<Page, StoreError> {
+pub fn search(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    wanted: &Search,
+    pepper: &Pepper,
+) -> Result<Page, StoreError> {
     let terms = wanted.terms(pepper);
     let indexed: Vec<&str> = terms.iter().take(2).map(String::as_str).collect();
     let limit = wanted.limit.clamp(1, 500);
@@ -83,7 +88,14 @@ pub fn search(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, wanted: &Search, pepper: 
         }
     }
     while looked_at < LOOKED_AT {
-        let query = EvidenceQuery { tenant_id: tenant, terms: &indexed, from: wanted.since, until: wanted.until, before, limit: 500 };
+        let query = EvidenceQuery {
+            tenant_id: tenant,
+            terms: &indexed,
+            from: wanted.since,
+            until: wanted.until,
+            before,
+            limit: 500,
+        };
         let rows = evidence::search(tx, &query)?;
         let last = rows.len() < 500;
         for row in rows {
@@ -107,7 +119,8 @@ pub fn search(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, wanted: &Search, pepper: 
 
 /// The records that are younger than the index: at most a second's worth.
 fn young(tx: &mut Tx<'_>, tenant: Id<id::Tenant>) -> Result<Vec<EvidenceRow>, StoreError> {
-    let position = log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
+    let position =
+        log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
     evidence::tail(tx, tenant, position, 500)
 }
 
@@ -119,12 +132,17 @@ fn push(
     terms: &[String],
     pepper: &Pepper,
 ) -> Result<(), StoreError> {
-    let in_time = wanted.since.is_none_or(|since| row.recorded_at >= since) && wanted.until.is_none_or(|until| row.recorded_at < until);
-    let other = |wanted: &Option<String>, is: &str| wanted.as_deref().is_some_and(|wanted| wanted != is);
+    let in_time = wanted.since.is_none_or(|since| row.recorded_at >= since)
+        && wanted.until.is_none_or(|until| row.recorded_at < until);
+    let other =
+        |wanted: &Option<String>, is: &str| wanted.as_deref().is_some_and(|wanted| wanted != is);
     if !in_time || other(&wanted.kind, &row.kind) || other(&wanted.outcome, &row.outcome) {
         return Ok(());
     }
-    let own: Vec<String> = terms::of(&row, pepper).into_iter().map(|(_, term, _)| term).collect();
+    let own: Vec<String> = terms::of(&row, pepper)
+        .into_iter()
+        .map(|(_, term, _)| term)
+        .collect();
     if terms.iter().all(|term| own.contains(term))
         && let Some(found) = read(tx, row)?
     {
@@ -138,16 +156,27 @@ fn push(
 /// # Errors
 /// When the database fails.
 pub fn read(tx: &mut Tx<'_>, row: EvidenceRow) -> Result<Option<Found>, StoreError> {
-    let Ok(record) = seal::read(&row.body, row.disclosed.as_deref()) else { return Ok(None) };
-    let log_index = log::entry_of(tx, row.id)?.and_then(|entry| u64::try_from(entry.log_index).ok());
-    Ok(Some(Found { record, row, log_index }))
+    let Ok(record) = seal::read(&row.body, row.disclosed.as_deref()) else {
+        return Ok(None);
+    };
+    let log_index =
+        log::entry_of(tx, row.id)?.and_then(|entry| u64::try_from(entry.log_index).ok());
+    Ok(Some(Found {
+        record,
+        row,
+        log_index,
+    }))
 }
 
 /// One record of a tenant.
 ///
 /// # Errors
 /// When the database fails.
-pub fn by_id(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, id: Id<id::Evidence>) -> Result<Option<Found>, StoreError> {
+pub fn by_id(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    id: Id<id::Evidence>,
+) -> Result<Option<Found>, StoreError> {
     match evidence::by_id(tx, id)?.filter(|row| row.tenant_id == tenant) {
         Some(row) => read(tx, row),
         None => Ok(None),
@@ -158,7 +187,11 @@ pub fn by_id(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, id: Id<id::Evidence>) -> R
 ///
 /// # Errors
 /// When the database fails.
-pub fn by_ids(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, ids: &[Id<id::Evidence>]) -> Result<Vec<EvidenceRow>, StoreError> {
+pub fn by_ids(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    ids: &[Id<id::Evidence>],
+) -> Result<Vec<EvidenceRow>, StoreError> {
     let mut rows = evidence::by_ids(tx, ids)?;
     rows.retain(|row| row.tenant_id == tenant);
     Ok(rows)
@@ -176,8 +209,16 @@ impl Search {
             ("action", &self.action),
         ];
         let mut terms: Vec<String> = self.term.iter().cloned().collect();
-        terms.extend(named.into_iter().filter_map(|(kind, value)| value.as_deref().map(|value| terms::term(kind, value))));
-        terms.extend(self.source.as_deref().map(|address| terms::source_term(pepper, address)));
+        terms.extend(
+            named
+                .into_iter()
+                .filter_map(|(kind, value)| value.as_deref().map(|value| terms::term(kind, value))),
+        );
+        terms.extend(
+            self.source
+                .as_deref()
+                .map(|address| terms::source_term(pepper, address)),
+        );
         // Kind and outcome are compared with the row itself; they lead where nothing else does.
         if terms.is_empty() && self.kind.as_deref() != Some("token_issued") {
             terms.extend(self.kind.as_deref().map(|kind| terms::term("kind", kind)));

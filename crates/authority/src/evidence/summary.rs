@@ -10,30 +10,97 @@ use countersign_model::{
 pub fn line(record: &Evidence) -> String {
     match &record.event {
         Event::Action(action) => {
-            let on = action.resource.as_ref().map(|resource| format!(" on {resource}")).unwrap_or_default();
-            format!("{} {} {}{on}", who(record), action.outcome.as_str(), action.action)
+            let on = action
+                .resource
+                .as_ref()
+                .map(|resource| format!(" on {resource}"))
+                .unwrap_or_default();
+            format!(
+                "{} {} {}{on}",
+                who(record),
+                action.outcome.as_str(),
+                action.action
+            )
         }
         Event::ApprovalDecided(decided) => {
-            let verdict = if decided.approved { "approved" } else { "denied" };
-            format!("{} {verdict} ({} of {})", name(record, Role::Approver), decided.approvals, decided.required)
+            let verdict = if decided.approved {
+                "approved"
+            } else {
+                "denied"
+            };
+            format!(
+                "{} {verdict} ({} of {})",
+                name(record, Role::Approver),
+                decided.approvals,
+                decided.required
+            )
         }
-        Event::ApprovalOpened(opened) => format!("{} asks for approval ({} needed)", who(record), opened.required),
+        Event::ApprovalOpened(opened) => format!(
+            "{} asks for approval ({} needed)",
+            who(record),
+            opened.required
+        ),
         Event::ApprovalVoided(voided) => format!("approval voided: {}", voided.because),
         Event::Changed(changed) => {
-            let alone = if changed.changed_alone { ", changed alone" } else { "" };
-            format!("{} {} `{}`{alone}", changed.noun.as_str().replace('_', " "), changed.verb, name(record, Role::Target))
+            let alone = if changed.changed_alone {
+                ", changed alone"
+            } else {
+                ""
+            };
+            format!(
+                "{} {} `{}`{alone}",
+                changed.noun.as_str().replace('_', " "),
+                changed.verb,
+                name(record, Role::Target)
+            )
         }
         Event::Decision(decision) => {
-            format!("{} {} ({}x)", decision.action, if decision.allowed { "allowed" } else { "denied" }, decision.count)
+            format!(
+                "{} {} ({}x)",
+                decision.action,
+                if decision.allowed {
+                    "allowed"
+                } else {
+                    "denied"
+                },
+                decision.count
+            )
         }
-        Event::Erased(erased) => format!("{} personal values erased: {}", erased.fields, erased.reason),
-        Event::Introspected(summed) => format!("{} tokens introspected, {} active", summed.active + summed.inactive, summed.active),
+        Event::Erased(erased) => format!(
+            "{} personal values erased: {}",
+            erased.fields, erased.reason
+        ),
+        Event::Introspected(summed) => format!(
+            "{} tokens introspected, {} active",
+            summed.active + summed.inactive,
+            summed.active
+        ),
         Event::Key(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
-        Event::Refused(refused) => format!("{} refused to {}: {} ({}x)", refused.asked, caller(record, refused.claimed.as_deref()), refused.detail, refused.count),
-        Event::Revoked(revoked) => format!("{} {} revoked: {}", revoked.grain.as_str().replace('_', " "), revoked.target, revoked.reason),
+        Event::Refused(refused) => format!(
+            "{} refused to {}: {} ({}x)",
+            refused.asked,
+            caller(record, refused.claimed.as_deref()),
+            refused.detail,
+            refused.count
+        ),
+        Event::Revoked(revoked) => format!(
+            "{} {} revoked: {}",
+            revoked.grain.as_str().replace('_', " "),
+            revoked.target,
+            revoked.reason
+        ),
         Event::Started(started) => format!("server {} started", started.version),
-        Event::SignedIn(signed_in) => format!("{} signed in by {}", name(record, Role::Human), signed_in.method.replace('_', " ")),
-        Event::TokenIssued(issued) => format!("{} got a token for {}: {}", issued.subject, issued.audience, actions(&issued.actions)),
+        Event::SignedIn(signed_in) => format!(
+            "{} signed in by {}",
+            name(record, Role::Human),
+            signed_in.method.replace('_', " ")
+        ),
+        Event::TokenIssued(issued) => format!(
+            "{} got a token for {}: {}",
+            issued.subject,
+            issued.audience,
+            actions(&issued.actions)
+        ),
         _ => record.event.kind().replace('_', " "),
     }
 }
@@ -42,7 +109,11 @@ fn actions(actions: &ActionSet) -> String {
     if actions.is_empty() {
         return "no action".to_owned();
     }
-    actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ")
+    actions
+        .iter()
+        .map(|action| action.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn who(record: &Evidence) -> String {
@@ -50,14 +121,24 @@ fn who(record: &Evidence) -> String {
 }
 
 fn caller(record: &Evidence, claimed: Option<&str>) -> String {
-    let known = record.refs.iter().find(|reference| matches!(reference.role, Role::Identity | Role::Actor));
+    let known = record
+        .refs
+        .iter()
+        .find(|reference| matches!(reference.role, Role::Identity | Role::Actor));
     known.map_or_else(|| claimed.unwrap_or("somebody").to_owned(), shown)
 }
 
 fn name(record: &Evidence, role: Role) -> String {
-    record.refs.iter().find(|reference| reference.role == role).map_or_else(|| "(unknown)".to_owned(), shown)
+    record
+        .refs
+        .iter()
+        .find(|reference| reference.role == role)
+        .map_or_else(|| "(unknown)".to_owned(), shown)
 }
 
 fn shown(reference: &Reference) -> String {
-    reference.name.as_ref().map_or_else(|| reference.id.clone(), |name| name.shown().to_owned())
+    reference
+        .name
+        .as_ref()
+        .map_or_else(|| reference.id.clone(), |name| name.shown().to_owned())
 }

@@ -22,11 +22,18 @@ const ISSUED: &str = "token_issued";
 /// The terms of a record. One that does not parse is found by time alone.
 #[must_use]
 pub fn of(row: &EvidenceRow, pepper: &Pepper) -> Vec<Term> {
-    let terms = if row.kind == ISSUED { issued(row, pepper) } else { any(row, pepper) };
+    let terms = if row.kind == ISSUED {
+        issued(row, pepper)
+    } else {
+        any(row, pepper)
+    };
     let mut terms = terms.unwrap_or_default();
     terms.sort();
     terms.dedup();
-    terms.into_iter().map(|text| (row.tenant_id, text, row.id)).collect()
+    terms
+        .into_iter()
+        .map(|text| (row.tenant_id, text, row.id))
+        .collect()
 }
 
 /// What a record of an issued token is found by. Most records are: this reads no more of them than it needs.
@@ -58,8 +65,18 @@ struct IssuedRun {
 fn issued(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
     let record: Issued = serde_json::from_str(&row.body).ok()?;
     let mut terms = vec![term("txn", &record.txn)];
-    terms.extend(record.refs.iter().filter_map(|found| referred(found.role, &found.id)));
-    terms.extend(record.run.and_then(|run| run.run_id).map(|id| term("run", &id)));
+    terms.extend(
+        record
+            .refs
+            .iter()
+            .filter_map(|found| referred(found.role, &found.id)),
+    );
+    terms.extend(
+        record
+            .run
+            .and_then(|run| run.run_id)
+            .map(|id| term("run", &id)),
+    );
     if record.approval_id.is_some() {
         terms.extend(record.actions.iter().map(|action| term("action", action)));
     }
@@ -70,7 +87,12 @@ fn issued(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
 fn any(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
     let record: Evidence = serde_json::from_str(&row.body).ok()?;
     let mut terms = vec![term("txn", &record.txn.to_string())];
-    terms.extend(record.refs.iter().filter_map(|found| referred(found.role, &found.id)));
+    terms.extend(
+        record
+            .refs
+            .iter()
+            .filter_map(|found| referred(found.role, &found.id)),
+    );
     events(&record, &mut terms);
     terms.extend(source_of(row, source(&record.event), pepper));
     if record.event.kind() != ISSUED {
@@ -85,7 +107,13 @@ fn referred(role: Role, id: &str) -> Option<String> {
     match role {
         Role::Actor | Role::Approver | Role::Human => Some(term("person", id)),
         // Who answers is found from the identity: a token's record need not repeat it.
-        Role::Audience | Role::Issuer | Role::Owner | Role::Project | Role::Reporter | Role::Source | Role::Sponsor => None,
+        Role::Audience
+        | Role::Issuer
+        | Role::Owner
+        | Role::Project
+        | Role::Reporter
+        | Role::Source
+        | Role::Sponsor => None,
         Role::Approval
         | Role::Commit
         | Role::Credential
@@ -103,8 +131,11 @@ fn source_of(row: &EvidenceRow, address: Option<&Text>, pepper: &Pepper) -> Opti
     match address? {
         Text::Personal { personal } => Some(source_term(pepper, personal)),
         Text::Sealed { digest } => {
-            let disclosed: Vec<seal::Disclosed> = serde_json::from_str(row.disclosed.as_deref()?).ok()?;
-            let known = disclosed.iter().find(|entry| entry.digest == *digest && entry.is_genuine())?;
+            let disclosed: Vec<seal::Disclosed> =
+                serde_json::from_str(row.disclosed.as_deref()?).ok()?;
+            let known = disclosed
+                .iter()
+                .find(|entry| entry.digest == *digest && entry.is_genuine())?;
             Some(source_term(pepper, &known.value))
         }
         Text::Plain(_) => None,
@@ -129,11 +160,22 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
     match &record.event {
         Event::Action(action) => {
             terms.push(term("action", &action.action));
-            terms.extend(action.resource.as_deref().map(|resource| term("resource", resource)));
+            terms.extend(
+                action
+                    .resource
+                    .as_deref()
+                    .map(|resource| term("resource", resource)),
+            );
         }
         Event::Decision(decision) => terms.push(term("action", &decision.action)),
         Event::Refused(refused) => {
-            terms.extend(refused.actions.iter().flat_map(|actions| actions.iter()).map(|action| term("action", action)));
+            terms.extend(
+                refused
+                    .actions
+                    .iter()
+                    .flat_map(|actions| actions.iter())
+                    .map(|action| term("action", action)),
+            );
         }
         Event::TokenIssued(issued) => {
             if let Some(run) = &issued.run {
@@ -144,8 +186,17 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
             }
         }
         Event::ApprovalOpened(opened) => {
-            let actions = opened.request.get("actions").and_then(|actions| actions.as_array());
-            terms.extend(actions.into_iter().flatten().filter_map(|action| action.as_str()).map(|action| term("action", action)));
+            let actions = opened
+                .request
+                .get("actions")
+                .and_then(|actions| actions.as_array());
+            terms.extend(
+                actions
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|action| action.as_str())
+                    .map(|action| term("action", action)),
+            );
         }
         _ => {}
     }
@@ -168,39 +219,65 @@ mod tests {
     use countersign_model::{Timestamp, evidence::TokenIssued, identity::Kind};
 
     use super::*;
-    use crate::{Ctx, evidence::seal::{Draft, refer}};
+    use crate::{
+        Ctx,
+        evidence::seal::{Draft, refer},
+    };
 
     #[test]
     fn the_short_way_to_the_terms_of_a_token_finds_what_the_long_way_finds() {
         let pepper = KeyFile::generate().unwrap().pepper().unwrap();
-        let ctx = Ctx { now: Timestamp::from_seconds(1_795_000_000), source: Some("203.0.113.7".to_owned()) };
-        let event = |approved: bool| Event::TokenIssued(Box::new(TokenIssued {
-            grant: "client_credentials".to_owned(),
-            client_auth: "client_secret_basic".to_owned(),
-            subject: "bot://web/releaser".to_owned(),
-            identity_kind: Some(Kind::Bot),
-            client_id: "releaser".to_owned(),
-            audience: "deploy-api".to_owned(),
-            actions: ["deploy.release".parse().unwrap()].into_iter().collect(),
-            withheld: Default::default(),
-            environment: None,
-            artifact_digest: None,
-            expires_at: ctx.now,
-            approval_id: approved.then(|| ctx.id()),
-            policies: Vec::new(),
-            run: None,
-            source_address: ctx.source.as_deref().map(Text::personal),
-        }));
+        let ctx = Ctx {
+            now: Timestamp::from_seconds(1_795_000_000),
+            source: Some("203.0.113.7".to_owned()),
+        };
+        let event = |approved: bool| {
+            Event::TokenIssued(Box::new(TokenIssued {
+                grant: "client_credentials".to_owned(),
+                client_auth: "client_secret_basic".to_owned(),
+                subject: "bot://web/releaser".to_owned(),
+                identity_kind: Some(Kind::Bot),
+                client_id: "releaser".to_owned(),
+                audience: "deploy-api".to_owned(),
+                actions: ["deploy.release".parse().unwrap()].into_iter().collect(),
+                withheld: Default::default(),
+                environment: None,
+                artifact_digest: None,
+                expires_at: ctx.now,
+                approval_id: approved.then(|| ctx.id()),
+                policies: Vec::new(),
+                run: None,
+                source_address: ctx.source.as_deref().map(Text::personal),
+            }))
+        };
         for approved in [false, true] {
             let identity: Id<id::Identity> = ctx.id();
-            let refs = [refer(Role::Identity, identity, Some("bot")), refer(Role::Run, "r-1", None), refer(Role::Project, "p", None)];
-            let row = Draft::new(ctx.id(), event(approved)).refs(refs).seal(&ctx, ctx.id()).unwrap().row;
+            let refs = [
+                refer(Role::Identity, identity, Some("bot")),
+                refer(Role::Run, "r-1", None),
+                refer(Role::Project, "p", None),
+            ];
+            let row = Draft::new(ctx.id(), event(approved))
+                .refs(refs)
+                .seal(&ctx, ctx.id())
+                .unwrap()
+                .row;
             let short: BTreeSet<String> = issued(&row, &pepper).unwrap().into_iter().collect();
             assert_eq!(short, any(&row, &pepper).unwrap().into_iter().collect());
-            assert!(short.contains(&source_term(&pepper, "203.0.113.7")), "{short:?}");
+            assert!(
+                short.contains(&source_term(&pepper, "203.0.113.7")),
+                "{short:?}"
+            );
             assert_eq!(short.contains("action:deploy.release"), approved);
-            let erased = EvidenceRow { disclosed: None, ..row };
-            assert!(!of(&erased, &pepper).iter().any(|(_, text, _)| text.starts_with("source:")));
+            let erased = EvidenceRow {
+                disclosed: None,
+                ..row
+            };
+            assert!(
+                !of(&erased, &pepper)
+                    .iter()
+                    .any(|(_, text, _)| text.starts_with("source:"))
+            );
         }
     }
 }

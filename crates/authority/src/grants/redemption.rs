@@ -16,7 +16,6 @@ use countersign_model::{
 use super::{Asked, Granted, Surroundings, TokenRequest, guard_rails, possible_actions};
 use crate::{
     client_auth::Authenticated,
-
     facts::Facts,
     rejection::{Stop, refuse},
 };
@@ -59,31 +58,65 @@ pub(super) fn decide(
         None => return refuse(Reason::NotFound, format!("there is no approval {id}")),
     };
     let ApprovalRequest::Grant(approved) = &approval.doc.request else {
-        return refuse(Reason::ApprovalMismatch, "this approval is for a change, not for a token");
+        return refuse(
+            Reason::ApprovalMismatch,
+            "this approval is for a change, not for a token",
+        );
     };
     // Who it was made for is checked before where it stands: nobody else learns that.
     let run_key = authenticated.run.as_ref().map(|run| run.key.as_str());
-    if approved.identity_id != place.identity.id.cast() || run_key != Some(approved.run_key.as_str()) {
-        return refuse(Reason::ApprovalMismatch, "this approval was made for another run or identity");
+    if approved.identity_id != place.identity.id.cast()
+        || run_key != Some(approved.run_key.as_str())
+    {
+        return refuse(
+            Reason::ApprovalMismatch,
+            "this approval was made for another run or identity",
+        );
     }
     approval.may_redeem(now)?;
     if approved.identity_version != place.identity.version {
-        return refuse(Reason::ApprovalVoided, "the identity was edited since it was approved; ask again");
+        return refuse(
+            Reason::ApprovalVoided,
+            "the identity was edited since it was approved; ask again",
+        );
     }
-    let commit = authenticated.run.as_ref().and_then(|run| run.commit.clone());
-    if approved.commit != commit || approved.audience != place.audience_name || approved.environment != place.environment {
-        return refuse(Reason::ApprovalMismatch, "commit, audience or environment are not those that were approved");
-    }
-    if asked.actions.as_ref().is_some_and(|asked| *asked != approved.actions)
-        || asked.detail.as_ref().is_some_and(|detail| detail.artifact_digest != approved.artifact_digest || detail.resource != approved.resource)
+    let commit = authenticated
+        .run
+        .as_ref()
+        .and_then(|run| run.commit.clone());
+    if approved.commit != commit
+        || approved.audience != place.audience_name
+        || approved.environment != place.environment
     {
-        return refuse(Reason::ApprovalMismatch, "actions, resource or artifact are not those that were approved");
+        return refuse(
+            Reason::ApprovalMismatch,
+            "commit, audience or environment are not those that were approved",
+        );
     }
-    let Some(doc) = place.identity.identity() else { return refuse(Reason::CredentialInvalid, "not an identity") };
+    if asked
+        .actions
+        .as_ref()
+        .is_some_and(|asked| *asked != approved.actions)
+        || asked.detail.as_ref().is_some_and(|detail| {
+            detail.artifact_digest != approved.artifact_digest
+                || detail.resource != approved.resource
+        })
+    {
+        return refuse(
+            Reason::ApprovalMismatch,
+            "actions, resource or artifact are not those that were approved",
+        );
+    }
+    let Some(doc) = place.identity.identity() else {
+        return refuse(Reason::CredentialInvalid, "not an identity");
+    };
     let possible = possible_actions(doc, &place.project, place.audience.is_some());
     let still = narrow(&[&possible, &approved.actions], &[]);
     if still != approved.actions {
-        return refuse(Reason::ApprovalVoided, "what was approved is no longer allowed");
+        return refuse(
+            Reason::ApprovalVoided,
+            "what was approved is no longer allowed",
+        );
     }
     let decided = guard_rails(
         tenant,
@@ -100,7 +133,13 @@ pub(super) fn decide(
         facts,
     )?;
     if decided.allowed != approved.actions {
-        return refuse(Reason::ForbiddenByPolicy, format!("a guard rail of the organisation forbids it: {}", decided.policies.join(", ")));
+        return refuse(
+            Reason::ForbiddenByPolicy,
+            format!(
+                "a guard rail of the organisation forbids it: {}",
+                decided.policies.join(", ")
+            ),
+        );
     }
     let detail = ActionDetail {
         detail_type: ActionDetailType::Action,
@@ -133,5 +172,8 @@ pub(super) fn decide(
 }
 
 fn parents(approval: &Approval) -> Vec<Id<id::Evidence>> {
-    [approval.doc.opened_evidence].into_iter().chain(approval.doc.decided_evidence.iter().copied()).collect()
+    [approval.doc.opened_evidence]
+        .into_iter()
+        .chain(approval.doc.decided_evidence.iter().copied())
+        .collect()
 }

@@ -25,35 +25,73 @@ use crate::{
 /// How many other stories an answer names.
 const OTHERS: usize = 20;
 
-pub(super) fn tell(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &Pepper) -> Result<Backward, Rejection> {
+pub(super) fn tell(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    start: &Start,
+    pepper: &Pepper,
+) -> Result<Backward, Rejection> {
     let mut starts = starts(tx, asker, start, pepper)?;
-    starts.sort_by_key(|found| std::cmp::Reverse((weight(&found.record.event), found.record.recorded_at)));
+    starts.sort_by_key(|found| {
+        std::cmp::Reverse((weight(&found.record.event), found.record.recorded_at))
+    });
     let Some(main) = starts.first().cloned() else {
-        return Err(Refusal::new(Reason::NotFound, "nothing is on record for this reference, or you may not see it").into());
+        return Err(Refusal::new(
+            Reason::NotFound,
+            "nothing is on record for this reference, or you may not see it",
+        )
+        .into());
     };
     let records = gather(tx, asker, &main, pepper)?;
     let truncated = records.len() >= RECORDS;
-    let (story, graph, gaps) = Teller { tx, asker, records: &records, graph: Graph::default(), gaps: Vec::new() }.tell(&main)?;
+    let (story, graph, gaps) = Teller {
+        tx,
+        asker,
+        records: &records,
+        graph: Graph::default(),
+        gaps: Vec::new(),
+    }
+    .tell(&main)?;
     let mut others = Vec::new();
-    for other in starts.iter().filter(|other| other.record.txn != main.record.txn) {
+    for other in starts
+        .iter()
+        .filter(|other| other.record.txn != main.record.txn)
+    {
         if others.len() == OTHERS {
             break;
         }
         let reference = reference_of(&other.record);
         if others.iter().all(|(known, _)| *known != reference) {
             let records = gather(tx, asker, other, pepper)?;
-            let (story, ..) = Teller { tx, asker, records: &records, graph: Graph::default(), gaps: Vec::new() }.tell(other)?;
+            let (story, ..) = Teller {
+                tx,
+                asker,
+                records: &records,
+                graph: Graph::default(),
+                gaps: Vec::new(),
+            }
+            .tell(other)?;
             others.push((reference, story.sentence()));
         }
     }
-    Ok(Backward { story, graph, gaps, others, truncated })
+    Ok(Backward {
+        story,
+        graph,
+        gaps,
+        others,
+        truncated,
+    })
 }
 
 fn reference_of(record: &Evidence) -> String {
     match &record.event {
         Event::TokenIssued(_) => format!("token:{}", record.id),
-        Event::ApprovalOpened(_) | Event::ApprovalDecided(_) | Event::ApprovalVoided(_) => find(record, Role::Approval)
-            .map_or_else(|| format!("action:{}", record.id), |approval| format!("approval:{}", approval.id)),
+        Event::ApprovalOpened(_) | Event::ApprovalDecided(_) | Event::ApprovalVoided(_) => {
+            find(record, Role::Approval).map_or_else(
+                || format!("action:{}", record.id),
+                |approval| format!("approval:{}", approval.id),
+            )
+        }
         _ => format!("action:{}", record.id),
     }
 }
@@ -73,10 +111,17 @@ fn weight(event: &Event) -> u8 {
     }
 }
 
-fn starts(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &Pepper) -> Result<Vec<Found>, Rejection> {
+fn starts(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    start: &Start,
+    pepper: &Pepper,
+) -> Result<Vec<Found>, Rejection> {
     let found = match start {
         Start::Action(id) | Start::Token(id) => {
-            let mut found: Vec<Found> = search::by_id(tx, asker.tenant_id, *id)?.into_iter().collect();
+            let mut found: Vec<Found> = search::by_id(tx, asker.tenant_id, *id)?
+                .into_iter()
+                .collect();
             if matches!(start, Start::Token(_)) {
                 found.extend(by_term(tx, asker, "token", &id.to_string(), pepper)?);
             }
@@ -102,16 +147,39 @@ fn starts(tx: &mut Tx<'_>, asker: &Asker<'_>, start: &Start, pepper: &Pepper) ->
     Ok(readable)
 }
 
-fn by_term(tx: &mut Tx<'_>, asker: &Asker<'_>, kind: &str, value: &str, pepper: &Pepper) -> Result<Vec<Found>, Rejection> {
-    let wanted = Search { term: Some(crate::evidence::terms::term(kind, value)), limit: 100, ..Search::default() };
+fn by_term(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    kind: &str,
+    value: &str,
+    pepper: &Pepper,
+) -> Result<Vec<Found>, Rejection> {
+    let wanted = Search {
+        term: Some(crate::evidence::terms::term(kind, value)),
+        limit: 100,
+        ..Search::default()
+    };
     Ok(search::search(tx, asker.tenant_id, &wanted, pepper)?.records)
 }
 
 /// The records of a story: all of its transaction, and the ancestors of each.
-fn gather(tx: &mut Tx<'_>, asker: &Asker<'_>, main: &Found, pepper: &Pepper) -> Result<BTreeMap<Id<id::Evidence>, Found>, Rejection> {
+fn gather(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    main: &Found,
+    pepper: &Pepper,
+) -> Result<BTreeMap<Id<id::Evidence>, Found>, Rejection> {
     let mut records: BTreeMap<Id<id::Evidence>, Found> = BTreeMap::new();
-    let wanted = Search { txn: Some(main.record.txn.to_string()), limit: 200, ..Search::default() };
-    for found in search::search(tx, asker.tenant_id, &wanted, pepper)?.records.into_iter().chain([main.clone()]) {
+    let wanted = Search {
+        txn: Some(main.record.txn.to_string()),
+        limit: 200,
+        ..Search::default()
+    };
+    for found in search::search(tx, asker.tenant_id, &wanted, pepper)?
+        .records
+        .into_iter()
+        .chain([main.clone()])
+    {
         records.insert(found.record.id, found);
     }
     for _ in 0..DEPTH {
@@ -143,7 +211,10 @@ fn find(record: &Evidence, role: Role) -> Option<&Reference> {
 }
 
 fn shown(reference: &Reference) -> String {
-    reference.name.as_ref().map_or_else(|| reference.id.clone(), |name| name.shown().to_owned())
+    reference
+        .name
+        .as_ref()
+        .map_or_else(|| reference.id.clone(), |name| name.shown().to_owned())
 }
 
 struct Teller<'a, 'b, 'c> {
@@ -195,22 +266,47 @@ impl Teller<'_, '_, '_> {
         if matches!(main.record.event, Event::TokenIssued(_)) {
             return Some(main.clone());
         }
-        let by_parent = main.record.parents.iter().filter_map(|parent| self.records.get(parent));
-        let tokens = by_parent.chain(self.records.values()).filter(|found| matches!(found.record.event, Event::TokenIssued(_)));
+        let by_parent = main
+            .record
+            .parents
+            .iter()
+            .filter_map(|parent| self.records.get(parent));
+        let tokens = by_parent
+            .chain(self.records.values())
+            .filter(|found| matches!(found.record.event, Event::TokenIssued(_)));
         // A story may have a token before and one after its approval: the one after says more.
-        tokens.max_by_key(|found| (main.record.parents.contains(&found.record.id), weight(&found.record.event))).cloned()
+        tokens
+            .max_by_key(|found| {
+                (
+                    main.record.parents.contains(&found.record.id),
+                    weight(&found.record.event),
+                )
+            })
+            .cloned()
     }
 
-    fn evidence_node(&mut self, found: &Found, node_type: &'static str, label: String) -> Result<String, Rejection> {
+    fn evidence_node(
+        &mut self,
+        found: &Found,
+        node_type: &'static str,
+        label: String,
+    ) -> Result<String, Rejection> {
         let key = format!("evidence:{}", found.record.id);
         let position = log::position(self.tx, found.record.id)?;
         let at = Some(found.record.occurred_at);
-        self.graph.node(Node { at, position, evidence: Some(found.record.id), ..Node::new(key.clone(), node_type, label) });
+        self.graph.node(Node {
+            at,
+            position,
+            evidence: Some(found.record.id),
+            ..Node::new(key.clone(), node_type, label)
+        });
         Ok(key)
     }
 
     fn action(&mut self, found: &Found, story: &mut Story) -> Result<String, Rejection> {
-        let Event::Action(action) = &found.record.event else { return Ok(String::new()) };
+        let Event::Action(action) = &found.record.event else {
+            return Ok(String::new());
+        };
         let mut text = action.action.to_string();
         if let Some(resource) = &action.resource {
             text = format!("{text} on {resource}");
@@ -221,22 +317,48 @@ impl Teller<'_, '_, '_> {
         story.action = Some(text.clone());
         story.outcome = Some(action.outcome.as_str().to_owned());
         story.at = Some(found.record.occurred_at.to_string());
-        self.evidence_node(found, "action", format!("{text} ({})", action.outcome.as_str()))
+        self.evidence_node(
+            found,
+            "action",
+            format!("{text} ({})", action.outcome.as_str()),
+        )
     }
 
     fn token(&mut self, found: &Found, story: &mut Story) -> Result<String, Rejection> {
-        let Event::TokenIssued(issued) = &found.record.event else { return Ok(String::new()) };
-        let actions: Vec<&str> = issued.actions.iter().map(|action| action.as_str()).collect();
-        let what = if actions.is_empty() { "no action".to_owned() } else { actions.join(", ") };
+        let Event::TokenIssued(issued) = &found.record.event else {
+            return Ok(String::new());
+        };
+        let actions: Vec<&str> = issued
+            .actions
+            .iter()
+            .map(|action| action.as_str())
+            .collect();
+        let what = if actions.is_empty() {
+            "no action".to_owned()
+        } else {
+            actions.join(", ")
+        };
         if story.action.is_none() {
-            let environment = issued.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+            let environment = issued
+                .environment
+                .as_ref()
+                .map(|name| format!(" in {name}"))
+                .unwrap_or_default();
             story.action = Some(format!("{what} at {}{environment}", issued.audience));
             story.at = Some(found.record.occurred_at.to_string());
         }
         story.approval_needed |= issued.approval_id.is_some();
-        let key = self.evidence_node(found, "token", format!("token for {} at {}", what, issued.audience))?;
+        let key = self.evidence_node(
+            found,
+            "token",
+            format!("token for {} at {}", what, issued.audience),
+        )?;
         if let Some(credential) = find(&found.record, Role::Credential) {
-            let label = credential.name.as_ref().map_or("credential", |name| name.shown()).replace('-', " ");
+            let label = credential
+                .name
+                .as_ref()
+                .map_or("credential", |name| name.shown())
+                .replace('-', " ");
             let by = self.maker_of(&credential.id)?;
             let issuer = find(&found.record, Role::Issuer).map(shown);
             let mut authority = match &by {
@@ -247,7 +369,8 @@ impl Teller<'_, '_, '_> {
                 authority = format!("{authority} for {issuer}");
             }
             let node = format!("credential:{}", credential.id);
-            self.graph.node(Node::new(node.clone(), "credential", authority.clone()));
+            self.graph
+                .node(Node::new(node.clone(), "credential", authority.clone()));
             self.graph.edge(&key, "authorized_by", &node);
             story.authority = Some(authority);
         }
@@ -255,9 +378,17 @@ impl Teller<'_, '_, '_> {
     }
 
     fn maker_of(&mut self, credential: &str) -> Result<Option<String>, Rejection> {
-        let Ok(id) = credential.parse() else { return Ok(None) };
+        let Ok(id) = credential.parse() else {
+            return Ok(None);
+        };
         let record = rows::by_id(self.tx, self.asker.tenant_id, id)?;
-        let Some(user) = record.as_ref().and_then(Record::credential).and_then(|doc| doc.created_by) else { return Ok(None) };
+        let Some(user) = record
+            .as_ref()
+            .and_then(Record::credential)
+            .and_then(|doc| doc.created_by)
+        else {
+            return Ok(None);
+        };
         Ok(rows::by_id(self.tx, self.asker.tenant_id, user.cast())?.map(|record| record.name))
     }
 
@@ -283,18 +414,27 @@ impl Teller<'_, '_, '_> {
         story.run = Some(text.clone());
         story.run_verified = run.assurance == RunAssurance::Verified;
         story.commit = run.commit.clone();
-        story.triggered_by = evidence.login.as_ref().map(|login| login.shown().to_owned());
+        story.triggered_by = evidence
+            .login
+            .as_ref()
+            .map(|login| login.shown().to_owned());
         let key = format!("run:{}", run.key);
         self.graph.node(Node::new(key.clone(), "run", text));
         self.graph.edge(from, "ran_in", &key);
         if let Some(commit) = &run.commit {
             let node = format!("commit:{commit}");
-            self.graph.node(Node::new(node.clone(), "commit", commit.clone()));
+            self.graph
+                .node(Node::new(node.clone(), "commit", commit.clone()));
             self.graph.edge(&key, "built_from", &node);
         }
     }
 
-    fn identity(&mut self, record: &Evidence, from: &str, story: &mut Story) -> Result<(), Rejection> {
+    fn identity(
+        &mut self,
+        record: &Evidence,
+        from: &str,
+        story: &mut Story,
+    ) -> Result<(), Rejection> {
         let Some(reference) = find(record, Role::Identity) else {
             self.gap(from, "issued_to", "the identity");
             return Ok(());
@@ -308,9 +448,16 @@ impl Teller<'_, '_, '_> {
         let doc = now.as_ref().and_then(Record::identity);
         story.identity = Some(subject.clone());
         story.kind = doc.map(|doc| doc.kind.as_str().replace('_', " "));
-        let is_then = |name: &String| subject.ends_with(name.as_str()) || subject.starts_with(&format!("{name} ("));
-        let named_now = doc.map(|doc| doc.name.to_string()).filter(|name| !is_then(name));
-        self.graph.node(Node { now: named_now, ..Node::new(key.clone(), "identity", subject) });
+        let is_then = |name: &String| {
+            subject.ends_with(name.as_str()) || subject.starts_with(&format!("{name} ("))
+        };
+        let named_now = doc
+            .map(|doc| doc.name.to_string())
+            .filter(|name| !is_then(name));
+        self.graph.node(Node {
+            now: named_now,
+            ..Node::new(key.clone(), "identity", subject)
+        });
         if !from.is_empty() {
             self.graph.edge(from, "issued_to", &key);
         }
@@ -324,13 +471,20 @@ impl Teller<'_, '_, '_> {
         match (then, &sponsor_now) {
             (Some(then), now) => {
                 let node = format!("user:{}", then.id);
-                let changed = now.as_ref().map(sponsor_name).filter(|name| Some(name) != story.sponsor_then.as_ref());
-                self.graph.node(Node { now: changed, ..Node::new(node.clone(), "sponsor", shown(then)) });
+                let changed = now
+                    .as_ref()
+                    .map(sponsor_name)
+                    .filter(|name| Some(name) != story.sponsor_then.as_ref());
+                self.graph.node(Node {
+                    now: changed,
+                    ..Node::new(node.clone(), "sponsor", shown(then))
+                });
                 self.graph.edge(&key, "sponsored_by", &node);
             }
             (None, Some(now)) => {
                 let node = format!("user:{}", now.id);
-                self.graph.node(Node::new(node.clone(), "sponsor", sponsor_name(now)));
+                self.graph
+                    .node(Node::new(node.clone(), "sponsor", sponsor_name(now)));
                 self.graph.edge(&key, "sponsored_by", &node);
             }
             (None, None) => self.gap(&key, "sponsored_by", "the sponsor"),
@@ -348,22 +502,35 @@ impl Teller<'_, '_, '_> {
                     self.graph.edge(from, "approved_by", &key);
                     if let Some(human) = find(&found.record, Role::Human) {
                         let node = format!("user:{}", human.id);
-                        self.graph.node(Node::new(node.clone(), "user", shown(human)));
+                        self.graph
+                            .node(Node::new(node.clone(), "user", shown(human)));
                         self.graph.edge(&key, "triggered_by", &node);
                         story.triggered_by = Some(shown(human));
                     }
                 }
                 Event::ApprovalDecided(decided) => {
-                    let Some(approver) = find(&found.record, Role::Approver).or_else(|| find(&found.record, Role::Actor)) else {
+                    let Some(approver) = find(&found.record, Role::Approver)
+                        .or_else(|| find(&found.record, Role::Actor))
+                    else {
                         continue;
                     };
-                    let verdict = if decided.approved { "approved" } else { "denied" };
-                    let key = self.evidence_node(found, "decision", format!("{verdict} by {}", shown(approver)))?;
+                    let verdict = if decided.approved {
+                        "approved"
+                    } else {
+                        "denied"
+                    };
+                    let key = self.evidence_node(
+                        found,
+                        "decision",
+                        format!("{verdict} by {}", shown(approver)),
+                    )?;
                     for parent in &found.record.parents {
-                        self.graph.edge(&key, "decides", &format!("evidence:{parent}"));
+                        self.graph
+                            .edge(&key, "decides", &format!("evidence:{parent}"));
                     }
                     let node = format!("user:{}", approver.id);
-                    self.graph.node(Node::new(node.clone(), "user", shown(approver)));
+                    self.graph
+                        .node(Node::new(node.clone(), "user", shown(approver)));
                     self.graph.edge(&key, "decided_by", &node);
                     if decided.approved {
                         story.approved_by.push(shown(approver));
@@ -377,5 +544,9 @@ impl Teller<'_, '_, '_> {
 }
 
 fn sponsor_name(record: &Record) -> String {
-    if record.noun == Noun::Team { format!("team {}", record.name) } else { record.name.clone() }
+    if record.noun == Noun::Team {
+        format!("team {}", record.name)
+    } else {
+        record.name.clone()
+    }
 }

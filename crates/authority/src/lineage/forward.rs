@@ -14,21 +14,34 @@ use crate::{rejection::Rejection, rows};
 
 const RELATIONS: [Relation; 3] = [Relation::Sponsor, Relation::Owner, Relation::Manager];
 
-pub(super) fn answers_for(tx: &mut Tx<'_>, asker: &Asker<'_>, noun: Noun, name: &str) -> Result<Forward, Rejection> {
+pub(super) fn answers_for(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    noun: Noun,
+    name: &str,
+) -> Result<Forward, Rejection> {
     let party = locate(tx, asker.tenant_id, noun, name)?;
-    let own = asker.person.user_id == party.id.cast() || asker.person.teams.contains(&party.id.cast());
+    let own =
+        asker.person.user_id == party.id.cast() || asker.person.teams.contains(&party.id.cast());
     let mut found: BTreeMap<Id<id::Record>, (Record, Vec<&'static str>)> = BTreeMap::new();
     let mut parties = vec![party.id];
     if noun == Noun::User {
         // Who is in a team answers with it.
         let teams = rows::linked_to(tx, asker.tenant_id, Relation::Member, party.id)?;
-        parties.extend(teams.iter().filter(|record| record.noun == Noun::Team).map(|team| team.id));
+        parties.extend(
+            teams
+                .iter()
+                .filter(|record| record.noun == Noun::Team)
+                .map(|team| team.id),
+        );
     }
     for party in parties {
         for relation in RELATIONS {
             for record in rows::linked_to(tx, asker.tenant_id, relation, party)? {
                 if record.noun == Noun::Identity && record.status != Status::Deleted {
-                    let entry = found.entry(record.id).or_insert_with(|| (record, Vec::new()));
+                    let entry = found
+                        .entry(record.id)
+                        .or_insert_with(|| (record, Vec::new()));
                     if !entry.1.contains(&relation.as_str()) {
                         entry.1.push(relation.as_str());
                     }
@@ -39,14 +52,23 @@ pub(super) fn answers_for(tx: &mut Tx<'_>, asker: &Asker<'_>, noun: Noun, name: 
     let truncated = found.len() > RECORDS;
     let mut graph = Graph::default();
     let party_key = format!("{}:{}", noun.as_str(), party.id);
-    graph.node(Node::new(party_key.clone(), noun.as_str(), party.name.clone()));
+    graph.node(Node::new(
+        party_key.clone(),
+        noun.as_str(),
+        party.name.clone(),
+    ));
     let mut answers_for = Vec::new();
     for (identity, relations) in found.into_values().take(RECORDS) {
-        let Some(doc) = identity.identity() else { continue };
+        let Some(doc) = identity.identity() else {
+            continue;
+        };
         let project = rows::by_id(tx, asker.tenant_id, doc.project_id.cast())?;
         let visible = own
             || asker.person.reads_evidence()
-            || project.as_ref().and_then(|record| record.project()).is_some_and(|project| asker.person.sees(doc, project));
+            || project
+                .as_ref()
+                .and_then(|record| record.project())
+                .is_some_and(|project| asker.person.sees(doc, project));
         if !visible {
             continue;
         }
@@ -56,19 +78,41 @@ pub(super) fn answers_for(tx: &mut Tx<'_>, asker: &Asker<'_>, noun: Noun, name: 
             graph.edge(&key, relation_edge(relation), &party_key);
         }
         let last_seen_at = seen::by_record(tx, identity.id)?.map(|seen| seen.last_seen_at);
-        answers_for.push(AnswersFor { identity, project, relations, last_seen_at });
+        answers_for.push(AnswersFor {
+            identity,
+            project,
+            relations,
+            last_seen_at,
+        });
     }
     if answers_for.is_empty() && !own && !asker.person.reads_evidence() {
-        return Err(Refusal::new(Reason::NotFound, format!("there is no {} `{name}` that you can see", noun.as_str())).into());
+        return Err(Refusal::new(
+            Reason::NotFound,
+            format!("there is no {} `{name}` that you can see", noun.as_str()),
+        )
+        .into());
     }
-    let sponsored = answers_for.iter().filter(|one| one.relations.contains(&"sponsor")).count();
+    let sponsored = answers_for
+        .iter()
+        .filter(|one| one.relations.contains(&"sponsor"))
+        .count();
     let sentence = format!(
         "{} answers for {} {}, as sponsor of {sponsored}.",
         party.name,
         answers_for.len(),
-        if answers_for.len() == 1 { "identity" } else { "identities" },
+        if answers_for.len() == 1 {
+            "identity"
+        } else {
+            "identities"
+        },
     );
-    Ok(Forward { party, answers_for, graph, sentence, truncated })
+    Ok(Forward {
+        party,
+        answers_for,
+        graph,
+        sentence,
+        truncated,
+    })
 }
 
 fn relation_edge(relation: &str) -> &'static str {
@@ -79,7 +123,12 @@ fn relation_edge(relation: &str) -> &'static str {
     }
 }
 
-pub(super) fn locate(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun, name: &str) -> Result<Record, Rejection> {
+pub(super) fn locate(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    name: &str,
+) -> Result<Record, Rejection> {
     let by_id = match name.parse::<Id<id::Record>>() {
         Ok(id) => rows::by_id(tx, tenant, id)?,
         Err(_) => None,
@@ -89,7 +138,15 @@ pub(super) fn locate(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, noun: Noun, name: 
         None => countersign_store::records::by_alias(tx, tenant, noun, name)?,
     };
     found.filter(|record| record.noun == noun).ok_or_else(|| {
-        let shown: String = name.chars().take(128).flat_map(char::escape_debug).collect();
-        Refusal::new(Reason::NotFound, format!("there is no {} `{shown}`", noun.as_str())).into()
+        let shown: String = name
+            .chars()
+            .take(128)
+            .flat_map(char::escape_debug)
+            .collect();
+        Refusal::new(
+            Reason::NotFound,
+            format!("there is no {} `{shown}`", noun.as_str()),
+        )
+        .into()
     })
 }

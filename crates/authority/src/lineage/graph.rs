@@ -71,7 +71,11 @@ impl Graph {
 
     /// Adds an edge, unless it is there.
     pub fn edge(&mut self, from: &str, relation: &'static str, to: &str) {
-        let edge = Edge { from: from.to_owned(), to: to.to_owned(), relation };
+        let edge = Edge {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            relation,
+        };
         if from != to && !self.edges.contains(&edge) {
             self.edges.push(edge);
         }
@@ -80,7 +84,10 @@ impl Graph {
     /// Adds a node that stands for a missing link.
     pub fn gap(&mut self, from: &str, relation: &'static str, what: &str) {
         let key = format!("gap:{what}");
-        self.node(Node { gap: true, ..Node::new(key.clone(), "gap", format!("{what} is not on record")) });
+        self.node(Node {
+            gap: true,
+            ..Node::new(key.clone(), "gap", format!("{what} is not on record"))
+        });
         self.edge(from, relation, &key);
     }
 }

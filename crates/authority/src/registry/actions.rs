@@ -117,8 +117,16 @@ impl Command for DeleteAction {
         let before = tx.locate(Noun::Action, &self.action)?;
         rights::expect_version(&before, self.if_version)?;
         let doc = rights::doc(before.action())?;
-        let loosens = lowers(tx, &doc.name, doc.class, Catalogue::default().class(&doc.name))?;
-        let after = Record { status: Status::Deleted, ..before.clone() };
+        let loosens = lowers(
+            tx,
+            &doc.name,
+            doc.class,
+            Catalogue::default().class(&doc.name),
+        )?;
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
         let edit = Edit {
             person: &person,
             before: &before,
@@ -145,11 +153,26 @@ pub(crate) fn put_new(
     check(&doc)?;
     let now_counts_as = rights::catalogue(tx)?.class(&doc.name);
     let loosens = lowers(tx, &doc.name, now_counts_as, doc.class)?;
-    let first = if loosens.is_empty() { doc.clone() } else { ActionDoc { class: now_counts_as, ..doc.clone() } };
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: first.into() };
+    let first = if loosens.is_empty() {
+        doc.clone()
+    } else {
+        ActionDoc {
+            class: now_counts_as,
+            ..doc.clone()
+        }
+    };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: first.into(),
+    };
     let record = tx.create(new, &Change::verb("created"))?;
     if loosens.is_empty() {
-        return Ok(ChangeOutcome::Applied { record, changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record,
+            changed_alone: false,
+        });
     }
     put_edit(tx, person, &record, doc, None)
 }
@@ -164,16 +187,34 @@ pub(crate) fn put_edit(
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.action())?;
     if doc == *old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     rights::must_own_tenant(person, "change the catalogue")?;
     check(&doc)?;
     if doc.name != old.name {
-        return refuse(Reason::Unprocessable, "an action does not change its name: add another");
+        return refuse(
+            Reason::Unprocessable,
+            "an action does not change its name: add another",
+        );
     }
     let loosens = lowers(tx, &doc.name, old.class, doc.class)?;
-    let after = Record { doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    let after = Record {
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: None,
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 
@@ -193,9 +234,17 @@ fn lowers(
         return Ok(BTreeSet::new());
     }
     let identities = tx.all(Noun::Identity)?;
-    let needs = |doc: &countersign_model::registry::IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
-    let guarded = identities.iter().filter_map(|record| record.identity()).any(needs);
-    Ok(guarded.then_some(Loosening::ActionClassLowered).into_iter().collect())
+    let needs = |doc: &countersign_model::registry::IdentityDoc| {
+        doc.requires_approval && doc.allowed_actions.contains(name)
+    };
+    let guarded = identities
+        .iter()
+        .filter_map(|record| record.identity())
+        .any(needs);
+    Ok(guarded
+        .then_some(Loosening::ActionClassLowered)
+        .into_iter()
+        .collect())
 }
 
 /// A page of the tenant's own actions: everybody in the tenant sees them.
@@ -233,18 +282,39 @@ pub fn known(tx: &mut Tx<'_>, permit: &Permit) -> Result<Vec<KnownAction>, Rejec
     match permit.actor() {
         Actor::Identity { id, .. } => {
             let serves = rows::linked_to(tx, permit.tenant_id(), Relation::ServedBy, id.cast())?;
-            if serves.iter().all(|audience| audience.status != Status::Active) {
-                return refuse(Reason::Forbidden, "only people, and identities that run a resource server, read the catalogue");
+            if serves
+                .iter()
+                .all(|audience| audience.status != Status::Active)
+            {
+                return refuse(
+                    Reason::Forbidden,
+                    "only people, and identities that run a resource server, read the catalogue",
+                );
             }
         }
         Actor::System | Actor::User { .. } => drop(reading::reader(tx, permit)?),
     }
     let own = rows::all(tx, permit.tenant_id(), Noun::Action)?;
-    let built_in = |doc: &ActionDoc| (doc.name.clone(), KnownAction { doc: doc.clone(), own: None });
-    let mut known: BTreeMap<ActionName, KnownAction> = Catalogue::default().actions().map(built_in).collect();
+    let built_in = |doc: &ActionDoc| {
+        (
+            doc.name.clone(),
+            KnownAction {
+                doc: doc.clone(),
+                own: None,
+            },
+        )
+    };
+    let mut known: BTreeMap<ActionName, KnownAction> =
+        Catalogue::default().actions().map(built_in).collect();
     for record in own {
         if let Some(doc) = record.action().cloned() {
-            known.insert(doc.name.clone(), KnownAction { doc, own: Some(record) });
+            known.insert(
+                doc.name.clone(),
+                KnownAction {
+                    doc,
+                    own: Some(record),
+                },
+            );
         }
     }
     Ok(known.into_values().collect())

@@ -1,8 +1,7 @@
 //! Applying a manifest: every step of its plan in one transaction, through the same rules as single edits.
 
 use countersign_model::{
-    Id,
-    id,
+    Id, id,
     permission::Person,
     reason::Reason,
     registry::{CredentialDoc, CredentialSecret, Doc, Noun, Record, Status},
@@ -65,11 +64,16 @@ impl Command for ApplyManifest {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Vec<AppliedStep>>, Rejection> {
         let person = rights::editor(tx)?;
         if self.steps.len() > MAX_STEPS {
-            return refuse(Reason::BadRequest, format!("one apply takes at most {MAX_STEPS} documents that change"));
+            return refuse(
+                Reason::BadRequest,
+                format!("one apply takes at most {MAX_STEPS} documents that change"),
+            );
         }
         let mut applied = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
-            let one = self.step(tx, &person, step).map_err(|rejection| placed(rejection, step))?;
+            let one = self
+                .step(tx, &person, step)
+                .map_err(|rejection| placed(rejection, step))?;
             applied.push(one);
         }
         Ok(Verdict::Done(applied))
@@ -81,7 +85,10 @@ fn placed(rejection: Rejection, step: &Step) -> Rejection {
     match rejection {
         Rejection::Refused(mut refusal) => {
             let noun = step.noun.as_str().replace('_', " ");
-            refusal.detail = format!("{}:{}: {noun} `{}`: {}", step.file, step.line, step.name, refusal.detail);
+            refusal.detail = format!(
+                "{}:{}: {noun} `{}`: {}",
+                step.file, step.line, step.name, refusal.detail
+            );
             Rejection::Refused(refusal)
         }
         fault @ Rejection::Fault(_) => fault,
@@ -89,7 +96,12 @@ fn placed(rejection: Rejection, step: &Step) -> Rejection {
 }
 
 impl ApplyManifest {
-    fn step(&self, tx: &mut WriteTx<'_, '_>, person: &Person, step: &Step) -> Result<AppliedStep, Rejection> {
+    fn step(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+        step: &Step,
+    ) -> Result<AppliedStep, Rejection> {
         let mut applied = AppliedStep {
             noun: step.noun,
             name: step.name.clone(),
@@ -115,20 +127,35 @@ impl ApplyManifest {
         Ok(applied)
     }
 
-    fn create(&self, tx: &mut WriteTx<'_, '_>, person: &Person, step: &Step) -> Result<ChangeOutcome, Rejection> {
+    fn create(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+        step: &Step,
+    ) -> Result<ChangeOutcome, Rejection> {
         let id = Some(step.record_id);
         let record = match step.doc.clone() {
             Doc::Action(doc) => return actions::put_new(tx, person, id, doc),
-            Doc::Audience(doc) => audiences::put_new(tx, person, id, doc)?,
+            Doc::Audience(doc) => {
+                audiences::not_ourselves(&doc.name, &self.rules.tenant_issuer)?;
+                audiences::put_new(tx, person, id, doc)?
+            }
             Doc::Environment(doc) => environments::put_new(tx, person, id, doc)?,
             Doc::Identity(doc) => identities::put_new(tx, person, id, *doc)?.0,
-            Doc::Issuer(doc) => issuers::put_new(tx, person, id, Some(step.name.clone()), *doc, &self.rules)?,
+            Doc::Issuer(doc) => {
+                issuers::put_new(tx, person, id, Some(step.name.clone()), *doc, &self.rules)?
+            }
             Doc::Policy(doc) => policies::put_new(tx, person, id, doc)?,
             Doc::Project(doc) => projects::put_new(tx, person, id, doc)?,
             Doc::Team(doc) => teams::put_new(tx, person, id, doc)?,
-            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => return no_document(),
+            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
+                return no_document();
+            }
         };
-        Ok(ChangeOutcome::Applied { record, changed_alone: false })
+        Ok(ChangeOutcome::Applied {
+            record,
+            changed_alone: false,
+        })
     }
 
     fn update(
@@ -143,12 +170,16 @@ impl ApplyManifest {
             Doc::Action(doc) => actions::put_edit(tx, person, before, doc, reason),
             Doc::Audience(doc) => audiences::put_edit(tx, person, before, doc, reason),
             Doc::Environment(doc) => environments::put_edit(tx, person, before, doc, reason),
-            Doc::Identity(doc) => Ok(identities::put_edit(tx, person, before, *doc, reason)?.outcome),
+            Doc::Identity(doc) => {
+                Ok(identities::put_edit(tx, person, before, *doc, reason)?.outcome)
+            }
             Doc::Issuer(doc) => issuers::put_edit(tx, person, before, *doc, reason, &self.rules),
             Doc::Policy(doc) => policies::put_edit(tx, person, before, doc, reason),
             Doc::Project(doc) => projects::put_edit(tx, person, before, doc, reason),
             Doc::Team(doc) => teams::put_edit(tx, person, before, doc, reason),
-            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => no_document(),
+            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
+                no_document()
+            }
         }
     }
 
@@ -164,17 +195,32 @@ impl ApplyManifest {
     ) -> Result<(), Rejection> {
         for rule in &step.trust.add {
             let own = rights::doc(identity.identity())?;
-            if !applied.approvals.is_empty() && rule.environments.iter().any(|name| !own.environments.contains(name)) {
-                applied.deferred.push("a trust rule for environments that wait for approval".to_owned());
+            if !applied.approvals.is_empty()
+                && rule
+                    .environments
+                    .iter()
+                    .any(|name| !own.environments.contains(name))
+            {
+                applied
+                    .deferred
+                    .push("a trust rule for environments that wait for approval".to_owned());
                 continue;
             }
-            let outcome = self.add_rule(tx, person, &identity, rule, step.verb == manifest::Verb::Create)?;
+            let outcome = self.add_rule(
+                tx,
+                person,
+                &identity,
+                rule,
+                step.verb == manifest::Verb::Create,
+            )?;
             applied.note(&outcome);
         }
         for credential in &step.trust.remove {
             let record = tx.get(*credential)?;
             if !applied.approvals.is_empty() {
-                applied.deferred.push(format!("revoking trust rule `{}`", record.name));
+                applied
+                    .deferred
+                    .push(format!("revoking trust rule `{}`", record.name));
             } else if record.status != Status::Deleted {
                 rights::manages(tx, person, &identity)?;
                 credentials::bury(tx, &record, Some("the manifest no longer has it"))?;
@@ -200,8 +246,17 @@ impl ApplyManifest {
             revoked_because: None,
         };
         let name = credentials::public_id("trust");
-        let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        let adding = Adding { reason: self.reason.clone(), retires: None, being_made };
+        let new = NewRecord {
+            id: None,
+            name,
+            parent_id: Some(identity.id),
+            doc: doc.into(),
+        };
+        let adding = Adding {
+            reason: self.reason.clone(),
+            retires: None,
+            being_made,
+        };
         Ok(credentials::put_new(tx, person, identity, new, adding)?.outcome)
     }
 }
@@ -214,5 +269,8 @@ impl AppliedStep {
 }
 
 fn no_document<T>() -> Result<T, Rejection> {
-    refuse(Reason::BadRequest, "a manifest has no documents of this noun")
+    refuse(
+        Reason::BadRequest,
+        "a manifest has no documents of this noun",
+    )
 }

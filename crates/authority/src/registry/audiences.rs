@@ -40,6 +40,8 @@ pub struct CreateAudience {
     pub max_feed_age_irreversible_seconds: Option<i64>,
     /// What it is.
     pub description: String,
+    /// The tenant's own issuer, which is no resource server.
+    pub tenant_issuer: String,
 }
 
 /// Edits an audience.
@@ -88,11 +90,14 @@ impl Command for CreateAudience {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
+        not_ourselves(&self.name, &self.tenant_issuer)?;
         let doc = AudienceDoc {
             signing_alg: self.signing_alg,
             served_by: serving(tx, &self.served_by)?,
             max_feed_age_seconds: self.max_feed_age_seconds.unwrap_or(FEED_AGE),
-            max_feed_age_irreversible_seconds: self.max_feed_age_irreversible_seconds.unwrap_or(IRREVERSIBLE_FEED_AGE),
+            max_feed_age_irreversible_seconds: self
+                .max_feed_age_irreversible_seconds
+                .unwrap_or(IRREVERSIBLE_FEED_AGE),
             description: self.description.clone(),
             ..plain(self.name.clone())
         };
@@ -115,9 +120,12 @@ impl Command for UpdateAudience {
         if let Some(texts) = &patch.served_by {
             doc.served_by = serving(tx, texts)?;
         }
-        doc.max_feed_age_seconds = patch.max_feed_age_seconds.unwrap_or(doc.max_feed_age_seconds);
-        doc.max_feed_age_irreversible_seconds =
-            patch.max_feed_age_irreversible_seconds.unwrap_or(doc.max_feed_age_irreversible_seconds);
+        doc.max_feed_age_seconds = patch
+            .max_feed_age_seconds
+            .unwrap_or(doc.max_feed_age_seconds);
+        doc.max_feed_age_irreversible_seconds = patch
+            .max_feed_age_irreversible_seconds
+            .unwrap_or(doc.max_feed_age_irreversible_seconds);
         if let Some(description) = &patch.description {
             doc.description.clone_from(description);
         }
@@ -136,12 +144,27 @@ impl Command for DeleteAudience {
         rights::expect_version(&before, self.if_version)?;
         may_edit(tx, &person, &before)?;
         let callers = tx.linked_to(Relation::Audience, before.id)?;
-        if let Some(caller) = callers.iter().find(|caller| caller.status != Status::Deleted) {
-            let detail = format!("`{}` still calls it; take it from its audiences first", caller.name);
+        if let Some(caller) = callers
+            .iter()
+            .find(|caller| caller.status != Status::Deleted)
+        {
+            let detail = format!(
+                "`{}` still calls it; take it from its audiences first",
+                caller.name
+            );
             return refuse(Reason::Unprocessable, detail);
         }
-        let after = Record { status: Status::Deleted, epoch: before.epoch + 1, ..before.clone() };
-        tx.replace(&before, after, &Change::verb("deleted").because(self.reason.clone())).map(Verdict::Done)
+        let after = Record {
+            status: Status::Deleted,
+            epoch: before.epoch + 1,
+            ..before.clone()
+        };
+        tx.replace(
+            &before,
+            after,
+            &Change::verb("deleted").because(self.reason.clone()),
+        )
+        .map(Verdict::Done)
     }
 }
 
@@ -155,6 +178,16 @@ pub(crate) fn plain(name: AudienceName) -> AudienceDoc {
         max_feed_age_irreversible_seconds: IRREVERSIBLE_FEED_AGE,
         description: String::new(),
     }
+}
+
+/// Refuses the server itself as a resource server: whoever ran it would introspect people's sessions
+/// and report results of them.
+pub(crate) fn not_ourselves(name: &AudienceName, tenant_issuer: &str) -> Result<(), Rejection> {
+    if name.trim_end_matches('/') == tenant_issuer.trim_end_matches('/') {
+        let detail = format!("`{name}` is this server, which needs no audience of its own");
+        return refuse(Reason::Unprocessable, detail);
+    }
+    Ok(())
 }
 
 fn serving(tx: &mut WriteTx<'_, '_>, texts: &[String]) -> Result<Vec<Id<id::Identity>>, Rejection> {
@@ -176,7 +209,12 @@ pub(crate) fn put_new(
     doc: AudienceDoc,
 ) -> Result<Record, Rejection> {
     check(tx, person, &[], &doc)?;
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -191,14 +229,23 @@ pub(crate) fn put_edit(
     let old = rights::doc(before.audience())?.clone();
     may_edit(tx, person, before)?;
     if doc.name != old.name {
-        return refuse(Reason::Unprocessable, "the name of an audience is in its tokens and does not change");
+        return refuse(
+            Reason::Unprocessable,
+            "the name of an audience is in its tokens and does not change",
+        );
     }
     if doc == old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     check(tx, person, &old.served_by, &doc)?;
     let record = tx.update(before, doc.into(), &Change::verb("updated").because(reason))?;
-    Ok(ChangeOutcome::Applied { record, changed_alone: false })
+    Ok(ChangeOutcome::Applied {
+        record,
+        changed_alone: false,
+    })
 }
 
 fn check(
@@ -209,16 +256,29 @@ fn check(
 ) -> Result<(), Rejection> {
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;
     check_count("served_by", doc.served_by.len(), MOST_SERVING)?;
-    for age in [doc.max_feed_age_seconds, doc.max_feed_age_irreversible_seconds] {
+    for age in [
+        doc.max_feed_age_seconds,
+        doc.max_feed_age_irreversible_seconds,
+    ] {
         if !(1..=LONGEST_FEED_AGE).contains(&age) {
-            return refuse(Reason::Unprocessable, format!("the greatest age of a feed is 1 to {LONGEST_FEED_AGE} seconds"));
+            return refuse(
+                Reason::Unprocessable,
+                format!("the greatest age of a feed is 1 to {LONGEST_FEED_AGE} seconds"),
+            );
         }
     }
     if doc.max_feed_age_irreversible_seconds > doc.max_feed_age_seconds {
-        return refuse(Reason::Unprocessable, "for irreversible actions the feed is at least as fresh as for the others");
+        return refuse(
+            Reason::Unprocessable,
+            "for irreversible actions the feed is at least as fresh as for the others",
+        );
     }
     // Who serves an audience introspects its tokens: nobody gives that to a program of somebody else.
-    for id in doc.served_by.iter().filter(|id| !served_before.contains(id)) {
+    for id in doc
+        .served_by
+        .iter()
+        .filter(|id| !served_before.contains(id))
+    {
         let identity = tx.get(*id)?;
         rights::manages(tx, person, &identity)?;
     }
@@ -236,7 +296,10 @@ fn may_edit(tx: &mut WriteTx<'_, '_>, person: &Person, audience: &Record) -> Res
             return Ok(());
         }
     }
-    let detail = format!("only a tenant owner, or who manages an identity that runs it, can change `{}`", audience.name);
+    let detail = format!(
+        "only a tenant owner, or who manages an identity that runs it, can change `{}`",
+        audience.name
+    );
     refuse(Reason::Forbidden, detail)
 }
 

@@ -8,7 +8,8 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
-    actions, audiences, credentials, environments, identities, issuers, linked_accounts, policies, projects,
+    actions, audiences, credentials, environments, identities, issuers, linked_accounts, policies,
+    projects,
     reading::{self, Page, PageQuery, Shown},
     teams, tenants, users,
 };
@@ -21,19 +22,29 @@ use crate::{
 ///
 /// # Errors
 /// `forbidden` when the caller may not read it, or a fault.
-pub fn list(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, query: &PageQuery) -> Result<Page, Rejection> {
+pub fn list(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    noun: Noun,
+    query: &PageQuery,
+) -> Result<Page, Rejection> {
     match noun {
         Noun::Action => actions::list(tx, permit, query),
         Noun::Audience => audiences::list(tx, permit, query),
         Noun::Credential => refuse(Reason::BadRequest, "credentials are listed by identity"),
         Noun::Environment => environments::list(tx, permit, query),
-        Noun::Identity => identities::list(tx, permit, &identities::IdentityFilter::default(), query),
+        Noun::Identity => {
+            identities::list(tx, permit, &identities::IdentityFilter::default(), query)
+        }
         Noun::Issuer => issuers::list(tx, permit, query),
         Noun::LinkedAccount => linked_accounts::list(tx, permit, query),
         Noun::Policy => policies::list(tx, permit, query),
         Noun::Project => projects::list(tx, permit, query),
         Noun::Team => teams::list(tx, permit, query),
-        Noun::Tenant => refuse(Reason::BadRequest, "a caller has one tenant, which is shown and not listed"),
+        Noun::Tenant => refuse(
+            Reason::BadRequest,
+            "a caller has one tenant, which is shown and not listed",
+        ),
         Noun::User => users::list(tx, permit, query),
     }
 }

@@ -97,11 +97,18 @@ impl NewSecret {
     /// The record's name and what is stored.
     fn resolve(&self, tx: &mut WriteTx<'_, '_>) -> Result<(String, CredentialSecret), Rejection> {
         Ok(match self {
-            Self::ApiKey { public_id, hash } => (public_id.clone(), CredentialSecret::ApiKey { hash: hash.clone() }),
-            Self::ClientSecret { public_id, hash } => {
-                (public_id.clone(), CredentialSecret::ClientSecret { hash: hash.clone() })
-            }
-            Self::PublicKey(jwk) => (public_id("key"), CredentialSecret::PublicKey { jwk: jwk.clone() }),
+            Self::ApiKey { public_id, hash } => (
+                public_id.clone(),
+                CredentialSecret::ApiKey { hash: hash.clone() },
+            ),
+            Self::ClientSecret { public_id, hash } => (
+                public_id.clone(),
+                CredentialSecret::ClientSecret { hash: hash.clone() },
+            ),
+            Self::PublicKey(jwk) => (
+                public_id("key"),
+                CredentialSecret::PublicKey { jwk: jwk.clone() },
+            ),
             Self::TrustRule(input) => {
                 let issuer = tx.locate(Noun::Issuer, &input.issuer)?;
                 let rule = TrustRule {
@@ -132,22 +139,36 @@ pub(crate) fn public_id(prefix: &str) -> String {
 }
 
 /// The credentials of an identity that are not revoked.
-pub(crate) fn undeleted(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>) -> Result<Vec<Record>, Rejection> {
+pub(crate) fn undeleted(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+) -> Result<Vec<Record>, Rejection> {
     let mut found = tx.children(Noun::Credential, identity)?;
     found.retain(|record| record.status != Status::Deleted);
     Ok(found)
 }
 
 /// The credentials of an identity that can be used, or could once somebody countersigns.
-pub(crate) fn live(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>) -> Result<Vec<Record>, Rejection> {
+pub(crate) fn live(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+) -> Result<Vec<Record>, Rejection> {
     let now = tx.now();
     let mut found = undeleted(tx, identity)?;
-    found.retain(|record| record.credential().is_some_and(|doc| doc.expires_at.is_none_or(|at| now < at)));
+    found.retain(|record| {
+        record
+            .credential()
+            .is_some_and(|doc| doc.expires_at.is_none_or(|at| now < at))
+    });
     Ok(found)
 }
 
 /// The living credential of this id or public id, with its identity, when the person manages it.
-fn managed(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<(Record, Record), Rejection> {
+fn managed(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    text: &str,
+) -> Result<(Record, Record), Rejection> {
     let record = tx.locate(Noun::Credential, text)?;
     let identity = tx.get(rights::doc(record.credential())?.identity_id)?;
     match rights::manages(tx, person, &identity) {
@@ -160,16 +181,29 @@ fn managed(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<(Rec
 }
 
 /// Whether the credential may prove the identity: its kind, its trust model, and the rule itself.
-pub(crate) fn fits(tx: &mut WriteTx<'_, '_>, identity: &Record, doc: &CredentialDoc) -> Result<(), Rejection> {
+pub(crate) fn fits(
+    tx: &mut WriteTx<'_, '_>,
+    identity: &Record,
+    doc: &CredentialDoc,
+) -> Result<(), Rejection> {
     let own = rights::doc(identity.identity())?;
     let wanted = doc.credential_type();
     rights::check_text("label", &doc.label, LABEL_BYTES)?;
     if (own.kind == Kind::ApiKey) != (wanted == CredentialType::ApiKey) {
-        let detail = format!("an identity of kind `{}` takes no credential of type `{}`", own.kind.as_str(), wanted.as_str());
+        let detail = format!(
+            "an identity of kind `{}` takes no credential of type `{}`",
+            own.kind.as_str(),
+            wanted.as_str()
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     if let Some(model) = own.trust_model.filter(|model| !model.admits(wanted)) {
-        let detail = format!("the trust model of `{}` is `{}`, which excludes `{}`", own.name, model.as_str(), wanted.as_str());
+        let detail = format!(
+            "the trust model of `{}` is `{}`, which excludes `{}`",
+            own.name,
+            model.as_str(),
+            wanted.as_str()
+        );
         return refuse(Reason::TrustModelExcludes, detail);
     }
     if doc.expires_at.is_some_and(|at| at <= tx.now()) {
@@ -179,40 +213,69 @@ pub(crate) fn fits(tx: &mut WriteTx<'_, '_>, identity: &Record, doc: &Credential
         CredentialSecret::ClientSecret { .. } => Ok(()),
         CredentialSecret::ApiKey { .. } => {
             let catalogue = rights::catalogue(tx)?;
-            match own.allowed_actions.iter().find(|action| catalogue.class(action) != ActionClass::Read) {
-                Some(action) => refuse(Reason::Unprocessable, format!("an API key only reads, and `{action}` is not of class `read`")),
+            match own
+                .allowed_actions
+                .iter()
+                .find(|action| catalogue.class(action) != ActionClass::Read)
+            {
+                Some(action) => refuse(
+                    Reason::Unprocessable,
+                    format!("an API key only reads, and `{action}` is not of class `read`"),
+                ),
                 None => Ok(()),
             }
         }
-        CredentialSecret::PublicKey { jwk } => match KeySet::parse_key(jwk.to_string().as_bytes(), KeyPurpose::Foreign) {
-            Ok(_) => Ok(()),
-            Err(error) => refuse(Reason::Unprocessable, format!("`jwk`: {error}")),
-        },
+        CredentialSecret::PublicKey { jwk } => {
+            match KeySet::parse_key(jwk.to_string().as_bytes(), KeyPurpose::Foreign) {
+                Ok(_) => Ok(()),
+                Err(error) => refuse(Reason::Unprocessable, format!("`jwk`: {error}")),
+            }
+        }
         CredentialSecret::TrustRule(rule) => trust_rule(tx, identity, rule),
     }
 }
 
-fn trust_rule(tx: &mut WriteTx<'_, '_>, identity: &Record, rule: &TrustRule) -> Result<(), Rejection> {
+fn trust_rule(
+    tx: &mut WriteTx<'_, '_>,
+    identity: &Record,
+    rule: &TrustRule,
+) -> Result<(), Rejection> {
     let own = rights::doc(identity.identity())?;
-    if let Some(name) = rule.environments.iter().find(|name| !own.environments.contains(name)) {
-        return refuse(Reason::EnvironmentNotAllowed, format!("`{name}` is none of the environments of `{}`", own.name));
+    if let Some(name) = rule
+        .environments
+        .iter()
+        .find(|name| !own.environments.contains(name))
+    {
+        return refuse(
+            Reason::EnvironmentNotAllowed,
+            format!("`{name}` is none of the environments of `{}`", own.name),
+        );
     }
     let issuer = tx.get(rule.issuer_id)?;
     if issuer.noun != Noun::Issuer || issuer.status != Status::Active {
-        return refuse(Reason::IssuerUnknown, format!("issuer `{}` is not in use", issuer.name));
+        return refuse(
+            Reason::IssuerUnknown,
+            format!("issuer `{}` is not in use", issuer.name),
+        );
     }
     let protected: Vec<_> = rights::protected(tx)?.into_iter().collect();
     let errors = federation::lint(rule, rights::doc(issuer.issuer())?, &protected);
     if errors.is_empty() {
         return Ok(());
     }
-    let sentences = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let sentences = errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
     refuse(Reason::TrustRuleTooWide, sentences)
 }
 
 /// What is allowed but should be known about a credential.
 fn warnings(tx: &mut WriteTx<'_, '_>, doc: &CredentialDoc) -> Result<Vec<String>, Rejection> {
-    let CredentialSecret::TrustRule(rule) = &doc.secret else { return Ok(Vec::new()) };
+    let CredentialSecret::TrustRule(rule) = &doc.secret else {
+        return Ok(Vec::new());
+    };
     let issuer = tx.get(rule.issuer_id)?;
     let protected: Vec<_> = rights::protected(tx)?.into_iter().collect();
     let warnings = federation::warnings(rule, rights::doc(issuer.issuer())?, &protected);
@@ -220,29 +283,61 @@ fn warnings(tx: &mut WriteTx<'_, '_>, doc: &CredentialDoc) -> Result<Vec<String>
 }
 
 /// Deletes a credential: tokens that it gave die. Its public id stays taken.
-pub(crate) fn bury(tx: &mut WriteTx<'_, '_>, before: &Record, reason: Option<&str>) -> Result<Record, Rejection> {
+pub(crate) fn bury(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    reason: Option<&str>,
+) -> Result<Record, Rejection> {
     let mut doc = rights::doc(before.credential())?.clone();
     doc.revoked_because = reason.map(str::to_owned);
-    let after = Record { status: Status::Deleted, epoch: before.epoch + 1, doc: doc.into(), ..before.clone() };
-    tx.replace(before, after, &Change::verb("revoked").because(reason.map(str::to_owned)))
+    let after = Record {
+        status: Status::Deleted,
+        epoch: before.epoch + 1,
+        doc: doc.into(),
+        ..before.clone()
+    };
+    tx.replace(
+        before,
+        after,
+        &Change::verb("revoked").because(reason.map(str::to_owned)),
+    )
 }
 
 /// Ends a credential that another one replaces: at once, or after the overlap.
-pub(crate) fn retire(tx: &mut WriteTx<'_, '_>, retire: Retire, reason: Option<String>) -> Result<(), Rejection> {
+pub(crate) fn retire(
+    tx: &mut WriteTx<'_, '_>,
+    retire: Retire,
+    reason: Option<String>,
+) -> Result<(), Rejection> {
     let before = tx.get(retire.credential_id)?;
     if before.status == Status::Deleted {
         return Ok(());
     }
     if retire.overlap.0 <= 0 {
-        return bury(tx, &before, Some(reason.as_deref().unwrap_or("it was rotated"))).map(drop);
+        return bury(
+            tx,
+            &before,
+            Some(reason.as_deref().unwrap_or("it was rotated")),
+        )
+        .map(drop);
     }
     let mut doc = rights::doc(before.credential())?.clone();
     let end: Timestamp = tx.now() + retire.overlap;
     doc.expires_at = Some(doc.expires_at.map_or(end, |at| at.min(end)));
-    tx.update(&before, doc.into(), &Change::verb("rotated").because(reason)).map(drop)
+    tx.update(
+        &before,
+        doc.into(),
+        &Change::verb("rotated").because(reason),
+    )
+    .map(drop)
 }
 
 /// Voids what waits about an identity whose credentials changed.
 fn void(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<(), Rejection> {
-    approvals::void_for_identity(tx, identity.id.cast(), "a credential of the identity was added").map(drop)
+    approvals::void_for_identity(
+        tx,
+        identity.id.cast(),
+        "a credential of the identity was added",
+    )
+    .map(drop)
 }

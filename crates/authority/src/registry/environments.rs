@@ -65,7 +65,17 @@ impl Command for CreateEnvironment {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
         let (name, description) = (self.name.clone(), self.description.clone());
-        put_new(tx, &person, None, EnvironmentDoc { name, protected: self.protected, description }).map(Verdict::Done)
+        put_new(
+            tx,
+            &person,
+            None,
+            EnvironmentDoc {
+                name,
+                protected: self.protected,
+                description,
+            },
+        )
+        .map(Verdict::Done)
     }
 }
 
@@ -98,13 +108,23 @@ impl Command for DeleteEnvironment {
         rights::expect_version(&before, self.if_version)?;
         let doc = rights::doc(before.environment())?;
         let identities = tx.all(Noun::Identity)?;
-        let acts = |record: &&Record| record.identity().is_some_and(|identity| identity.environments.contains(&doc.name));
+        let acts = |record: &&Record| {
+            record
+                .identity()
+                .is_some_and(|identity| identity.environments.contains(&doc.name))
+        };
         if let Some(identity) = identities.iter().find(acts) {
-            let detail = format!("`{}` still acts in it; take it from its environments first", identity.name);
+            let detail = format!(
+                "`{}` still acts in it; take it from its environments first",
+                identity.name
+            );
             return refuse(Reason::Unprocessable, detail);
         }
         // Nothing acts in it, so that its protection guards nothing any more.
-        let after = Record { status: Status::Deleted, ..before.clone() };
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
         let edit = Edit {
             person: &person,
             before: &before,
@@ -128,7 +148,12 @@ pub(crate) fn put_new(
 ) -> Result<Record, Rejection> {
     rights::must_own_tenant(person, "make an environment")?;
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -142,17 +167,38 @@ pub(crate) fn put_edit(
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.environment())?;
     if doc == *old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     rights::must_own_tenant(person, "change an environment")?;
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;
     if doc.name != old.name {
-        return refuse(Reason::Unprocessable, "the name of an environment is in tokens and rules and does not change");
+        return refuse(
+            Reason::Unprocessable,
+            "the name of an environment is in tokens and rules and does not change",
+        );
     }
     let unprotects = old.protected && !doc.protected;
-    let loosens = unprotects.then_some(Loosening::EnvironmentUnprotected).into_iter().collect();
-    let after = Record { doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    let loosens = unprotects
+        .then_some(Loosening::EnvironmentUnprotected)
+        .into_iter()
+        .collect();
+    let after = Record {
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: None,
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 

@@ -132,15 +132,27 @@ pub(crate) fn settle(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>) -> Result<ChangeO
             None => changed_alone = true,
         }
     }
-    let change = Change { verb: edit.verb.as_str(), reason: edit.reason, changed_alone };
+    let change = Change {
+        verb: edit.verb.as_str(),
+        reason: edit.reason,
+        changed_alone,
+    };
     let record = write(tx, edit.before, edit.after, &change)?;
     if let Some(retire) = edit.retires {
         credentials::retire(tx, retire, change.reason.clone())?;
     }
-    Ok(ChangeOutcome::Applied { record, changed_alone })
+    Ok(ChangeOutcome::Applied {
+        record,
+        changed_alone,
+    })
 }
 
-fn write(tx: &mut WriteTx<'_, '_>, before: &Record, after: Record, change: &Change) -> Result<Record, Rejection> {
+fn write(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    after: Record,
+    change: &Change,
+) -> Result<Record, Rejection> {
     let record = tx.replace(before, after, change)?;
     let identity = match &record.doc {
         Doc::Identity(_) => Some(record.id.cast()),
@@ -148,7 +160,16 @@ fn write(tx: &mut WriteTx<'_, '_>, before: &Record, after: Record, change: &Chan
         _ => None,
     };
     if let Some(identity) = identity {
-        approvals::void_for_identity(tx, identity, &format!("{} `{}` was {}", record.noun.as_str(), record.name, change.verb))?;
+        approvals::void_for_identity(
+            tx,
+            identity,
+            &format!(
+                "{} `{}` was {}",
+                record.noun.as_str(),
+                record.name,
+                change.verb
+            ),
+        )?;
     }
     Ok(record)
 }
@@ -173,7 +194,14 @@ fn asked(
         let mut owners = rights::tenant_owners(tx)?;
         let approvers = owners.iter().map(|owner| Party::User(*owner)).collect();
         owners.remove(&person.user_id);
-        return Ok((ApprovalRule { required: 1, approvers, second_if_unproven: false }, owners));
+        return Ok((
+            ApprovalRule {
+                required: 1,
+                approvers,
+                second_if_unproven: false,
+            },
+            owners,
+        ));
     };
     let doc = rights::doc(identity.identity())?;
     let mut others = eligible(tx, identity)?;
@@ -184,20 +212,38 @@ fn asked(
     // INVARIANT: who took every other approver off the rule is not alone: the owners remain (T16).
     let mut owners = owners(tx, doc)?;
     owners.remove(&person.user_id);
-    Ok((ApprovalRule { required: 1, approvers: Vec::new(), second_if_unproven: false }, owners))
+    Ok((
+        ApprovalRule {
+            required: 1,
+            approvers: Vec::new(),
+            second_if_unproven: false,
+        },
+        owners,
+    ))
 }
 
 /// Whether anybody but this person could countersign a change that loosens an identity, or a rule of
 /// the tenant when there is none.
-pub(crate) fn somebody_else(tx: &mut WriteTx<'_, '_>, person: &Person, guards: Option<&Record>) -> Result<bool, Rejection> {
+pub(crate) fn somebody_else(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    guards: Option<&Record>,
+) -> Result<bool, Rejection> {
     Ok(!asked(tx, person, guards)?.1.is_empty())
 }
 
 /// The active owners of an identity's project, and of the tenant.
-fn owners(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+fn owners(
+    tx: &mut WriteTx<'_, '_>,
+    doc: &IdentityDoc,
+) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let project = rights::project_of(tx, doc)?;
     let place = rights::doc(project.project())?;
-    let owners = place.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
+    let owners = place
+        .members
+        .iter()
+        .filter(|member| member.role == ProjectRole::Owner)
+        .map(|member| member.user_id);
     let owners: Vec<_> = owners.chain(place.personal_of).collect();
     let mut owners = rights::active(tx, owners)?;
     owners.extend(rights::tenant_owners(tx)?);
@@ -205,7 +251,10 @@ fn owners(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc) -> Result<BTreeSet<Id<id:
 }
 
 /// The active users who may countersign for an identity.
-pub(crate) fn eligible(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+pub(crate) fn eligible(
+    tx: &mut WriteTx<'_, '_>,
+    identity: &Record,
+) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let doc = rights::doc(identity.identity())?;
     if doc.approval_rule.approvers.is_empty() {
         return owners(tx, doc);
@@ -237,14 +286,25 @@ struct PendingChange {
     retires: Option<Retire>,
 }
 
-fn open(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>, rule: ApprovalRule) -> Result<ChangeOutcome, Rejection> {
+fn open(
+    tx: &mut WriteTx<'_, '_>,
+    edit: Edit<'_>,
+    rule: ApprovalRule,
+) -> Result<ChangeOutcome, Rejection> {
     let (before, after) = (edit.before, &edit.after);
-    let does = edit.loosens.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let does = edit
+        .loosens
+        .iter()
+        .map(|one| one.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
     let pending = PendingChange {
         verb: edit.verb,
         set: differences(&before.doc, &after.doc)?,
         name: (after.name != before.name).then(|| after.name.clone()),
-        parent_id: after.parent_id.filter(|_| after.parent_id != before.parent_id),
+        parent_id: after
+            .parent_id
+            .filter(|_| after.parent_id != before.parent_id),
         status: (after.status != before.status).then_some(after.status),
         loosens: edit.loosens.clone(),
         requested_by: edit.person.user_id,
@@ -266,7 +326,11 @@ fn open(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>, rule: ApprovalRule) -> Result<
         change: serde_json::to_value(&pending)?,
     };
     let approval = approvals::open_change(tx, request, rule, edit.reason)?;
-    Ok(ChangeOutcome::NeedsApproval { approval_id: approval.id, loosens: edit.loosens, record: before.clone() })
+    Ok(ChangeOutcome::NeedsApproval {
+        approval_id: approval.id,
+        loosens: edit.loosens,
+        record: before.clone(),
+    })
 }
 
 /// Makes a change that enough people have countersigned. Whoever calls it has moved the approval on
@@ -275,11 +339,17 @@ fn open(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>, rule: ApprovalRule) -> Result<
 /// # Errors
 /// `conflict` when the record was edited since, `forbidden` or `not_held` when the requester has
 /// lost the right to make it, or a fault.
-pub fn apply_change(tx: &mut WriteTx<'_, '_>, request: &ChangeRequest) -> Result<Record, Rejection> {
+pub fn apply_change(
+    tx: &mut WriteTx<'_, '_>,
+    request: &ChangeRequest,
+) -> Result<Record, Rejection> {
     let pending: PendingChange = serde_json::from_value(request.change.clone())?;
     let before = tx.get(request.record_id)?;
     if before.version != request.version {
-        let detail = format!("`{}` was edited since this was asked for; ask again", before.name);
+        let detail = format!(
+            "`{}` was edited since this was asked for; ask again",
+            before.name
+        );
         return refuse(Reason::Conflict, detail);
     }
     let person = tx.person(pending.requested_by)?;
@@ -293,7 +363,11 @@ pub fn apply_change(tx: &mut WriteTx<'_, '_>, request: &ChangeRequest) -> Result
         ..before.clone()
     };
     check_again(tx, &person, &before, &after)?;
-    let change = Change { verb: pending.verb.as_str(), reason: pending.reason, changed_alone: false };
+    let change = Change {
+        verb: pending.verb.as_str(),
+        reason: pending.reason,
+        changed_alone: false,
+    };
     let record = write(tx, &before, after, &change)?;
     if let Some(retire) = pending.retires {
         credentials::retire(tx, retire, change.reason)?;
@@ -302,7 +376,12 @@ pub fn apply_change(tx: &mut WriteTx<'_, '_>, request: &ChangeRequest) -> Result
 }
 
 /// The rights and rules that may have changed while the change waited.
-fn check_again(tx: &mut WriteTx<'_, '_>, person: &Person, before: &Record, after: &Record) -> Result<(), Rejection> {
+fn check_again(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    after: &Record,
+) -> Result<(), Rejection> {
     match before.noun {
         Noun::Identity => identities::may_become(tx, person, before, after).map(drop),
         Noun::Credential => {
@@ -351,6 +430,11 @@ fn overlay(before: &Doc, set: &Map<String, Value>) -> Result<Doc, Rejection> {
         };
     }
     let text = serde_json::to_string(&all)?;
-    let invalid = |error: serde_json::Error| Refusal::new(Reason::Conflict, format!("the change no longer fits: {error}"));
+    let invalid = |error: serde_json::Error| {
+        Refusal::new(
+            Reason::Conflict,
+            format!("the change no longer fits: {error}"),
+        )
+    };
     Ok(Doc::parse(before.noun(), &text).map_err(invalid)?)
 }

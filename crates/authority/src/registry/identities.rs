@@ -13,7 +13,8 @@ mod update;
 pub use create::{CreateIdentity, CreatedIdentity, RuleInput};
 pub use housekeeping::{ExpireIdentities, Expired};
 pub use lifecycle::{
-    DeleteIdentity, DisableIdentity, EnableIdentity, RenameIdentity, ReviewIdentity, TransferIdentity,
+    DeleteIdentity, DisableIdentity, EnableIdentity, RenameIdentity, ReviewIdentity,
+    TransferIdentity,
 };
 pub use read::{IdentityFilter, list, show};
 pub use sponsorship::{AcceptSponsorship, DeclineSponsorship};
@@ -48,7 +49,11 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
 
 fn digit(bits: u32) -> char {
     let low = u8::try_from(bits & 31).unwrap_or_default();
-    char::from(if low < 26 { b'a' + low } else { b'2' + low - 26 })
+    char::from(if low < 26 {
+        b'a' + low
+    } else {
+        b'2' + low - 26
+    })
 }
 
 #[cfg(test)]
@@ -58,7 +63,14 @@ mod tests {
     #[test]
     fn base_32_is_that_of_the_standard() {
         // RFC 4648 §10.
-        for (plain, coded) in [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foob", "mzxw6yq"), ("fooba", "mzxw6ytb")] {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "my"),
+            ("fo", "mzxq"),
+            ("foo", "mzxw6"),
+            ("foob", "mzxw6yq"),
+            ("fooba", "mzxw6ytb"),
+        ] {
             assert_eq!(base32(plain.as_bytes()), coded);
         }
         assert_eq!(fresh_client_id().len(), "client-".len() + 16);

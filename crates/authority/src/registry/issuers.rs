@@ -153,7 +153,10 @@ impl Command for EnableIssuer {
         let before = tx.locate(Noun::Issuer, &self.issuer)?;
         rights::expect_version(&before, self.if_version)?;
         if before.status == Status::Active {
-            return Ok(Verdict::Done(ChangeOutcome::Applied { record: before, changed_alone: false }));
+            return Ok(Verdict::Done(ChangeOutcome::Applied {
+                record: before,
+                changed_alone: false,
+            }));
         }
         // The revocation by id would kill new tokens too, until it lapses.
         let free = before.updated_at + Seconds(SHORT_LIVED_SECONDS + 2 * LEEWAY_SECONDS);
@@ -161,10 +164,22 @@ impl Command for EnableIssuer {
             let detail = format!("its revocation is in force until {free}: enable it then");
             return refuse(Reason::Conflict, detail);
         }
-        let after = Record { status: Status::Active, ..before.clone() };
+        let after = Record {
+            status: Status::Active,
+            ..before.clone()
+        };
         let loosens = changes(tx, &before)?;
         let (verb, reason) = (Verb::Enabled, self.reason.clone());
-        let edit = Edit { person: &person, before: &before, after, verb, reason, loosens, guards: None, retires: None };
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after,
+            verb,
+            reason,
+            loosens,
+            guards: None,
+            retires: None,
+        };
         guarding::settle(tx, edit).map(Verdict::Done)
     }
 }
@@ -189,9 +204,20 @@ pub(crate) fn stop(
     status: Status,
     reason: Option<&str>,
 ) -> Result<Record, Rejection> {
-    let after = Record { status, ..before.clone() };
-    let verb = if status == Status::Deleted { "deleted" } else { "disabled" };
-    let record = tx.replace(before, after, &Change::verb(verb).because(reason.map(str::to_owned)))?;
+    let after = Record {
+        status,
+        ..before.clone()
+    };
+    let verb = if status == Status::Deleted {
+        "deleted"
+    } else {
+        "disabled"
+    };
+    let record = tx.replace(
+        before,
+        after,
+        &Change::verb(verb).because(reason.map(str::to_owned)),
+    )?;
     let revocation = Revocation {
         tenant_id: tx.tenant_id(),
         grain: Grain::Issuer,
@@ -214,14 +240,29 @@ pub(crate) fn put_new(
 ) -> Result<Record, Rejection> {
     rights::must_own_tenant(person, "register an issuer")?;
     check(&doc, rules)?;
-    let spiffe = doc.trust_domain.as_ref().map(|domain| format!("spiffe://{domain}"));
-    let own = if doc.url.is_empty() { spiffe.unwrap_or_default() } else { doc.url.clone() };
+    let spiffe = doc
+        .trust_domain
+        .as_ref()
+        .map(|domain| format!("spiffe://{domain}"));
+    let own = if doc.url.is_empty() {
+        spiffe.unwrap_or_default()
+    } else {
+        doc.url.clone()
+    };
     let name = name.unwrap_or(own);
     check_text("name", &name, URL_BYTES)?;
     if name.is_empty() {
-        return refuse(Reason::Unprocessable, "an issuer has a URL, or a trust domain");
+        return refuse(
+            Reason::Unprocessable,
+            "an issuer has a URL, or a trust domain",
+        );
     }
-    let new = NewRecord { id, name, parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name,
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -236,39 +277,79 @@ pub(crate) fn put_edit(
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.issuer())?;
     if doc == *old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     rights::must_own_tenant(person, "change an issuer")?;
     check(&doc, rules)?;
     if (&doc.url, doc.profile, &doc.trust_domain) != (&old.url, old.profile, &old.trust_domain) {
-        return refuse(Reason::Unprocessable, "URL, platform and trust domain say which issuer it is: register another");
+        return refuse(
+            Reason::Unprocessable,
+            "URL, platform and trust domain say which issuer it is: register another",
+        );
     }
     let loosens = changes(tx, before)?;
-    let after = Record { doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    let after = Record {
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: None,
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 
 /// An issuer that some trust rule names: other keys may vouch for its runs.
 fn changes(tx: &mut WriteTx<'_, '_>, issuer: &Record) -> Result<BTreeSet<Loosening>, Rejection> {
     let rules = tx.linked_to(Relation::Trusts, issuer.id)?;
-    let trusted = rules.iter().any(|credential| credential.status != Status::Deleted);
-    Ok(trusted.then_some(Loosening::IssuerChanged).into_iter().collect())
+    let trusted = rules
+        .iter()
+        .any(|credential| credential.status != Status::Deleted);
+    Ok(trusted
+        .then_some(Loosening::IssuerChanged)
+        .into_iter()
+        .collect())
 }
 
 fn check(doc: &IssuerDoc, rules: &IssuerRules) -> Result<(), Rejection> {
     check_text("url", &doc.url, URL_BYTES)?;
-    check_text("ca_bundle", &doc.ca_bundle.as_deref().unwrap_or_default().replace('\r', ""), BUNDLE_BYTES)?;
+    check_text(
+        "ca_bundle",
+        &doc.ca_bundle
+            .as_deref()
+            .unwrap_or_default()
+            .replace('\r', ""),
+        BUNDLE_BYTES,
+    )?;
     if let KeySource::Inline(keys) = &doc.keys
         && keys.to_string().len() > KEYS_BYTES
     {
-        return refuse(Reason::Unprocessable, format!("`keys` takes at most {KEYS_BYTES} bytes"));
+        return refuse(
+            Reason::Unprocessable,
+            format!("`keys` takes at most {KEYS_BYTES} bytes"),
+        );
     }
     let errors = federation::lint_issuer(doc, &rules.tenant_issuer, rules.allow_loopback);
     if errors.is_empty() {
         return Ok(());
     }
-    refuse(Reason::Unprocessable, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    refuse(
+        Reason::Unprocessable,
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
+    )
 }
 
 /// A page of issuers: everybody in the tenant sees them.

@@ -86,8 +86,17 @@ pub struct Left {
 impl Authority {
     /// Goes on with the identities of somebody who left, in the name of the program: who left has no
     /// rights any more.
-    pub fn finish_leaving(&self, ctx: &Ctx, tenant: Id<id::Tenant>, user_id: Id<id::User>) -> Execution<Left> {
-        self.execute(ctx, &Permit::system(tenant, ctx.id()), FinishLeaving { user_id })
+    pub fn finish_leaving(
+        &self,
+        ctx: &Ctx,
+        tenant: Id<id::Tenant>,
+        user_id: Id<id::User>,
+    ) -> Execution<Left> {
+        self.execute(
+            ctx,
+            &Permit::system(tenant, ctx.id()),
+            FinishLeaving { user_id },
+        )
     }
 }
 
@@ -143,9 +152,21 @@ impl Command for EnableUser {
         }
         let mut doc = rights::doc(before.user())?.clone();
         // Who switches somebody on makes an approver, as if they had just let them in.
-        doc.role_set = Some(RoleSet { by: person.user_id, at: tx.now() });
-        let after = Record { status: Status::Active, doc: doc.into(), ..before.clone() };
-        tx.replace(&before, after, &Change::verb("enabled").because(self.reason.clone())).map(Verdict::Done)
+        doc.role_set = Some(RoleSet {
+            by: person.user_id,
+            at: tx.now(),
+        });
+        let after = Record {
+            status: Status::Active,
+            doc: doc.into(),
+            ..before.clone()
+        };
+        tx.replace(
+            &before,
+            after,
+            &Change::verb("enabled").because(self.reason.clone()),
+        )
+        .map(Verdict::Done)
     }
 }
 
@@ -166,14 +187,31 @@ impl Command for FinishLeaving {
     }
 }
 
-fn leave(tx: &mut WriteTx<'_, '_>, before: &Record, status: Status, reason: Option<&str>) -> Result<Left, Rejection> {
+fn leave(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    status: Status,
+    reason: Option<&str>,
+) -> Result<Left, Rejection> {
     if before.status == status {
         return orphan(tx, before.clone());
     }
     users::another_owner_unless_member(tx, before)?;
-    let verb = if status == Status::Deleted { "deleted" } else { "disabled" };
-    let after = Record { status, epoch: before.epoch + 1, ..before.clone() };
-    let user = tx.replace(before, after, &Change::verb(verb).because(reason.map(str::to_owned)))?;
+    let verb = if status == Status::Deleted {
+        "deleted"
+    } else {
+        "disabled"
+    };
+    let after = Record {
+        status,
+        epoch: before.epoch + 1,
+        ..before.clone()
+    };
+    let user = tx.replace(
+        before,
+        after,
+        &Change::verb(verb).because(reason.map(str::to_owned)),
+    )?;
     orphan(tx, user)
 }
 
@@ -182,16 +220,36 @@ fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
     let mut found: BTreeMap<Id<id::Record>, Record> = BTreeMap::new();
     let mut parties = vec![user.id];
     let teams = tx.linked_to(Relation::Member, user.id)?;
-    parties.extend(teams.iter().filter(|team| team.noun == Noun::Team).map(|team| team.id));
+    parties.extend(
+        teams
+            .iter()
+            .filter(|team| team.noun == Noun::Team)
+            .map(|team| team.id),
+    );
     for party in parties {
-        found.extend(tx.linked_to(Relation::Sponsor, party)?.into_iter().map(|record| (record.id, record)));
+        found.extend(
+            tx.linked_to(Relation::Sponsor, party)?
+                .into_iter()
+                .map(|record| (record.id, record)),
+        );
     }
-    found.extend(tx.linked_to(Relation::Manager, user.id)?.into_iter().map(|record| (record.id, record)));
+    found.extend(
+        tx.linked_to(Relation::Manager, user.id)?
+            .into_iter()
+            .map(|record| (record.id, record)),
+    );
     let owners = rights::tenant_owners(tx)?;
     let (mut orphaned, mut written) = (Vec::new(), 0);
-    for before in found.into_values().filter(|record| record.status != Status::Deleted) {
+    for before in found
+        .into_values()
+        .filter(|record| record.status != Status::Deleted)
+    {
         if written >= BATCH {
-            return Ok(Left { user, orphaned, more: true });
+            return Ok(Left {
+                user,
+                orphaned,
+                more: true,
+            });
         }
         match without(tx, &user, &before, &owners)? {
             Some(record) if record.status == Status::Orphaned => {
@@ -202,7 +260,11 @@ fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
             None => {}
         }
     }
-    Ok(Left { user, orphaned, more: false })
+    Ok(Left {
+        user,
+        orphaned,
+        more: false,
+    })
 }
 
 /// The identity without the user; nothing when that changes nothing.
@@ -226,7 +288,11 @@ fn without(
         if before.status == Status::Active {
             after.status = Status::Orphaned;
         }
-        let why = if answers { "its last manager left" } else { "who answered for it left" };
+        let why = if answers {
+            "its last manager left"
+        } else {
+            "who answered for it left"
+        };
         change = Change::verb("orphaned").because(Some(why.to_owned()));
     } else if user.status == Status::Deleted && doc.managers.len() > 1 {
         doc.managers.retain(|manager| *manager != user.id.cast());

@@ -47,14 +47,23 @@ impl Command for CreateLinkedAccount {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::tenant_owner(tx, "link accounts")?;
-        for (field, text, bytes) in [("issuer", &self.issuer, ISSUER_BYTES), ("subject", &self.subject, SUBJECT_BYTES)] {
+        for (field, text, bytes) in [
+            ("issuer", &self.issuer, ISSUER_BYTES),
+            ("subject", &self.subject, SUBJECT_BYTES),
+        ] {
             check_text(field, text, bytes)?;
             if text.is_empty() || text.contains(char::is_whitespace) {
-                return refuse(Reason::Unprocessable, format!("`{field}` is empty or has white space"));
+                return refuse(
+                    Reason::Unprocessable,
+                    format!("`{field}` is empty or has white space"),
+                );
             }
         }
         if self.subject.contains('@') {
-            return refuse(Reason::Unprocessable, "`subject` is the immutable id at the issuer, never an address or login");
+            return refuse(
+                Reason::Unprocessable,
+                "`subject` is the immutable id at the issuer, never an address or login",
+            );
         }
         let user_id = rights::user(tx, &self.user)?;
         let doc = LinkedAccountDoc {
@@ -64,7 +73,12 @@ impl Command for CreateLinkedAccount {
             set_by: person.user_id,
         };
         let name = LinkedAccountDoc::key(&self.issuer, &self.subject);
-        let new = NewRecord { id: None, name, parent_id: Some(user_id.cast()), doc: doc.into() };
+        let new = NewRecord {
+            id: None,
+            name,
+            parent_id: Some(user_id.cast()),
+            doc: doc.into(),
+        };
         tx.create(new, &Change::verb("created")).map(Verdict::Done)
     }
 }
@@ -83,13 +97,29 @@ impl Command for DeleteLinkedAccount {
         let mut owners = rights::tenant_owners(tx)?;
         owners.remove(&person.user_id);
         if own && !owners.is_empty() {
-            return refuse(Reason::Forbidden, "your own account shows which runs are yours: ask another owner to unlink it");
+            return refuse(
+                Reason::Forbidden,
+                "your own account shows which runs are yours: ask another owner to unlink it",
+            );
         }
-        let after = Record { status: Status::Deleted, ..before.clone() };
-        let change = Change { verb: "deleted", reason: self.reason.clone(), changed_alone: own };
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
+        let change = Change {
+            verb: "deleted",
+            reason: self.reason.clone(),
+            changed_alone: own,
+        };
         let record = tx.replace(&before, after, &change)?;
         let tenant = tx.tenant_id();
-        aliases::remove(tx.rows(), tenant, Noun::LinkedAccount, &record.name, record.id)?;
+        aliases::remove(
+            tx.rows(),
+            tenant,
+            Noun::LinkedAccount,
+            &record.name,
+            record.id,
+        )?;
         Ok(Verdict::Done(record))
     }
 }
@@ -100,7 +130,9 @@ impl Command for DeleteLinkedAccount {
 /// `forbidden` when no person reads, or a fault.
 pub fn list(tx: &mut Tx<'_>, permit: &Permit, query: &PageQuery) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
-    reading::page(tx, permit, Noun::LinkedAccount, None, query, |_, record| Ok(sees(&person, record)))
+    reading::page(tx, permit, Noun::LinkedAccount, None, query, |_, record| {
+        Ok(sees(&person, record))
+    })
 }
 
 /// One linked account, by id.
@@ -118,5 +150,7 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, linked_account: &str) -> Result<Sh
 
 fn sees(person: &countersign_model::permission::Person, record: &Record) -> bool {
     matches!(person.role, TenantRole::Auditor | TenantRole::Owner)
-        || record.linked_account().is_some_and(|doc| doc.user_id == person.user_id)
+        || record
+            .linked_account()
+            .is_some_and(|doc| doc.user_id == person.user_id)
 }

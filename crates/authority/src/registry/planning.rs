@@ -1,10 +1,6 @@
 //! Planning a manifest against the registry, and writing the registry as one: with the eyes of who asks.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use countersign_model::{
     Id, id,
@@ -24,7 +20,9 @@ use crate::{
     command::Permit,
     ctx::Ctx,
     federation,
-    manifest::{self, Applying, Diagnostic, ExportError, Plan, PlanError, Resolver, SourcedDocument},
+    manifest::{
+        self, Applying, Diagnostic, ExportError, Plan, PlanError, Resolver, SourcedDocument,
+    },
     policy::Catalogue,
     rejection::{Fault, Rejection},
     rows,
@@ -84,7 +82,12 @@ pub fn plan(
 ///
 /// # Errors
 /// `not_found` when there is no such project, `forbidden` when no person asks, or a fault.
-pub fn export(tx: &mut Tx<'_>, permit: &Permit, project: Option<&str>, rules: &IssuerRules) -> Result<String, Rejection> {
+pub fn export(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    project: Option<&str>,
+    rules: &IssuerRules,
+) -> Result<String, Rejection> {
     let person = reading::reader(tx, permit)?;
     let only = match project {
         Some(text) => Some(visible_project(tx, permit, &person, text)?.id),
@@ -95,7 +98,9 @@ pub fn export(tx: &mut Tx<'_>, permit: &Permit, project: Option<&str>, rules: &I
     for noun in Noun::ALL {
         let found = snapshot.all(noun)?;
         wanted.extend(found.into_iter().filter(|record| {
-            only.is_none_or(|project| record.id == project || noun == Noun::Identity && record.parent_id == Some(project))
+            only.is_none_or(|project| {
+                record.id == project || noun == Noun::Identity && record.parent_id == Some(project)
+            })
         }));
     }
     manifest::export(&wanted, &snapshot).map_err(|error| match error {
@@ -104,15 +109,30 @@ pub fn export(tx: &mut Tx<'_>, permit: &Permit, project: Option<&str>, rules: &I
     })
 }
 
-fn visible_project(tx: &mut Tx<'_>, permit: &Permit, person: &Person, text: &str) -> Result<Record, Rejection> {
+fn visible_project(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    person: &Person,
+    text: &str,
+) -> Result<Record, Rejection> {
     let record = reading::locate(tx, permit, Noun::Project, text)?;
     let visible = record.status != Status::Deleted && sees_project(person, record.project());
-    if visible { Ok(record) } else { Err(rights::not_found(Noun::Project, text)) }
+    if visible {
+        Ok(record)
+    } else {
+        Err(rights::not_found(Noun::Project, text))
+    }
 }
 
-fn personal_project(tx: &mut Tx<'_>, permit: &Permit, person: &Person) -> Result<Record, Rejection> {
+fn personal_project(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    person: &Person,
+) -> Result<Record, Rejection> {
     let own = rows::children(tx, permit.tenant_id(), Noun::Project, person.user_id.cast())?;
-    let own = own.into_iter().find(|project| project.status == Status::Active);
+    let own = own
+        .into_iter()
+        .find(|project| project.status == Status::Active);
     own.ok_or_else(|| rights::not_found(Noun::Project, "~"))
 }
 
@@ -132,7 +152,13 @@ struct Snapshot<'s, 't> {
 
 impl<'s, 't> Snapshot<'s, 't> {
     fn new(tx: &'s mut Tx<'t>, permit: &'s Permit, person: Person, rules: &'s IssuerRules) -> Self {
-        Self { tx: RefCell::new(tx), permit, person, rules, projects: RefCell::default() }
+        Self {
+            tx: RefCell::new(tx),
+            permit,
+            person,
+            rules,
+            projects: RefCell::default(),
+        }
     }
 
     /// What a person may not see is not there for them. Names that are taken show when they apply.
@@ -140,7 +166,12 @@ impl<'s, 't> Snapshot<'s, 't> {
         match record.noun {
             Noun::Identity => {
                 let doc = rights::doc(record.identity())?;
-                self.projects.borrow_mut().sees(&mut self.tx.borrow_mut(), self.permit.tenant_id(), &self.person, doc)
+                self.projects.borrow_mut().sees(
+                    &mut self.tx.borrow_mut(),
+                    self.permit.tenant_id(),
+                    &self.person,
+                    doc,
+                )
             }
             Noun::Project => Ok(sees_project(&self.person, record.project())),
             Noun::Action
@@ -161,7 +192,12 @@ impl Resolver for Snapshot<'_, '_> {
     type Stop = Rejection;
 
     fn named(&self, noun: Noun, name: &str) -> Result<Option<Arc<Record>>, Rejection> {
-        let found = records::by_alias(&mut self.tx.borrow_mut(), self.permit.tenant_id(), noun, name)?;
+        let found = records::by_alias(
+            &mut self.tx.borrow_mut(),
+            self.permit.tenant_id(),
+            noun,
+            name,
+        )?;
         match found {
             Some(record) if self.sees(&record)? => Ok(Some(Arc::new(record))),
             Some(_) | None => Ok(None),
@@ -183,29 +219,59 @@ impl Resolver for Snapshot<'_, '_> {
         Ok(seen)
     }
 
-    fn trust_rules(&self, identity: Id<id::Identity>) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Rejection> {
+    fn trust_rules(
+        &self,
+        identity: Id<id::Identity>,
+    ) -> Result<Vec<(Id<id::Credential>, TrustRule)>, Rejection> {
         let tenant = self.permit.tenant_id();
-        let credentials = rows::children(&mut self.tx.borrow_mut(), tenant, Noun::Credential, identity.cast())?;
-        let living = credentials.into_iter().filter(|record| record.status != Status::Deleted);
+        let credentials = rows::children(
+            &mut self.tx.borrow_mut(),
+            tenant,
+            Noun::Credential,
+            identity.cast(),
+        )?;
+        let living = credentials
+            .into_iter()
+            .filter(|record| record.status != Status::Deleted);
         Ok(living
             .filter_map(|record| match &record.credential()?.secret {
                 CredentialSecret::TrustRule(rule) => Some((record.id.cast(), rule.clone())),
-                CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } | CredentialSecret::PublicKey { .. } => None,
+                CredentialSecret::ApiKey { .. }
+                | CredentialSecret::ClientSecret { .. }
+                | CredentialSecret::PublicKey { .. } => None,
             })
             .collect())
     }
 
     fn catalogue(&self) -> Result<Arc<Catalogue>, Rejection> {
-        let own = rows::all(&mut self.tx.borrow_mut(), self.permit.tenant_id(), Noun::Action)?;
-        Ok(Arc::new(Catalogue::new(own.iter().filter_map(|record| record.action().cloned()))))
+        let own = rows::all(
+            &mut self.tx.borrow_mut(),
+            self.permit.tenant_id(),
+            Noun::Action,
+        )?;
+        Ok(Arc::new(Catalogue::new(
+            own.iter().filter_map(|record| record.action().cloned()),
+        )))
     }
 
-    fn trust_errors(&self, rule: &TrustRule, issuer: &IssuerDoc, protected: &[EnvironmentName]) -> Vec<String> {
-        federation::lint(rule, issuer, protected).iter().map(ToString::to_string).collect()
+    fn trust_errors(
+        &self,
+        rule: &TrustRule,
+        issuer: &IssuerDoc,
+        protected: &[EnvironmentName],
+    ) -> Vec<String> {
+        federation::lint(rule, issuer, protected)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn issuer_errors(&self, issuer: &IssuerDoc) -> Vec<String> {
-        let (tenant_issuer, allow_loopback) = (&self.rules.tenant_issuer, self.rules.allow_loopback);
-        federation::lint_issuer(issuer, tenant_issuer, allow_loopback).iter().map(ToString::to_string).collect()
+        let (tenant_issuer, allow_loopback) =
+            (&self.rules.tenant_issuer, self.rules.allow_loopback);
+        federation::lint_issuer(issuer, tenant_issuer, allow_loopback)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 }

@@ -72,7 +72,11 @@ impl Command for CreatePolicy {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
-        let doc = PolicyDoc { name: self.name.clone(), cedar: self.cedar.clone(), description: self.description.clone() };
+        let doc = PolicyDoc {
+            name: self.name.clone(),
+            cedar: self.cedar.clone(),
+            description: self.description.clone(),
+        };
         put_new(tx, &person, None, doc).map(Verdict::Done)
     }
 }
@@ -106,7 +110,10 @@ impl Command for DeletePolicy {
         let person = rights::tenant_owner(tx, "delete a guard rail")?;
         let before = tx.locate(Noun::Policy, &self.policy)?;
         rights::expect_version(&before, self.if_version)?;
-        let after = Record { status: Status::Deleted, ..before.clone() };
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
         let edit = Edit {
             person: &person,
             before: &before,
@@ -131,9 +138,17 @@ pub(crate) fn put_new(
     rights::must_own_tenant(person, "add a guard rail")?;
     check(&doc)?;
     if tx.all(Noun::Policy)?.len() >= MOST {
-        return refuse(Reason::Unprocessable, format!("a tenant has at most {MOST} guard rails"));
+        return refuse(
+            Reason::Unprocessable,
+            format!("a tenant has at most {MOST} guard rails"),
+        );
     }
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -147,17 +162,38 @@ pub(crate) fn put_edit(
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.policy())?;
     if doc == *old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     rights::must_own_tenant(person, "change a guard rail")?;
     check(&doc)?;
     if doc.name != old.name {
-        return refuse(Reason::Unprocessable, "a guard rail is in evidence by its name, which does not change");
+        return refuse(
+            Reason::Unprocessable,
+            "a guard rail is in evidence by its name, which does not change",
+        );
     }
     // Whether another text forbids less cannot be told in general: any other text counts.
-    let loosens: BTreeSet<_> = (doc.cedar != old.cedar).then_some(Loosening::PolicyChanged).into_iter().collect();
-    let after = Record { doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    let loosens: BTreeSet<_> = (doc.cedar != old.cedar)
+        .then_some(Loosening::PolicyChanged)
+        .into_iter()
+        .collect();
+    let after = Record {
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: None,
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 
@@ -165,8 +201,13 @@ pub(crate) fn put_edit(
 pub(crate) fn may_name(tx: &mut WriteTx<'_, '_>, name: &str) -> Result<bool, Rejection> {
     let quoted = format!("\"{name}\"");
     // A pattern, or an escaped spelling, may mean any name.
-    let means = |cedar: &str| cedar.contains(&quoted) || cedar.contains('\\') || cedar.contains(" like ");
-    Ok(tx.all(Noun::Policy)?.iter().filter_map(Record::policy).any(|policy| means(&policy.cedar)))
+    let means =
+        |cedar: &str| cedar.contains(&quoted) || cedar.contains('\\') || cedar.contains(" like ");
+    Ok(tx
+        .all(Noun::Policy)?
+        .iter()
+        .filter_map(Record::policy)
+        .any(|policy| means(&policy.cedar)))
 }
 
 fn check(doc: &PolicyDoc) -> Result<(), Rejection> {
@@ -175,7 +216,10 @@ fn check(doc: &PolicyDoc) -> Result<(), Rejection> {
     match GuardRails::compile(&[(doc.name.clone(), doc.cedar.clone())]) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let detail = format!("line {}, column {} of the policy: {}", error.line, error.column, error.message);
+            let detail = format!(
+                "line {}, column {} of the policy: {}",
+                error.line, error.column, error.message
+            );
             refuse(Reason::Unprocessable, detail)
         }
     }

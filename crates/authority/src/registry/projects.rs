@@ -86,7 +86,10 @@ impl Command for CreateProject {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
         let mut members = members(tx, &person, &self.members)?;
-        if !members.iter().any(|member| member.user_id == person.user_id) {
+        if !members
+            .iter()
+            .any(|member| member.user_id == person.user_id)
+        {
             members.insert(0, joins(tx, &person, person.user_id, ProjectRole::Owner));
         }
         let doc = ProjectDoc {
@@ -136,20 +139,43 @@ impl Command for LeaveProject {
         let person = tx.acting_person()?;
         let before = rights::project(tx, &person, &self.project)?;
         let mut doc = rights::doc(before.project())?.clone();
-        if !doc.members.iter().any(|member| member.user_id == person.user_id) {
-            return refuse(Reason::Unprocessable, format!("you are no member of project `{}`", doc.name));
+        if !doc
+            .members
+            .iter()
+            .any(|member| member.user_id == person.user_id)
+        {
+            return refuse(
+                Reason::Unprocessable,
+                format!("you are no member of project `{}`", doc.name),
+            );
         }
-        doc.members.retain(|member| member.user_id != person.user_id);
+        doc.members
+            .retain(|member| member.user_id != person.user_id);
         must_be_owned(tx, &doc)?;
-        tx.update(&before, doc.into(), &Change::verb("left")).map(Verdict::Done)
+        tx.update(&before, doc.into(), &Change::verb("left"))
+            .map(Verdict::Done)
     }
 }
 
-fn joins(tx: &WriteTx<'_, '_>, person: &Person, user_id: Id<id::User>, role: ProjectRole) -> Member {
-    Member { user_id, role, added_by: person.user_id, added_at: tx.now() }
+fn joins(
+    tx: &WriteTx<'_, '_>,
+    person: &Person,
+    user_id: Id<id::User>,
+    role: ProjectRole,
+) -> Member {
+    Member {
+        user_id,
+        role,
+        added_by: person.user_id,
+        added_at: tx.now(),
+    }
 }
 
-fn members(tx: &mut WriteTx<'_, '_>, person: &Person, wanted: &[(String, ProjectRole)]) -> Result<Vec<Member>, Rejection> {
+fn members(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    wanted: &[(String, ProjectRole)],
+) -> Result<Vec<Member>, Rejection> {
     let mut members: Vec<Member> = Vec::with_capacity(wanted.len());
     for (text, role) in wanted {
         let user_id = rights::user(tx, text)?;
@@ -169,7 +195,10 @@ pub(crate) fn put_new(
     mut doc: ProjectDoc,
 ) -> Result<Record, Rejection> {
     if doc.name.starts_with('~') || doc.personal_of.is_some() {
-        return refuse(Reason::Unprocessable, "a personal project comes with its person and is not made here");
+        return refuse(
+            Reason::Unprocessable,
+            "a personal project comes with its person and is not made here",
+        );
     }
     if doc.allowed_actions.is_some() {
         rights::must_own_tenant(person, "set the ceiling of a project")?;
@@ -177,7 +206,12 @@ pub(crate) fn put_new(
     stamp(tx, person, &[], &mut doc);
     check(&doc)?;
     must_be_owned(tx, &doc)?;
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -192,14 +226,23 @@ pub(crate) fn put_edit(
     let old = rights::doc(before.project())?.clone();
     stamp(tx, person, &old.members, &mut doc);
     if doc == old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     rights::must_own(person, &old, "change it")?;
     if doc.personal_of != old.personal_of || old.personal_of.is_some() && doc.name != old.name {
-        return refuse(Reason::Unprocessable, "a personal project stays with its person, under its name");
+        return refuse(
+            Reason::Unprocessable,
+            "a personal project stays with its person, under its name",
+        );
     }
     if doc.name != old.name && doc.name.starts_with('~') {
-        return refuse(Reason::Unprocessable, "only a personal project has a name that begins with `~`");
+        return refuse(
+            Reason::Unprocessable,
+            "only a personal project has a name that begins with `~`",
+        );
     }
     if doc.allowed_actions != old.allowed_actions {
         rights::must_own_tenant(person, "set the ceiling of a project")?;
@@ -211,15 +254,30 @@ pub(crate) fn put_edit(
     }
     check(&doc)?;
     must_be_owned(tx, &doc)?;
-    let after = Record { name: doc.name.to_string(), doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: None, retires: None };
+    let after = Record {
+        name: doc.name.to_string(),
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: None,
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 
 /// Notes who let whom in, and when: whoever keeps a role keeps since when, which counts for approvals.
 fn stamp(tx: &WriteTx<'_, '_>, person: &Person, old: &[Member], doc: &mut ProjectDoc) {
     for member in &mut doc.members {
-        let stays = old.iter().find(|one| one.user_id == member.user_id && one.role == member.role);
+        let stays = old
+            .iter()
+            .find(|one| one.user_id == member.user_id && one.role == member.role);
         *member = match stays {
             Some(stays) => stays.clone(),
             None => joins(tx, person, member.user_id, member.role),
@@ -230,17 +288,31 @@ fn stamp(tx: &WriteTx<'_, '_>, person: &Person, old: &[Member], doc: &mut Projec
 fn check(doc: &ProjectDoc) -> Result<(), Rejection> {
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;
     check_count("members", doc.members.len(), MOST_MEMBERS)?;
-    check_count("allowed_actions", doc.allowed_actions.as_ref().map_or(0, ActionSet::len), MOST_ACTIONS)
+    check_count(
+        "allowed_actions",
+        doc.allowed_actions.as_ref().map_or(0, ActionSet::len),
+        MOST_ACTIONS,
+    )
 }
 
 fn must_be_owned(tx: &mut WriteTx<'_, '_>, doc: &ProjectDoc) -> Result<(), Rejection> {
     if doc.personal_of.is_some() {
         return Ok(());
     }
-    let owners: Vec<_> =
-        doc.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id).collect();
+    let owners: Vec<_> = doc
+        .members
+        .iter()
+        .filter(|member| member.role == ProjectRole::Owner)
+        .map(|member| member.user_id)
+        .collect();
     if rights::active(tx, owners)?.is_empty() {
-        return refuse(Reason::LastOneLeaving, format!("project `{}` keeps at least one active owner: name another first", doc.name));
+        return refuse(
+            Reason::LastOneLeaving,
+            format!(
+                "project `{}` keeps at least one active owner: name another first",
+                doc.name
+            ),
+        );
     }
     Ok(())
 }
@@ -251,7 +323,9 @@ fn must_be_owned(tx: &mut WriteTx<'_, '_>, doc: &ProjectDoc) -> Result<(), Rejec
 /// `forbidden` when no person reads, or a fault.
 pub fn list(tx: &mut Tx<'_>, permit: &Permit, query: &PageQuery) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
-    reading::page(tx, permit, Noun::Project, None, query, |_, record| Ok(sees(&person, record)))
+    reading::page(tx, permit, Noun::Project, None, query, |_, record| {
+        Ok(sees(&person, record))
+    })
 }
 
 /// One project, by id or name.
@@ -268,6 +342,8 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, project: &str) -> Result<Shown, Re
 }
 
 fn sees(person: &Person, record: &Record) -> bool {
-    person.role == TenantRole::Auditor || record.project().is_some_and(|doc| person.role_in(doc).is_some())
+    person.role == TenantRole::Auditor
+        || record
+            .project()
+            .is_some_and(|doc| person.role_in(doc).is_some())
 }
-

@@ -81,15 +81,26 @@ pub fn reader(tx: &mut Tx<'_>, permit: &Permit) -> Result<Person, Rejection> {
     };
     let teams = rows::linked_to(tx, tenant_id, Relation::Member, user_id.cast())?;
     let role = rights::doc(record.user())?.role;
-    let teams = teams.iter().filter(|team| team.noun == Noun::Team && team.status == Status::Active);
-    Ok(Person { user_id, role, teams: teams.map(|team| team.id.cast()).collect() })
+    let teams = teams
+        .iter()
+        .filter(|team| team.noun == Noun::Team && team.status == Status::Active);
+    Ok(Person {
+        user_id,
+        role,
+        teams: teams.map(|team| team.id.cast()).collect(),
+    })
 }
 
 /// The record of an id or name, dead ones included when an id finds them.
 ///
 /// # Errors
 /// `not_found`, or a fault.
-pub fn locate(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, id_or_name: &str) -> Result<Record, Rejection> {
+pub fn locate(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    noun: Noun,
+    id_or_name: &str,
+) -> Result<Record, Rejection> {
     let tenant_id = permit.tenant_id();
     let by_id = match id_or_name.parse::<Id<id::Record>>() {
         Ok(id) => rows::by_id(tx, tenant_id, id)?,
@@ -110,14 +121,23 @@ pub fn shown(tx: &mut Tx<'_>, record: Record) -> Result<Shown, Rejection> {
     let seen = seen::by_record(tx, record.id)?;
     let mut names = BTreeMap::new();
     name_all(tx, &record, &mut names)?;
-    Ok(Shown { record, seen, names })
+    Ok(Shown {
+        record,
+        seen,
+        names,
+    })
 }
 
 /// A noun that everybody in the tenant may read.
 ///
 /// # Errors
 /// `not_found`, `forbidden` when no person reads, or a fault.
-pub fn show_public(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, id_or_name: &str) -> Result<Shown, Rejection> {
+pub fn show_public(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    noun: Noun,
+    id_or_name: &str,
+) -> Result<Shown, Rejection> {
     reader(tx, permit)?;
     let record = locate(tx, permit, noun, id_or_name)?;
     shown(tx, record)
@@ -127,7 +147,12 @@ pub fn show_public(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, id_or_name: &st
 ///
 /// # Errors
 /// `forbidden` when no person reads, or a fault.
-pub fn list_public(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, query: &PageQuery) -> Result<Page, Rejection> {
+pub fn list_public(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    noun: Noun,
+    query: &PageQuery,
+) -> Result<Page, Rejection> {
     reader(tx, permit)?;
     page(tx, permit, noun, None, query, |_, _| Ok(true))
 }
@@ -141,7 +166,11 @@ pub(crate) fn page(
     query: &PageQuery,
     mut keep: impl FnMut(&mut Tx<'_>, &Record) -> Result<bool, Rejection>,
 ) -> Result<Page, Rejection> {
-    let limit = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) } as usize;
+    let limit = if query.limit == 0 {
+        MAX_PAGE
+    } else {
+        query.limit.min(MAX_PAGE)
+    } as usize;
     let mut page = Page::default();
     let mut after = query.after.clone();
     let mut looked_at = 0;
@@ -203,18 +232,38 @@ impl Projects {
                 unknown.insert(found.and_then(|record| record.project().cloned()))
             }
         };
-        Ok(project.as_ref().is_some_and(|project| person.sees(identity, project)))
+        Ok(project
+            .as_ref()
+            .is_some_and(|project| person.sees(identity, project)))
     }
 }
 
 /// The living or dead identity of this name, when the person may see it.
-pub(crate) fn visible_identity(tx: &mut Tx<'_>, permit: &Permit, person: &Person, text: &str) -> Result<Record, Rejection> {
+pub(crate) fn visible_identity(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    person: &Person,
+    text: &str,
+) -> Result<Record, Rejection> {
     let record = locate(tx, permit, Noun::Identity, text)?;
-    let sees = Projects::default().sees(tx, permit.tenant_id(), person, rights::doc(record.identity())?)?;
-    if sees { Ok(record) } else { Err(rights::not_found(Noun::Identity, text)) }
+    let sees = Projects::default().sees(
+        tx,
+        permit.tenant_id(),
+        person,
+        rights::doc(record.identity())?,
+    )?;
+    if sees {
+        Ok(record)
+    } else {
+        Err(rights::not_found(Noun::Identity, text))
+    }
 }
 
-fn name_all(tx: &mut Tx<'_>, record: &Record, names: &mut BTreeMap<Id<id::Record>, String>) -> Result<(), Rejection> {
+fn name_all(
+    tx: &mut Tx<'_>,
+    record: &Record,
+    names: &mut BTreeMap<Id<id::Record>, String>,
+) -> Result<(), Rejection> {
     for id in mentions(&record.doc) {
         if !names.contains_key(&id)
             && let Some(named) = rows::by_id(tx, record.tenant_id, id)?
@@ -232,27 +281,58 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
         Doc::Credential(doc) => {
             let issuer = match &doc.secret {
                 CredentialSecret::TrustRule(rule) => Some(rule.issuer_id.cast()),
-                CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } | CredentialSecret::PublicKey { .. } => None,
+                CredentialSecret::ApiKey { .. }
+                | CredentialSecret::ClientSecret { .. }
+                | CredentialSecret::PublicKey { .. } => None,
             };
-            [Some(doc.identity_id.cast()), doc.created_by.map(Id::cast), issuer].into_iter().flatten().collect()
+            [
+                Some(doc.identity_id.cast()),
+                doc.created_by.map(Id::cast),
+                issuer,
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
         }
         Doc::Identity(doc) => {
-            let mut ids = vec![doc.project_id.cast(), doc.sponsor.record_id(), doc.owner.record_id(), doc.created_by.cast()];
-            ids.extend(doc.pending_sponsor.iter().flat_map(|pending| [pending.party.record_id(), pending.asked_by.cast()]));
+            let mut ids = vec![
+                doc.project_id.cast(),
+                doc.sponsor.record_id(),
+                doc.owner.record_id(),
+                doc.created_by.cast(),
+            ];
+            ids.extend(
+                doc.pending_sponsor
+                    .iter()
+                    .flat_map(|pending| [pending.party.record_id(), pending.asked_by.cast()]),
+            );
             ids.extend(doc.managers.iter().map(|id| id.cast::<id::Record>()));
             ids.extend(doc.audiences.iter().map(|id| id.cast::<id::Record>()));
-            ids.extend(doc.approval_rule.approvers.iter().map(|party| party.record_id()));
-            ids.extend(doc.review.iter().map(|review| review.by.cast::<id::Record>()));
+            ids.extend(
+                doc.approval_rule
+                    .approvers
+                    .iter()
+                    .map(|party| party.record_id()),
+            );
+            ids.extend(
+                doc.review
+                    .iter()
+                    .map(|review| review.by.cast::<id::Record>()),
+            );
             ids
         }
         Doc::LinkedAccount(doc) => vec![doc.user_id.cast(), doc.set_by.cast()],
         Doc::Project(doc) => {
-            let members = doc.members.iter().flat_map(|member| [member.user_id.cast(), member.added_by.cast()]);
+            let members = doc
+                .members
+                .iter()
+                .flat_map(|member| [member.user_id.cast(), member.added_by.cast()]);
             members.chain(doc.personal_of.map(Id::cast)).collect()
         }
         Doc::Team(doc) => doc.members.iter().map(|id| id.cast()).collect(),
         Doc::User(doc) => doc.invited_by.map(Id::cast).into_iter().collect(),
-        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) | Doc::Tenant(_) => Vec::new(),
+        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) | Doc::Tenant(_) => {
+            Vec::new()
+        }
     }
 }
-

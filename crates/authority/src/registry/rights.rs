@@ -9,7 +9,9 @@ use countersign_model::{
     name::EnvironmentName,
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{IdentityDoc, Noun, Party, ProjectDoc, ProjectRole, Record, Status, TenantDoc, TenantRole},
+    registry::{
+        IdentityDoc, Noun, Party, ProjectDoc, ProjectRole, Record, Status, TenantDoc, TenantRole,
+    },
 };
 
 use crate::{
@@ -20,7 +22,9 @@ use crate::{
 
 /// The document of a record that was found as one of its noun.
 pub(crate) fn doc<T>(found: Option<&T>) -> Result<&T, Rejection> {
-    found.ok_or_else(|| Fault::Invariant("a record with the document of another noun".to_owned()).into())
+    found.ok_or_else(|| {
+        Fault::Invariant("a record with the document of another noun".to_owned()).into()
+    })
 }
 
 /// The person who acts, when they may change anything at all.
@@ -44,20 +48,34 @@ pub(crate) fn must_own_tenant(person: &Person, what: &str) -> Result<(), Rejecti
     if person.role == TenantRole::Owner {
         return Ok(());
     }
-    refuse(Reason::Forbidden, format!("only an owner of the tenant can {what}"))
+    refuse(
+        Reason::Forbidden,
+        format!("only an owner of the tenant can {what}"),
+    )
 }
 
 /// The refusal of what is not there, or not for this person to know.
 pub(crate) fn not_found(noun: Noun, text: &str) -> Rejection {
-    let shown: String = text.chars().take(128).flat_map(char::escape_debug).collect();
-    Refusal::new(Reason::NotFound, format!("there is no {} `{shown}`", noun.as_str().replace('_', " "))).into()
+    let shown: String = text
+        .chars()
+        .take(128)
+        .flat_map(char::escape_debug)
+        .collect();
+    Refusal::new(
+        Reason::NotFound,
+        format!("there is no {} `{shown}`", noun.as_str().replace('_', " ")),
+    )
+    .into()
 }
 
 /// Refuses an edit that was made on an older version.
 pub(crate) fn expect_version(record: &Record, expected: Option<i64>) -> Result<(), Rejection> {
     match expected {
         Some(version) if version != record.version => {
-            let detail = format!("it is at version {}, not {version}: read it again", record.version);
+            let detail = format!(
+                "it is at version {}, not {version}: read it again",
+                record.version
+            );
             refuse(Reason::Conflict, detail)
         }
         Some(_) | None => Ok(()),
@@ -71,12 +89,19 @@ pub(crate) fn tenant(tx: &mut WriteTx<'_, '_>) -> Result<TenantDoc, Rejection> {
 }
 
 /// The project of an identity.
-pub(crate) fn project_of(tx: &mut WriteTx<'_, '_>, identity: &IdentityDoc) -> Result<Record, Rejection> {
+pub(crate) fn project_of(
+    tx: &mut WriteTx<'_, '_>,
+    identity: &IdentityDoc,
+) -> Result<Record, Rejection> {
     tx.get(identity.project_id)
 }
 
 /// The living project of this name, when the person may see it.
-pub(crate) fn project(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<Record, Rejection> {
+pub(crate) fn project(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    text: &str,
+) -> Result<Record, Rejection> {
     let record = tx.locate(Noun::Project, text)?;
     match person.role_in(doc(record.project())?) {
         Some(_) => Ok(record),
@@ -89,18 +114,36 @@ pub(crate) fn must_own(person: &Person, project: &ProjectDoc, what: &str) -> Res
     if person.role_in(project) == Some(ProjectRole::Owner) {
         return Ok(());
     }
-    refuse(Reason::Forbidden, format!("only an owner of project `{}` can {what}", project.name))
+    refuse(
+        Reason::Forbidden,
+        format!("only an owner of project `{}` can {what}", project.name),
+    )
 }
 
 /// The person's own project.
-pub(crate) fn personal_project(tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<Record, Rejection> {
+pub(crate) fn personal_project(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+) -> Result<Record, Rejection> {
     let own = tx.children(Noun::Project, person.user_id)?;
-    let own = own.into_iter().find(|project| project.status == Status::Active);
-    own.ok_or_else(|| Refusal::new(Reason::NotFound, "you have no personal project: name one with `project`").into())
+    let own = own
+        .into_iter()
+        .find(|project| project.status == Status::Active);
+    own.ok_or_else(|| {
+        Refusal::new(
+            Reason::NotFound,
+            "you have no personal project: name one with `project`",
+        )
+        .into()
+    })
 }
 
 /// The living identity of this name with its project, when the person manages it.
-pub(crate) fn managed(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<(Record, Record), Rejection> {
+pub(crate) fn managed(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    text: &str,
+) -> Result<(Record, Record), Rejection> {
     let record = tx.locate(Noun::Identity, text)?;
     let project = manages(tx, person, &record)?;
     Ok((record, project))
@@ -108,7 +151,11 @@ pub(crate) fn managed(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> 
 
 /// The project of an identity, when the person manages it. Who may not even see it is told that
 /// there is none.
-pub(crate) fn manages(tx: &mut WriteTx<'_, '_>, person: &Person, identity: &Record) -> Result<Record, Rejection> {
+pub(crate) fn manages(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identity: &Record,
+) -> Result<Record, Rejection> {
     let own = doc(identity.identity())?;
     let project = project_of(tx, own)?;
     let place = doc(project.project())?;
@@ -116,14 +163,21 @@ pub(crate) fn manages(tx: &mut WriteTx<'_, '_>, person: &Person, identity: &Reco
         return Ok(project);
     }
     if person.sees(own, place) {
-        let detail = format!("only its managers and the owners of project `{}` can do this to `{}`", place.name, own.name);
+        let detail = format!(
+            "only its managers and the owners of project `{}` can do this to `{}`",
+            place.name, own.name
+        );
         return refuse(Reason::Forbidden, detail);
     }
     Err(not_found(Noun::Identity, &own.name))
 }
 
 /// Whether the person manages a living identity.
-pub(crate) fn may_manage(tx: &mut WriteTx<'_, '_>, person: &Person, identity: &Record) -> Result<bool, Rejection> {
+pub(crate) fn may_manage(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identity: &Record,
+) -> Result<bool, Rejection> {
     if identity.status == Status::Deleted {
         return Ok(false);
     }
@@ -138,13 +192,19 @@ pub(crate) fn may_manage(tx: &mut WriteTx<'_, '_>, person: &Person, identity: &R
 pub(crate) fn user(tx: &mut WriteTx<'_, '_>, text: &str) -> Result<Id<id::User>, Rejection> {
     let record = tx.locate(Noun::User, text)?;
     if record.status != Status::Active {
-        return refuse(Reason::Unprocessable, format!("user `{}` is {}", record.name, record.status.as_str()));
+        return refuse(
+            Reason::Unprocessable,
+            format!("user `{}` is {}", record.name, record.status.as_str()),
+        );
     }
     Ok(record.id.cast())
 }
 
 /// The users of these texts, each once.
-pub(crate) fn users(tx: &mut WriteTx<'_, '_>, texts: &[String]) -> Result<Vec<Id<id::User>>, Rejection> {
+pub(crate) fn users(
+    tx: &mut WriteTx<'_, '_>,
+    texts: &[String],
+) -> Result<Vec<Id<id::User>>, Rejection> {
     let mut found = Vec::with_capacity(texts.len());
     for text in texts {
         let user = user(tx, text)?;
@@ -184,12 +244,19 @@ pub(crate) fn parties(tx: &mut WriteTx<'_, '_>, texts: &[String]) -> Result<Vec<
 }
 
 /// The users behind a party who are active.
-pub(crate) fn living(tx: &mut WriteTx<'_, '_>, party: Party) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+pub(crate) fn living(
+    tx: &mut WriteTx<'_, '_>,
+    party: Party,
+) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let users = match party {
         Party::User(user) => vec![user],
         Party::Team(team) => {
             let record = tx.get(team)?;
-            if record.status == Status::Active { doc(record.team())?.members.clone() } else { Vec::new() }
+            if record.status == Status::Active {
+                doc(record.team())?.members.clone()
+            } else {
+                Vec::new()
+            }
         }
     };
     active(tx, users)
@@ -213,7 +280,8 @@ pub(crate) fn active(
 pub(crate) fn tenant_owners(tx: &mut WriteTx<'_, '_>) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let users = tx.all(Noun::User)?;
     let owners = users.iter().filter(|user| {
-        user.status == Status::Active && user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
+        user.status == Status::Active
+            && user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
     });
     Ok(owners.map(|user| user.id.cast()).collect())
 }
@@ -221,13 +289,20 @@ pub(crate) fn tenant_owners(tx: &mut WriteTx<'_, '_>) -> Result<BTreeSet<Id<id::
 /// The environments that are protected.
 pub(crate) fn protected(tx: &mut WriteTx<'_, '_>) -> Result<BTreeSet<EnvironmentName>, Rejection> {
     let all = tx.all(Noun::Environment)?;
-    Ok(all.iter().filter_map(|record| record.environment()).filter(|doc| doc.protected).map(|doc| doc.name.clone()).collect())
+    Ok(all
+        .iter()
+        .filter_map(|record| record.environment())
+        .filter(|doc| doc.protected)
+        .map(|doc| doc.name.clone())
+        .collect())
 }
 
 /// The tenant's actions.
 pub(crate) fn catalogue(tx: &mut WriteTx<'_, '_>) -> Result<Catalogue, Rejection> {
     let own = tx.all(Noun::Action)?;
-    Ok(Catalogue::new(own.iter().filter_map(|record| record.action().cloned())))
+    Ok(Catalogue::new(
+        own.iter().filter_map(|record| record.action().cloned()),
+    ))
 }
 
 /// What a person holds in a project, and can therefore give.
@@ -264,17 +339,32 @@ impl Held {
         if beyond.is_empty() {
             return Ok(());
         }
-        let list = beyond.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", ");
-        refuse(Reason::NotHeld, format!("nobody gives what they do not hold, and you do not hold {list} here"))
+        let list = beyond
+            .iter()
+            .map(|action| format!("`{action}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        refuse(
+            Reason::NotHeld,
+            format!("nobody gives what they do not hold, and you do not hold {list} here"),
+        )
     }
 }
 
-/// Refuses a text that is too long or has control characters.
+/// Refuses a text that is too long or has control characters, or marks that show it in another order.
 pub(crate) fn check_text(field: &str, text: &str, bytes: usize) -> Result<(), Rejection> {
-    if text.len() <= bytes && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    let reorders = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.len() <= bytes
+        && !text
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t' || reorders(c))
+    {
         return Ok(());
     }
-    refuse(Reason::Unprocessable, format!("`{field}` takes at most {bytes} bytes and no control characters"))
+    refuse(
+        Reason::Unprocessable,
+        format!("`{field}` takes at most {bytes} bytes and no control characters"),
+    )
 }
 
 /// Refuses a list that is too long.
@@ -282,7 +372,10 @@ pub(crate) fn check_count(field: &str, count: usize, most: usize) -> Result<(), 
     if count <= most {
         return Ok(());
     }
-    refuse(Reason::Unprocessable, format!("`{field}` takes at most {most} entries"))
+    refuse(
+        Reason::Unprocessable,
+        format!("`{field}` takes at most {most} entries"),
+    )
 }
 
 /// The longest description.

@@ -66,8 +66,21 @@ impl Command for CreateTeam {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
-        let members = if self.members.is_empty() { vec![person.user_id] } else { rights::users(tx, &self.members)? };
-        put_new(tx, &person, None, TeamDoc { name: self.name.clone(), members }).map(Verdict::Done)
+        let members = if self.members.is_empty() {
+            vec![person.user_id]
+        } else {
+            rights::users(tx, &self.members)?
+        };
+        put_new(
+            tx,
+            &person,
+            None,
+            TeamDoc {
+                name: self.name.clone(),
+                members,
+            },
+        )
+        .map(Verdict::Done)
     }
 }
 
@@ -104,12 +117,26 @@ impl Command for DeleteTeam {
         let mut answers = tx.linked_to(Relation::Sponsor, before.id)?;
         answers.extend(tx.linked_to(Relation::Owner, before.id)?);
         answers.extend(countersigns(tx, before.id.cast())?);
-        if let Some(identity) = answers.iter().find(|record| record.status != Status::Deleted) {
-            let detail = format!("the team answers for `{}`, or countersigns for it: name another there first", identity.name);
+        if let Some(identity) = answers
+            .iter()
+            .find(|record| record.status != Status::Deleted)
+        {
+            let detail = format!(
+                "the team answers for `{}`, or countersigns for it: name another there first",
+                identity.name
+            );
             return refuse(Reason::LastOneLeaving, detail);
         }
-        let after = Record { status: Status::Deleted, ..before.clone() };
-        tx.replace(&before, after, &Change::verb("deleted").because(self.reason.clone())).map(Verdict::Done)
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
+        tx.replace(
+            &before,
+            after,
+            &Change::verb("deleted").because(self.reason.clone()),
+        )
+        .map(Verdict::Done)
     }
 }
 
@@ -121,10 +148,18 @@ pub(crate) fn put_new(
     doc: TeamDoc,
 ) -> Result<Record, Rejection> {
     if person.role != TenantRole::Owner && !doc.members.contains(&person.user_id) {
-        return refuse(Reason::Forbidden, "who makes a team is in it, unless they own the tenant");
+        return refuse(
+            Reason::Forbidden,
+            "who makes a team is in it, unless they own the tenant",
+        );
     }
     check(tx, &doc)?;
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     tx.create(new, &Change::verb("created"))
 }
 
@@ -138,7 +173,10 @@ pub(crate) fn put_edit(
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.team())?;
     if doc == *old {
-        return Ok(ChangeOutcome::Applied { record: before.clone(), changed_alone: false });
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
     may_edit(person, old)?;
     check(tx, &doc)?;
@@ -147,18 +185,39 @@ pub(crate) fn put_edit(
     if joins {
         let protected = rights::protected(tx)?;
         let found = countersigns(tx, before.id.cast())?;
-        guarded = found.into_iter().find(|record| record.identity().is_some_and(|doc| loosening::is_guarded(doc, &protected)));
+        guarded = found.into_iter().find(|record| {
+            record
+                .identity()
+                .is_some_and(|doc| loosening::is_guarded(doc, &protected))
+        });
         loosens.extend(guarded.is_some().then_some(Loosening::ApproverAdded));
     }
-    let after = Record { name: doc.name.to_string(), doc: doc.into(), ..before.clone() };
-    let edit = Edit { person, before, after, verb: Verb::Updated, reason, loosens, guards: guarded.as_ref(), retires: None };
+    let after = Record {
+        name: doc.name.to_string(),
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        guards: guarded.as_ref(),
+        retires: None,
+    };
     guarding::settle(tx, edit)
 }
 
 /// The identities for which a team countersigns.
 fn countersigns(tx: &mut WriteTx<'_, '_>, team: Id<id::Team>) -> Result<Vec<Record>, Rejection> {
     let mut all = tx.all(Noun::Identity)?;
-    all.retain(|record| record.identity().is_some_and(|doc| doc.approval_rule.approvers.contains(&Party::Team(team))));
+    all.retain(|record| {
+        record
+            .identity()
+            .is_some_and(|doc| doc.approval_rule.approvers.contains(&Party::Team(team)))
+    });
     Ok(all)
 }
 
@@ -167,13 +226,22 @@ pub(crate) fn may_edit(person: &Person, team: &TeamDoc) -> Result<(), Rejection>
     if person.role == TenantRole::Owner || team.members.contains(&person.user_id) {
         return Ok(());
     }
-    refuse(Reason::Forbidden, format!("only its members and the owners of the tenant can change team `{}`", team.name))
+    refuse(
+        Reason::Forbidden,
+        format!(
+            "only its members and the owners of the tenant can change team `{}`",
+            team.name
+        ),
+    )
 }
 
 fn check(tx: &mut WriteTx<'_, '_>, doc: &TeamDoc) -> Result<(), Rejection> {
     check_count("members", doc.members.len(), MOST_MEMBERS)?;
     if rights::active(tx, doc.members.iter().copied())?.is_empty() {
-        return refuse(Reason::LastOneLeaving, format!("team `{}` keeps at least one active member", doc.name));
+        return refuse(
+            Reason::LastOneLeaving,
+            format!("team `{}` keeps at least one active member", doc.name),
+        );
     }
     Ok(())
 }

@@ -44,8 +44,17 @@ impl Command for CreateTenant {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Id<id::Tenant>>, Rejection> {
         let id = tx.tenant_id();
-        if !aliases::insert(tx.rows(), ALL_TENANTS, Noun::Tenant, &self.doc.name, id.cast())? {
-            let detail = format!("tenant `{}` exists, or did; a name is never given out again", self.doc.name);
+        if !aliases::insert(
+            tx.rows(),
+            ALL_TENANTS,
+            Noun::Tenant,
+            &self.doc.name,
+            id.cast(),
+        )? {
+            let detail = format!(
+                "tenant `{}` exists, or did; a name is never given out again",
+                self.doc.name
+            );
             return Err(Refusal::new(Reason::NameTaken, detail).into());
         }
         let new = NewRecord {
@@ -56,9 +65,20 @@ impl Command for CreateTenant {
         };
         tx.create(new, &Change::verb("created"))?;
         for (name, protected, description) in ENVIRONMENTS {
-            let name = name.parse().map_err(|error| Refusal::new(Reason::Unprocessable, format!("{error}")))?;
-            let doc = EnvironmentDoc { name, protected, description: description.to_owned() };
-            let new = NewRecord { id: None, name: doc.name.to_string(), parent_id: None, doc: doc.into() };
+            let name = name
+                .parse()
+                .map_err(|error| Refusal::new(Reason::Unprocessable, format!("{error}")))?;
+            let doc = EnvironmentDoc {
+                name,
+                protected,
+                description: description.to_owned(),
+            };
+            let new = NewRecord {
+                id: None,
+                name: doc.name.to_string(),
+                parent_id: None,
+                doc: doc.into(),
+            };
             tx.create(new, &Change::verb("created"))?;
         }
         for key in &self.keys {
@@ -94,12 +114,24 @@ impl Command for UpdateTenant {
         let before = tx.get(tx.tenant_id())?;
         rights::expect_version(&before, self.if_version)?;
         let mut doc = rights::doc(before.tenant())?.clone();
-        doc.refuse_unknown_actions = self.refuse_unknown_actions.unwrap_or(doc.refuse_unknown_actions);
-        doc.orphan_grace_seconds = self.orphan_grace_seconds.unwrap_or(doc.orphan_grace_seconds);
+        doc.refuse_unknown_actions = self
+            .refuse_unknown_actions
+            .unwrap_or(doc.refuse_unknown_actions);
+        doc.orphan_grace_seconds = self
+            .orphan_grace_seconds
+            .unwrap_or(doc.orphan_grace_seconds);
         if !GRACE_SECONDS.contains(&doc.orphan_grace_seconds) {
-            return refuse(Reason::Unprocessable, "`orphan_grace_seconds` is between a day and a year");
+            return refuse(
+                Reason::Unprocessable,
+                "`orphan_grace_seconds` is between a day and a year",
+            );
         }
-        tx.update(&before, doc.into(), &Change::verb("updated").because(self.reason.clone())).map(Verdict::Done)
+        tx.update(
+            &before,
+            doc.into(),
+            &Change::verb("updated").because(self.reason.clone()),
+        )
+        .map(Verdict::Done)
     }
 }
 

@@ -58,7 +58,11 @@ impl Command for CreateUser {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::tenant_owner(tx, "invite people")?;
         check_text("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
-        let invited = Invited { by: Some(person.user_id), handle: self.handle.clone(), display_name: self.display_name.clone() };
+        let invited = Invited {
+            by: Some(person.user_id),
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+        };
         make(tx, &self.email, self.role, invited).map(Verdict::Done)
     }
 }
@@ -90,13 +94,24 @@ impl Command for UpdateUser {
             rights::must_own_tenant(&person, "change a person's address or role")?;
         }
         if doc.role != old.role {
-            doc.role_set = Some(RoleSet { by: person.user_id, at: tx.now() });
+            doc.role_set = Some(RoleSet {
+                by: person.user_id,
+                at: tx.now(),
+            });
             if old.role == TenantRole::Owner {
                 another_owner(tx, &before)?;
             }
         }
-        let after = Record { name: doc.email.to_string(), doc: doc.into(), ..before.clone() };
-        let record = tx.replace(&before, after, &Change::verb("updated").because(self.reason.clone()))?;
+        let after = Record {
+            name: doc.email.to_string(),
+            doc: doc.into(),
+            ..before.clone()
+        };
+        let record = tx.replace(
+            &before,
+            after,
+            &Change::verb("updated").because(self.reason.clone()),
+        )?;
         Ok(Verdict::Done(record))
     }
 }
@@ -106,15 +121,26 @@ pub(super) fn another_owner(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Resul
     let mut owners = rights::tenant_owners(tx)?;
     owners.remove(&leaving.id.cast());
     if owners.is_empty() {
-        return refuse(Reason::LastOneLeaving, "the tenant keeps at least one active owner: make somebody else one first");
+        return refuse(
+            Reason::LastOneLeaving,
+            "the tenant keeps at least one active owner: make somebody else one first",
+        );
     }
     Ok(())
 }
 
 /// The same for whoever leaves, when they own the tenant.
-pub(super) fn another_owner_unless_member(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Result<(), Rejection> {
-    let owns = leaving.status == Status::Active && rights::doc(leaving.user())?.role == TenantRole::Owner;
-    if owns { another_owner(tx, leaving) } else { Ok(()) }
+pub(super) fn another_owner_unless_member(
+    tx: &mut WriteTx<'_, '_>,
+    leaving: &Record,
+) -> Result<(), Rejection> {
+    let owns =
+        leaving.status == Status::Active && rights::doc(leaving.user())?.role == TenantRole::Owner;
+    if owns {
+        another_owner(tx, leaving)
+    } else {
+        Ok(())
+    }
 }
 
 /// A page of users: everybody in the tenant sees who is there.
@@ -150,8 +176,22 @@ const HANDLES: u32 = 100;
 ///
 /// # Errors
 /// `name_taken` when the address is or was in use, or a fault.
-pub(crate) fn create(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited_by: Option<Id<id::User>>) -> Result<Record, Rejection> {
-    make(tx, email, role, Invited { by: invited_by, handle: None, display_name: String::new() })
+pub(crate) fn create(
+    tx: &mut WriteTx<'_, '_>,
+    email: &Email,
+    role: TenantRole,
+    invited_by: Option<Id<id::User>>,
+) -> Result<Record, Rejection> {
+    make(
+        tx,
+        email,
+        role,
+        Invited {
+            by: invited_by,
+            handle: None,
+            display_name: String::new(),
+        },
+    )
 }
 
 /// What is known of somebody besides their address.
@@ -161,7 +201,12 @@ struct Invited {
     display_name: String,
 }
 
-fn make(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited: Invited) -> Result<Record, Rejection> {
+fn make(
+    tx: &mut WriteTx<'_, '_>,
+    email: &Email,
+    role: TenantRole,
+    invited: Invited,
+) -> Result<Record, Rejection> {
     let handle = match invited.handle {
         Some(handle) => handle,
         None => free_handle(tx, email)?,
@@ -176,7 +221,12 @@ fn make(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited: Invi
         enrolled_at: None,
         role_set: invited.by.map(|by| RoleSet { by, at: now }),
     };
-    let new = NewRecord { id: None, name: email.to_string(), parent_id: None, doc: doc.into() };
+    let new = NewRecord {
+        id: None,
+        name: email.to_string(),
+        parent_id: None,
+        doc: doc.into(),
+    };
     let user = tx.create(new, &Change::verb("created"))?;
     let name: ProjectName = format!("~{handle}").parse().map_err(unprocessable)?;
     let project = ProjectDoc {
@@ -186,7 +236,12 @@ fn make(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited: Invi
         allowed_actions: None,
         description: "a personal project".to_owned(),
     };
-    let new = NewRecord { id: None, name: project.name.to_string(), parent_id: Some(user.id), doc: project.into() };
+    let new = NewRecord {
+        id: None,
+        name: project.name.to_string(),
+        parent_id: Some(user.id),
+        doc: project.into(),
+    };
     tx.create(new, &Change::verb("created"))?;
     Ok(user)
 }
@@ -195,7 +250,11 @@ fn make(tx: &mut WriteTx<'_, '_>, email: &Email, role: TenantRole, invited: Invi
 ///
 /// # Errors
 /// `forbidden` when the user is not active, or a fault.
-pub(crate) fn enrolled(tx: &mut WriteTx<'_, '_>, user: &Record, role: Option<TenantRole>) -> Result<Record, Rejection> {
+pub(crate) fn enrolled(
+    tx: &mut WriteTx<'_, '_>,
+    user: &Record,
+    role: Option<TenantRole>,
+) -> Result<Record, Rejection> {
     let Some(before) = user.user().filter(|_| user.status == Status::Active) else {
         return Err(Refusal::new(Reason::Forbidden, "this user is not active").into());
     };
@@ -212,19 +271,36 @@ pub(crate) fn enrolled(tx: &mut WriteTx<'_, '_>, user: &Record, role: Option<Ten
 
 fn free_handle(tx: &mut WriteTx<'_, '_>, email: &Email) -> Result<Handle, Rejection> {
     let local = email.split('@').next().unwrap_or_default();
-    let plain: String =
-        local.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c) { c } else { '-' }).collect();
+    let plain: String = local
+        .chars()
+        .map(|c| {
+            if c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let base = plain.trim_start_matches(['.', '_', '-']);
     let base = if base.is_empty() { "user" } else { base };
     for number in 1..=HANDLES {
-        let candidate = if number == 1 { base.to_owned() } else { format!("{base}-{number}") };
+        let candidate = if number == 1 {
+            base.to_owned()
+        } else {
+            format!("{base}-{number}")
+        };
         let handle: Handle = candidate.parse().map_err(unprocessable)?;
-        let taken = tx.find(Noun::User, &handle)?.is_some() || tx.find(Noun::Project, &format!("~{handle}"))?.is_some();
+        let taken = tx.find(Noun::User, &handle)?.is_some()
+            || tx.find(Noun::Project, &format!("~{handle}"))?.is_some();
         if !taken {
             return Ok(handle);
         }
     }
-    Err(Refusal::new(Reason::NameTaken, format!("no handle is free for `{email}`")).into())
+    Err(Refusal::new(
+        Reason::NameTaken,
+        format!("no handle is free for `{email}`"),
+    )
+    .into())
 }
 
 fn unprocessable(error: countersign_model::name::InvalidName) -> Refusal {

@@ -1,7 +1,9 @@
 //! What a revocation would kill, before anybody makes it.
 
 use countersign_model::{
-    Id, Timestamp, evidence::Grain, id,
+    Id, Timestamp,
+    evidence::Grain,
+    id,
     permission::Person,
     registry::{Noun, Record, Relation, Status, TenantRole},
     time::Seconds,
@@ -50,9 +52,21 @@ pub struct Dying {
 ///
 /// # Errors
 /// `not_found` or `forbidden` as the revocation would answer, or a fault.
-pub fn preview(tx: &mut Tx<'_>, permit: &Permit, grain: Grain, target: &str, now: Timestamp) -> Result<Preview, Rejection> {
+pub fn preview(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    grain: Grain,
+    target: &str,
+    now: Timestamp,
+) -> Result<Preview, Rejection> {
     let person = reading::reader(tx, permit)?;
-    let looking = Looking { tenant: permit.tenant_id(), person, grain, target, now };
+    let looking = Looking {
+        tenant: permit.tenant_id(),
+        person,
+        grain,
+        target,
+        now,
+    };
     match grain {
         Grain::Chain => {
             looking.must_own_tenant()?;
@@ -80,7 +94,13 @@ impl Looking<'_> {
     fn answer(&self, name: &str, mut dies: Vec<Dying>, live_tokens: Option<u64>) -> Preview {
         let count = dies.len();
         dies.truncate(LISTED);
-        Preview { grain: self.grain, name: name.to_owned(), dies, count, live_tokens }
+        Preview {
+            grain: self.grain,
+            name: name.to_owned(),
+            dies,
+            count,
+            live_tokens,
+        }
     }
 
     fn must_own_tenant(&self) -> Result<(), Rejection> {
@@ -91,17 +111,28 @@ impl Looking<'_> {
         let doc = rights::doc(identity.identity())?;
         let project = rows::by_id(tx, self.tenant, doc.project_id.cast())?;
         let project = project.as_ref().and_then(|record| record.project());
-        Ok(self.person.role != TenantRole::Auditor && project.is_some_and(|project| self.person.manages(doc, project)))
+        Ok(self.person.role != TenantRole::Auditor
+            && project.is_some_and(|project| self.person.manages(doc, project)))
     }
 
-    fn live(&self, tx: &mut Tx<'_>, term: &str, keep: impl Fn(&Issued) -> bool) -> Result<u64, Rejection> {
+    fn live(
+        &self,
+        tx: &mut Tx<'_>,
+        term: &str,
+        keep: impl Fn(&Issued) -> bool,
+    ) -> Result<u64, Rejection> {
         let from = self.now - Seconds(countersign_model::SHORT_LIVED_SECONDS);
         let found = under(tx, self.tenant, term, Some(from))?;
-        Ok(found.iter().filter(|token| token.expires_at > self.now && keep(token)).count() as u64)
+        Ok(found
+            .iter()
+            .filter(|token| token.expires_at > self.now && keep(token))
+            .count() as u64)
     }
 
     fn token(&self, tx: &mut Tx<'_>) -> Result<Preview, Rejection> {
-        let Some(token) = issued(tx, self.tenant, self.target)? else { return Err(unknown("token", self.target)) };
+        let Some(token) = issued(tx, self.tenant, self.target)? else {
+            return Err(unknown("token", self.target));
+        };
         let mine = match token.identity_id {
             Some(identity) => match rows::by_id(tx, self.tenant, identity.cast())? {
                 Some(record) => self.manages(tx, &record)?,
@@ -113,7 +144,11 @@ impl Looking<'_> {
             return Err(unknown("token", self.target));
         }
         let live = u64::from(token.expires_at > self.now);
-        let dying = Dying { what: "token", id: self.target.to_owned(), name: Some(token.subject.clone()) };
+        let dying = Dying {
+            what: "token",
+            id: self.target.to_owned(),
+            name: Some(token.subject.clone()),
+        };
         Ok(self.answer(&token.subject, vec![dying], Some(live)))
     }
 
@@ -129,7 +164,11 @@ impl Looking<'_> {
                 continue;
             }
             live += u64::from(token.expires_at > self.now);
-            let dying = Dying { what: "run", id: token.run_key.unwrap_or_default(), name: Some(identity.name) };
+            let dying = Dying {
+                what: "run",
+                id: token.run_key.unwrap_or_default(),
+                name: Some(identity.name),
+            };
             if !dies.contains(&dying) {
                 dies.push(dying);
             }
@@ -150,17 +189,28 @@ impl Looking<'_> {
         if !managed || record.status == Status::Deleted {
             return Err(rights::not_found(Noun::Credential, self.target));
         }
-        let live = self.live(tx, &terms::term("credential", &record.id.to_string()), |token| token.identity_id == Some(identity))?;
+        let live = self.live(
+            tx,
+            &terms::term("credential", &record.id.to_string()),
+            |token| token.identity_id == Some(identity),
+        )?;
         Ok(self.answer(&record.name, vec![dying("credential", &record)], Some(live)))
     }
 
     fn identity(&self, tx: &mut Tx<'_>, permit: &Permit) -> Result<Preview, Rejection> {
         let record = reading::visible_identity(tx, permit, &self.person, self.target)?;
         if !self.manages(tx, &record)? {
-            return refuse(countersign_model::reason::Reason::Forbidden, "only its managers can revoke its tokens");
+            return refuse(
+                countersign_model::reason::Reason::Forbidden,
+                "only its managers can revoke its tokens",
+            );
         }
         let own: Id<id::Identity> = record.id.cast();
-        let live = self.live(tx, &terms::term("identity", &record.id.to_string()), |token| token.identity_id == Some(own))?;
+        let live = self.live(
+            tx,
+            &terms::term("identity", &record.id.to_string()),
+            |token| token.identity_id == Some(own),
+        )?;
         Ok(self.answer(&record.name, vec![dying("identity", &record)], Some(live)))
     }
 
@@ -172,8 +222,14 @@ impl Looking<'_> {
         }
         rights::must_own(&self.person, doc, "revoke its tokens")?;
         let identities = rows::children(tx, self.tenant, Noun::Identity, record.id)?;
-        let living = identities.iter().filter(|identity| identity.status != Status::Deleted);
-        Ok(self.answer(&record.name, living.map(|identity| dying("identity", identity)).collect(), None))
+        let living = identities
+            .iter()
+            .filter(|identity| identity.status != Status::Deleted);
+        Ok(self.answer(
+            &record.name,
+            living.map(|identity| dying("identity", identity)).collect(),
+            None,
+        ))
     }
 
     fn issuer(&self, tx: &mut Tx<'_>, permit: &Permit) -> Result<Preview, Rejection> {
@@ -199,5 +255,9 @@ impl Looking<'_> {
 }
 
 fn dying(what: &'static str, record: &Record) -> Dying {
-    Dying { what, id: record.id.to_string(), name: Some(record.name.clone()) }
+    Dying {
+        what,
+        id: record.id.to_string(),
+        name: Some(record.name.clone()),
+    }
 }

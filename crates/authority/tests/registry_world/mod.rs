@@ -43,12 +43,20 @@ pub fn read<T: Send + 'static>(
     reader: impl Fn(&mut Tx<'_>, &Permit) -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Refusal> {
     let permit = permit.clone();
-    refused(world.authority().store().read(move |tx| reader(tx, &permit)).wait())
+    refused(
+        world
+            .authority()
+            .store()
+            .read(move |tx| reader(tx, &permit))
+            .wait(),
+    )
 }
 
 pub fn show(world: &World, user: &User, name: &str) -> Result<Shown, Refusal> {
     let name = name.to_owned();
-    read(world, &user.permit, move |tx, permit| countersign_authority::registry::identities::show(tx, permit, &name))
+    read(world, &user.permit, move |tx, permit| {
+        countersign_authority::registry::identities::show(tx, permit, &name)
+    })
 }
 
 pub fn list(world: &World, user: &User, filter: IdentityFilter, query: PageQuery) -> Page {
@@ -59,13 +67,21 @@ pub fn list(world: &World, user: &User, filter: IdentityFilter, query: PageQuery
 }
 
 pub fn names(page: &Page) -> Vec<&str> {
-    page.items.iter().map(|listed| listed.record.name.as_str()).collect()
+    page.items
+        .iter()
+        .map(|listed| listed.record.name.as_str())
+        .collect()
 }
 
 /// The approval that an edit waits for.
 pub fn approval(world: &World, outcome: &ChangeOutcome) -> Approval {
     let id = outcome.approval_id().expect("it waits for approval");
-    let found = world.authority().store().read(move |tx| approvals::by_id(tx, id)).wait().unwrap();
+    let found = world
+        .authority()
+        .store()
+        .read(move |tx| approvals::by_id(tx, id))
+        .wait()
+        .unwrap();
     found.unwrap()
 }
 
@@ -121,13 +137,28 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
     let made: Id<id::Tenant> = refused(authority.make_tenant(&ctx, doc).unwrap().wait()).unwrap();
     authority.reload_keys(ctx.now).unwrap();
     let tenant = authority.tenant_by_id(made).unwrap();
-    let code = EnrolmentCode::new(email.parse().unwrap(), Some(TenantRole::Owner), None, false, ctx.now);
+    let code = EnrolmentCode::new(
+        email.parse().unwrap(),
+        Some(TenantRole::Owner),
+        None,
+        false,
+        ctx.now,
+    );
     let permit = authority.system_permit(&ctx, &tenant);
     let signed_in = refused(authority.execute(&ctx, &permit, UseCode { code }).wait()).unwrap();
-    let plan = drive(authority, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)).unwrap();
+    let plan = drive(authority, |facts| {
+        authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)
+    })
+    .unwrap();
     let recorded = authority.record(plan).wait().unwrap();
     let released = authority.release(&ctx, &tenant, &[], recorded).unwrap();
-    let token = authority.verify_token(&ctx, &tenant, &released.access_token, None).unwrap();
+    let token = authority
+        .verify_token(&ctx, &tenant, &released.access_token, None)
+        .unwrap();
     let permit = drive(authority, |facts| authority.permit(&token, facts)).unwrap();
-    User { id: signed_in.user.id.cast(), permit, token: Arc::clone(&token) }
+    User {
+        id: signed_in.user.id.cast(),
+        permit,
+        token: Arc::clone(&token),
+    }
 }

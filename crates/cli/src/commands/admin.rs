@@ -24,7 +24,9 @@ pub enum Admin {
     /// Print a new key file, for servers that share a PostgreSQL database
     ///
     /// It encrypts the signing keys. Keep it apart from the database, with mode 0600.
-    #[command(after_help = "Example:\n  (umask 077; countersign admin key > countersign.key)")]
+    #[command(
+        after_help = "Example:\n  countersign admin key > countersign.key && chmod 600 countersign.key"
+    )]
     Key,
     /// Declare that the database was restored: earlier tokens die, the log begins anew
     ///

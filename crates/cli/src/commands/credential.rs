@@ -41,10 +41,14 @@ pub enum Credential {
     #[command(after_help = "Example:\n  countersign credential list triage")]
     List(List),
     /// Make its successor, and end it after an overlap
-    #[command(after_help = "Example:\n  countersign credential rotate SpFTKjWXSAC9RwStJwHf --overlap 3600")]
+    #[command(
+        after_help = "Example:\n  countersign credential rotate SpFTKjWXSAC9RwStJwHf --overlap 3600"
+    )]
     Rotate(RotateArgs),
     /// Revoke one: its tokens die at once
-    #[command(after_help = "Example:\n  countersign credential revoke SpFTKjWXSAC9RwStJwHf --reason leaked")]
+    #[command(
+        after_help = "Example:\n  countersign credential revoke SpFTKjWXSAC9RwStJwHf --reason leaked"
+    )]
     Revoke(RevokeArgs),
 }
 

@@ -70,7 +70,8 @@ impl Key {
                         reason: args.reason,
                     })
                     .await?;
-                app.out.talk("the new keys are published now and sign in ten minutes");
+                app.out
+                    .talk("the new keys are published now and sign in ten minutes");
                 keys
             }
             Self::Kill(args) => {

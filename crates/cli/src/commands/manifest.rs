@@ -237,6 +237,10 @@ fn shown(plan: &Planned, out: Out) -> String {
     lines.extend(plan.nobody_can_approve.iter().map(|name| {
         format!("identity `{name}` needs approval that nobody but you could give: name other approvers, or let another owner in")
     }));
+    if plan.changes.is_empty() && !plan.diagnostics.is_empty() {
+        // Nothing was planned: sums of zero would only hide why.
+        return lines.join("\n");
+    }
     let count = |verb: ChangeVerb| {
         plan.changes
             .iter()

@@ -26,7 +26,9 @@ pub fn read<E>(
             last = Some((place, read_tile(place.0, place.1)?));
         }
         let start = usize::try_from(first % u64::from(TILE_WIDTH)).unwrap_or(usize::MAX);
-        let covered = last.as_ref().and_then(|(_, hashes)| hashes.get(start..start.checked_add(width)?));
+        let covered = last
+            .as_ref()
+            .and_then(|(_, hashes)| hashes.get(start..start.checked_add(width)?));
         match covered.and_then(combine) {
             Some(hash) => found.push(hash),
             None => return Ok(found),
@@ -63,27 +65,39 @@ mod tests {
         let mut size = 0;
         for batch in leaves.chunks(213) {
             let from_tiles = |indexes: &[u64]| {
-                read(indexes, |level, index| Ok::<_, std::convert::Infallible>(tiles.get(&(level, index)).cloned().unwrap_or_default()))
+                read(indexes, |level, index| {
+                    Ok::<_, std::convert::Infallible>(
+                        tiles.get(&(level, index)).cloned().unwrap_or_default(),
+                    )
+                })
             };
             let appended = tree::append(size, batch, from_tiles).unwrap();
             let mut new = HashMap::new();
             for tile in Tile::new_tiles(size, appended.size) {
                 let bytes = tile
                     .read(|indexes| {
-                        let one = |index: &u64| match index.checked_sub(appended.first_stored_index) {
+                        let one = |index: &u64| match index.checked_sub(appended.first_stored_index)
+                        {
                             Some(offset) => appended.hashes[usize::try_from(offset).unwrap()],
                             None => from_tiles(&[*index]).unwrap()[0],
                         };
                         Ok::<_, std::convert::Infallible>(indexes.iter().map(one).collect())
                     })
                     .unwrap();
-                let hashes = bytes.chunks(32).map(|chunk| Hash(chunk.try_into().unwrap())).collect();
+                let hashes = bytes
+                    .chunks(32)
+                    .map(|chunk| Hash(chunk.try_into().unwrap()))
+                    .collect();
                 new.insert((tile.level, tile.index), hashes);
             }
             tiles.extend(new);
             size = appended.size;
             let from_tiles = |indexes: &[u64]| {
-                read(indexes, |level, index| Ok::<_, std::convert::Infallible>(tiles.get(&(level, index)).cloned().unwrap_or_default()))
+                read(indexes, |level, index| {
+                    Ok::<_, std::convert::Infallible>(
+                        tiles.get(&(level, index)).cloned().unwrap_or_default(),
+                    )
+                })
             };
             let root = tree::root(size, from_tiles).unwrap();
             assert_eq!(root, appended.root);

@@ -60,11 +60,19 @@ pub fn check(config: &Config) -> Vec<Finding> {
 }
 
 fn error(findings: &mut Vec<Finding>, key: &'static str, detail: impl Into<String>) {
-    findings.push(Finding { level: Level::Error, key, detail: detail.into() });
+    findings.push(Finding {
+        level: Level::Error,
+        key,
+        detail: detail.into(),
+    });
 }
 
 fn warning(findings: &mut Vec<Finding>, key: &'static str, detail: impl Into<String>) {
-    findings.push(Finding { level: Level::Warning, key, detail: detail.into() });
+    findings.push(Finding {
+        level: Level::Warning,
+        key,
+        detail: detail.into(),
+    });
 }
 
 fn listener(config: &Config, findings: &mut Vec<Finding>) {
@@ -74,38 +82,72 @@ fn listener(config: &Config, findings: &mut Vec<Finding>) {
     }
     let listen = server.listen;
     if server.issuer.is_none() {
-        error(findings, "server.issuer", format!(
-            "a listener beyond loopback ({listen}) needs `--issuer URL`, the name that others know it by"
-        ));
+        error(
+            findings,
+            "server.issuer",
+            format!(
+                "a listener beyond loopback ({listen}) needs `--issuer URL`, the name that others know it by"
+            ),
+        );
     }
     if server.tls.cert.is_none() && !server.behind_proxy {
-        error(findings, "server.listen", format!(
-            "a listener beyond loopback ({listen}) would carry secrets in the clear: give it `--tls-cert` and \
+        error(
+            findings,
+            "server.listen",
+            format!(
+                "a listener beyond loopback ({listen}) would carry secrets in the clear: give it `--tls-cert` and \
              `--tls-key`, or `--behind-proxy` with `server.trusted_proxies`"
-        ));
+            ),
+        );
     }
     if config.federation.allow_loopback_issuers {
-        warning(findings, "federation.allow_loopback_issuers", "issuers on loopback are accepted on a listener that others reach");
+        warning(
+            findings,
+            "federation.allow_loopback_issuers",
+            "issuers on loopback are accepted on a listener that others reach",
+        );
     }
 }
 
 fn issuer(config: &Config, findings: &mut Vec<Finding>) {
-    let Some(text) = config.server.issuer.as_deref() else { return };
+    let Some(text) = config.server.issuer.as_deref() else {
+        return;
+    };
     let Ok(url) = Url::parse(text) else {
-        return error(findings, "server.issuer", format!("`{text}` is not an absolute URL"));
+        return error(
+            findings,
+            "server.issuer",
+            format!("`{text}` is not an absolute URL"),
+        );
     };
     let secure = url.scheme() == "https" || (url.scheme() == "http" && host_is_loopback(&url));
     if !secure {
-        error(findings, "server.issuer", format!("`{text}` must begin with `https://`, except on loopback"));
+        error(
+            findings,
+            "server.issuer",
+            format!("`{text}` must begin with `https://`, except on loopback"),
+        );
     }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        error(findings, "server.issuer", "an issuer has no query, no fragment and no user (RFC 8414 §2)");
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        error(
+            findings,
+            "server.issuer",
+            "an issuer has no query, no fragment and no user (RFC 8414 §2)",
+        );
     }
     // The URL library adds the `/` of an empty path; anything else that it changes is not canonical.
     let canonical = url.as_str();
     if text.ends_with('/') || (canonical != text && canonical != format!("{text}/")) {
         let proposed = canonical.trim_end_matches('/');
-        error(findings, "server.issuer", format!("write it as `{proposed}`: tokens carry it byte for byte"));
+        error(
+            findings,
+            "server.issuer",
+            format!("write it as `{proposed}`: tokens carry it byte for byte"),
+        );
     }
 }
 
@@ -114,28 +156,56 @@ fn trust_domain(config: &Config, findings: &mut Vec<Finding>) {
     if let Some(name) = &config.server.trust_domain
         && !((1..=255).contains(&name.len()) && name.bytes().all(fits))
     {
-        error(findings, "server.trust_domain", "a SPIFFE trust domain has lower-case letters, digits and `._-`, at most 255");
+        error(
+            findings,
+            "server.trust_domain",
+            "a SPIFFE trust domain has lower-case letters, digits and `._-`, at most 255",
+        );
     }
 }
 
 fn proxies(config: &Config, findings: &mut Vec<Finding>) {
     let server = &config.server;
     if server.behind_proxy && server.trusted_proxies.is_empty() {
-        error(findings, "server.trusted_proxies", "`--behind-proxy` needs the networks of those proxies, such as [\"10.0.0.0/8\"]");
+        error(
+            findings,
+            "server.trusted_proxies",
+            "`--behind-proxy` needs the networks of those proxies, such as [\"10.0.0.0/8\"]",
+        );
     }
     if !server.behind_proxy && !server.trusted_proxies.is_empty() {
-        warning(findings, "server.trusted_proxies", "has no effect without `server.behind_proxy = true`");
+        warning(
+            findings,
+            "server.trusted_proxies",
+            "has no effect without `server.behind_proxy = true`",
+        );
     }
-    if let Some(everything) = server.trusted_proxies.iter().find(|network| network.is_everything()) {
-        error(findings, "server.trusted_proxies", format!("`{everything}` would believe everybody's word about their address"));
+    if let Some(everything) = server
+        .trusted_proxies
+        .iter()
+        .find(|network| network.is_everything())
+    {
+        error(
+            findings,
+            "server.trusted_proxies",
+            format!("`{everything}` would believe everybody's word about their address"),
+        );
     }
 }
 
 fn tls(config: &Config, findings: &mut Vec<Finding>) {
     let (cert, key) = (&config.server.tls.cert, &config.server.tls.key);
     match (cert, key) {
-        (Some(_), None) => error(findings, "server.tls.key", "a certificate needs its private key"),
-        (None, Some(_)) => error(findings, "server.tls.cert", "a private key needs its certificate"),
+        (Some(_), None) => error(
+            findings,
+            "server.tls.key",
+            "a certificate needs its private key",
+        ),
+        (None, Some(_)) => error(
+            findings,
+            "server.tls.cert",
+            "a private key needs its certificate",
+        ),
         (Some(cert), Some(key)) => {
             readable(findings, "server.tls.cert", cert);
             readable(findings, "server.tls.key", key);
@@ -146,26 +216,54 @@ fn tls(config: &Config, findings: &mut Vec<Finding>) {
 
 fn keys(config: &Config, findings: &mut Vec<Finding>) {
     if config.keys.file.is_some() && config.keys.env.is_some() {
-        error(findings, "keys.env", "give `keys.file` or `keys.env`, not both");
+        error(
+            findings,
+            "keys.env",
+            "give `keys.file` or `keys.env`, not both",
+        );
     }
-    let Some(database) = &config.data.database else { return };
+    let Some(database) = &config.data.database else {
+        return;
+    };
     let scheme = database.expose().split("://").next().unwrap_or_default();
     if !matches!(scheme, "postgres" | "postgresql") {
-        error(findings, "data.database", "expected `postgres://USER@HOST/DATABASE`; without it the data lives in SQLite");
+        error(
+            findings,
+            "data.database",
+            "expected `postgres://USER@HOST/DATABASE`; without it the data lives in SQLite",
+        );
     }
     if config.keys.file.is_none() && config.keys.env.is_none() {
-        error(findings, "keys.file", "on PostgreSQL the key file is given, never made: several servers share it");
+        error(
+            findings,
+            "keys.file",
+            "on PostgreSQL the key file is given, never made: several servers share it",
+        );
     }
 }
 
 fn networks(config: &Config, findings: &mut Vec<Finding>) {
     for network in &config.federation.private_networks {
         if network.is_everything() {
-            error(findings, "federation.private_networks", format!("`{network}` would open every network"));
+            error(
+                findings,
+                "federation.private_networks",
+                format!("`{network}` would open every network"),
+            );
         } else if LINK_LOCAL.iter().any(|closed| closed.overlaps(network)) {
-            error(findings, "federation.private_networks", format!("`{network}` holds link-local addresses, where clouds keep their credentials"));
+            error(
+                findings,
+                "federation.private_networks",
+                format!(
+                    "`{network}` holds link-local addresses, where clouds keep their credentials"
+                ),
+            );
         } else if LOOPBACK.iter().any(|closed| closed.overlaps(network)) {
-            error(findings, "federation.private_networks", format!("`{network}` holds loopback: that is `federation.allow_loopback_issuers`"));
+            error(
+                findings,
+                "federation.private_networks",
+                format!("`{network}` holds loopback: that is `federation.allow_loopback_issuers`"),
+            );
         }
     }
 }
@@ -174,7 +272,11 @@ fn publish(config: &Config, findings: &mut Vec<Finding>) {
     for target in &config.log.publish {
         match target {
             PublishConfig::Command(command) if command.command.is_empty() => {
-                error(findings, "log.publish", "a command names at least its program");
+                error(
+                    findings,
+                    "log.publish",
+                    "a command names at least its program",
+                );
             }
             PublishConfig::Url(target) if !is_web_url(&target.url, config) => {
                 error(findings, "log.publish", WEB_URL);
@@ -188,7 +290,11 @@ fn publish(config: &Config, findings: &mut Vec<Finding>) {
         PublishConfig::Command(_) | PublishConfig::Url(_) => true,
     };
     if !config.log.publish.iter().any(outside) {
-        warning(findings, "log.publish", "checkpoints go to the data directory alone: who can change the data can change them too");
+        warning(
+            findings,
+            "log.publish",
+            "checkpoints go to the data directory alone: who can change the data can change them too",
+        );
     }
 }
 
@@ -199,7 +305,11 @@ fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
         }
         match (webhook.form, &webhook.secret) {
             (WebhookForm::Standard, None) => {
-                error(findings, "notify.webhooks", "the standard form is signed: it needs `secret`");
+                error(
+                    findings,
+                    "notify.webhooks",
+                    "the standard form is signed: it needs `secret`",
+                );
             }
             (WebhookForm::Standard, Some(secret)) => {
                 if let Err(invalid) = crate::notify::secret::WebhookSecret::parse(secret.expose()) {
@@ -214,39 +324,74 @@ fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
 fn limits(config: &Config, findings: &mut Vec<Finding>) {
     let limits = &config.limits;
     let seconds = [
-        ("limits.request_timeout_seconds", limits.request_timeout_seconds),
-        ("limits.header_timeout_seconds", limits.header_timeout_seconds),
+        (
+            "limits.request_timeout_seconds",
+            limits.request_timeout_seconds,
+        ),
+        (
+            "limits.header_timeout_seconds",
+            limits.header_timeout_seconds,
+        ),
         ("limits.drain_timeout_seconds", limits.drain_timeout_seconds),
     ];
     for (key, value) in seconds {
         if !(1..=LONGEST_TIMEOUT_SECONDS).contains(&value) {
-            error(findings, key, format!("expected 1 to {LONGEST_TIMEOUT_SECONDS} seconds"));
+            error(
+                findings,
+                key,
+                format!("expected 1 to {LONGEST_TIMEOUT_SECONDS} seconds"),
+            );
         }
     }
     let rates = [
-        ("limits.failures_per_client_per_minute", Some(limits.failures_per_client_per_minute)),
-        ("limits.failures_per_address_per_minute", Some(limits.failures_per_address_per_minute)),
-        ("limits.requests_per_client_per_second", limits.requests_per_client_per_second),
+        (
+            "limits.failures_per_client_per_minute",
+            Some(limits.failures_per_client_per_minute),
+        ),
+        (
+            "limits.failures_per_address_per_minute",
+            Some(limits.failures_per_address_per_minute),
+        ),
+        (
+            "limits.requests_per_client_per_second",
+            limits.requests_per_client_per_second,
+        ),
     ];
     for (key, value) in rates {
         if value == Some(0) {
-            error(findings, key, "zero would admit nobody; leave the key out for its default");
+            error(
+                findings,
+                key,
+                "zero would admit nobody; leave the key out for its default",
+            );
         }
     }
     if config.server.max_connections == 0 {
-        error(findings, "server.max_connections", "zero would admit nobody; leave the key out for its default");
+        error(
+            findings,
+            "server.max_connections",
+            "zero would admit nobody; leave the key out for its default",
+        );
     }
 }
 
 fn logging(config: &Config, findings: &mut Vec<Finding>) {
     if !LEVELS.contains(&config.logging.level.as_str()) {
-        error(findings, "logging.level", format!("expected one of {}", LEVELS.join(", ")));
+        error(
+            findings,
+            "logging.level",
+            format!("expected one of {}", LEVELS.join(", ")),
+        );
     }
 }
 
 fn readable(findings: &mut Vec<Finding>, key: &'static str, path: &Path) {
     if let Err(source) = std::fs::File::open(path) {
-        error(findings, key, format!("cannot read `{}`: {source}", path.display()));
+        error(
+            findings,
+            key,
+            format!("cannot read `{}`: {source}", path.display()),
+        );
     }
 }
 
@@ -266,13 +411,13 @@ fn host_is_loopback(url: &Url) -> bool {
 fn is_web_url(text: &str, config: &Config) -> bool {
     let loopback = config.federation.allow_loopback_issuers;
     Url::parse(text).is_ok_and(|url| {
-        let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback && host_is_loopback(&url));
+        let secure = url.scheme() == "https"
+            || (url.scheme() == "http" && loopback && host_is_loopback(&url));
         secure && url.host().is_some() && url.username().is_empty() && url.password().is_none()
     })
 }
 
-const WEB_URL: &str =
-    "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
+const WEB_URL: &str = "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
@@ -286,14 +431,21 @@ mod tests {
     fn errors(text: &str) -> Vec<&'static str> {
         let config: Config = toml::from_str(text).unwrap();
         let findings = check(&config);
-        findings.iter().filter(|f| f.level == Level::Error).map(|f| f.key).collect()
+        findings
+            .iter()
+            .filter(|f| f.level == Level::Error)
+            .map(|f| f.key)
+            .collect()
     }
 
     #[test]
     fn the_default_starts_on_loopback() {
         assert!(errors("").is_empty());
         assert!(errors("[server]\nlisten = '[::1]:0'").is_empty());
-        assert_eq!(Config::default().issuer("127.0.0.1:9".parse().unwrap()), "http://127.0.0.1:9");
+        assert_eq!(
+            Config::default().issuer("127.0.0.1:9".parse().unwrap()),
+            "http://127.0.0.1:9"
+        );
     }
 
     #[test]
@@ -302,20 +454,47 @@ mod tests {
         assert_eq!(errors(open), ["server.issuer", "server.listen"]);
         let named = format!("{open}issuer = 'https://id.example.com'\n");
         assert_eq!(errors(&named), ["server.listen"]);
-        assert_eq!(errors(&format!("{named}behind_proxy = true")), ["server.trusted_proxies"]);
-        assert!(errors(&format!("{named}behind_proxy = true\ntrusted_proxies = ['10.0.0.0/8']")).is_empty());
+        assert_eq!(
+            errors(&format!("{named}behind_proxy = true")),
+            ["server.trusted_proxies"]
+        );
+        assert!(
+            errors(&format!(
+                "{named}behind_proxy = true\ntrusted_proxies = ['10.0.0.0/8']"
+            ))
+            .is_empty()
+        );
         let all = format!("{named}behind_proxy = true\ntrusted_proxies = ['0.0.0.0/0']");
         assert_eq!(errors(&all), ["server.trusted_proxies"]);
     }
 
     #[test]
     fn an_issuer_is_written_in_one_way() {
-        for bad in ["id.example.com", "http://id.example.com", "https://id.example.com/", "https://ID.example.com",
-            "https://id.example.com?a", "https://id.example.com#a", "https://u@id.example.com", "https://id.example.com:443"] {
-            assert!(errors(&format!("[server]\nissuer = '{bad}'")).contains(&"server.issuer"), "{bad}");
+        for bad in [
+            "id.example.com",
+            "http://id.example.com",
+            "https://id.example.com/",
+            "https://ID.example.com",
+            "https://id.example.com?a",
+            "https://id.example.com#a",
+            "https://u@id.example.com",
+            "https://id.example.com:443",
+        ] {
+            assert!(
+                errors(&format!("[server]\nissuer = '{bad}'")).contains(&"server.issuer"),
+                "{bad}"
+            );
         }
-        for good in ["https://id.example.com", "https://id.example.com/t/acme", "http://localhost:8400", "http://127.0.0.1:8400"] {
-            assert!(errors(&format!("[server]\nissuer = '{good}'")).is_empty(), "{good}");
+        for good in [
+            "https://id.example.com",
+            "https://id.example.com/t/acme",
+            "http://localhost:8400",
+            "http://127.0.0.1:8400",
+        ] {
+            assert!(
+                errors(&format!("[server]\nissuer = '{good}'")).is_empty(),
+                "{good}"
+            );
         }
     }
 
@@ -323,19 +502,49 @@ mod tests {
     fn what_cannot_work_is_found() {
         for (text, key) in [
             ("[server.tls]\ncert = '/none'", "server.tls.key"),
-            ("[server.tls]\ncert = '/none'\nkey = '/none'", "server.tls.cert"),
-            ("[data]\ndatabase = 'mysql://db'\n[keys]\nenv='K'", "data.database"),
+            (
+                "[server.tls]\ncert = '/none'\nkey = '/none'",
+                "server.tls.cert",
+            ),
+            (
+                "[data]\ndatabase = 'mysql://db'\n[keys]\nenv='K'",
+                "data.database",
+            ),
             ("[data]\ndatabase = 'postgres://db'", "keys.file"),
             ("[keys]\nenv='K'\nfile='f'", "keys.env"),
-            ("[federation]\nprivate_networks = ['169.254.169.254']", "federation.private_networks"),
-            ("[federation]\nprivate_networks = ['fe80::/64']", "federation.private_networks"),
-            ("[federation]\nprivate_networks = ['127.0.0.0/16']", "federation.private_networks"),
-            ("[[log.publish]]\nurl = 'http://witness.example.com'", "log.publish"),
+            (
+                "[federation]\nprivate_networks = ['169.254.169.254']",
+                "federation.private_networks",
+            ),
+            (
+                "[federation]\nprivate_networks = ['fe80::/64']",
+                "federation.private_networks",
+            ),
+            (
+                "[federation]\nprivate_networks = ['127.0.0.0/16']",
+                "federation.private_networks",
+            ),
+            (
+                "[[log.publish]]\nurl = 'http://witness.example.com'",
+                "log.publish",
+            ),
             ("[[log.publish]]\ncommand = []", "log.publish"),
-            ("[[notify.webhooks]]\nurl = 'https://a.example.com'", "notify.webhooks"),
-            ("[[notify.webhooks]]\nurl = 'https://a.example.com'\nsecret = 'short'", "notify.webhooks"),
-            ("[limits]\nrequest_timeout_seconds = 0", "limits.request_timeout_seconds"),
-            ("[limits]\nfailures_per_client_per_minute = 0", "limits.failures_per_client_per_minute"),
+            (
+                "[[notify.webhooks]]\nurl = 'https://a.example.com'",
+                "notify.webhooks",
+            ),
+            (
+                "[[notify.webhooks]]\nurl = 'https://a.example.com'\nsecret = 'short'",
+                "notify.webhooks",
+            ),
+            (
+                "[limits]\nrequest_timeout_seconds = 0",
+                "limits.request_timeout_seconds",
+            ),
+            (
+                "[limits]\nfailures_per_client_per_minute = 0",
+                "limits.failures_per_client_per_minute",
+            ),
             ("[logging]\nlevel = 'loud'", "logging.level"),
         ] {
             assert!(errors(text).contains(&key), "{text}");

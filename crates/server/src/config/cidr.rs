@@ -18,7 +18,9 @@ pub struct Cidr {
 
 /// The text is not a network.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not a network: expected an address and a prefix such as 10.0.0.0/8, or one address")]
+#[error(
+    "`{0}` is not a network: expected an address and a prefix such as 10.0.0.0/8, or one address"
+)]
 pub struct InvalidCidr(String);
 
 impl Cidr {
@@ -63,9 +65,10 @@ pub fn canonical(address: IpAddr) -> IpAddr {
 pub fn subscriber(address: IpAddr) -> IpAddr {
     match canonical(address) {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(leading(address.to_bits(), SUBSCRIBER_PREFIX)))
-        }
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(leading(
+            address.to_bits(),
+            SUBSCRIBER_PREFIX,
+        ))),
     }
 }
 
@@ -90,7 +93,10 @@ impl FromStr for Cidr {
         if prefix > longest {
             return Err(invalid());
         }
-        Ok(Self { address: unmapped(address, prefix).ok_or_else(invalid)?, prefix: unmapped_prefix(address, prefix) })
+        Ok(Self {
+            address: unmapped(address, prefix).ok_or_else(invalid)?,
+            prefix: unmapped_prefix(address, prefix),
+        })
     }
 }
 
@@ -102,7 +108,9 @@ impl fmt::Display for Cidr {
 
 impl<'de> Deserialize<'de> for Cidr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -134,14 +142,26 @@ const fn leading(bits: u128, prefix: u8) -> u128 {
 
 /// The loopback networks.
 pub const LOOPBACK: [Cidr; 2] = [
-    Cidr { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
-    Cidr { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+    Cidr {
+        address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
+        prefix: 8,
+    },
+    Cidr {
+        address: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        prefix: 128,
+    },
 ];
 
 /// The link-local networks, where the metadata services of the clouds live.
 pub const LINK_LOCAL: [Cidr; 2] = [
-    Cidr { address: IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), prefix: 16 },
-    Cidr { address: IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), prefix: 10 },
+    Cidr {
+        address: IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)),
+        prefix: 16,
+    },
+    Cidr {
+        address: IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)),
+        prefix: 10,
+    },
 ];
 
 const MAPPED_PREFIX: u8 = 96;
@@ -171,7 +191,10 @@ mod tests {
             ("10.0.0.0/31", "10.0.0.1", "10.0.0.2"),
         ] {
             assert!(network(text).contains(address(inside)), "{text} {inside}");
-            assert!(!network(text).contains(address(outside)), "{text} {outside}");
+            assert!(
+                !network(text).contains(address(outside)),
+                "{text} {outside}"
+            );
         }
     }
 
@@ -184,14 +207,30 @@ mod tests {
 
     #[test]
     fn what_is_not_a_network_is_refused() {
-        for text in ["", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0/8", "::/129", "a/8", "10.0.0.0/", "::ffff:1.2.3.4/64"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0/8",
+            "::/129",
+            "a/8",
+            "10.0.0.0/",
+            "::ffff:1.2.3.4/64",
+        ] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_subscriber_is_an_ipv4_address_or_a_slash_64() {
-        assert_eq!(subscriber(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        assert_eq!(subscriber(address("2001:db8:1:2:3:4:5:6")), address("2001:db8:1:2::"));
+        assert_eq!(
+            subscriber(address("::ffff:192.0.2.1")),
+            address("192.0.2.1")
+        );
+        assert_eq!(
+            subscriber(address("2001:db8:1:2:3:4:5:6")),
+            address("2001:db8:1:2::")
+        );
     }
 }

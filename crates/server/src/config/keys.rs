@@ -77,7 +77,10 @@ impl Key {
     /// The environment variable of this key.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("{ENVIRONMENT_PREFIX}{}", self.path.replace('.', "__").to_ascii_uppercase())
+        format!(
+            "{ENVIRONMENT_PREFIX}{}",
+            self.path.replace('.', "__").to_ascii_uppercase()
+        )
     }
 }
 
@@ -88,7 +91,8 @@ pub fn find(path: &str) -> Option<&'static Key> {
 }
 
 fn toml_array(text: &str) -> Result<Value, String> {
-    let expected = || "expected a TOML array such as [\"a\", \"b\"] or [{directory = \"d\"}]".to_owned();
+    let expected =
+        || "expected a TOML array such as [\"a\", \"b\"] or [{directory = \"d\"}]".to_owned();
     let document: toml::Table = format!("value = {text}").parse().map_err(|_| expected())?;
     match document.get("value") {
         Some(array @ Value::Array(_)) if document.len() == 1 => Ok(array.clone()),
@@ -106,7 +110,13 @@ const fn key(
     example: &'static str,
     text: &'static str,
 ) -> Key {
-    Key { path, kind, default, text, example }
+    Key {
+        path,
+        kind,
+        default,
+        text,
+        example,
+    }
 }
 
 /// The table, in the order of the file.
@@ -176,7 +186,10 @@ mod tests {
 
     #[test]
     fn variables_follow_from_the_path() {
-        assert_eq!(find("server.tls.cert").unwrap().variable(), "COUNTERSIGN_SERVER__TLS__CERT");
+        assert_eq!(
+            find("server.tls.cert").unwrap().variable(),
+            "COUNTERSIGN_SERVER__TLS__CERT"
+        );
     }
 
     #[test]

@@ -73,13 +73,18 @@ pub fn load(
         })?;
         overlay(&mut table, key, key.path, text)?;
     }
-    typed(table).map_err(|detail| ConfigError::Layer { origin: "configuration".to_owned(), detail })
+    typed(table).map_err(|detail| ConfigError::Layer {
+        origin: "configuration".to_owned(),
+        detail,
+    })
 }
 
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let file = path.display().to_string();
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { file: file.clone(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        file: file.clone(),
+        source,
+    })?;
     parse(&file, &text)
 }
 
@@ -87,10 +92,18 @@ fn read(path: &Path) -> Result<Table, ConfigError> {
 fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
     let at = |offset: usize, detail: String| {
         let (line, column) = position(text, offset);
-        ConfigError::Position { file: file.to_owned(), line, column, detail }
+        ConfigError::Position {
+            file: file.to_owned(),
+            line,
+            column,
+            detail,
+        }
     };
     let of_toml = |error: toml::de::Error| {
-        at(error.span().map_or(0, |span| span.start), first_line(error.message()))
+        at(
+            error.span().map_or(0, |span| span.start),
+            first_line(error.message()),
+        )
     };
     let spanned = DeTable::parse(text).map_err(of_toml)?;
     let mut unknown = Vec::new();
@@ -115,16 +128,27 @@ fn collect_unknown(section: &str, table: &DeTable<'_>, unknown: &mut Vec<(usize,
     }
 }
 
-fn collect_unknown_entries(key: &Key, value: &Spanned<DeValue<'_>>, unknown: &mut Vec<(usize, String)>) {
+fn collect_unknown_entries(
+    key: &Key,
+    value: &Spanned<DeValue<'_>>,
+    unknown: &mut Vec<(usize, String)>,
+) {
     let Some((_, allowed)) = ENTRY_KEYS.iter().find(|(path, _)| *path == key.path) else {
         return;
     };
-    let entries = value.get_ref().as_array().into_iter().flat_map(|array| array.iter());
+    let entries = value
+        .get_ref()
+        .as_array()
+        .into_iter()
+        .flat_map(|array| array.iter());
     for table in entries.filter_map(|entry| entry.get_ref().as_table()) {
         for (name, _) in table {
             if !allowed.contains(&name.get_ref().as_ref()) {
                 let place = format!("{}` entry key `{}", key.path, name.get_ref());
-                unknown.push((name.span().start, unknown_entry(&place, name.get_ref(), allowed)));
+                unknown.push((
+                    name.span().start,
+                    unknown_entry(&place, name.get_ref(), allowed),
+                ));
             }
         }
     }
@@ -146,7 +170,9 @@ fn unknown_entry(place: &str, name: &str, allowed: &[&str]) -> String {
 
 /// The key of a variable; `None` for variables that are not about the configuration.
 fn of_variable(name: &str) -> Result<Option<&'static Key>, ConfigError> {
-    let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { return Ok(None) };
+    let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+        return Ok(None);
+    };
     if !rest.contains("__") {
         return Ok(None);
     }
@@ -155,7 +181,9 @@ fn of_variable(name: &str) -> Result<Option<&'static Key>, ConfigError> {
         Some(key) => Ok(Some(key)),
         None => {
             let near = nearest(&path, names()).and_then(find).map(Key::variable);
-            let hint = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            let hint = near
+                .map(|near| format!(": did you mean `{near}`?"))
+                .unwrap_or_default();
             Err(ConfigError::Layer {
                 origin: name.to_owned(),
                 detail: format!("no key of the configuration has this name{hint}"),
@@ -165,7 +193,10 @@ fn of_variable(name: &str) -> Result<Option<&'static Key>, ConfigError> {
 }
 
 fn overlay(table: &mut Table, key: &Key, origin: &str, text: &str) -> Result<(), ConfigError> {
-    let failed = |detail| ConfigError::Layer { origin: origin.to_owned(), detail };
+    let failed = |detail| ConfigError::Layer {
+        origin: origin.to_owned(),
+        detail,
+    };
     let value = key.kind.parse(text).map_err(failed)?;
     put(table, key.path, value.clone());
     // The one value alone, so that a complaint is about it and not about another layer.
@@ -180,7 +211,9 @@ fn put(table: &mut Table, path: &str, value: Value) {
             table.insert(path.to_owned(), value);
         }
         Some((section, rest)) => {
-            let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            let entry = table
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = entry {
                 put(inner, rest, value);
             }
@@ -197,11 +230,19 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|key| {
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 fn join(section: &str, name: &str) -> String {
-    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+    if section.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{section}.{name}")
+    }
 }
 
 fn first_line(text: &str) -> String {
@@ -211,7 +252,13 @@ fn first_line(text: &str) -> String {
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     (line, column)
 }
 
@@ -220,7 +267,10 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
-        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
         pairs.into_iter()
     }
 
@@ -234,9 +284,15 @@ mod tests {
             refused("[server]\nlisten = '127.0.0.1:1'\nisuer = 'x'\n"),
             "c.toml:3:1: unknown key `server.isuer`: did you mean `server.issuer`?"
         );
-        assert_eq!(refused("[srver]\nlisten = 1\n"), "c.toml:1:2: unknown key `srver`");
+        assert_eq!(
+            refused("[srver]\nlisten = 1\n"),
+            "c.toml:1:2: unknown key `srver`"
+        );
         let webhook = refused("[[notify.webhooks]]\nurl = 'https://a'\nsecrt = 'x'\n");
-        assert!(webhook.starts_with("c.toml:3:1:") && webhook.contains("did you mean `secret`"), "{webhook}");
+        assert!(
+            webhook.starts_with("c.toml:3:1:") && webhook.contains("did you mean `secret`"),
+            "{webhook}"
+        );
     }
 
     #[test]
@@ -251,7 +307,11 @@ mod tests {
     fn flag_before_environment_before_file_before_default() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("c.toml");
-        fs::write(&file, "[server]\nlisten='127.0.0.1:1'\nissuer='https://file'\nmax_connections=7\n").unwrap();
+        fs::write(
+            &file,
+            "[server]\nlisten='127.0.0.1:1'\nissuer='https://file'\nmax_connections=7\n",
+        )
+        .unwrap();
         let config = load(
             Some(&file),
             environment(&[
@@ -271,10 +331,30 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_refused() {
-        let error = load(None, environment(&[("COUNTERSIGN_SERVER__ISUER", "x")]), &[]).unwrap_err();
-        assert!(error.to_string().contains("did you mean `COUNTERSIGN_SERVER__ISSUER`"), "{error}");
-        let error = load(None, environment(&[("COUNTERSIGN_SERVER__LISTEN", "here")]), &[]).unwrap_err();
-        assert!(error.to_string().starts_with("COUNTERSIGN_SERVER__LISTEN: "), "{error}");
+        let error = load(
+            None,
+            environment(&[("COUNTERSIGN_SERVER__ISUER", "x")]),
+            &[],
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("did you mean `COUNTERSIGN_SERVER__ISSUER`"),
+            "{error}"
+        );
+        let error = load(
+            None,
+            environment(&[("COUNTERSIGN_SERVER__LISTEN", "here")]),
+            &[],
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("COUNTERSIGN_SERVER__LISTEN: "),
+            "{error}"
+        );
     }
 
     #[test]
@@ -287,12 +367,25 @@ mod tests {
             load(None, environment(&[(&key.variable(), &one_line)]), &[])
                 .unwrap_or_else(|error| panic!("{}: {error}", key.path));
         }
-        for section in ["server", "server.tls", "data", "keys", "federation", "log", "notify", "limits", "logging"] {
+        for section in [
+            "server",
+            "server.tls",
+            "data",
+            "keys",
+            "federation",
+            "log",
+            "notify",
+            "limits",
+            "logging",
+        ] {
             let error = toml::from_str::<Config>(&format!("[{section}]\nnone = 1\n")).unwrap_err();
             let (_, fields) = error.message().split_once("expected").unwrap();
             for field in fields.split('`').skip(1).step_by(2) {
                 let path = format!("{section}.{field}");
-                assert!(find(&path).is_some() || is_section(&path), "{path} is in no row");
+                assert!(
+                    find(&path).is_some() || is_section(&path),
+                    "{path} is in no row"
+                );
             }
         }
     }

@@ -35,7 +35,12 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (left, right, edits) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("lisen", "listen", 1)] {
+        for (left, right, edits) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("kitten", "sitting", 3),
+            ("lisen", "listen", 1),
+        ] {
             assert_eq!(distance(left, right), edits, "{left} {right}");
         }
     }
@@ -43,7 +48,10 @@ mod tests {
     #[test]
     fn only_a_near_word_is_proposed() {
         let keys = ["server.listen", "server.issuer"];
-        assert_eq!(nearest("server.lisen", keys.into_iter()), Some("server.listen"));
+        assert_eq!(
+            nearest("server.lisen", keys.into_iter()),
+            Some("server.listen")
+        );
         assert_eq!(nearest("colour", keys.into_iter()), None);
     }
 }

@@ -54,6 +54,9 @@ mod tests {
             std::fs::write(&path, markdown()).unwrap();
         }
         let page = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(page == markdown(), "run the tests of countersign-server with UPDATE_REFERENCE=1");
+        assert!(
+            page == markdown(),
+            "run the tests of countersign-server with UPDATE_REFERENCE=1"
+        );
     }
 }

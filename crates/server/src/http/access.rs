@@ -23,7 +23,10 @@ pub struct Configuration {
 }
 
 /// `GET /.well-known/authzen-configuration`.
-pub async fn configuration(State(app): State<App>, Context(context): Context) -> Result<JsonAnswer<Configuration>, Failure> {
+pub async fn configuration(
+    State(app): State<App>,
+    Context(context): Context,
+) -> Result<JsonAnswer<Configuration>, Failure> {
     let issuer = &app.tenant(&context)?.issuer;
     Ok(JsonAnswer(Configuration {
         policy_decision_point: issuer.clone(),

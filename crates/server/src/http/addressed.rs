@@ -24,14 +24,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Addressed {
 }
 
 fn decode(text: String) -> Result<String, Failure> {
-    let Some(digits) = text.strip_prefix('=') else { return Ok(text) };
-    let malformed = || Failure::bad_request("after `=` a path has the bytes of a name in hexadecimal");
+    let Some(digits) = text.strip_prefix('=') else {
+        return Ok(text);
+    };
+    let malformed =
+        || Failure::bad_request("after `=` a path has the bytes of a name in hexadecimal");
     let byte = |pair: &[u8]| match pair {
         [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
         _ => None,
     };
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
-    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+    let name = bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(malformed)?;
     // One spelling for each name: what needs no escape has none.
     if !name.contains('/') {
         return Err(malformed());
@@ -45,7 +50,12 @@ impl Addressed {
     /// # Errors
     /// `not_found` when it is not an id.
     pub fn id<K: countersign_model::id::Kind>(&self) -> Result<countersign_model::Id<K>, Refusal> {
-        let nothing = |_| Refusal::new(Reason::NotFound, format!("there is no {} of this id", K::NOUN));
+        let nothing = |_| {
+            Refusal::new(
+                Reason::NotFound,
+                format!("there is no {} of this id", K::NOUN),
+            )
+        };
         self.0.parse().map_err(nothing)
     }
 }

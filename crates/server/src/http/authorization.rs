@@ -6,7 +6,10 @@ use countersign_crypto::Secret;
 use http::{HeaderMap, header};
 use thiserror::Error;
 
-use crate::http::{decode::form_component, limits::AUTHORIZATION_BYTES, oauth_error::OauthFailure, problem::Failure};
+use crate::http::{
+    decode::form_component, limits::AUTHORIZATION_BYTES, oauth_error::OauthFailure,
+    problem::Failure,
+};
 
 /// What a caller put into the header.
 #[derive(Debug, Clone)]
@@ -49,7 +52,9 @@ pub enum InvalidAuthorization {
 /// When it is repeated, too long, of an unknown scheme, or malformed.
 pub fn read(headers: &HeaderMap) -> Result<Option<Authorization>, InvalidAuthorization> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
     if lines.next().is_some() {
         return Err(InvalidAuthorization::Repeated);
     }
@@ -57,7 +62,9 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Authorization>, InvalidAuthori
         return Err(InvalidAuthorization::Long);
     }
     let text = line.to_str().map_err(|_| InvalidAuthorization::Malformed)?;
-    let (scheme, rest) = text.split_once(' ').ok_or(InvalidAuthorization::Malformed)?;
+    let (scheme, rest) = text
+        .split_once(' ')
+        .ok_or(InvalidAuthorization::Malformed)?;
     let credentials = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
         bearer(credentials).map(Some)
@@ -80,7 +87,9 @@ fn bearer(token: &str) -> Result<Authorization, InvalidAuthorization> {
 
 /// The id and the secret are form-encoded each, so that a `:` in an id is `%3A` (RFC 6749 §2.3.1).
 fn basic(encoded: &str) -> Result<Authorization, InvalidAuthorization> {
-    let decoded = STANDARD.decode(encoded).map_err(|_| InvalidAuthorization::Malformed)?;
+    let decoded = STANDARD
+        .decode(encoded)
+        .map_err(|_| InvalidAuthorization::Malformed)?;
     let mut sides = decoded.splitn(2, |b| *b == b':');
     let (client_id, secret) = match (sides.next(), sides.next()) {
         (Some(client_id), Some(secret)) => (form_component(client_id), form_component(secret)),
@@ -88,7 +97,10 @@ fn basic(encoded: &str) -> Result<Authorization, InvalidAuthorization> {
     };
     match (client_id, secret) {
         (Some(client_id), Some(secret)) if !client_id.is_empty() => {
-            Ok(Authorization::Basic(ClientSecret { client_id, secret: Secret::new(secret) }))
+            Ok(Authorization::Basic(ClientSecret {
+                client_id,
+                secret: Secret::new(secret),
+            }))
         }
         _ => Err(InvalidAuthorization::Malformed),
     }
@@ -105,7 +117,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match read(&parts.headers) {
             Ok(Some(Authorization::Bearer(token))) => Ok(Self(token)),
-            Ok(Some(Authorization::Basic(_))) => Err(Failure::bad_token(InvalidAuthorization::Scheme)),
+            Ok(Some(Authorization::Basic(_))) => {
+                Err(Failure::bad_token(InvalidAuthorization::Scheme))
+            }
             Ok(None) => Err(Failure::no_token()),
             Err(error) => Err(Failure::bad_token(error)),
         }
@@ -123,7 +137,9 @@ impl<S: Send + Sync> FromRequestParts<S> for BasicClient {
         match read(&parts.headers) {
             Ok(Some(Authorization::Basic(client))) => Ok(Self(Some(client))),
             Ok(None) => Ok(Self(None)),
-            Ok(Some(Authorization::Bearer(_))) => Err(OauthFailure::invalid_client(&InvalidAuthorization::Scheme.to_string())),
+            Ok(Some(Authorization::Bearer(_))) => Err(OauthFailure::invalid_client(
+                &InvalidAuthorization::Scheme.to_string(),
+            )),
             Err(error) => Err(OauthFailure::invalid_client(&error.to_string())),
         }
     }
@@ -136,7 +152,10 @@ mod tests {
     fn of(lines: &[&[u8]]) -> Result<Option<Authorization>, InvalidAuthorization> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(header::AUTHORIZATION, http::HeaderValue::from_bytes(line).unwrap());
+            headers.append(
+                header::AUTHORIZATION,
+                http::HeaderValue::from_bytes(line).unwrap(),
+            );
         }
         read(&headers)
     }
@@ -147,7 +166,11 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_read() {
-        for line in ["Bearer abc.def-_~+/==", "bearer abc.def-_~+/==", "BEARER  abc.def-_~+/== "] {
+        for line in [
+            "Bearer abc.def-_~+/==",
+            "bearer abc.def-_~+/==",
+            "BEARER  abc.def-_~+/== ",
+        ] {
             match of(&[line.as_bytes()]).unwrap() {
                 Some(Authorization::Bearer(token)) => assert_eq!(token.expose(), "abc.def-_~+/=="),
                 other => panic!("{line}: {other:?}"),
@@ -193,19 +216,30 @@ mod tests {
     fn basic_credentials_are_form_decoded_after_base64() {
         for (plain, id, secret) in [
             ("id:secret", "id", "secret"),
-            ("sensor%3Acore.timer:s%25%2B+x", "sensor:core.timer", "s%+ x"),
+            (
+                "sensor%3Acore.timer:s%25%2B+x",
+                "sensor:core.timer",
+                "s%+ x",
+            ),
             ("id:with:colons", "id", "with:colons"),
             ("id:", "id", ""),
         ] {
             match basic_of(plain).unwrap() {
                 Some(Authorization::Basic(client)) => {
-                    assert_eq!((client.client_id.as_str(), client.secret.expose().as_str()), (id, secret));
+                    assert_eq!(
+                        (client.client_id.as_str(), client.secret.expose().as_str()),
+                        (id, secret)
+                    );
                 }
                 other => panic!("{plain}: {other:?}"),
             }
         }
         for plain in ["id:%zz", "%:a", "a%00:b", "nocolon", ":secret"] {
-            assert_eq!(basic_of(plain).unwrap_err(), InvalidAuthorization::Malformed, "{plain}");
+            assert_eq!(
+                basic_of(plain).unwrap_err(),
+                InvalidAuthorization::Malformed,
+                "{plain}"
+            );
         }
         assert!(!format!("{:?}", basic_of("id:hunter2")).contains("hunter2"));
     }

@@ -22,7 +22,9 @@ pub enum BodyError {
 /// # Errors
 /// When it is longer than the limit, which a stated length shows before anything is read.
 pub async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, BodyError> {
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let stated = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit as u64) {
         discard(body).await;
         return Err(BodyError::TooLong(limit));
@@ -54,11 +56,17 @@ async fn discard(mut body: Body) {
 #[must_use]
 pub fn is_type(headers: &HeaderMap, wanted: &[&str]) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return false };
-    let Ok(text) = line.to_str() else { return false };
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let Ok(text) = line.to_str() else {
+        return false;
+    };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    let fits = wanted.iter().any(|wanted| essence.eq_ignore_ascii_case(wanted));
+    let fits = wanted
+        .iter()
+        .any(|wanted| essence.eq_ignore_ascii_case(wanted));
     fits && parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
             value.trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -83,20 +91,44 @@ mod tests {
     #[tokio::test]
     async fn t24_a_body_stops_at_its_limit() {
         let stated = headers(header::CONTENT_LENGTH, "11");
-        assert_eq!(read(Body::empty(), &stated, 10).await, Err(BodyError::TooLong(10)));
+        assert_eq!(
+            read(Body::empty(), &stated, 10).await,
+            Err(BodyError::TooLong(10))
+        );
         let unstated = HeaderMap::new();
-        assert_eq!(read(Body::from("12345678901"), &unstated, 10).await, Err(BodyError::TooLong(10)));
-        assert_eq!(read(Body::from("1234567890"), &unstated, 10).await.unwrap(), "1234567890");
+        assert_eq!(
+            read(Body::from("12345678901"), &unstated, 10).await,
+            Err(BodyError::TooLong(10))
+        );
+        assert_eq!(
+            read(Body::from("1234567890"), &unstated, 10).await.unwrap(),
+            "1234567890"
+        );
     }
 
     #[test]
     fn content_types_are_compared_without_their_parameters() {
         let form = ["application/x-www-form-urlencoded"];
-        for good in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=UTF-8", "application/x-www-form-urlencoded;a=b"] {
-            assert!(is_type(&headers(header::CONTENT_TYPE, good), &form), "{good}");
+        for good in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
+            "application/x-www-form-urlencoded;a=b",
+        ] {
+            assert!(
+                is_type(&headers(header::CONTENT_TYPE, good), &form),
+                "{good}"
+            );
         }
-        for bad in ["application/json", "", "application/x-www-form-urlencoded; charset=utf-16", "application/x-www-form-urlencoded2"] {
-            assert!(!is_type(&headers(header::CONTENT_TYPE, bad), &form), "{bad}");
+        for bad in [
+            "application/json",
+            "",
+            "application/x-www-form-urlencoded; charset=utf-16",
+            "application/x-www-form-urlencoded2",
+        ] {
+            assert!(
+                !is_type(&headers(header::CONTENT_TYPE, bad), &form),
+                "{bad}"
+            );
         }
         assert!(!is_type(&HeaderMap::new(), &form));
     }

@@ -65,16 +65,34 @@ where
     let tenant = app.tenant(&context)?;
     let audience = own_audience.then_some(tenant.issuer.as_str());
     app.attempts().admit("", context.address, context.arrived)?;
-    let verified = app.authority().verify_token(&ctx, &tenant, token.expose(), audience).inspect_err(|refusal| {
-        app.attempts().failed("", context.address, context.arrived);
-        app.authority().note_refusal(&ctx, tenant.id, "api", None, refusal);
-    })?;
+    let verified = app
+        .authority()
+        .verify_token(&ctx, &tenant, token.expose(), audience)
+        .inspect_err(|refusal| {
+            app.attempts().failed("", context.address, context.arrived);
+            app.authority()
+                .note_refusal(&ctx, tenant.id, "api", None, refusal);
+        })?;
     let mut facts = app.authority().facts();
-    let permit = gather(&app, tenant.id, &mut facts, |facts| app.authority().permit(&verified, facts)).await;
+    let permit = gather(&app, tenant.id, &mut facts, |facts| {
+        app.authority().permit(&verified, facts)
+    })
+    .await;
     match permit {
-        Ok(permit) => Ok(Caller { ctx, tenant, permit, token: verified }),
+        Ok(permit) => Ok(Caller {
+            ctx,
+            tenant,
+            permit,
+            token: verified,
+        }),
         Err(Rejection::Refused(refusal)) => {
-            app.authority().note_refusal(&ctx, tenant.id, "api", Some(&verified.claims().sub), &refusal);
+            app.authority().note_refusal(
+                &ctx,
+                tenant.id,
+                "api",
+                Some(&verified.claims().sub),
+                &refusal,
+            );
             Err(refusal.into())
         }
         Err(fault) => Err(fault.into()),

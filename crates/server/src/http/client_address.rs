@@ -24,11 +24,15 @@ pub struct Origin {
 pub fn origin(peer: IpAddr, encrypted: bool, headers: &HeaderMap, proxies: &[Cidr]) -> Origin {
     let peer = canonical(peer);
     if !is_proxy(peer, proxies) {
-        return Origin { address: peer, encrypted };
+        return Origin {
+            address: peer,
+            encrypted,
+        };
     }
     Origin {
         address: forwarded_for(peer, headers, proxies),
-        encrypted: last_word(headers, &FORWARDED_PROTO).is_some_and(|word| word.eq_ignore_ascii_case("https")),
+        encrypted: last_word(headers, &FORWARDED_PROTO)
+            .is_some_and(|word| word.eq_ignore_ascii_case("https")),
     }
 }
 
@@ -36,9 +40,14 @@ pub fn origin(peer: IpAddr, encrypted: bool, headers: &HeaderMap, proxies: &[Cid
 fn forwarded_for(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr {
     let mut nearest = peer;
     let lines: Vec<_> = headers.get_all(&FORWARDED_FOR).iter().collect();
-    let hops = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|b| *b == b','));
+    let hops = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|b| *b == b','));
     for hop in hops {
-        let Some(address) = parse_hop(hop) else { return nearest };
+        let Some(address) = parse_hop(hop) else {
+            return nearest;
+        };
         nearest = address;
         if !is_proxy(address, proxies) {
             return address;
@@ -50,7 +59,9 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr 
 /// An address, or an address with a port.
 fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
-    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let address = text
         .parse::<IpAddr>()
         .ok()
@@ -76,12 +87,17 @@ mod tests {
     use super::*;
 
     fn from(peer: &str, lines: &[&str]) -> String {
-        let proxies: Vec<Cidr> = ["10.0.0.0/8", "fd00::/8"].iter().map(|text| text.parse().unwrap()).collect();
+        let proxies: Vec<Cidr> = ["10.0.0.0/8", "fd00::/8"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(FORWARDED_FOR, line.parse().unwrap());
         }
-        origin(peer.parse().unwrap(), false, &headers, &proxies).address.to_string()
+        origin(peer.parse().unwrap(), false, &headers, &proxies)
+            .address
+            .to_string()
     }
 
     #[test]
@@ -111,7 +127,14 @@ mod tests {
 
     #[test]
     fn t25_a_hop_that_does_not_parse_ends_the_walk_at_its_proxy() {
-        for lines in [&[""][..], &["unknown"], &["192.0.2.1, unknown"], &["192.0.2.1, "], &["192.0.2.1,\u{b5}"], &["0x7f.1"]] {
+        for lines in [
+            &[""][..],
+            &["unknown"],
+            &["192.0.2.1, unknown"],
+            &["192.0.2.1, "],
+            &["192.0.2.1,\u{b5}"],
+            &["0x7f.1"],
+        ] {
             assert_eq!(from("10.1.1.1", lines), "10.1.1.1", "{lines:?}");
         }
         assert_eq!(from("10.1.1.1", &[]), "10.1.1.1");
@@ -125,9 +148,21 @@ mod tests {
         headers.insert("forwarded", "for=192.0.2.1;proto=https".parse().unwrap());
         headers.insert(FORWARDED_PROTO, "https".parse().unwrap());
         let direct = origin("198.51.100.7".parse().unwrap(), false, &headers, &proxies);
-        assert_eq!(direct, Origin { address: "198.51.100.7".parse().unwrap(), encrypted: false });
+        assert_eq!(
+            direct,
+            Origin {
+                address: "198.51.100.7".parse().unwrap(),
+                encrypted: false
+            }
+        );
         let proxied = origin("10.1.1.1".parse().unwrap(), false, &headers, &proxies);
-        assert_eq!(proxied, Origin { address: "10.1.1.1".parse().unwrap(), encrypted: true });
+        assert_eq!(
+            proxied,
+            Origin {
+                address: "10.1.1.1".parse().unwrap(),
+                encrypted: true
+            }
+        );
         headers.insert(FORWARDED_PROTO, "https, http".parse().unwrap());
         assert!(!origin("10.1.1.1".parse().unwrap(), true, &headers, &proxies).encrypted);
     }

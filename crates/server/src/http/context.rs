@@ -38,10 +38,14 @@ impl RequestContext {
     /// The id for a request: the caller's when it can do no harm in a log or header.
     #[must_use]
     pub fn id_of(headers: &http::HeaderMap) -> String {
-        let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+        let given = headers
+            .get(&REQUEST_ID)
+            .and_then(|value| value.to_str().ok());
         let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/+=@".contains(&b);
         match given {
-            Some(id) if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(harmless) => id.to_owned(),
+            Some(id) if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(harmless) => {
+                id.to_owned()
+            }
             _ => new_id(),
         }
     }
@@ -77,7 +81,8 @@ fn new_id() -> String {
 /// The header of request ids.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:016x}", u64::from_be_bytes(random::bytes())));
+static PROCESS: LazyLock<String> =
+    LazyLock::new(|| format!("{:016x}", u64::from_be_bytes(random::bytes())));
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Sixteen digits of the process and ten of the count.
@@ -99,7 +104,10 @@ mod tests {
 
     #[test]
     fn a_plain_id_is_kept_and_others_are_replaced() {
-        assert_eq!(id_of("bfe9eb29-ab87-4ca3-be83-a1d5d8305716"), "bfe9eb29-ab87-4ca3-be83-a1d5d8305716");
+        assert_eq!(
+            id_of("bfe9eb29-ab87-4ca3-be83-a1d5d8305716"),
+            "bfe9eb29-ab87-4ca3-be83-a1d5d8305716"
+        );
         for evil in ["", "a b", "a\"b", "a<b", &"a".repeat(LONGEST_ID + 1)] {
             assert_ne!(id_of(evil), evil);
         }

@@ -26,7 +26,10 @@ impl Cursors {
     /// When the cryptographic library fails.
     pub fn seal<T: Serialize>(&self, list: &str, position: &T) -> Result<String, Failure> {
         let plain = serde_json::to_vec(position).map_err(|_| Failure::internal())?;
-        let sealed = self.0.wrap(&bound(list), &plain).map_err(|_| Failure::internal())?;
+        let sealed = self
+            .0
+            .wrap(&bound(list), &plain)
+            .map_err(|_| Failure::internal())?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -39,7 +42,10 @@ impl Cursors {
             return Err(invalid());
         }
         let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-        let plain = self.0.unwrap(&bound(list), &sealed).map_err(|_| invalid())?;
+        let plain = self
+            .0
+            .unwrap(&bound(list), &sealed)
+            .map_err(|_| invalid())?;
         serde_json::from_slice(plain.expose()).map_err(|_| invalid())
     }
 }
@@ -64,17 +70,35 @@ mod tests {
         let cursors = Cursors::new(Arc::new(KeyFile::generate().unwrap()));
         let position = ("triage".to_owned(), 7);
         let cursor = cursors.seal("identities|t1", &position).unwrap();
-        assert_eq!(cursors.open::<(String, i32)>("identities|t1", &cursor).unwrap(), position);
-        assert!(cursors.open::<(String, i32)>("identities|t2", &cursor).is_err());
+        assert_eq!(
+            cursors
+                .open::<(String, i32)>("identities|t1", &cursor)
+                .unwrap(),
+            position
+        );
+        assert!(
+            cursors
+                .open::<(String, i32)>("identities|t2", &cursor)
+                .is_err()
+        );
         assert!(cursors.open::<(String, i32)>("users|t1", &cursor).is_err());
         let cut = &cursor[..cursor.len() - 1];
-        let forged = cursor.replace(&cursor[20..21], if &cursor[20..21] == "A" { "B" } else { "A" });
+        let forged = cursor.replace(
+            &cursor[20..21],
+            if &cursor[20..21] == "A" { "B" } else { "A" },
+        );
         let long = "A".repeat(LONGEST + 1);
         for bad in ["", "x", "!!!!", cut, &forged, &long, "eyJvZmZzZXQiOjB9"] {
-            let refused = cursors.open::<(String, i32)>("identities|t1", bad).unwrap_err();
+            let refused = cursors
+                .open::<(String, i32)>("identities|t1", bad)
+                .unwrap_err();
             assert_eq!(refused.status().as_u16(), 400, "{bad}");
         }
         let other = Cursors::new(Arc::new(KeyFile::generate().unwrap()));
-        assert!(other.open::<(String, i32)>("identities|t1", &cursor).is_err());
+        assert!(
+            other
+                .open::<(String, i32)>("identities|t1", &cursor)
+                .is_err()
+        );
     }
 }

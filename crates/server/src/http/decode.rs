@@ -31,8 +31,18 @@ mod tests {
 
     #[test]
     fn well_formed_text_is_decoded() {
-        for (encoded, decoded) in [("a+b", "a b"), ("%41%6a%6A", "Ajj"), ("%C3%A4", "ä"), ("", ""), ("a:b", "a:b")] {
-            assert_eq!(form_component(encoded.as_bytes()).as_deref(), Some(decoded), "{encoded}");
+        for (encoded, decoded) in [
+            ("a+b", "a b"),
+            ("%41%6a%6A", "Ajj"),
+            ("%C3%A4", "ä"),
+            ("", ""),
+            ("a:b", "a:b"),
+        ] {
+            assert_eq!(
+                form_component(encoded.as_bytes()).as_deref(),
+                Some(decoded),
+                "{encoded}"
+            );
         }
     }
 

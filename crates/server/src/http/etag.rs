@@ -10,7 +10,8 @@ use crate::http::problem::Failure;
 #[must_use]
 pub fn of_version(version: i64) -> HeaderValue {
     // A version is digits: always a valid header.
-    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"0\""))
+    HeaderValue::from_str(&format!("\"{version}\""))
+        .unwrap_or_else(|_| HeaderValue::from_static("\"0\""))
 }
 
 /// The version that the caller read, when it says so.
@@ -25,7 +26,11 @@ impl IfMatch {
     pub fn required(self) -> Result<i64, Failure> {
         self.0.ok_or_else(|| {
             let detail = "say in If-Match which version you read: its ETag";
-            Failure::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", detail)
+            Failure::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "precondition_required",
+                detail,
+            )
         })
     }
 
@@ -33,7 +38,11 @@ impl IfMatch {
     #[must_use]
     pub fn failed() -> Failure {
         let detail = "somebody else changed it meanwhile: read it again";
-        Failure::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+        Failure::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            detail,
+        )
     }
 }
 
@@ -53,7 +62,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
 fn version(line: &HeaderValue) -> Result<i64, Failure> {
     let text = line.to_str().map_err(|_| malformed())?;
-    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(malformed)?;
+    let digits = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .ok_or_else(malformed)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(malformed());
     }
@@ -76,7 +88,10 @@ mod tests {
             request = request.header(header::IF_MATCH, *line);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        IfMatch::from_request_parts(&mut parts, &()).await.map(|m| m.0).map_err(|f| f.status().as_u16())
+        IfMatch::from_request_parts(&mut parts, &())
+            .await
+            .map(|m| m.0)
+            .map_err(|f| f.status().as_u16())
     }
 
     #[tokio::test]
@@ -84,7 +99,17 @@ mod tests {
         assert_eq!(of(&[of_version(7).to_str().unwrap()]).await, Ok(Some(7)));
         assert_eq!(of(&[]).await, Ok(None));
         assert_eq!(of(&["*"]).await, Ok(None));
-        for bad in [&["7"][..], &["\"\""], &["\"v7\""], &["W/\"7\""], &["\"7\", \"8\""], &["\"7\"", "\"7\""], &["\"-1\""], &["\"+1\""], &["\"99999999999999999999\""]] {
+        for bad in [
+            &["7"][..],
+            &["\"\""],
+            &["\"v7\""],
+            &["W/\"7\""],
+            &["\"7\", \"8\""],
+            &["\"7\"", "\"7\""],
+            &["\"-1\""],
+            &["\"+1\""],
+            &["\"99999999999999999999\""],
+        ] {
             assert_eq!(of(bad).await, Err(400), "{bad:?}");
         }
         assert_eq!(IfMatch(None).required().unwrap_err().status().as_u16(), 428);

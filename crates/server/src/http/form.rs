@@ -22,7 +22,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
         let (parts, body) = request.into_parts();
         if !body::is_type(&parts.headers, &[FORM]) {
             let text = "send the parameters as application/x-www-form-urlencoded";
-            return Err(OauthFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text));
+            return Err(OauthFailure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "invalid_request",
+                text,
+            ));
         }
         let bytes = body::read(body, &parts.headers, BODY_BYTES).await?;
         Ok(Self(urlencoded::parse(&bytes)?))
@@ -33,7 +37,11 @@ impl From<BodyError> for OauthFailure {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Broken => Self::invalid_request(&error.to_string()),
-            BodyError::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", &error.to_string()),
+            BodyError::TooLong(_) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                &error.to_string(),
+            ),
         }
     }
 }
@@ -48,8 +56,15 @@ mod tests {
 
     use super::*;
 
-    async fn of(content_type: &str, uri: &str, body: impl Into<Body>) -> Result<TokenRequest, StatusCode> {
-        let request = Request::post(uri).header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap();
+    async fn of(
+        content_type: &str,
+        uri: &str,
+        body: impl Into<Body>,
+    ) -> Result<TokenRequest, StatusCode> {
+        let request = Request::post(uri)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap();
         match Form::from_request(request, &()).await {
             Ok(Form(form)) => Ok(form),
             Err(failure) => Err(failure.status()),
@@ -58,7 +73,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_request_is_read_from_the_body_alone() {
-        let form = of(FORM, "/oauth2/token?client_secret=leaked", "grant_type=client_credentials&scope=openid+roles&unknown=1").await.unwrap();
+        let form = of(
+            FORM,
+            "/oauth2/token?client_secret=leaked",
+            "grant_type=client_credentials&scope=openid+roles&unknown=1",
+        )
+        .await
+        .unwrap();
         assert_eq!(form.grant_type, "client_credentials");
         assert_eq!(form.scope.as_deref(), Some("openid roles"));
         assert_eq!(form.client_secret, None);
@@ -66,10 +87,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_a_form_is_refused() {
-        assert_eq!(of("application/json", "/", "{}").await.unwrap_err(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        assert_eq!(of(FORM, "/", "grant_type=a&grant_type=a").await.unwrap_err(), StatusCode::BAD_REQUEST);
-        assert_eq!(of(FORM, "/", "grant_type=%ff").await.unwrap_err(), StatusCode::BAD_REQUEST);
-        assert_eq!(of(FORM, "/", "").await.unwrap_err(), StatusCode::BAD_REQUEST);
-        assert_eq!(of(FORM, "/", vec![b'a'; BODY_BYTES + 1]).await.unwrap_err(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(
+            of("application/json", "/", "{}").await.unwrap_err(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        );
+        assert_eq!(
+            of(FORM, "/", "grant_type=a&grant_type=a")
+                .await
+                .unwrap_err(),
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(
+            of(FORM, "/", "grant_type=%ff").await.unwrap_err(),
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(
+            of(FORM, "/", "").await.unwrap_err(),
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(
+            of(FORM, "/", vec![b'a'; BODY_BYTES + 1]).await.unwrap_err(),
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
     }
 }

@@ -17,7 +17,13 @@ impl IdempotencyKey {
     #[must_use]
     pub fn fingerprint(caller: &str, route: &str, body: &[u8]) -> [u8; 32] {
         let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
-        sha256_of(&[&length(caller), caller.as_bytes(), &length(route), route.as_bytes(), body])
+        sha256_of(&[
+            &length(caller),
+            caller.as_bytes(),
+            &length(route),
+            route.as_bytes(),
+            body,
+        ])
     }
 }
 
@@ -26,13 +32,20 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let mut lines = parts.headers.get_all(&HEADER).iter();
-        let Some(line) = lines.next() else { return Ok(Self(None)) };
+        let Some(line) = lines.next() else {
+            return Ok(Self(None));
+        };
         let text = line.to_str().unwrap_or_default();
         // The draft writes a quoted string, most clients a bare one: both name the same key.
-        let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+        let key = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(text);
         let fits = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
         if lines.next().is_some() || !(1..=LONGEST).contains(&key.len()) || !key.bytes().all(fits) {
-            return Err(Failure::bad_request("Idempotency-Key takes one key of 1 to 128 visible ASCII characters"));
+            return Err(Failure::bad_request(
+                "Idempotency-Key takes one key of 1 to 128 visible ASCII characters",
+            ));
         }
         Ok(Self(Some(key.to_owned())))
     }
@@ -55,7 +68,10 @@ mod tests {
             request = request.header(&HEADER, *line);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        IdempotencyKey::from_request_parts(&mut parts, &()).await.ok().map(|key| key.0)
+        IdempotencyKey::from_request_parts(&mut parts, &())
+            .await
+            .ok()
+            .map(|key| key.0)
     }
 
     #[tokio::test]
@@ -64,7 +80,14 @@ mod tests {
         assert_eq!(of(&["a-1"]).await, Some(Some("a-1".to_owned())));
         assert_eq!(of(&["\"a-1\""]).await, Some(Some("a-1".to_owned())));
         let long = "a".repeat(LONGEST + 1);
-        for bad in [&[""][..], &["a b"], &["\"\""], &["a", "a"], &[long.as_str()], &["a\"b"]] {
+        for bad in [
+            &[""][..],
+            &["a b"],
+            &["\"\""],
+            &["a", "a"],
+            &[long.as_str()],
+            &["a\"b"],
+        ] {
             assert_eq!(of(bad).await, None, "{bad:?}");
         }
     }

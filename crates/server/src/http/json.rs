@@ -62,7 +62,11 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Failure> {
         return Ok(());
     }
     let detail = "send the document as application/json";
-    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+    Err(Failure::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        detail,
+    ))
 }
 
 /// Reads a document within the limits of depth and members.
@@ -88,18 +92,24 @@ fn check_shape(bytes: &[u8]) -> Result<(), Failure> {
             _ if quoted => {}
             b'{' | b'[' => {
                 let Some(count) = members.get_mut(depth) else {
-                    return Err(Failure::bad_request(&format!("the document nests deeper than {JSON_DEPTH} levels")));
+                    return Err(Failure::bad_request(&format!(
+                        "the document nests deeper than {JSON_DEPTH} levels"
+                    )));
                 };
                 *count = 0;
                 depth += 1;
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             b':' => {
-                let count = depth.checked_sub(1).and_then(|inner| members.get_mut(inner));
+                let count = depth
+                    .checked_sub(1)
+                    .and_then(|inner| members.get_mut(inner));
                 let Some(count) = count else { continue };
                 *count += 1;
                 if *count > JSON_MEMBERS {
-                    return Err(Failure::bad_request(&format!("an object has more than {JSON_MEMBERS} members")));
+                    return Err(Failure::bad_request(&format!(
+                        "an object has more than {JSON_MEMBERS} members"
+                    )));
                 }
             }
             _ => {}
@@ -110,14 +120,21 @@ fn check_shape(bytes: &[u8]) -> Result<(), Failure> {
 
 fn sentence(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.chars().take(LONGEST_MESSAGE).flat_map(char::escape_debug).collect()
+    text.chars()
+        .take(LONGEST_MESSAGE)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 impl From<BodyError> for Failure {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Broken => Self::bad_request(&error.to_string()),
-            BodyError::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "content_too_large", &error.to_string()),
+            BodyError::TooLong(_) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "content_too_large",
+                &error.to_string(),
+            ),
         }
     }
 }
@@ -133,7 +150,10 @@ mod tests {
     use super::*;
 
     async fn of(content_type: &str, body: impl Into<Body>) -> Result<Value, u16> {
-        let request = Request::post("/").header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap();
+        let request = Request::post("/")
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap();
         match Json::<Value>::from_request(request, &()).await {
             Ok(Json(value)) => Ok(value),
             Err(failure) => Err(failure.status().as_u16()),
@@ -142,7 +162,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_is_read() {
-        assert!(of("application/json", r#"{"a":[1,{"b":"}]\"{"}]}"#).await.is_ok());
+        assert!(
+            of("application/json", r#"{"a":[1,{"b":"}]\"{"}]}"#)
+                .await
+                .is_ok()
+        );
         assert!(of("application/json; charset=utf-8", "[]").await.is_ok());
     }
 
@@ -150,16 +174,33 @@ mod tests {
     async fn t24_bombs_are_refused_before_they_are_parsed() {
         let deep = "[".repeat(JSON_DEPTH + 1) + &"]".repeat(JSON_DEPTH + 1);
         assert_eq!(of("application/json", deep).await, Err(400));
-        assert!(of("application/json", "[".repeat(JSON_DEPTH) + &"]".repeat(JSON_DEPTH)).await.is_ok());
+        assert!(
+            of(
+                "application/json",
+                "[".repeat(JSON_DEPTH) + &"]".repeat(JSON_DEPTH)
+            )
+            .await
+            .is_ok()
+        );
         let object = |count: usize| {
             let members: Vec<String> = (0..count).map(|n| format!("\"k{n}\":{{}}")).collect();
             format!("{{\"a\":{{{}}},\"b\":1}}", members.join(","))
         };
-        assert_eq!(of("application/json", object(JSON_MEMBERS + 1)).await, Err(400));
+        assert_eq!(
+            of("application/json", object(JSON_MEMBERS + 1)).await,
+            Err(400)
+        );
         assert!(of("application/json", object(JSON_MEMBERS)).await.is_ok());
         let wide: Vec<&str> = vec!["{\"a\":1}"; 1000];
-        assert!(of("application/json", format!("[{}]", wide.join(","))).await.is_ok());
-        assert_eq!(of("application/json", vec![b' '; BODY_BYTES + 1]).await, Err(413));
+        assert!(
+            of("application/json", format!("[{}]", wide.join(",")))
+                .await
+                .is_ok()
+        );
+        assert_eq!(
+            of("application/json", vec![b' '; BODY_BYTES + 1]).await,
+            Err(413)
+        );
     }
 
     #[tokio::test]
@@ -168,7 +209,12 @@ mod tests {
             assert_eq!(of("application/json", body).await, Err(400), "{body}");
         }
         assert_eq!(of("application/json", vec![0xff, 0xfe]).await, Err(400));
-        for other in ["text/plain", "application/x-www-form-urlencoded", "application/problem+json", "application/json; charset=utf-16"] {
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/problem+json",
+            "application/json; charset=utf-16",
+        ] {
             assert_eq!(of(other, "{}").await, Err(415), "{other}");
         }
     }

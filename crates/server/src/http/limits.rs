@@ -135,7 +135,16 @@ impl Limiter {
     /// How many keys are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).full_at.len()).sum()
+        self.shards
+            .iter()
+            .map(|shard| {
+                shard
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .full_at
+                    .len()
+            })
+            .sum()
     }
 
     /// Whether nobody is remembered.
@@ -145,10 +154,14 @@ impl Limiter {
     }
 
     fn verdict(&self, elapsed: u64, full_at: u64) -> Result<(), Exhausted> {
-        let spent = full_at.saturating_sub(elapsed).saturating_add(nanos(self.interval));
+        let spent = full_at
+            .saturating_sub(elapsed)
+            .saturating_add(nanos(self.interval));
         match spent.checked_sub(nanos(self.burst)) {
             None | Some(0) => Ok(()),
-            Some(over) => Err(Exhausted { retry_after_seconds: over.div_ceil(1_000_000_000).max(1) }),
+            Some(over) => Err(Exhausted {
+                retry_after_seconds: over.div_ceil(1_000_000_000).max(1),
+            }),
         }
     }
 
@@ -187,7 +200,9 @@ impl Attempts {
         Self {
             client: Limiter::new(config.failures_per_client_per_minute, MINUTE),
             address: Limiter::new(config.failures_per_address_per_minute, MINUTE),
-            requests: config.requests_per_client_per_second.map(|amount| Limiter::new(amount, SECOND)),
+            requests: config
+                .requests_per_client_per_second
+                .map(|amount| Limiter::new(amount, SECOND)),
         }
     }
 
@@ -202,7 +217,8 @@ impl Attempts {
         }
         self.address.check(&address, now)?;
         if self.client.charged.load(Ordering::Relaxed) {
-            self.client.check(&(canonical_client(client), address), now)?;
+            self.client
+                .check(&(canonical_client(client), address), now)?;
         }
         Ok(())
     }
@@ -211,7 +227,9 @@ impl Attempts {
     pub fn failed(&self, client: &str, address: IpAddr, now: Instant) {
         let address = subscriber(address);
         let _ = self.address.charge(&address, now);
-        let _ = self.client.charge(&(canonical_client(client), address), now);
+        let _ = self
+            .client
+            .charge(&(canonical_client(client), address), now);
     }
 }
 
@@ -249,7 +267,10 @@ mod tests {
         for _ in 0..60 {
             limiter.charge(&"a", start).unwrap();
         }
-        assert_eq!(limiter.charge(&"a", start).unwrap_err().retry_after_seconds, 1);
+        assert_eq!(
+            limiter.charge(&"a", start).unwrap_err().retry_after_seconds,
+            1
+        );
         assert!(limiter.check(&"a", start).is_err());
         assert!(limiter.check(&"b", start).is_ok());
         let later = start + Duration::from_secs(2);
@@ -283,7 +304,11 @@ mod tests {
 
     #[test]
     fn t1_spellings_share_a_bucket_and_others_are_not_locked_out() {
-        let attempts = Attempts::new(&LimitsConfig { failures_per_client_per_minute: 5, failures_per_address_per_minute: 100, ..LimitsConfig::default() });
+        let attempts = Attempts::new(&LimitsConfig {
+            failures_per_client_per_minute: 5,
+            failures_per_address_per_minute: 100,
+            ..LimitsConfig::default()
+        });
         let now = Instant::now();
         let attacker = address("192.0.2.1");
         for spelling in ["Triage", "triage ", "TRIAGE", "tri\u{200b}age", "\ttriage"] {
@@ -291,19 +316,36 @@ mod tests {
             attempts.failed(spelling, attacker, now);
         }
         assert!(attempts.admit("triage", attacker, now).is_err());
-        assert!(attempts.admit("triage", address("::ffff:192.0.2.1"), now).is_err());
+        assert!(
+            attempts
+                .admit("triage", address("::ffff:192.0.2.1"), now)
+                .is_err()
+        );
         assert!(attempts.admit("triage", address("192.0.2.2"), now).is_ok());
         assert!(attempts.admit("other", attacker, now).is_ok());
     }
 
     #[test]
     fn t1_an_address_that_tries_many_clients_is_stopped() {
-        let attempts = Attempts::new(&LimitsConfig { failures_per_client_per_minute: 5, failures_per_address_per_minute: 20, ..LimitsConfig::default() });
+        let attempts = Attempts::new(&LimitsConfig {
+            failures_per_client_per_minute: 5,
+            failures_per_address_per_minute: 20,
+            ..LimitsConfig::default()
+        });
         let now = Instant::now();
         for client in 0..20 {
             attempts.failed(&format!("client-{client}"), address("2001:db8::1"), now);
         }
-        assert!(attempts.admit("fresh", address("2001:db8::ffff"), now).is_err(), "one /64 is one caller");
-        assert!(attempts.admit("fresh", address("2001:db8:0:1::1"), now).is_ok());
+        assert!(
+            attempts
+                .admit("fresh", address("2001:db8::ffff"), now)
+                .is_err(),
+            "one /64 is one caller"
+        );
+        assert!(
+            attempts
+                .admit("fresh", address("2001:db8:0:1::1"), now)
+                .is_ok()
+        );
     }
 }

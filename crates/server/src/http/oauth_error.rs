@@ -29,7 +29,13 @@ impl OauthFailure {
             approval: None,
             interval: None,
         };
-        Self { status, body: Box::new(body), basic: false, retry_after_seconds: None, reason: None }
+        Self {
+            status,
+            body: Box::new(body),
+            basic: false,
+            retry_after_seconds: None,
+            reason: None,
+        }
     }
 
     /// The request is malformed.
@@ -59,7 +65,11 @@ impl OauthFailure {
     /// It does not work now, and may a little later.
     #[must_use]
     pub fn unavailable(description: &str, retry_after_seconds: u64) -> Self {
-        let mut failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description);
+        let mut failure = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            description,
+        );
         failure.retry_after_seconds = Some(retry_after_seconds);
         failure
     }
@@ -113,7 +123,11 @@ impl From<Refusal> for OauthFailure {
 impl From<Exhausted> for OauthFailure {
     fn from(exhausted: Exhausted) -> Self {
         let text = "too many failures or requests: wait before the next one";
-        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", text);
+        let mut failure = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "temporarily_unavailable",
+            text,
+        );
         failure.body.reason_code = Some(Reason::RateLimited.as_str().to_owned());
         failure.reason = Some(Reason::RateLimited);
         failure.retry_after_seconds = Some(exhausted.retry_after_seconds);
@@ -133,11 +147,17 @@ impl IntoResponse for OauthFailure {
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         if self.basic {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"countersign\""));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"countersign\""),
+            );
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -156,7 +176,9 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
     match reason {
         Reason::ApprovalPending => (bad, "authorization_pending"),
         Reason::ApprovalDenied => (bad, "access_denied"),
-        Reason::ApprovalExpired | Reason::ApprovalVoided | Reason::ApprovalConsumed => (bad, "expired_token"),
+        Reason::ApprovalExpired | Reason::ApprovalVoided | Reason::ApprovalConsumed => {
+            (bad, "expired_token")
+        }
         Reason::ApprovalRequired => (bad, "approval_required"),
         Reason::CredentialInvalid
         | Reason::IdentityDeleted
@@ -176,7 +198,9 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::TokenExpired
         | Reason::TokenInvalid
         | Reason::TokenRevoked => (bad, "invalid_grant"),
-        Reason::Forbidden | Reason::NotHeld | Reason::TrustModelExcludes => (bad, "unauthorized_client"),
+        Reason::Forbidden | Reason::NotHeld | Reason::TrustModelExcludes => {
+            (bad, "unauthorized_client")
+        }
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Reason::ClockUntrusted | Reason::IssuerUnreachable | Reason::RevocationsStale => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
@@ -187,8 +211,12 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
 
 /// `error_description` holds printable ASCII without `"` and `\` (RFC 6749 §5.2).
 fn printable(text: &str) -> String {
-    let fits = |character: char| matches!(character, ' '..='~') && character != '"' && character != '\\';
-    text.chars().take(LONGEST_DESCRIPTION).map(|character| if fits(character) { character } else { '?' }).collect()
+    let fits =
+        |character: char| matches!(character, ' '..='~') && character != '"' && character != '\\';
+    text.chars()
+        .take(LONGEST_DESCRIPTION)
+        .map(|character| if fits(character) { character } else { '?' })
+        .collect()
 }
 
 /// How long a run waits between two looks at its approval.

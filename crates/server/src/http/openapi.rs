@@ -21,8 +21,14 @@ pub use operation::Operation;
 pub async fn openapi() -> Response {
     let mut response = TEXT.clone().into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     response
 }
 
@@ -37,9 +43,14 @@ pub fn document() -> Value {
     schemas.add::<OauthError>();
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations::all(&mut schemas) {
-        let path = paths.entry(operation.path.replace("{*", "{")).or_insert_with(|| json!({}));
+        let path = paths
+            .entry(operation.path.replace("{*", "{"))
+            .or_insert_with(|| json!({}));
         if let Value::Object(methods) = path {
-            methods.insert(operation.method.as_str().to_ascii_lowercase(), operation.document());
+            methods.insert(
+                operation.method.as_str().to_ascii_lowercase(),
+                operation.document(),
+            );
         }
     }
     json!({
@@ -81,9 +92,16 @@ impl Schemas {
     pub(crate) fn query<T: ToSchema>(&mut self) -> Vec<Value> {
         self.add_within::<T>();
         let schema = value(T::schema());
-        let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let members = schema["properties"].as_object().cloned().unwrap_or_default();
-        members.into_iter().map(|(name, member)| parameter(&name, required(&name), member)).collect()
+        let required = |name: &str| list(&schema, "required").iter().any(|one| one == name);
+        let members = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
+        members
+            .into_iter()
+            .map(|(name, member)| parameter(&name, required(&name), member))
+            .collect()
     }
 
     fn add_within<T: ToSchema>(&mut self) {
@@ -107,16 +125,35 @@ fn value(schema: RefOr<Schema>) -> Value {
     serde_json::to_value(schema).unwrap_or_default()
 }
 
+/// The list that a member is; none when it is something else.
+fn list<'a>(schema: &'a Value, member: &str) -> &'a [Value] {
+    schema
+        .get(member)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
 /// A parameter that is absent is not `null`: a query string has no such value.
 fn parameter(name: &str, required: bool, member: Value) -> Value {
-    let present = member["oneOf"].as_array().and_then(|forms| forms.iter().find(|form| form["type"] != "null"));
+    let present = list(&member, "oneOf")
+        .iter()
+        .find(|form| form.get("type").is_none_or(|one| one != "null"));
     let mut schema = present.unwrap_or(&member).clone();
-    let types = schema["type"].as_array().map(|types| types.iter().filter(|one| *one != "null").cloned().collect::<Vec<_>>());
-    let Some(members) = schema.as_object_mut() else { return json!({"name": name, "in": "query"}) };
-    if let Some([only]) = types.as_deref() {
+    let types: Vec<Value> = list(&schema, "type")
+        .iter()
+        .filter(|one| *one != "null")
+        .cloned()
+        .collect();
+    let Some(members) = schema.as_object_mut() else {
+        return json!({"name": name, "in": "query"});
+    };
+    if let [only] = types.as_slice() {
         members.insert("type".to_owned(), only.clone());
     }
-    let description = members.remove("description").or_else(|| member.get("description").cloned()).unwrap_or_else(|| json!(""));
+    let description = members
+        .remove("description")
+        .or_else(|| member.get("description").cloned())
+        .unwrap_or_else(|| json!(""));
     json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 
@@ -131,7 +168,12 @@ mod tests {
     fn every_route_is_one_operation_and_every_operation_a_route() {
         let routes: BTreeSet<(String, String)> = inventory(&routes())
             .into_iter()
-            .map(|(method, path)| (path.replace("{*", "{"), method.as_str().to_ascii_lowercase()))
+            .map(|(method, path)| {
+                (
+                    path.replace("{*", "{"),
+                    method.as_str().to_ascii_lowercase(),
+                )
+            })
             .collect();
         let document = document();
         let mut operations = BTreeSet::new();
@@ -139,7 +181,10 @@ mod tests {
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (method, operation) in methods.as_object().unwrap() {
                 operations.insert((path.clone(), method.clone()));
-                assert!(names.insert(operation["operationId"].to_string()), "{operation}");
+                assert!(
+                    names.insert(operation["operationId"].to_string()),
+                    "{operation}"
+                );
             }
         }
         assert_eq!(operations, routes);
@@ -151,14 +196,18 @@ mod tests {
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
-            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+            assert!(
+                document["components"]["schemas"].get(name).is_some(),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn the_published_document_is_fresh() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/openapi.json");
-        let published: Value = serde_json::from_str(&fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
+        let published: Value =
+            serde_json::from_str(&fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
         let stale = "docs/reference/openapi.json is stale: cargo run -p countersign-server --example openapi > it";
         assert!(published == document(), "{stale}");
     }

@@ -13,7 +13,9 @@ pub fn is_canonical(path: &str) -> bool {
     if bytes.first() != Some(&b'/') || bytes.len() > PATH_BYTES {
         return false;
     }
-    let plain = bytes.windows(2).all(|pair| !matches!(pair, [b'/', b'/' | b'.']));
+    let plain = bytes
+        .windows(2)
+        .all(|pair| !matches!(pair, [b'/', b'/' | b'.']));
     let simple = bytes.iter().all(|b| is_plain(*b));
     plain && (simple || escapes_are_canonical(bytes)) || dotted_well_known(path)
 }
@@ -22,7 +24,9 @@ pub fn is_canonical(path: &str) -> bool {
 /// the root, or after the path of an issuer.
 fn dotted_well_known(path: &str) -> bool {
     let parts = path.split_once(WELL_KNOWN);
-    parts.is_some_and(|(issuer, rest)| (issuer.is_empty() || is_canonical(issuer)) && is_canonical(&format!("/{rest}")))
+    parts.is_some_and(|(issuer, rest)| {
+        (issuer.is_empty() || is_canonical(issuer)) && is_canonical(&format!("/{rest}"))
+    })
 }
 
 /// The characters of our own paths.
@@ -36,10 +40,20 @@ fn escapes_are_canonical(path: &[u8]) -> bool {
     while let Some(byte) = rest.next() {
         match byte {
             b'%' => {
-                let digits = (rest.next().copied().and_then(hex_digit), rest.next().copied().and_then(hex_digit));
-                let (Some(high), Some(low)) = digits else { return false };
+                let digits = (
+                    rest.next().copied().and_then(hex_digit),
+                    rest.next().copied().and_then(hex_digit),
+                );
+                let (Some(high), Some(low)) = digits else {
+                    return false;
+                };
                 let escaped = high << 4 | low;
-                if is_plain(escaped) || is_segment(escaped) && escaped != b':' || escaped < 0x20 || escaped == 0x7f || escaped == b'\\' {
+                if is_plain(escaped)
+                    || is_segment(escaped) && escaped != b':'
+                    || escaped < 0x20
+                    || escaped == 0x7f
+                    || escaped == b'\\'
+                {
                     return false;
                 }
             }
@@ -52,7 +66,10 @@ fn escapes_are_canonical(path: &[u8]) -> bool {
 
 /// `sub-delims`, `:` and `@`. A colon may be escaped: clients disagree on it.
 const fn is_segment(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
+    matches!(
+        byte,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
+    )
 }
 
 /// Whose issuer a path belongs to, and the path within it.
@@ -72,26 +89,39 @@ pub struct Place {
 #[must_use]
 pub fn place(base: &str, path: &str) -> Option<Place> {
     if base.is_empty() && !path.contains("/t/") {
-        return Some(Place { tenant: None, path: None });
+        return Some(Place {
+            tenant: None,
+            path: None,
+        });
     }
     if let Some((document, issuer)) = inserted(path) {
         let rest = issuer.strip_prefix(base)?;
         if rest.is_empty() {
-            return Some(Place { tenant: None, path: Some(document.to_owned()) });
+            return Some(Place {
+                tenant: None,
+                path: Some(document.to_owned()),
+            });
         }
         let tenant = rest.strip_prefix(TENANTS)?.parse().ok()?;
-        return Some(Place { tenant: Some(tenant), path: Some(document.to_owned()) });
+        return Some(Place {
+            tenant: Some(tenant),
+            path: Some(document.to_owned()),
+        });
     }
     let below = path.strip_prefix(base)?;
     let Some(rest) = below.strip_prefix(TENANTS) else {
         let path = (!base.is_empty()).then(|| below.to_owned());
-        return (below.starts_with('/') || below.is_empty()).then_some(Place { tenant: None, path });
+        return (below.starts_with('/') || below.is_empty())
+            .then_some(Place { tenant: None, path });
     };
     let (name, route) = match rest.split_once('/') {
         Some((name, route)) => (name, format!("/{route}")),
         None => (rest, "/".to_owned()),
     };
-    Some(Place { tenant: Some(name.parse().ok()?), path: Some(route) })
+    Some(Place {
+        tenant: Some(name.parse().ok()?),
+        path: Some(route),
+    })
 }
 
 /// A metadata document and the issuer's path that was inserted after it.
@@ -179,17 +209,29 @@ mod tests {
     #[test]
     fn a_tenant_is_an_issuer_of_its_own() {
         assert_eq!(split("", "/oauth2/token"), some(None, None));
-        assert_eq!(split("", "/t/acme/oauth2/token"), some(Some("acme"), Some("/oauth2/token")));
+        assert_eq!(
+            split("", "/t/acme/oauth2/token"),
+            some(Some("acme"), Some("/oauth2/token"))
+        );
         assert_eq!(split("", "/t/acme"), some(Some("acme"), Some("/")));
         assert_eq!(
             split("", "/.well-known/oauth-authorization-server/t/acme"),
-            some(Some("acme"), Some("/.well-known/oauth-authorization-server"))
+            some(
+                Some("acme"),
+                Some("/.well-known/oauth-authorization-server")
+            )
         );
         assert_eq!(
             split("", "/t/acme/.well-known/openid-configuration"),
             some(Some("acme"), Some("/.well-known/openid-configuration"))
         );
-        for bad in ["/t/", "/t//oauth2/token", "/t/ACME/oauth2/token", "/t/a.b/x", "/.well-known/jwks.json/t/UP"] {
+        for bad in [
+            "/t/",
+            "/t//oauth2/token",
+            "/t/ACME/oauth2/token",
+            "/t/a.b/x",
+            "/.well-known/jwks.json/t/UP",
+        ] {
             assert_eq!(split("", bad), None, "{bad}");
         }
         assert_eq!(split("", "/api/t/x"), some(None, None));
@@ -197,8 +239,14 @@ mod tests {
 
     #[test]
     fn an_issuer_may_have_a_path() {
-        assert_eq!(split("/id", "/id/oauth2/token"), some(None, Some("/oauth2/token")));
-        assert_eq!(split("/id", "/id/t/acme/oauth2/token"), some(Some("acme"), Some("/oauth2/token")));
+        assert_eq!(
+            split("/id", "/id/oauth2/token"),
+            some(None, Some("/oauth2/token"))
+        );
+        assert_eq!(
+            split("/id", "/id/t/acme/oauth2/token"),
+            some(Some("acme"), Some("/oauth2/token"))
+        );
         assert_eq!(
             split("/id", "/.well-known/openid-configuration/id"),
             some(None, Some("/.well-known/openid-configuration"))
@@ -207,7 +255,11 @@ mod tests {
             split("/id", "/.well-known/openid-configuration/id/t/acme"),
             some(Some("acme"), Some("/.well-known/openid-configuration"))
         );
-        for outside in ["/oauth2/token", "/identity/oauth2/token", "/.well-known/openid-configuration/other"] {
+        for outside in [
+            "/oauth2/token",
+            "/identity/oauth2/token",
+            "/.well-known/openid-configuration/other",
+        ] {
             assert_eq!(split("/id", outside), None, "{outside}");
         }
     }

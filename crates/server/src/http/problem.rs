@@ -51,7 +51,12 @@ impl Failure {
     /// A failure with these words.
     #[must_use]
     pub fn from_problem(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), challenge: None, retry_after_seconds: None, reason: None }
+        Self {
+            problem: Box::new(problem),
+            challenge: None,
+            retry_after_seconds: None,
+            reason: None,
+        }
     }
 
     /// The request is malformed.
@@ -70,7 +75,11 @@ impl Failure {
     /// What came is not a token.
     #[must_use]
     pub fn bad_token(error: InvalidAuthorization) -> Self {
-        Self::unauthorized(Reason::TokenInvalid, &error.to_string(), Challenge::InvalidToken)
+        Self::unauthorized(
+            Reason::TokenInvalid,
+            &error.to_string(),
+            Challenge::InvalidToken,
+        )
     }
 
     /// Something of ours is broken. The caller sees only the id under which the log has it; whoever
@@ -143,7 +152,11 @@ impl From<Refusal> for Failure {
 impl From<Exhausted> for Failure {
     fn from(exhausted: Exhausted) -> Self {
         let detail = "too many failures or requests: wait before the next one";
-        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::RateLimited.as_str(), detail);
+        let mut failure = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            Reason::RateLimited.as_str(),
+            detail,
+        );
         failure.reason = Some(Reason::RateLimited);
         failure.retry_after(exhausted.retry_after_seconds)
     }
@@ -183,7 +196,9 @@ impl Challenge {
         HeaderValue::from_static(match self {
             Self::Absent => "Bearer",
             Self::InsufficientScope => "Bearer error=\"insufficient_scope\"",
-            Self::InsufficientUserAuthentication => "Bearer error=\"insufficient_user_authentication\"",
+            Self::InsufficientUserAuthentication => {
+                "Bearer error=\"insufficient_user_authentication\""
+            }
             Self::InvalidToken => "Bearer error=\"invalid_token\"",
         })
     }
@@ -238,7 +253,9 @@ fn known_status(reason: Reason) -> Option<StatusCode> {
         | Reason::TrustRuleTooWide
         | Reason::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Reason::ClockUntrusted | Reason::IssuerUnreachable | Reason::RevocationsStale => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::ClockUntrusted | Reason::IssuerUnreachable | Reason::RevocationsStale => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => return None,
     })
 }
@@ -276,11 +293,21 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_problem_with_its_headers() {
-        let response = Failure::from(Refusal::new(Reason::TokenRevoked, "the token was revoked")).into_response();
+        let response = Failure::from(Refusal::new(Reason::TokenRevoked, "the token was revoked"))
+            .into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
-        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
-        let response = Failure::from(Exhausted { retry_after_seconds: 7 }).into_response();
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        assert_eq!(
+            response.headers()[header::WWW_AUTHENTICATE],
+            "Bearer error=\"invalid_token\""
+        );
+        let response = Failure::from(Exhausted {
+            retry_after_seconds: 7,
+        })
+        .into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::RETRY_AFTER], "7");
         let response = Failure::no_token().into_response();

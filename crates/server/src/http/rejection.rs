@@ -19,7 +19,11 @@ impl From<Rejection> for Failure {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        if note(&fault) { Self::unavailable(BUSY, RETRY_AFTER_SECONDS) } else { Self::internal() }
+        if note(&fault) {
+            Self::unavailable(BUSY, RETRY_AFTER_SECONDS)
+        } else {
+            Self::internal()
+        }
     }
 }
 
@@ -37,7 +41,11 @@ impl From<Fault> for OauthFailure {
         if note(&fault) {
             return Self::unavailable(BUSY, RETRY_AFTER_SECONDS);
         }
-        Self::server_error(current_request().as_ref().map(|request| request.id.as_str()))
+        Self::server_error(
+            current_request()
+                .as_ref()
+                .map(|request| request.id.as_str()),
+        )
     }
 }
 

@@ -28,52 +28,87 @@ pub struct Route<S> {
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// Answers `GET` and `HEAD`.
     pub fn get<T: 'static>(path: &'static str, handler: impl Handler<T, S>) -> Self {
-        Self { method: Method::GET, path, handler: on(MethodFilter::GET, handler) }
+        Self {
+            method: Method::GET,
+            path,
+            handler: on(MethodFilter::GET, handler),
+        }
     }
 
     /// Answers `POST`.
     pub fn post<T: 'static>(path: &'static str, handler: impl Handler<T, S>) -> Self {
-        Self { method: Method::POST, path, handler: on(MethodFilter::POST, handler) }
+        Self {
+            method: Method::POST,
+            path,
+            handler: on(MethodFilter::POST, handler),
+        }
     }
 
     /// Answers `PATCH`.
     pub fn patch<T: 'static>(path: &'static str, handler: impl Handler<T, S>) -> Self {
-        Self { method: Method::PATCH, path, handler: on(MethodFilter::PATCH, handler) }
+        Self {
+            method: Method::PATCH,
+            path,
+            handler: on(MethodFilter::PATCH, handler),
+        }
     }
 
     /// Answers `PUT`.
     pub fn put<T: 'static>(path: &'static str, handler: impl Handler<T, S>) -> Self {
-        Self { method: Method::PUT, path, handler: on(MethodFilter::PUT, handler) }
+        Self {
+            method: Method::PUT,
+            path,
+            handler: on(MethodFilter::PUT, handler),
+        }
     }
 
     /// Answers `DELETE`.
     pub fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, S>) -> Self {
-        Self { method: Method::DELETE, path, handler: on(MethodFilter::DELETE, handler) }
+        Self {
+            method: Method::DELETE,
+            path,
+            handler: on(MethodFilter::DELETE, handler),
+        }
     }
 }
 
 /// Methods and paths of a table: what the documentation and the coverage tests compare.
 #[must_use]
 pub fn inventory<S>(routes: &[Route<S>]) -> Vec<(Method, &'static str)> {
-    routes.iter().map(|route| (route.method.clone(), route.path)).collect()
+    routes
+        .iter()
+        .map(|route| (route.method.clone(), route.path))
+        .collect()
 }
 
 /// The router of a table. What no row answers is a problem document too.
 pub fn build<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
     let rows = routes.into_iter();
-    rows.fold(Router::new(), |router, route| router.route(route.path, route.handler))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(state)
+    rows.fold(Router::new(), |router, route| {
+        router.route(route.path, route.handler)
+    })
+    .fallback(not_found)
+    .method_not_allowed_fallback(method_not_allowed)
+    .with_state(state)
 }
 
 async fn not_found(request: Request) -> Response {
-    refuse(request.uri().path(), StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    refuse(
+        request.uri().path(),
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing here",
+    )
 }
 
 async fn method_not_allowed(request: Request) -> Response {
     let detail = "this path does not answer this method; Allow says which it does";
-    refuse(request.uri().path(), StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    refuse(
+        request.uri().path(),
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        detail,
+    )
 }
 
 /// A refusal before any handler, in the form of the endpoint's family.
@@ -103,12 +138,18 @@ impl RouteCounters {
     /// Counters of these routes.
     #[must_use]
     pub fn new<S>(routes: &[Route<S>], metrics: &Metrics) -> Self {
-        let mut counters = Self { fixed: HashMap::new(), varying: Vec::new(), other: metrics.route(OTHER) };
+        let mut counters = Self {
+            fixed: HashMap::new(),
+            varying: Vec::new(),
+            other: metrics.route(OTHER),
+        };
         for route in routes {
             if !route.path.contains('{') {
                 counters.fixed.insert(route.path, metrics.route(route.path));
             } else if !counters.varying.iter().any(|(path, _)| *path == route.path) {
-                counters.varying.push((route.path, metrics.route(route.path)));
+                counters
+                    .varying
+                    .push((route.path, metrics.route(route.path)));
             }
         }
         counters
@@ -117,7 +158,11 @@ impl RouteCounters {
     /// The counters for a path.
     #[must_use]
     pub fn of(&self, path: &str) -> &RouteMetrics {
-        let varying = || self.varying.iter().find(|(template, _)| fits(template, path));
+        let varying = || {
+            self.varying
+                .iter()
+                .find(|(template, _)| fits(template, path))
+        };
         match self.fixed.get(path) {
             Some(fixed) => fixed,
             None => varying().map_or(&self.other, |(_, metrics)| metrics),
@@ -157,9 +202,16 @@ mod tests {
     }
 
     async fn answer(method: Method, path: &str) -> (u16, String) {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
         let response = build(routes(), ()).oneshot(request).await.unwrap();
-        let kind = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        let kind = response
+            .headers()
+            .get("content-type")
+            .map(|value| value.to_str().unwrap().to_owned());
         (response.status().as_u16(), kind.unwrap_or_default())
     }
 
@@ -167,10 +219,22 @@ mod tests {
     async fn what_no_row_answers_is_an_error_of_its_family() {
         assert_eq!(answer(Method::GET, "/api/things/1").await.0, 200);
         assert_eq!(answer(Method::HEAD, "/api/things/1").await.0, 200);
-        assert_eq!(answer(Method::GET, "/api/other").await, (404, "application/problem+json".to_owned()));
-        assert_eq!(answer(Method::POST, "/api/things").await, (405, "application/problem+json".to_owned()));
-        assert_eq!(answer(Method::GET, "/oauth2/token").await, (405, "application/json".to_owned()));
-        assert_eq!(answer(Method::POST, "/oauth2/token/").await, (404, "application/json".to_owned()));
+        assert_eq!(
+            answer(Method::GET, "/api/other").await,
+            (404, "application/problem+json".to_owned())
+        );
+        assert_eq!(
+            answer(Method::POST, "/api/things").await,
+            (405, "application/problem+json".to_owned())
+        );
+        assert_eq!(
+            answer(Method::GET, "/oauth2/token").await,
+            (405, "application/json".to_owned())
+        );
+        assert_eq!(
+            answer(Method::POST, "/oauth2/token/").await,
+            (404, "application/json".to_owned())
+        );
     }
 
     #[test]
@@ -182,10 +246,17 @@ mod tests {
         }
         let metrics = Metrics::new();
         let counters = RouteCounters::new(&routes(), &metrics);
-        counters.of("/api/things/7").answered(StatusCode::OK, std::time::Duration::ZERO);
-        counters.of("/nowhere").answered(StatusCode::NOT_FOUND, std::time::Duration::ZERO);
+        counters
+            .of("/api/things/7")
+            .answered(StatusCode::OK, std::time::Duration::ZERO);
+        counters
+            .of("/nowhere")
+            .answered(StatusCode::NOT_FOUND, std::time::Duration::ZERO);
         let text = metrics.text();
-        assert!(text.contains("route=\"/api/things/{id}\",status=\"2xx\"} 1"), "{text}");
+        assert!(
+            text.contains("route=\"/api/things/{id}\",status=\"2xx\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("route=\"other\",status=\"4xx\"} 1"), "{text}");
     }
 }

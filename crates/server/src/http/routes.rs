@@ -17,12 +17,13 @@ use crate::{
     http::{
         access,
         api::{
-            actions, approvals, audiences, credentials, environments, evidence, identities, issuers, keys, lineage, linked_accounts,
-            log, manifests, policies, projects, records, results, revocation_feed, revocations, sessions, teams, tenant, trust_tests, users,
+            actions, approvals, audiences, credentials, environments, evidence, identities,
+            issuers, keys, lineage, linked_accounts, log, manifests, policies, projects, records,
+            results, revocation_feed, revocations, sessions, teams, tenant, trust_tests, users,
         },
         metrics::metrics,
-        openapi,
         oauth::{introspect, metadata, revoke, token},
+        openapi,
         router::Route,
     },
 };
@@ -34,9 +35,15 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/healthz", healthz),
         Route::get("/readyz", readyz),
         Route::get("/metrics", metrics),
-        Route::get("/.well-known/oauth-authorization-server", metadata::metadata),
+        Route::get(
+            "/.well-known/oauth-authorization-server",
+            metadata::metadata,
+        ),
         Route::get("/.well-known/openid-configuration", metadata::metadata),
-        Route::get("/.well-known/oauth-protected-resource", metadata::protected_resource),
+        Route::get(
+            "/.well-known/oauth-protected-resource",
+            metadata::protected_resource,
+        ),
         Route::get("/.well-known/jwks.json", metadata::jwks),
         Route::post("/oauth2/token", token::token),
         Route::post("/oauth2/introspect", introspect::introspect),
@@ -55,8 +62,14 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/identities/{id}/enable", identities::enable),
         Route::post("/api/identities/{id}/transfer", identities::transfer),
         Route::post("/api/identities/{id}/rename", identities::rename),
-        Route::post("/api/identities/{id}/accept-sponsorship", identities::accept_sponsorship),
-        Route::post("/api/identities/{id}/decline-sponsorship", identities::decline_sponsorship),
+        Route::post(
+            "/api/identities/{id}/accept-sponsorship",
+            identities::accept_sponsorship,
+        ),
+        Route::post(
+            "/api/identities/{id}/decline-sponsorship",
+            identities::decline_sponsorship,
+        ),
         Route::post("/api/identities/{id}/review", identities::review),
         Route::get("/api/identities/{id}/attempts", trust_tests::attempts),
         Route::get("/api/identities/{id}/credentials", credentials::list),

@@ -65,7 +65,10 @@ impl ShellSettings {
     /// The path of the issuer, without an end `/`; mostly empty.
     fn base_path(&self) -> &str {
         let after_scheme = self.issuer.split_once("://").map_or("", |(_, rest)| rest);
-        after_scheme.find('/').and_then(|start| after_scheme.get(start..)).unwrap_or_default()
+        after_scheme
+            .find('/')
+            .and_then(|start| after_scheme.get(start..))
+            .unwrap_or_default()
     }
 
     fn is_secure(&self) -> bool {
@@ -76,8 +79,18 @@ impl ShellSettings {
 impl Shell {
     /// Surrounds a router.
     #[must_use]
-    pub fn new(router: Router, counters: RouteCounters, metrics: Arc<Metrics>, settings: ShellSettings) -> Self {
-        Self(Arc::new(Inner { router, counters, metrics, settings }))
+    pub fn new(
+        router: Router,
+        counters: RouteCounters,
+        metrics: Arc<Metrics>,
+        settings: ShellSettings,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            router,
+            counters,
+            metrics,
+            settings,
+        }))
     }
 
     /// The metrics that it counts with.
@@ -87,12 +100,22 @@ impl Shell {
     }
 
     /// Answers a request of this peer.
-    pub async fn answer(&self, peer: IpAddr, encrypted: bool, mut request: Request<Body>) -> Response {
+    pub async fn answer(
+        &self,
+        peer: IpAddr,
+        encrypted: bool,
+        mut request: Request<Body>,
+    ) -> Response {
         let inner = &*self.0;
         let arrived = Instant::now();
         let origin = origin(peer, encrypted, request.headers(), &inner.settings.proxies);
         let placed = place(&mut request, inner.settings.base_path());
-        let context = Arc::new(context(&request, origin, placed.as_ref().ok().cloned().flatten(), arrived));
+        let context = Arc::new(context(
+            &request,
+            origin,
+            placed.as_ref().ok().cloned().flatten(),
+            arrived,
+        ));
         let oauth = is_oauth(request.uri().path());
         let counters = inner.counters.of(request.uri().path());
         let in_flight = InFlight::new(&inner.metrics.requests_in_flight);
@@ -109,7 +132,13 @@ impl Shell {
         drop(in_flight);
         counters.answered(response.status(), arrived.elapsed());
         if let Some(RefusedFor(reason)) = response.extensions().get() {
-            inner.metrics.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
+            inner
+                .metrics
+                .refusals
+                .get_or_create(&ReasonLabel {
+                    reason: reason.as_str(),
+                })
+                .inc();
         }
         self.finish(&context, &mut response);
         log_answer(counters.route, &context, response.status());
@@ -125,13 +154,21 @@ impl Shell {
             Ended::Panicked => {
                 // The panic hook has logged the place.
                 inner.metrics.panics.inc();
-                if oauth { oauth_fault() } else { Failure::internal().into_response() }
+                if oauth {
+                    oauth_fault()
+                } else {
+                    Failure::internal().into_response()
+                }
             }
             Ended::Late => {
                 inner.metrics.request_timeouts.inc();
                 tracing::warn!("a request took longer than it may");
                 let detail = "the request took longer than it may: try again";
-                if oauth { OauthFailure::unavailable(detail, 1).into_response() } else { Failure::unavailable(detail, 1).into_response() }
+                if oauth {
+                    OauthFailure::unavailable(detail, 1).into_response()
+                } else {
+                    Failure::unavailable(detail, 1).into_response()
+                }
             }
         }
     }
@@ -148,16 +185,32 @@ impl Shell {
         {
             headers.insert(TRACEPARENT, value);
         }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        let json = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/"));
         if !json {
-            headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING_LOADS));
-            headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-            headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
+            headers
+                .entry(header::CONTENT_SECURITY_POLICY)
+                .or_insert(HeaderValue::from_static(NOTHING_LOADS));
+            headers
+                .entry(header::REFERRER_POLICY)
+                .or_insert(HeaderValue::from_static("no-referrer"));
+            headers
+                .entry(header::X_FRAME_OPTIONS)
+                .or_insert(HeaderValue::from_static("DENY"));
         }
         if settings.is_secure() {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TWO_YEARS));
+            headers.insert(
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static(TWO_YEARS),
+            );
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             point_to_metadata(settings, context, headers);
@@ -182,39 +235,75 @@ fn log_answer(route: &'static str, context: &Arc<RequestContext>, status: Status
 }
 
 /// Says where the metadata of this resource are (RFC 9728 §5.1), which names the issuer to ask.
-fn point_to_metadata(settings: &ShellSettings, context: &RequestContext, headers: &mut http::HeaderMap) {
-    let Some(challenge) = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()) else { return };
+fn point_to_metadata(
+    settings: &ShellSettings,
+    context: &RequestContext,
+    headers: &mut http::HeaderMap,
+) {
+    let Some(challenge) = headers
+        .get(header::WWW_AUTHENTICATE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
     if !challenge.starts_with("Bearer") {
         return;
     }
     let separator = if challenge == "Bearer" { " " } else { ", " };
     let base = settings.base_path();
-    let root = settings.issuer.strip_suffix(base).unwrap_or(&settings.issuer);
-    let tenant = context.tenant.as_ref().map(|name| format!("/t/{name}")).unwrap_or_default();
-    let full = format!("{challenge}{separator}resource_metadata=\"{root}{PROTECTED_RESOURCE}{base}{tenant}\"");
+    let root = settings
+        .issuer
+        .strip_suffix(base)
+        .unwrap_or(&settings.issuer);
+    let tenant = context
+        .tenant
+        .as_ref()
+        .map(|name| format!("/t/{name}"))
+        .unwrap_or_default();
+    let full = format!(
+        "{challenge}{separator}resource_metadata=\"{root}{PROTECTED_RESOURCE}{base}{tenant}\""
+    );
     if let Ok(value) = HeaderValue::from_str(&full) {
         headers.insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
 /// Refuses a path with two spellings; takes base path and tenant off the rest.
-fn place(
-    request: &mut Request<Body>,
-    base: &str,
-) -> Result<Option<TenantName>, Box<Response>> {
+fn place(request: &mut Request<Body>, base: &str) -> Result<Option<TenantName>, Box<Response>> {
     let path = request.uri().path();
     if !path::is_canonical(path) {
         let detail = "the path has another spelling: no `//`, no dot segments, no escapes of plain characters";
-        return Err(Box::new(refuse(path, StatusCode::BAD_REQUEST, "bad_request", detail)));
+        return Err(Box::new(refuse(
+            path,
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            detail,
+        )));
     }
     let Some(place) = path::place(base, path) else {
-        return Err(Box::new(refuse(path, StatusCode::NOT_FOUND, "not_found", "there is nothing here")));
+        return Err(Box::new(refuse(
+            path,
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is nothing here",
+        )));
     };
     if let Some(path) = place.path {
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         match Uri::try_from(format!("{path}{query}")) {
             Ok(uri) => *request.uri_mut() = uri,
-            Err(_) => return Err(Box::new(refuse(&path, StatusCode::NOT_FOUND, "not_found", "there is nothing here"))),
+            Err(_) => {
+                return Err(Box::new(refuse(
+                    &path,
+                    StatusCode::NOT_FOUND,
+                    "not_found",
+                    "there is nothing here",
+                )));
+            }
         }
     }
     Ok(place.tenant)
@@ -229,7 +318,9 @@ fn context(
     let headers = request.headers();
     RequestContext {
         id: RequestContext::id_of(headers),
-        trace: headers.get(TRACEPARENT).and_then(|value| TraceContext::from_header(value.as_bytes())),
+        trace: headers
+            .get(TRACEPARENT)
+            .and_then(|value| TraceContext::from_header(value.as_bytes())),
         address: origin.address,
         encrypted: origin.encrypted,
         tenant,

@@ -34,7 +34,10 @@ pub enum InvalidForm {
 /// What is wrong, without showing a value.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidForm> {
     let pairs = pairs(text)?;
-    T::deserialize(Pairs { rest: pairs.into_iter(), value: None })
+    T::deserialize(Pairs {
+        rest: pairs.into_iter(),
+        value: None,
+    })
 }
 
 /// The parameters that have a value, in their order.
@@ -45,8 +48,12 @@ pub fn pairs(text: &[u8]) -> Result<Vec<(String, String)>, InvalidForm> {
     let mut pairs: Vec<(String, String)> = Vec::with_capacity(8);
     for part in text.split(|b| *b == b'&').filter(|part| !part.is_empty()) {
         let mut sides = part.splitn(2, |b| *b == b'=');
-        let name = sides.next().and_then(form_component).ok_or(InvalidForm::Encoding)?;
-        let value = form_component(sides.next().unwrap_or_default()).ok_or(InvalidForm::Encoding)?;
+        let name = sides
+            .next()
+            .and_then(form_component)
+            .ok_or(InvalidForm::Encoding)?;
+        let value =
+            form_component(sides.next().unwrap_or_default()).ok_or(InvalidForm::Encoding)?;
         if pairs.iter().any(|(seen, _)| *seen == name) {
             return Err(InvalidForm::Duplicate(name.chars().take(64).collect()));
         }
@@ -80,13 +87,21 @@ impl<'de> Deserializer<'de> for Pairs {
 impl<'de> MapAccess<'de> for Pairs {
     type Error = InvalidForm;
 
-    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, InvalidForm> {
-        let Some((name, value)) = self.rest.next() else { return Ok(None) };
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, InvalidForm> {
+        let Some((name, value)) = self.rest.next() else {
+            return Ok(None);
+        };
         self.value = Some(value);
         seed.deserialize(name.into_deserializer()).map(Some)
     }
 
-    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, InvalidForm> {
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, InvalidForm> {
         seed.deserialize(Part(self.value.take().unwrap_or_default()))
     }
 }
@@ -117,7 +132,11 @@ impl<'de> Deserializer<'de> for Part {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, InvalidForm> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, InvalidForm> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -171,7 +190,10 @@ impl de::Error for InvalidForm {
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
         let name: Cow<'_, str> = name.chars().take(64).flat_map(char::escape_debug).collect();
-        Self::Value(format!("unknown parameter `{name}`: expected one of {}", known.join(", ")))
+        Self::Value(format!(
+            "unknown parameter `{name}`: expected one of {}",
+            known.join(", ")
+        ))
     }
 
     fn duplicate_field(name: &'static str) -> Self {
@@ -212,21 +234,35 @@ mod tests {
 
     #[test]
     fn values_are_read_as_what_the_type_asks_for() {
-        let text = b"name=a+%C3%A4&limit=7&watch=true&kind=bot&at=0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
+        let text =
+            b"name=a+%C3%A4&limit=7&watch=true&kind=bot&at=0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
         let example: Example = parse(text).unwrap();
-        assert_eq!((example.name.as_str(), example.limit, example.watch), ("a ä", Some(7), Some(true)));
+        assert_eq!(
+            (example.name.as_str(), example.limit, example.watch),
+            ("a ä", Some(7), Some(true))
+        );
         assert!(example.kind.is_some() && example.at.is_some());
     }
 
     #[test]
     fn an_empty_value_is_absent() {
-        assert_eq!(parse::<Example>(b"name=a&limit=&&watch").unwrap().limit, None);
+        assert_eq!(
+            parse::<Example>(b"name=a&limit=&&watch").unwrap().limit,
+            None
+        );
         assert_eq!(refused("name="), "parameter `name` is missing");
     }
 
     #[test]
     fn t5_a_parameter_comes_at_most_once() {
-        for text in ["name=a&name=b", "name=a&name=a", "name=a&n%61me=b", "name=a&name=", "name=a&name", "other=1&other=2"] {
+        for text in [
+            "name=a&name=b",
+            "name=a&name=a",
+            "name=a&n%61me=b",
+            "name=a&name=",
+            "name=a&name",
+            "other=1&other=2",
+        ] {
             assert!(refused(text).contains("more than once"), "{text}");
         }
     }

@@ -30,7 +30,10 @@ impl RemoveOver {
     /// Begins with the first table.
     #[must_use]
     pub fn new(app: App) -> Self {
-        Self { app, next: AtomicUsize::new(0) }
+        Self {
+            app,
+            next: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -52,7 +55,12 @@ impl Job for RemoveOver {
                 self.next.store(0, Ordering::Relaxed);
                 return Ok(Progress::Done);
             };
-            let (removed, more) = self.app.authority().clean_up(*what, now).await.context("nothing was removed")?;
+            let (removed, more) = self
+                .app
+                .authority()
+                .clean_up(*what, now)
+                .await
+                .context("nothing was removed")?;
             self.app.metrics().cleaned_up.inc_by(removed);
             if !more {
                 self.next.store(position + 1, Ordering::Relaxed);
@@ -83,7 +91,11 @@ impl Job for Expire {
             for tenant in self.0.authority().tenants() {
                 let mut from = ExpireIdentities::default();
                 for _ in 0..PAGES {
-                    let expired = self.0.authority().expire_identities(&ctx, tenant.id, from).await;
+                    let expired = self
+                        .0
+                        .authority()
+                        .expire_identities(&ctx, tenant.id, from)
+                        .await;
                     let expired = expired.context("expired identities were not marked")?;
                     match expired.next {
                         Some(next) => from = ExpireIdentities { after: Some(next) },
@@ -136,7 +148,10 @@ impl Job for FinishDeletions {
             for tenant in authority.tenants() {
                 let permit = authority.system_permit(&ctx, &tenant);
                 let asker = permit.clone();
-                let cut_short = authority.store().read(move |tx| projects::unfinished_deletions(tx, &asker)).await?;
+                let cut_short = authority
+                    .store()
+                    .read(move |tx| projects::unfinished_deletions(tx, &asker))
+                    .await?;
                 for project_id in cut_short {
                     let mut steps = 0..PAGES;
                     while steps.next().is_some() {

@@ -31,7 +31,10 @@ impl Job for FollowChanges {
             let began = Instant::now();
             let authority = self.0.authority();
             let now = self.0.clock().now();
-            let news = authority.news(now).await.context("the change feed cannot be read")?;
+            let news = authority
+                .news(now)
+                .await
+                .context("the change feed cannot be read")?;
             refuse_skew(system_now(), news.database_now())?;
             // Applying may read keys again, which blocks.
             let authority = Arc::clone(authority);
@@ -50,7 +53,10 @@ impl Job for FollowChanges {
 fn refuse_skew(machine: Timestamp, database: Timestamp) -> anyhow::Result<()> {
     let off = machine.micros().abs_diff(database.micros());
     if off > SKEW_MICROS {
-        bail!("this machine's clock is {:.1} s off the database's: set it", off as f64 / 1e6);
+        bail!(
+            "this machine's clock is {:.1} s off the database's: set it",
+            off as f64 / 1e6
+        );
     }
     Ok(())
 }

@@ -56,7 +56,11 @@ impl Job for FlushUses {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            self.0.authority().flush_uses().await.context("last uses cannot be written")?;
+            self.0
+                .authority()
+                .flush_uses()
+                .await
+                .context("last uses cannot be written")?;
             Ok(Progress::Done)
         })
     }

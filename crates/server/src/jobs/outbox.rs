@@ -25,14 +25,24 @@ impl SendMessages {
     #[must_use]
     pub fn new(app: App, notifier: Notifier) -> Self {
         let holder = format!("{:032x}", u128::from_be_bytes(random::bytes()));
-        Self { app, notifier, holder }
+        Self {
+            app,
+            notifier,
+            holder,
+        }
     }
 
     async fn send(&self, message: &DueMessage) -> anyhow::Result<()> {
         let authority = self.app.authority();
-        let notification = Notification { id: message.id().to_string(), body: message.payload().to_owned() };
+        let notification = Notification {
+            id: message.id().to_string(),
+            body: message.payload().to_owned(),
+        };
         let now = self.app.clock().now();
-        let delivery = self.notifier.deliver(&notification, message.attempts(), now, self.app.metrics()).await;
+        let delivery = self
+            .notifier
+            .deliver(&notification, message.attempts(), now, self.app.metrics())
+            .await;
         let noted = match delivery {
             Delivery::Delivered => authority.message_delivered(message).await,
             Delivery::GivenUp => authority.message_failed(message, None).await,
@@ -55,14 +65,27 @@ impl Job for SendMessages {
         JobRun::new(async {
             let authority = self.app.authority();
             let now = self.app.clock().now();
-            let due = authority.due_messages(now).await.context("the outbox cannot be read")?;
-            let Some(first) = due.first() else { return Ok(Progress::Done) };
-            if !authority.take_turn(TURN, &self.holder, now, TURN_SPAN).await.context("no turn at the outbox")? {
+            let due = authority
+                .due_messages(now)
+                .await
+                .context("the outbox cannot be read")?;
+            let Some(first) = due.first() else {
+                return Ok(Progress::Done);
+            };
+            if !authority
+                .take_turn(TURN, &self.holder, now, TURN_SPAN)
+                .await
+                .context("no turn at the outbox")?
+            {
                 return Ok(Progress::Done);
             }
             // One message a step: a slow receiver costs its own time-out, not that of fifty messages.
             self.send(first).await?;
-            Ok(if due.len() > 1 { Progress::More } else { Progress::Done })
+            Ok(if due.len() > 1 {
+                Progress::More
+            } else {
+                Progress::Done
+            })
         })
     }
 }

@@ -1,10 +1,6 @@
 //! Runs jobs: each in a task of its own, with a growing pause after a failure, until the server stops.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::{
@@ -32,7 +28,12 @@ impl Jobs {
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
         for job in jobs {
-            let worker = Worker { job, clock: clock.clone(), metrics: Arc::clone(metrics), stopped: stopped.clone() };
+            let worker = Worker {
+                job,
+                clock: clock.clone(),
+                metrics: Arc::clone(metrics),
+                stopped: stopped.clone(),
+            };
             running.spawn(worker.work());
         }
         Self { stop, running }
@@ -41,7 +42,10 @@ impl Jobs {
     /// Stops them: what runs comes to its end, what buffers runs once more.
     pub async fn stop(mut self, within: Duration) {
         let _ = self.stop.send(true);
-        let ended = timeout(within, async { while self.running.join_next().await.is_some() {} }).await;
+        let ended = timeout(within, async {
+            while self.running.join_next().await.is_some() {}
+        })
+        .await;
         if ended.is_err() {
             tracing::warn!("jobs did not end in time; they are cut off");
             self.running.shutdown().await;
@@ -77,7 +81,11 @@ impl Worker {
                 Ok(Progress::More) => {
                     steps = steps.wrapping_add(1);
                     failures = 0;
-                    if steps.is_multiple_of(STEPS_IN_A_ROW) { BREATH } else { Duration::ZERO }
+                    if steps.is_multiple_of(STEPS_IN_A_ROW) {
+                        BREATH
+                    } else {
+                        Duration::ZERO
+                    }
                 }
                 Ok(Progress::Done) => {
                     failures = 0;
@@ -106,11 +114,17 @@ impl Worker {
         let job = self.job.name();
         let ended = run_once(&*self.job).await;
         let outcome = if ended.is_ok() { "success" } else { "failure" };
-        self.metrics.job_runs.get_or_create(&JobLabels { job, outcome }).inc();
+        self.metrics
+            .job_runs
+            .get_or_create(&JobLabels { job, outcome })
+            .inc();
         match ended {
             Ok(progress) => {
                 let seconds = self.clock.now().micros() as f64 / 1e6;
-                self.metrics.job_last_success.get_or_create(&JobLabel { job }).set(seconds);
+                self.metrics
+                    .job_last_success
+                    .get_or_create(&JobLabel { job })
+                    .set(seconds);
                 Ok(progress)
             }
             Err(error) => {
@@ -129,7 +143,9 @@ async fn catch<'a>(start: impl FnOnce() -> JobRun<'a>) -> anyhow::Result<Progres
     let mut run = catch_unwind(AssertUnwindSafe(start)).map_err(|_| panicked())?;
     poll_fn(move |context| {
         // INVARIANT: after a panic the step is dropped, never polled again.
-        match catch_unwind(AssertUnwindSafe(|| std::pin::Pin::new(&mut run).poll(context))) {
+        match catch_unwind(AssertUnwindSafe(|| {
+            std::pin::Pin::new(&mut run).poll(context)
+        })) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(ended)) => Poll::Ready(ended),
             Err(_) => Poll::Ready(Err(panicked())),
@@ -141,7 +157,9 @@ async fn catch<'a>(start: impl FnOnce() -> JobRun<'a>) -> anyhow::Result<Progres
 /// Twice as long after each failure, up to half a minute.
 fn backoff(every: Duration, failures: u32) -> Duration {
     let shortest = every.max(SHORTEST_BACKOFF);
-    shortest.saturating_mul(1 << failures.min(8).saturating_sub(1)).min(LONGEST_BACKOFF.max(every))
+    shortest
+        .saturating_mul(1 << failures.min(8).saturating_sub(1))
+        .min(LONGEST_BACKOFF.max(every))
 }
 
 /// So long a step may take: sinks and webhooks have their own, shorter times.
@@ -192,9 +210,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_survives_its_panics_and_failures_and_runs_once_more_at_the_stop() {
-        let job = Arc::new(Flaky { runs: AtomicU32::new(0) });
+        let job = Arc::new(Flaky {
+            runs: AtomicU32::new(0),
+        });
         let metrics = Arc::new(Metrics::new());
-        let jobs = Jobs::start(vec![Arc::clone(&job) as Arc<dyn Job>], &Clock::system(), &metrics);
+        let jobs = Jobs::start(
+            vec![Arc::clone(&job) as Arc<dyn Job>],
+            &Clock::system(),
+            &metrics,
+        );
         while job.runs.load(Ordering::SeqCst) < 6 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -202,7 +226,10 @@ mod tests {
         jobs.stop(Duration::from_secs(1)).await;
         assert!(job.runs.load(Ordering::SeqCst) > before);
         let text = metrics.text();
-        assert!(text.contains("countersign_job_runs_total{job=\"flaky\",outcome=\"failure\"} 2"), "{text}");
+        assert!(
+            text.contains("countersign_job_runs_total{job=\"flaky\",outcome=\"failure\"} 2"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -211,6 +238,9 @@ mod tests {
         assert_eq!(backoff(every, 1), every);
         assert_eq!(backoff(every, 3), every * 4);
         assert_eq!(backoff(every, 50), LONGEST_BACKOFF);
-        assert_eq!(backoff(Duration::from_secs(3600), 1), Duration::from_secs(3600));
+        assert_eq!(
+            backoff(Duration::from_secs(3600), 1),
+            Duration::from_secs(3600)
+        );
     }
 }

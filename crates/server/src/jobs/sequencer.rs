@@ -35,17 +35,28 @@ impl Sequence {
     /// A sequencer.
     #[must_use]
     pub fn new(app: App) -> Self {
-        Self { app, signed: Mutex::new(Instant::now()) }
+        Self {
+            app,
+            signed: Mutex::new(Instant::now()),
+        }
     }
 
     async fn sign(&self) -> anyhow::Result<()> {
         let authority = self.app.authority();
         *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        let head = authority.log().unsigned_head(authority.store()).await.context("the log's head cannot be read")?;
+        let head = authority
+            .log()
+            .unsigned_head(authority.store())
+            .await
+            .context("the log's head cannot be read")?;
         let Some(head) = head else { return Ok(()) };
         let checkpoint = authority.log().sign(&head, self.app.clock().now())?;
         self.app.metrics().log_size.set(checkpoint.size);
-        authority.log().keep(authority.store(), checkpoint).await.context("a checkpoint cannot be kept")
+        authority
+            .log()
+            .keep(authority.store(), checkpoint)
+            .await
+            .context("a checkpoint cannot be kept")
     }
 }
 
@@ -65,13 +76,25 @@ impl Job for Sequence {
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
             let authority = self.app.authority();
-            let step = authority.log().sequence(authority.store(), authority.secrets()).await;
+            let step = authority
+                .log()
+                .sequence(authority.store(), authority.secrets())
+                .await;
             let step = step.context("records get no place in the log")?;
-            let due = self.signed.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= SIGN_AT_LATEST;
+            let due = self
+                .signed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .elapsed()
+                >= SIGN_AT_LATEST;
             if !step.more || due {
                 self.sign().await?;
             }
-            Ok(if step.more { Progress::More } else { Progress::Done })
+            Ok(if step.more {
+                Progress::More
+            } else {
+                Progress::Done
+            })
         })
     }
 }
@@ -80,7 +103,11 @@ impl Publish {
     /// A publisher to these sinks.
     #[must_use]
     pub fn new(app: App, sinks: Vec<Sink>) -> Self {
-        Self { app, sinks, published: AtomicU64::new(0) }
+        Self {
+            app,
+            sinks,
+            published: AtomicU64::new(0),
+        }
     }
 }
 
@@ -99,13 +126,28 @@ impl Job for Publish {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            let newest = self.app.authority().store().read(log::newest_checkpoint).await;
-            let Some(newest) = newest.context("the newest checkpoint cannot be read")? else { return Ok(Progress::Done) };
-            let age = self.app.clock().now().micros().saturating_sub(newest.signed_at.micros());
+            let newest = self
+                .app
+                .authority()
+                .store()
+                .read(log::newest_checkpoint)
+                .await;
+            let Some(newest) = newest.context("the newest checkpoint cannot be read")? else {
+                return Ok(Progress::Done);
+            };
+            let age = self
+                .app
+                .clock()
+                .now()
+                .micros()
+                .saturating_sub(newest.signed_at.micros());
             self.app.metrics().log_checkpoint_age.set(age as f64 / 1e6);
             let size = u64::try_from(newest.size).unwrap_or_default();
             if size > self.published.load(Ordering::Acquire) {
-                let checkpoint = PublishedCheckpoint { size, note: newest.note };
+                let checkpoint = PublishedCheckpoint {
+                    size,
+                    note: newest.note,
+                };
                 if publish_all(&self.sinks, &checkpoint, self.app.metrics()).await {
                     self.published.store(size, Ordering::Release);
                 }

@@ -32,18 +32,39 @@ fn start(max_connections: usize) -> Running {
     };
     let metrics = Arc::new(Metrics::new());
     let counters = RouteCounters::new(&routes(), &metrics);
-    let settings = ShellSettings { issuer: "http://localhost".into(), proxies: vec![], timeout: Duration::from_secs(5) };
+    let settings = ShellSettings {
+        issuer: "http://localhost".into(),
+        proxies: vec![],
+        timeout: Duration::from_secs(5),
+    };
     let shell = Shell::new(build(routes(), ()), counters, metrics, settings);
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let handle = Handle::new();
-    let settings = ListenerSettings { max_connections, header_timeout: Duration::from_millis(500) };
-    let server = tokio::spawn(serve(listener, None, shell.clone(), settings, handle.clone()));
-    Running { address, handle, server, shell }
+    let settings = ListenerSettings {
+        max_connections,
+        header_timeout: Duration::from_millis(500),
+    };
+    let server = tokio::spawn(serve(
+        listener,
+        None,
+        shell.clone(),
+        settings,
+        handle.clone(),
+    ));
+    Running {
+        address,
+        handle,
+        server,
+        shell,
+    }
 }
 
 async fn get(stream: &mut TcpStream, path: &str) -> String {
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
         let mut buffer = [0; 4096];
@@ -61,7 +82,9 @@ async fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
     let mut busy = TcpStream::connect(running.address).await.unwrap();
     let slow = tokio::spawn(async move { get(&mut busy, "/slow").await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    running.handle.graceful_shutdown(Some(Duration::from_secs(5)));
+    running
+        .handle
+        .graceful_shutdown(Some(Duration::from_secs(5)));
     assert!(slow.await.unwrap().starts_with("HTTP/1.1 200"));
     running.server.await.unwrap().unwrap();
     assert!(TcpStream::connect(running.address).await.is_err());
@@ -71,10 +94,15 @@ async fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
 async fn t24_slow_headers_end_the_connection() {
     let running = start(16);
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    stream.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\nx-slow: ").await.unwrap();
+    stream
+        .write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\nx-slow: ")
+        .await
+        .unwrap();
     let begun = Instant::now();
     let mut rest = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut rest)).await.unwrap();
+    let _ = tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut rest))
+        .await
+        .unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(300));
     running.handle.shutdown();
 }
@@ -84,13 +112,23 @@ async fn t24_connections_beyond_the_limit_wait() {
     let running = start(1);
     let mut first = TcpStream::connect(running.address).await.unwrap();
     assert!(get(&mut first, "/hello").await.contains("200 OK"));
-    assert!(running.shell.metrics().text().contains("countersign_http_connections 1"));
+    assert!(
+        running
+            .shell
+            .metrics()
+            .text()
+            .contains("countersign_http_connections 1")
+    );
     let mut second = TcpStream::connect(running.address).await.unwrap();
-    let waiting = tokio::time::timeout(Duration::from_millis(100), get(&mut second, "/hello")).await;
+    let waiting =
+        tokio::time::timeout(Duration::from_millis(100), get(&mut second, "/hello")).await;
     assert!(waiting.is_err());
     drop(first);
     let mut buffer = [0; 12];
-    tokio::time::timeout(Duration::from_secs(3), second.read_exact(&mut buffer)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(3), second.read_exact(&mut buffer))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(&buffer, b"HTTP/1.1 200");
     running.handle.shutdown();
 }

@@ -110,7 +110,10 @@ struct Stamp {
 
 async fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).await.ok()?;
-    Some(Stamp { length: metadata.len(), changed: changed(&metadata) })
+    Some(Stamp {
+        length: metadata.len(),
+        changed: changed(&metadata),
+    })
 }
 
 /// The file itself and its time of change: secrets that are mounted are exchanged by a rename.
@@ -127,14 +130,18 @@ fn changed(_: &std::fs::Metadata) -> (u64, i64, i64) {
 }
 
 async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let malformed = |path: &Path, what| TlsError::Malformed { path: path.display().to_string(), what };
+    let malformed = |path: &Path, what| TlsError::Malformed {
+        path: path.display().to_string(),
+        what,
+    };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes(cert).await?)
         .collect::<Result<_, _>>()
         .map_err(|_| malformed(cert, "certificate"))?;
     if chain.is_empty() {
         return Err(malformed(cert, "certificate"));
     }
-    let private = PrivateKeyDer::from_pem_slice(&bytes(key).await?).map_err(|_| malformed(key, "private key"))?;
+    let private = PrivateKeyDer::from_pem_slice(&bytes(key).await?)
+        .map_err(|_| malformed(key, "private key"))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -147,7 +154,10 @@ async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
 }
 
 async fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).await.map_err(|source| TlsError::Unreadable { path: path.display().to_string(), source })
+    fs::read(path).await.map_err(|source| TlsError::Unreadable {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 const LOOK: Duration = Duration::from_secs(10);

@@ -12,15 +12,23 @@ pub fn markdown() -> String {
     let text = metrics.text();
     let mut page = String::from(HEAD);
     for line in text.lines() {
-        let Some(rest) = line.strip_prefix("# HELP ") else { continue };
-        let Some((name, help)) = rest.split_once(' ') else { continue };
+        let Some(rest) = line.strip_prefix("# HELP ") else {
+            continue;
+        };
+        let Some((name, help)) = rest.split_once(' ') else {
+            continue;
+        };
         let kind = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
             .unwrap_or_default();
         let suffix = if kind == "counter" { "_total" } else { "" };
-        let _ = writeln!(page, "| `{name}{suffix}` | {kind} | {} |", help.trim_end_matches('.'));
+        let _ = writeln!(
+            page,
+            "| `{name}{suffix}` | {kind} | {} |",
+            help.trim_end_matches('.')
+        );
     }
     page
 }
@@ -51,6 +59,9 @@ mod tests {
         }
         let page = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(page.contains("`countersign_http_requests_total`"), "{page}");
-        assert!(page == markdown(), "run the tests of countersign-server with UPDATE_REFERENCE=1");
+        assert!(
+            page == markdown(),
+            "run the tests of countersign-server with UPDATE_REFERENCE=1"
+        );
     }
 }

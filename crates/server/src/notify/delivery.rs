@@ -17,7 +17,10 @@ pub enum Sent {
 
 /// Sends. INVARIANT: neither the URL, which may be a secret, nor the body is logged.
 pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp) -> Sent {
-    let request = webhook.client.post(webhook.url.clone()).header("content-type", "application/json");
+    let request = webhook
+        .client
+        .post(webhook.url.clone())
+        .header("content-type", "application/json");
     let request = match &webhook.form {
         Form::Slack => request.body(form::slack(&notification.body)),
         Form::Standard(secret) => {
@@ -25,7 +28,10 @@ pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp
             request
                 .header("webhook-id", &notification.id)
                 .header("webhook-timestamp", now.seconds().to_string())
-                .header("webhook-signature", secret.sign(&notification.id, now, body.as_bytes()))
+                .header(
+                    "webhook-signature",
+                    secret.sign(&notification.id, now, body.as_bytes()),
+                )
                 .body(body)
         }
     };
@@ -38,7 +44,10 @@ pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp
         }
         Ok(answer) => {
             let status = answer.status().as_u16();
-            tracing::warn!(http.status = u64::from(status), "a webhook answers {status}");
+            tracing::warn!(
+                http.status = u64::from(status),
+                "a webhook answers {status}"
+            );
             Sent::Failed
         }
         Err(error) => {

@@ -30,8 +30,16 @@ pub fn slack(body: &str) -> Vec<u8> {
         _ if data.status.is_empty() => kind,
         _ => format!("Request {}", data.status),
     };
-    let reason = data.reason.map(|reason| format!("\n> {}", escaped(&reason))).unwrap_or_default();
-    let text = format!("*{}*: {} (`{}`){reason}", escaped(&lead), escaped(&data.summary), escaped(&data.approval_id));
+    let reason = data
+        .reason
+        .map(|reason| format!("\n> {}", escaped(&reason)))
+        .unwrap_or_default();
+    let text = format!(
+        "*{}*: {} (`{}`){reason}",
+        escaped(&lead),
+        escaped(&data.summary),
+        escaped(&data.approval_id)
+    );
     // A value of strings always serialises.
     serde_json::to_vec(&json!({ "text": text })).unwrap_or_default()
 }
@@ -39,8 +47,14 @@ pub fn slack(body: &str) -> Vec<u8> {
 /// Slack reads `<`, `>` and `&` as its markup, and lines as structure: nobody's text may become a link,
 /// a mention or another line.
 fn escaped(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    one_line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    one_line
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 const OPENED: &str = "approval.opened";

@@ -59,8 +59,18 @@ mod tests {
 
     #[test]
     fn a_malformed_secret_is_refused() {
-        for text in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_!!!!"] {
-            assert_eq!(WebhookSecret::parse(text).unwrap_err(), InvalidSecret, "{text}");
+        for text in [
+            "",
+            "whsec_",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_c2hvcnQ=",
+            "whsec_!!!!",
+        ] {
+            assert_eq!(
+                WebhookSecret::parse(text).unwrap_err(),
+                InvalidSecret,
+                "{text}"
+            );
         }
     }
 }

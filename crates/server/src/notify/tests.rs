@@ -23,7 +23,9 @@ async fn receiver(status: u16) -> (String, Seen) {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let router = Router::new().route("/hook", post(take)).with_state(seen.clone());
+    let router = Router::new()
+        .route("/hook", post(take))
+        .with_state(seen.clone());
     let server = axum_server::from_tcp(listener.into_std().unwrap()).unwrap();
     tokio::spawn(server.serve(router.into_make_service()));
     (url, seen)
@@ -38,7 +40,11 @@ fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
             form,
         })
         .collect();
-    Notifier::new(&NotifyConfig { webhooks }, &Outbound::new(AddressPolicy::new(true, vec![]))).unwrap()
+    Notifier::new(
+        &NotifyConfig { webhooks },
+        &Outbound::new(AddressPolicy::new(true, vec![])),
+    )
+    .unwrap()
 }
 
 fn notification() -> Notification {
@@ -47,19 +53,26 @@ fn notification() -> Notification {
         "timestamp": "2026-11-22T09:00:00Z",
         "data": {"summary": "deploy <!channel> & more", "approval_id": "7", "reason": "a\nb"},
     });
-    Notification { id: "msg-1".into(), body: body.to_string() }
+    Notification {
+        id: "msg-1".into(),
+        body: body.to_string(),
+    }
 }
 
 #[tokio::test]
 async fn the_standard_form_is_signed_over_what_was_sent() {
     let (url, seen) = receiver(204).await;
     let now = Timestamp::from_seconds(1_800_000_001);
-    let delivery = notifier(vec![(url, WebhookForm::Standard)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    let delivery = notifier(vec![(url, WebhookForm::Standard)])
+        .deliver(&notification(), 0, now, &Metrics::new())
+        .await;
     assert_eq!(delivery, Delivery::Delivered);
     let Taken(headers, body) = seen.0.lock().unwrap().pop().unwrap();
     assert_eq!(headers["webhook-id"], "msg-1");
     assert_eq!(headers["webhook-timestamp"], "1800000001");
-    let expected = WebhookSecret::parse(SECRET).unwrap().sign("msg-1", now, &body);
+    let expected = WebhookSecret::parse(SECRET)
+        .unwrap()
+        .sign("msg-1", now, &body);
     assert_eq!(headers["webhook-signature"], expected.as_str());
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["type"], "approval.opened");
@@ -70,7 +83,9 @@ async fn the_standard_form_is_signed_over_what_was_sent() {
 async fn a_name_does_not_become_slack_markup() {
     let (url, seen) = receiver(200).await;
     let now = Timestamp::from_seconds(1_800_000_001);
-    notifier(vec![(url, WebhookForm::Slack)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    notifier(vec![(url, WebhookForm::Slack)])
+        .deliver(&notification(), 0, now, &Metrics::new())
+        .await;
     let Taken(_, body) = seen.0.lock().unwrap().pop().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     let text = "*Waits for a countersignature*: deploy &lt;!channel&gt; &amp; more (`7`)\n> a b";
@@ -81,30 +96,59 @@ async fn a_name_does_not_become_slack_markup() {
 async fn a_retry_reaches_only_those_who_do_not_know_yet() {
     let (good, seen) = receiver(200).await;
     let (bad, tried) = receiver(500).await;
-    let notifier = notifier(vec![(good, WebhookForm::Standard), (bad, WebhookForm::Standard)]);
+    let notifier = notifier(vec![
+        (good, WebhookForm::Standard),
+        (bad, WebhookForm::Standard),
+    ]);
     let now = Timestamp::from_seconds(1_800_000_001);
     let metrics = Metrics::new();
-    assert_eq!(notifier.deliver(&notification(), 0, now, &metrics).await, Delivery::Retry(now + Seconds(5)));
-    assert_eq!(notifier.deliver(&notification(), 1, now, &metrics).await, Delivery::Retry(now + Seconds(30)));
+    assert_eq!(
+        notifier.deliver(&notification(), 0, now, &metrics).await,
+        Delivery::Retry(now + Seconds(5))
+    );
+    assert_eq!(
+        notifier.deliver(&notification(), 1, now, &metrics).await,
+        Delivery::Retry(now + Seconds(30))
+    );
     assert_eq!(seen.0.lock().unwrap().len(), 1);
     assert_eq!(tried.0.lock().unwrap().len(), 2);
-    assert_eq!(notifier.deliver(&notification(), 9, now, &metrics).await, Delivery::GivenUp);
+    assert_eq!(
+        notifier.deliver(&notification(), 9, now, &metrics).await,
+        Delivery::GivenUp
+    );
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_gone_is_not_asked_again() {
     let (gone, _) = receiver(410).await;
     let now = Timestamp::from_seconds(1_800_000_001);
-    let delivery = notifier(vec![(gone, WebhookForm::Standard)]).deliver(&notification(), 0, now, &Metrics::new()).await;
+    let delivery = notifier(vec![(gone, WebhookForm::Standard)])
+        .deliver(&notification(), 0, now, &Metrics::new())
+        .await;
     assert_eq!(delivery, Delivery::GivenUp);
 }
 
 #[test]
 fn t23_a_webhook_is_not_sent_to_where_the_server_may_not_connect() {
     let strict = Outbound::new(AddressPolicy::new(false, vec![]));
-    for url in ["https://169.254.169.254/latest", "http://example.com/", "https://[::ffff:7f00:1]/", "https://user@example.com/"] {
-        let webhook = WebhookConfig { url: Secret::new(url.to_owned()), secret: None, form: WebhookForm::Slack };
-        let error = Notifier::new(&NotifyConfig { webhooks: vec![webhook] }, &strict).err();
+    for url in [
+        "https://169.254.169.254/latest",
+        "http://example.com/",
+        "https://[::ffff:7f00:1]/",
+        "https://user@example.com/",
+    ] {
+        let webhook = WebhookConfig {
+            url: Secret::new(url.to_owned()),
+            secret: None,
+            form: WebhookForm::Slack,
+        };
+        let error = Notifier::new(
+            &NotifyConfig {
+                webhooks: vec![webhook],
+            },
+            &strict,
+        )
+        .err();
         assert_eq!(error, Some(NotifyError::Url), "{url}");
     }
 }

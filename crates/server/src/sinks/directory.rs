@@ -17,11 +17,16 @@ pub async fn publish(directory: &Path, checkpoint: &PublishedCheckpoint) -> Resu
         && same_origin(&kept.note, &checkpoint.note)
         && kept.size > checkpoint.size
     {
-        return Err(format!("it has a checkpoint of {} entries, and the log now claims {}", kept.size, checkpoint.size));
+        return Err(format!(
+            "it has a checkpoint of {} entries, and the log now claims {}",
+            kept.size, checkpoint.size
+        ));
     }
     let day: String = system_now().to_string().chars().take(10).collect();
     for name in [NEWEST.to_owned(), format!("{NEWEST}-{day}")] {
-        replace(directory, &name, checkpoint.note.as_bytes()).await.map_err(failed)?;
+        replace(directory, &name, checkpoint.note.as_bytes())
+            .await
+            .map_err(failed)?;
     }
     Ok(())
 }

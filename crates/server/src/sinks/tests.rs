@@ -7,12 +7,18 @@ use crate::{
 };
 
 fn at(url: &str, method: PublishMethod) -> Sink {
-    let config = PublishConfig::Url(PublishUrl { url: url.to_owned(), method });
+    let config = PublishConfig::Url(PublishUrl {
+        url: url.to_owned(),
+        method,
+    });
     Sink::new(&config, &Outbound::new(AddressPolicy::new(true, vec![]))).unwrap()
 }
 
 fn checkpoint(size: u64) -> PublishedCheckpoint {
-    PublishedCheckpoint { size, note: format!("id.example.com/log\n{size}\nqqqq\n\n— signature\n") }
+    PublishedCheckpoint {
+        size,
+        note: format!("id.example.com/log\n{size}\nqqqq\n\n— signature\n"),
+    }
 }
 
 #[tokio::test]
@@ -24,8 +30,13 @@ async fn a_directory_keeps_the_newest_and_refuses_an_older_one() {
     sink.publish(&checkpoint(7)).await.unwrap();
     assert_eq!(sink.newest().await.unwrap(), Some(checkpoint(7)));
     let error = sink.publish(&checkpoint(6)).await.unwrap_err();
-    assert!(error.to_string().contains("checkpoint of 7 entries"), "{error}");
-    let names: Vec<_> = std::fs::read_dir(directory.path().join("witness")).unwrap().collect();
+    assert!(
+        error.to_string().contains("checkpoint of 7 entries"),
+        "{error}"
+    );
+    let names: Vec<_> = std::fs::read_dir(directory.path().join("witness"))
+        .unwrap()
+        .collect();
     assert_eq!(names.len(), 2);
     std::fs::write(directory.path().join("witness/checkpoint"), "garbage").unwrap();
     assert!(sink.newest().await.is_err());
@@ -49,15 +60,34 @@ async fn a_command_reads_the_note_on_its_standard_input() {
 async fn a_url_takes_the_note_and_an_error_does_not_show_its_query() {
     use axum::{Router, routing::put};
 
-    let take = async |body: String| if size_of(&body) == Some(3) { http::StatusCode::OK } else { http::StatusCode::BAD_REQUEST };
+    let take = async |body: String| {
+        if size_of(&body) == Some(3) {
+            http::StatusCode::OK
+        } else {
+            http::StatusCode::BAD_REQUEST
+        }
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/c?key=hunter2", listener.local_addr().unwrap());
     let router = Router::new().route("/c", put(take));
-    tokio::spawn(axum_server::from_tcp(listener.into_std().unwrap()).unwrap().serve(router.into_make_service()));
-    at(&url, PublishMethod::Put).publish(&checkpoint(3)).await.unwrap();
+    tokio::spawn(
+        axum_server::from_tcp(listener.into_std().unwrap())
+            .unwrap()
+            .serve(router.into_make_service()),
+    );
+    at(&url, PublishMethod::Put)
+        .publish(&checkpoint(3))
+        .await
+        .unwrap();
     for error in [
-        at(&url, PublishMethod::Post).publish(&checkpoint(3)).await.unwrap_err(),
-        at("http://127.0.0.1:1/c?key=hunter2", PublishMethod::Put).publish(&checkpoint(3)).await.unwrap_err(),
+        at(&url, PublishMethod::Post)
+            .publish(&checkpoint(3))
+            .await
+            .unwrap_err(),
+        at("http://127.0.0.1:1/c?key=hunter2", PublishMethod::Put)
+            .publish(&checkpoint(3))
+            .await
+            .unwrap_err(),
     ] {
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
@@ -71,5 +101,9 @@ async fn one_failing_sink_does_not_keep_the_others_from_it() {
     let metrics = Metrics::new();
     assert!(!publish_all(&sinks, &checkpoint(1), &metrics).await);
     assert!(directory.path().join("checkpoint").is_file());
-    assert!(metrics.text().contains("checkpoints_published_total{outcome=\"failure\"} 1"));
+    assert!(
+        metrics
+            .text()
+            .contains("checkpoints_published_total{outcome=\"failure\"} 1")
+    );
 }

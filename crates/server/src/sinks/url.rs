@@ -16,10 +16,22 @@ pub struct UrlSink {
 
 impl UrlSink {
     /// Connects through the one way out.
-    pub(super) fn new(url: &str, method: PublishMethod, outbound: &Outbound) -> Result<Self, String> {
-        let url: Url = url.parse().map_err(|_| "its URL is not absolute".to_owned())?;
-        let client = outbound.client(&url, None).map_err(|error| error.to_string())?;
-        Ok(Self { client, url, method })
+    pub(super) fn new(
+        url: &str,
+        method: PublishMethod,
+        outbound: &Outbound,
+    ) -> Result<Self, String> {
+        let url: Url = url
+            .parse()
+            .map_err(|_| "its URL is not absolute".to_owned())?;
+        let client = outbound
+            .client(&url, None)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            client,
+            url,
+            method,
+        })
     }
 
     /// Sends the note as text. INVARIANT: the URL is not part of the error: it may hold a secret.
@@ -44,6 +56,11 @@ impl UrlSink {
 /// Host and path: a query may hold a secret.
 impl fmt::Display for UrlSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "url `{}{}`", self.url.host_str().unwrap_or_default(), self.url.path())
+        write!(
+            f,
+            "url `{}{}`",
+            self.url.host_str().unwrap_or_default(),
+            self.url.path()
+        )
     }
 }

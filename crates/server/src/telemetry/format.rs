@@ -26,13 +26,22 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         if let Some(request) = current_request() {
-            fields.others.push(("request.id".to_owned(), quoted(&request.id)));
+            fields
+                .others
+                .push(("request.id".to_owned(), quoted(&request.id)));
             if let Some(trace) = &request.trace {
-                fields.others.push(("trace.id".to_owned(), quoted(trace.trace_id())));
+                fields
+                    .others
+                    .push(("trace.id".to_owned(), quoted(trace.trace_id())));
             }
         }
         let level = *event.metadata().level();
@@ -69,15 +78,18 @@ impl Visit for Fields {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.others.push((field.name().to_owned(), value.to_string()));
+        self.others
+            .push((field.name().to_owned(), value.to_string()));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.others.push((field.name().to_owned(), value.to_string()));
+        self.others
+            .push((field.name().to_owned(), value.to_string()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.others.push((field.name().to_owned(), value.to_string()));
+        self.others
+            .push((field.name().to_owned(), value.to_string()));
     }
 }
 
@@ -97,8 +109,18 @@ fn json_line(writer: &mut Writer<'_>, level: Level, target: &str, fields: &Field
 }
 
 fn text_line(writer: &mut Writer<'_>, level: Level, colour: bool, fields: &Fields) -> fmt::Result {
-    let (on, off) = if colour { (paint(level), "\u{1b}[0m") } else { ("", "") };
-    write!(writer, "{} {on}{:5}{off} {}", system_now(), word(level), escaped(&fields.message))?;
+    let (on, off) = if colour {
+        (paint(level), "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    write!(
+        writer,
+        "{} {on}{:5}{off} {}",
+        system_now(),
+        word(level),
+        escaped(&fields.message)
+    )?;
     for (name, value) in &fields.others {
         write!(writer, " {name}={value}")?;
     }
@@ -190,7 +212,16 @@ mod tests {
 
     #[test]
     fn t29_nobody_injects_a_line_or_steers_a_terminal() {
-        for evil in ["a\nb", "a\r\nb", "a\u{1b}[2Jb", "a\u{202e}b", "a\u{2028}b", "a\"b", "a\\b", "a\u{9b}b"] {
+        for evil in [
+            "a\nb",
+            "a\r\nb",
+            "a\u{1b}[2Jb",
+            "a\u{202e}b",
+            "a\u{2028}b",
+            "a\"b",
+            "a\\b",
+            "a\u{9b}b",
+        ] {
             for format in [LogFormat::Json, LogFormat::Text] {
                 let line = lines(format, evil);
                 assert_eq!(line.matches('\n').count(), 1, "{line}");

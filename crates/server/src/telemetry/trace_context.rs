@@ -19,14 +19,20 @@ impl TraceContext {
     pub fn from_header(header: &[u8]) -> Option<Self> {
         let text = str::from_utf8(header).ok()?;
         let mut parts = text.split('-');
-        let (version, trace_id, parent_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let known = version == "00" && parts.next().is_none() || version != "00" && is_hex(version, 2) && version != "ff";
+        let (version, trace_id, parent_id, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let known = version == "00" && parts.next().is_none()
+            || version != "00" && is_hex(version, 2) && version != "ff";
         let fits = is_hex(trace_id, 32) && is_hex(parent_id, 16) && is_hex(flags, 2);
         let zero = |id: &str| id.bytes().all(|b| b == b'0');
         if !known || !fits || zero(trace_id) || zero(parent_id) {
             return None;
         }
-        Some(Self { trace_id: trace_id.to_owned(), span_id: new_span(), flags: flags.to_owned() })
+        Some(Self {
+            trace_id: trace_id.to_owned(),
+            span_id: new_span(),
+            flags: flags.to_owned(),
+        })
     }
 
     /// The header for what we send on.
@@ -48,7 +54,10 @@ fn new_span() -> String {
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() == length
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 #[cfg(test)]
@@ -60,7 +69,11 @@ mod tests {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let trace = TraceContext::from_header(header.as_bytes()).unwrap();
         assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
-        assert!(trace.header().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+        assert!(
+            trace
+                .header()
+                .starts_with("00-0af7651916cd43dd8448eb211c80319c-")
+        );
         assert!(trace.header().ends_with("-01") && trace.header() != header);
     }
 
@@ -76,7 +89,10 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c\n-b7ad6b7169203331-01",
         ] {
-            assert!(TraceContext::from_header(header.as_bytes()).is_none(), "{header}");
+            assert!(
+                TraceContext::from_header(header.as_bytes()).is_none(),
+                "{header}"
+            );
         }
         assert!(TraceContext::from_header(&[0xff, 0xfe]).is_none());
     }

@@ -1,8 +1,9 @@
 //! SQLite: one writer thread that commits in groups, readers with connections of their own.
 //!
-//! A caller waits for the disk anyway. So the writer takes all that is queued, runs each closure in a savepoint and
+//! A caller waits for the disk anyway. So the writer takes all that is queued, runs each closure so that it fails alone and
 //! commits once; then all futures complete. One `fsync` serves up to [`MAX_BATCH`](writer::MAX_BATCH) callers.
 
+pub(crate) mod checkpointer;
 pub(crate) mod connection;
 pub(crate) mod directory;
 pub(crate) mod error;

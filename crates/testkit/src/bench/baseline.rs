@@ -3,7 +3,11 @@
 use std::{io::Write as _, sync::Arc};
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, routing::{get, post}};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use axum_server::accept::NoDelayAcceptor;
 use countersign_api::tokens::{TokenRequest, TokenResponse};
 use countersign_crypto::{Secret, SigningAlg, SigningKey, jose};
@@ -38,7 +42,11 @@ pub async fn serve(what: Serve, options: &Options) -> anyhow::Result<()> {
             config.data.dir = Some(options.data.clone().context("--data is missing")?);
             config.data.database = options.database.clone().map(Secret::new);
             "warn".clone_into(&mut config.logging.level);
-            countersign_server::serve::serve(ServeOptions { config, clock: Clock::system() }).await
+            countersign_server::serve::serve(ServeOptions {
+                config,
+                clock: Clock::system(),
+            })
+            .await
         }
     }
 }
@@ -50,7 +58,12 @@ async fn stack(router: Router) -> anyhow::Result<()> {
     std::io::stdout().flush()?;
     let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new());
     let header_timeout = Config::default().limits.header_timeout();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEADER_BYTES);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEADER_BYTES);
     Ok(server.serve(router.into_make_service()).await?)
 }
 
@@ -61,12 +74,21 @@ struct Bare {
 }
 
 fn bare(alg: SigningAlg) -> anyhow::Result<Router> {
-    let bare = Bare { key: SigningKey::generate(alg)?, claims: world::claims()? };
-    Ok(Router::new().route("/oauth2/token", post(sign)).with_state(Arc::new(bare)))
+    let bare = Bare {
+        key: SigningKey::generate(alg)?,
+        claims: world::claims()?,
+    };
+    Ok(Router::new()
+        .route("/oauth2/token", post(sign))
+        .with_state(Arc::new(bare)))
 }
 
-async fn sign(State(bare): State<Arc<Bare>>, Form(form): Form<TokenRequest>) -> Result<axum::Json<TokenResponse>, String> {
-    let access_token = jose::sign(&bare.key, jose::typ::ACCESS_TOKEN, &bare.claims).map_err(|error| error.to_string())?;
+async fn sign(
+    State(bare): State<Arc<Bare>>,
+    Form(form): Form<TokenRequest>,
+) -> Result<axum::Json<TokenResponse>, String> {
+    let access_token = jose::sign(&bare.key, jose::typ::ACCESS_TOKEN, &bare.claims)
+        .map_err(|error| error.to_string())?;
     Ok(axum::Json(TokenResponse {
         access_token,
         token_type: "Bearer".to_owned(),

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_authority::{Authority, issue::{IssuePlan, Recording}};
+use countersign_authority::{
+    Authority,
+    issue::{IssuePlan, Recording},
+};
 
 use crate::{
     process::processor_time,
@@ -33,7 +36,12 @@ pub struct Recorded {
 ///
 /// # Errors
 /// When one is not recorded.
-pub fn measure(authority: &Authority, world: &World, callers: usize, span: Duration) -> anyhow::Result<Recorded> {
+pub fn measure(
+    authority: &Authority,
+    world: &World,
+    callers: usize,
+    span: Duration,
+) -> anyhow::Result<Recorded> {
     let (mut latencies, mut took, mut processor) = (Vec::new(), Duration::ZERO, Duration::ZERO);
     let before = authority.store().statistics().commits;
     let me = std::process::id();
@@ -59,7 +67,12 @@ pub fn measure(authority: &Authority, world: &World, callers: usize, span: Durat
     let commits = authority.store().statistics().commits - before;
     let count = u32::try_from(latencies.len().max(1)).unwrap_or(u32::MAX);
     latencies.sort_unstable();
-    let quantile = |share: f64| latencies.get((latencies.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let quantile = |share: f64| {
+        latencies
+            .get((latencies.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
     Ok(Recorded {
         rate: f64::from(count) / took.as_secs_f64(),
         commit: took / u32::try_from(commits.max(1)).unwrap_or(u32::MAX),
@@ -71,10 +84,15 @@ pub fn measure(authority: &Authority, world: &World, callers: usize, span: Durat
 
 fn plans(authority: &Authority, world: &World, count: usize) -> anyhow::Result<Vec<IssuePlan>> {
     let tenant = authority.tenant(None).context("no tenant")?;
-    (0..count).map(|number| world::plan(authority, &world.request(&tenant, number)?)).collect()
+    (0..count)
+        .map(|number| world::plan(authority, &world.request(&tenant, number)?))
+        .collect()
 }
 
-fn finish(waiting: &mut VecDeque<(Instant, Recording)>, latencies: &mut Vec<u32>) -> anyhow::Result<()> {
+fn finish(
+    waiting: &mut VecDeque<(Instant, Recording)>,
+    latencies: &mut Vec<u32>,
+) -> anyhow::Result<()> {
     if let Some((since, one)) = waiting.pop_front() {
         one.wait().map_err(world::not_recorded)?;
         latencies.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
@@ -87,7 +105,10 @@ fn finish(waiting: &mut VecDeque<(Instant, Recording)>, latencies: &mut Vec<u32>
 /// # Errors
 /// When one is not recorded.
 pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Result<()> {
-    let (tenant, log) = (authority.tenant(None).context("no tenant")?, authority.log());
+    let (tenant, log) = (
+        authority.tenant(None).context("no tenant")?,
+        authority.log(),
+    );
     let mut waiting = VecDeque::with_capacity(FILLING);
     for number in 0..usize::try_from(records)? {
         if waiting.len() == FILLING {
@@ -96,7 +117,8 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
         let plan = world::plan(authority, &world.request(&tenant, number)?)?;
         waiting.push_back((Instant::now(), authority.record(plan)));
         if number % SEQUENCED == 0 {
-            log.sequence(authority.store(), authority.secrets()).wait()?;
+            log.sequence(authority.store(), authority.secrets())
+                .wait()?;
         }
     }
     while !waiting.is_empty() {
@@ -111,9 +133,15 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
 /// When the database fails.
 pub fn settle(authority: &Authority) -> anyhow::Result<()> {
     let log = authority.log();
-    while log.sequence(authority.store(), authority.secrets()).wait()?.entries > 0 {}
+    while log
+        .sequence(authority.store(), authority.secrets())
+        .wait()?
+        .entries
+        > 0
+    {}
     if let Some(head) = log.unsigned_head(authority.store()).wait()? {
-        log.keep(authority.store(), log.sign(&head, world::ctx().now)?).wait()?;
+        log.keep(authority.store(), log.sign(&head, world::ctx().now)?)
+            .wait()?;
     }
     Ok(())
 }

@@ -57,7 +57,10 @@ impl Loaded {
     #[must_use]
     pub fn quantile(&self, share: f64) -> u32 {
         let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get((last as f64 * share) as usize).copied().unwrap_or_default()
+        self.latencies
+            .get((last as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -75,7 +78,13 @@ impl Load {
         let mut tasks = JoinSet::new();
         for connection in connections {
             let keep = self.keep / self.connections;
-            tasks.spawn(drive(connection, self.clone(), started + self.span, Arc::clone(next), keep));
+            tasks.spawn(drive(
+                connection,
+                self.clone(),
+                started + self.span,
+                Arc::clone(next),
+                keep,
+            ));
         }
         let mut loaded = Loaded::default();
         while let Some(ended) = tasks.join_next().await {
@@ -107,14 +116,22 @@ async fn drive(
     let (mut latencies, mut answers) = (Vec::new(), Vec::with_capacity(keep));
     let mut now = Instant::now();
     while now < until {
-        let Some(request) = (load.requests)(next.fetch_add(1, Ordering::Relaxed)) else { break };
+        let Some(request) = (load.requests)(next.fetch_add(1, Ordering::Relaxed)) else {
+            break;
+        };
         let path = request.uri().path().to_owned();
         connection.ready().await?;
-        let response = connection.send_request(request).await.with_context(|| format!("no answer from {path}"))?;
+        let response = connection
+            .send_request(request)
+            .await
+            .with_context(|| format!("no answer from {path}"))?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if status != 200 {
-            bail!("{path} answered {status}: {}", String::from_utf8_lossy(&body));
+            bail!(
+                "{path} answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            );
         }
         if answers.len() < keep {
             answers.push(body);
@@ -130,7 +147,10 @@ async fn drive(
 ///
 /// # Errors
 /// When there is no answer.
-pub async fn once(address: SocketAddr, request: Request<Full<Bytes>>) -> anyhow::Result<(u16, Bytes)> {
+pub async fn once(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<(u16, Bytes)> {
     let mut connection = connect(address).await?;
     let response = connection.send_request(request).await?;
     let status = response.status().as_u16();

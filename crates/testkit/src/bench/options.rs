@@ -66,12 +66,17 @@ impl Options {
     /// How many records the second round finds.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.records.unwrap_or(if self.quick { 20_000 } else { 1_000_000 })
+        self.records
+            .unwrap_or(if self.quick { 20_000 } else { 1_000_000 })
     }
 
     /// Whether a figure is wanted.
     #[must_use]
     pub fn wants(&self, figure: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|word| figure.starts_with(word.as_str()))
+        self.only.is_empty()
+            || self
+                .only
+                .iter()
+                .any(|word| figure.starts_with(word.as_str()))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    io::{BufRead as _, BufReader},
     time::{Duration, Instant},
 };
 
@@ -28,11 +28,21 @@ impl Serving {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(options: &Options, what: Serve, data: Option<&Path>, database: Option<&str>) -> anyhow::Result<Self> {
+    pub fn start(
+        options: &Options,
+        what: Serve,
+        data: Option<&Path>,
+        database: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let name = what.to_possible_value().context("a child without a name")?;
-        let program = options.server.clone().map_or_else(std::env::current_exe, Ok)?;
+        let program = options
+            .server
+            .clone()
+            .map_or_else(std::env::current_exe, Ok)?;
         let mut command = Command::new(program);
-        command.args(["--serve", name.get_name()]).stdout(Stdio::piped());
+        command
+            .args(["--serve", name.get_name()])
+            .stdout(Stdio::piped());
         if let Some(data) = data {
             command.arg("--data").arg(data);
         }
@@ -48,11 +58,19 @@ impl Serving {
         let ready = started.elapsed();
         // What else it says is of no interest, but it must not block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let Some(address) = line.trim().rsplit_once("//").and_then(|(_, address)| address.parse().ok()) else {
+        let Some(address) = line
+            .trim()
+            .rsplit_once("//")
+            .and_then(|(_, address)| address.parse().ok())
+        else {
             let _ = child.kill();
             bail!("the server did not say where it listens: `{}`", line.trim());
         };
-        Ok(Self { child, address, ready })
+        Ok(Self {
+            child,
+            address,
+            ready,
+        })
     }
 
     /// Its id.
@@ -66,7 +84,9 @@ impl Serving {
     /// # Errors
     /// When it ends badly.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        let told = Command::new("kill")
+            .args(["-TERM", &self.pid().to_string()])
+            .status()?;
         let ended = self.child.wait()?;
         if !told.success() || !ended.success() {
             eprintln!("the server ended with {ended}");
@@ -88,9 +108,17 @@ impl Drop for Serving {
 /// When the system does not tell.
 pub fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, rest) = text.rsplit_once(')').context("/proc/PID/stat has another form")?;
-    let field = |index: usize| rest.split_whitespace().nth(index).and_then(|text| text.parse::<u64>().ok());
-    let (Some(user), Some(kernel)) = (field(11), field(12)) else { bail!("/proc/PID/stat has another form") };
+    let (_, rest) = text
+        .rsplit_once(')')
+        .context("/proc/PID/stat has another form")?;
+    let field = |index: usize| {
+        rest.split_whitespace()
+            .nth(index)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let (Some(user), Some(kernel)) = (field(11), field(12)) else {
+        bail!("/proc/PID/stat has another form")
+    };
     // USER_HZ is 100 on every Linux that this runs on.
     Ok(Duration::from_millis((user + kernel) * 10))
 }
@@ -114,6 +142,11 @@ pub fn memory(pid: u32) -> anyhow::Result<Memory> {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<f64>().ok()
     };
-    let (Some(now), Some(most)) = (kilobytes("VmRSS:"), kilobytes("VmHWM:")) else { bail!("no memory of process {pid}") };
-    Ok(Memory { now: now / 1024.0, most: most / 1024.0 })
+    let (Some(now), Some(most)) = (kilobytes("VmRSS:"), kilobytes("VmHWM:")) else {
+        bail!("no memory of process {pid}")
+    };
+    Ok(Memory {
+        now: now / 1024.0,
+        most: most / 1024.0,
+    })
 }

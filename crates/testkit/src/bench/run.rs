@@ -53,8 +53,15 @@ impl Place {
             // The build directory is on a disk; the directory for temporary files may be in memory.
             None => tempfile::tempdir_in("target").or_else(|_| tempfile::tempdir())?,
         };
-        let database = options.database.as_deref().map(TemporaryDatabase::create).transpose()?;
-        Ok(Self { directory, database })
+        let database = options
+            .database
+            .as_deref()
+            .map(TemporaryDatabase::create)
+            .transpose()?;
+        Ok(Self {
+            directory,
+            database,
+        })
     }
 
     fn data(&self) -> &Path {
@@ -76,14 +83,29 @@ impl Place {
 
 /// (a) and (b).
 async fn baselines(options: &Options, report: &mut Report) -> anyhow::Result<()> {
-    let client = Client { id: "service-00001".to_owned(), secret: SECRET.to_owned() };
-    let world = World { clients: vec![client], serving: None };
+    let client = Client {
+        id: "service-00001".to_owned(),
+        secret: SECRET.to_owned(),
+    };
+    let world = World {
+        clients: vec![client],
+        serving: None,
+    };
     let bare = posts(TOKEN, None, forms(&world, world::ES256));
-    let all = [("hello", Serve::Hello, gets("/")), ("bare ES256", Serve::BareEs256, bare.clone()), ("bare RS256", Serve::BareRs256, bare)];
+    let all = [
+        ("hello", Serve::Hello, gets("/")),
+        ("bare ES256", Serve::BareEs256, bare.clone()),
+        ("bare RS256", Serve::BareRs256, bare),
+    ];
     for (name, what, requests) in all {
         if options.wants(name) {
             let serving = Serving::start(options, what, None, None)?;
-            let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
+            let mut stages = Stages {
+                options,
+                serving: &serving,
+                round: FIRST,
+                figures: Vec::new(),
+            };
             stages.measure(name, &requests, 0).await?;
             report.figures.extend(stages.figures);
         }
@@ -117,7 +139,10 @@ async fn ready(options: &Options, place: &Place) -> anyhow::Result<Duration> {
     let serving = place.serve(options)?;
     let request = gets("/readyz")(0).context("no request")?;
     let (status, _) = once(serving.address, request).await?;
-    anyhow::ensure!(status == 200, "the server said that it listens, and is not ready");
+    anyhow::ensure!(
+        status == 200,
+        "the server said that it listens, and is not ready"
+    );
     let ready = serving.ready;
     serving.stop()?;
     println!("ready on an empty directory after {} ms", ready.as_millis());
@@ -136,7 +161,12 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let serving = place.serve(options)?;
     sleep(SETTLE).await;
     report.idle = Some(memory(serving.pid())?.now);
-    let mut stages = Stages { options, serving: &serving, round: FIRST, figures: Vec::new() };
+    let mut stages = Stages {
+        options,
+        serving: &serving,
+        round: FIRST,
+        figures: Vec::new(),
+    };
     stages.server(&world).await?;
     report.figures.extend(stages.figures);
     report.loaded = Some(memory(serving.pid())?.most);
@@ -152,13 +182,25 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let serving = place.serve(options)?;
     report.ready_full = Some(serving.ready);
     sleep(SETTLE).await;
-    let mut stages = Stages { options, serving: &serving, round: SECOND, figures: Vec::new() };
+    let mut stages = Stages {
+        options,
+        serving: &serving,
+        round: SECOND,
+        figures: Vec::new(),
+    };
     stages.server(&world).await?;
     report.figures.extend(stages.figures);
     serving.stop()
 }
 
-const SERVER: [&str; 6] = ["healthz", "issue ES256", "issue RS256", "introspection", "evaluation", "revocation"];
+const SERVER: [&str; 6] = [
+    "healthz",
+    "issue ES256",
+    "issue RS256",
+    "introspection",
+    "evaluation",
+    "revocation",
+];
 
 /// As long as a secret is.
 const SECRET: &str = "cs_secret_0123456789abcdef_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";

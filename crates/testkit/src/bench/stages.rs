@@ -34,7 +34,12 @@ impl Stages<'_> {
     ///
     /// # Errors
     /// When an answer is not 200.
-    pub async fn measure(&mut self, name: &'static str, requests: &Requests, keep: usize) -> anyhow::Result<Vec<Bytes>> {
+    pub async fn measure(
+        &mut self,
+        name: &'static str,
+        requests: &Requests,
+        keep: usize,
+    ) -> anyhow::Result<Vec<Bytes>> {
         let next = Arc::new(AtomicU64::new(0));
         let (pid, mut answers) = (self.serving.pid(), Vec::new());
         if !self.options.wants(name) {
@@ -48,10 +53,17 @@ impl Stages<'_> {
                 requests: Arc::clone(requests),
                 keep,
             };
-            let warm = Load { span: load.span / 10, keep: 0, ..load.clone() };
+            let warm = Load {
+                span: load.span / 10,
+                keep: 0,
+                ..load.clone()
+            };
             warm.run(&next).await?;
             let before = processor_time(pid)?;
-            let loaded = load.run(&next).await.with_context(|| format!("{name} at {connections} connections"))?;
+            let loaded = load
+                .run(&next)
+                .await
+                .with_context(|| format!("{name} at {connections} connections"))?;
             let processor = processor_time(pid)?.saturating_sub(before);
             let count = loaded.latencies.len().max(1);
             let figure = Figure {
@@ -78,8 +90,19 @@ impl Stages<'_> {
     pub async fn server(&mut self, world: &World) -> anyhow::Result<()> {
         let clients = world.clients.len();
         self.measure("healthz", &gets("/healthz"), 0).await?;
-        let issued = self.measure("issue ES256", &posts(TOKEN, None, forms(world, world::ES256)), KEPT).await?;
-        self.measure("issue RS256", &posts(TOKEN, None, forms(world, world::RS256)), 0).await?;
+        let issued = self
+            .measure(
+                "issue ES256",
+                &posts(TOKEN, None, forms(world, world::ES256)),
+                KEPT,
+            )
+            .await?;
+        self.measure(
+            "issue RS256",
+            &posts(TOKEN, None, forms(world, world::RS256)),
+            0,
+        )
+        .await?;
         let mut tokens = tokens(&issued)?;
         while tokens.len() < clients {
             tokens.push(self.token(world, tokens.len()).await?);
@@ -88,14 +111,31 @@ impl Stages<'_> {
         let live: Vec<&(String, usize)> = tokens.iter().rev().take(clients).collect();
         let serving = world.serving.as_ref().context("nobody introspects")?;
         let proof = basic(serving);
-        let asked = live.iter().map(|(token, _)| encode(&[("token", token)])).collect();
-        self.measure("introspection", &posts("/oauth2/introspect", Some(proof), asked), 0).await?;
-        self.evaluation(live.iter().map(|(token, _)| token.as_str()).collect()).await?;
-        let dead: Vec<Bytes> = tokens.iter().map(|(token, owner)| {
-            let client = &world.clients[owner % clients];
-            encode(&[("token", token), ("client_id", &client.id), ("client_secret", &client.secret)])
-        }).collect();
-        self.measure("revocation", &once_each("/oauth2/revoke", dead), 0).await?;
+        let asked = live
+            .iter()
+            .map(|(token, _)| encode(&[("token", token)]))
+            .collect();
+        self.measure(
+            "introspection",
+            &posts("/oauth2/introspect", Some(proof), asked),
+            0,
+        )
+        .await?;
+        self.evaluation(live.iter().map(|(token, _)| token.as_str()).collect())
+            .await?;
+        let dead: Vec<Bytes> = tokens
+            .iter()
+            .map(|(token, owner)| {
+                let client = &world.clients[owner % clients];
+                encode(&[
+                    ("token", token),
+                    ("client_id", &client.id),
+                    ("client_secret", &client.secret),
+                ])
+            })
+            .collect();
+        self.measure("revocation", &once_each("/oauth2/revoke", dead), 0)
+            .await?;
         Ok(())
     }
 
@@ -104,11 +144,18 @@ impl Stages<'_> {
             r#"{{"action":{{"name":"{}"}},"resource":{{"type":"service","id":"web"}}}}"#,
             world::ACTION
         ));
-        let bearers: Vec<String> = tokens.iter().map(|token| format!("Bearer {token}")).collect();
+        let bearers: Vec<String> = tokens
+            .iter()
+            .map(|token| format!("Bearer {token}"))
+            .collect();
         let requests: Requests = Arc::new(move |number| {
             let bearer = pick(&bearers, number)?;
             let request = Request::post(EVALUATION).header(header::AUTHORIZATION, bearer.as_str());
-            request.header(header::HOST, HOST).header(header::CONTENT_TYPE, "application/json").body(Full::new(body.clone())).ok()
+            request
+                .header(header::HOST, HOST)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Full::new(body.clone()))
+                .ok()
         });
         let first = requests(0).context("no token to ask with")?;
         let (status, answer) = once(self.serving.address, first).await?;
@@ -137,11 +184,17 @@ impl Stages<'_> {
 fn tokens(answers: &[Bytes]) -> anyhow::Result<Vec<(String, usize)>> {
     let read = |answer: &Bytes| -> anyhow::Result<(String, usize)> {
         let body: serde_json::Value = serde_json::from_slice(answer)?;
-        let token = body["access_token"].as_str().context("an answer without a token")?.to_owned();
+        let token = body["access_token"]
+            .as_str()
+            .context("an answer without a token")?
+            .to_owned();
         let payload = token.split('.').nth(1).context("not a JWT")?;
         let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload)?;
         let claims: serde_json::Value = serde_json::from_slice(&payload)?;
-        let client = claims["client_id"].as_str().and_then(|id| id.rsplit('-').next()).and_then(|text| text.parse().ok());
+        let client = claims["client_id"]
+            .as_str()
+            .and_then(|id| id.rsplit('-').next())
+            .and_then(|text| text.parse().ok());
         Ok((token, client.context("a client without a number")?))
     };
     answers.iter().map(read).collect()
@@ -149,21 +202,40 @@ fn tokens(answers: &[Bytes]) -> anyhow::Result<Vec<(String, usize)>> {
 
 /// Always the same `GET`.
 pub fn gets(path: &'static str) -> Requests {
-    Arc::new(move |_| Request::get(path).header(header::HOST, HOST).body(Full::default()).ok())
+    Arc::new(move |_| {
+        Request::get(path)
+            .header(header::HOST, HOST)
+            .body(Full::default())
+            .ok()
+    })
 }
 
 /// Forms, again and again.
 pub fn posts(path: &'static str, authorization: Option<String>, forms: Vec<Bytes>) -> Requests {
-    Arc::new(move |number| post(path, authorization.as_deref(), pick(&forms, number)?.clone()))
+    Arc::new(move |number| {
+        post(
+            path,
+            authorization.as_deref(),
+            pick(&forms, number)?.clone(),
+        )
+    })
 }
 
 /// Forms, each once.
 fn once_each(path: &'static str, forms: Vec<Bytes>) -> Requests {
-    Arc::new(move |number| post(path, None, forms.get(usize::try_from(number).ok()?)?.clone()))
+    Arc::new(move |number| {
+        post(
+            path,
+            None,
+            forms.get(usize::try_from(number).ok()?)?.clone(),
+        )
+    })
 }
 
 fn post(path: &str, authorization: Option<&str>, body: Bytes) -> Option<Request<Full<Bytes>>> {
-    let mut request = Request::post(path).header(header::HOST, HOST).header(header::CONTENT_TYPE, FORM);
+    let mut request = Request::post(path)
+        .header(header::HOST, HOST)
+        .header(header::CONTENT_TYPE, FORM);
     if let Some(authorization) = authorization {
         request = request.header(header::AUTHORIZATION, authorization);
     }
@@ -172,7 +244,11 @@ fn post(path: &str, authorization: Option<&str>, body: Bytes) -> Option<Request<
 
 /// The token requests of all clients, for a resource server.
 pub fn forms(world: &World, audience: &str) -> Vec<Bytes> {
-    world.clients.iter().map(|client| form(client, audience)).collect()
+    world
+        .clients
+        .iter()
+        .map(|client| form(client, audience))
+        .collect()
 }
 
 fn form(client: &Client, audience: &str) -> Bytes {
@@ -185,12 +261,22 @@ fn form(client: &Client, audience: &str) -> Bytes {
 }
 
 fn encode(pairs: &[(&str, &str)]) -> Bytes {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
+        .into()
 }
 
 fn basic(client: &Client) -> String {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(&client.id), encoded(&client.secret))))
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!(
+            "{}:{}",
+            encoded(&client.id),
+            encoded(&client.secret)
+        ))
+    )
 }
 
 fn pick<T>(all: &[T], number: u64) -> Option<&T> {

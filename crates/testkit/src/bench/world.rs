@@ -75,13 +75,24 @@ pub fn open(data: &Path, database: Option<&str>) -> anyhow::Result<Authority> {
         Some(url) => StoreConfig::postgres(url),
         None => StoreConfig::sqlite(data),
     };
-    let settings = Settings { issuer: ISSUER.to_owned(), trust_domain: "example".to_owned() };
-    Ok(Authority::open(Store::open(store)?, settings, Secrets::new(opened.key)?, &ctx())?)
+    let settings = Settings {
+        issuer: ISSUER.to_owned(),
+        trust_domain: "example".to_owned(),
+    };
+    Ok(Authority::open(
+        Store::open(store)?,
+        settings,
+        Secrets::new(opened.key)?,
+        &ctx(),
+    )?)
 }
 
 /// As a request from the generator has it.
 pub fn ctx() -> Ctx {
-    Ctx { now: system_now(), source: Some("127.0.0.1".to_owned()) }
+    Ctx {
+        now: system_now(),
+        source: Some("127.0.0.1".to_owned()),
+    }
 }
 
 impl World {
@@ -108,10 +119,16 @@ impl World {
                 max_feed_age_seconds: None,
                 max_feed_age_irreversible_seconds: None,
                 description: String::new(),
+                tenant_issuer: "https://countersign.example".to_owned(),
             })?;
         }
-        let mut world = Self { clients: Vec::new(), serving: Some(owner.client(SERVING)?.wait()?) };
-        let names: Vec<String> = (0..identities).map(|number| format!("service-{number:05}")).collect();
+        let mut world = Self {
+            clients: Vec::new(),
+            serving: Some(owner.client(SERVING)?.wait()?),
+        };
+        let names: Vec<String> = (0..identities)
+            .map(|number| format!("service-{number:05}"))
+            .collect();
         for group in names.chunks(AT_ONCE) {
             let mut making = Vec::with_capacity(group.len());
             for name in group {
@@ -124,7 +141,10 @@ impl World {
             for made in making {
                 made.wait().map_err(told)?;
             }
-            let secrets: Vec<_> = group.iter().map(|name| owner.client(name)).collect::<Result<_, _>>()?;
+            let secrets: Vec<_> = group
+                .iter()
+                .map(|name| owner.client(name))
+                .collect::<Result<_, _>>()?;
             for secret in secrets {
                 world.clients.push(secret.wait()?);
             }
@@ -137,7 +157,10 @@ impl World {
     /// # Errors
     /// When there is no such client.
     pub fn request(&self, tenant: &Arc<Tenant>, number: usize) -> anyhow::Result<TokenRequest> {
-        let client = self.clients.get(number % self.clients.len().max(1)).context("no clients")?;
+        let client = self
+            .clients
+            .get(number % self.clients.len().max(1))
+            .context("no clients")?;
         Ok(TokenRequest {
             tenant: Arc::clone(tenant),
             grant: GrantType::ClientCredentials,
@@ -203,27 +226,56 @@ impl<'a> Owner<'a> {
     fn new(authority: &'a Authority) -> anyhow::Result<Self> {
         let ctx = ctx();
         let tenant = authority.tenant(None).context("no tenant")?;
-        let code = EnrolmentCode::new("dana@example.com".parse()?, Some(TenantRole::Owner), None, false, ctx.now);
+        let code = EnrolmentCode::new(
+            "dana@example.com".parse()?,
+            Some(TenantRole::Owner),
+            None,
+            false,
+            ctx.now,
+        );
         let entering = authority.system_permit(&ctx, &tenant);
-        let signed_in = authority.execute(&ctx, &entering, UseCode { code }).wait().map_err(told)?;
-        let plan = drive(authority, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &entering, facts))?;
+        let signed_in = authority
+            .execute(&ctx, &entering, UseCode { code })
+            .wait()
+            .map_err(told)?;
+        let plan = drive(authority, |facts| {
+            authority.plan_session(&ctx, &tenant, &signed_in, &entering, facts)
+        })?;
         let recorded = authority.record(plan).wait().map_err(not_recorded)?;
         let released = authority.release(&ctx, &tenant, &[], recorded)?;
         let verified = authority.verify_token(&ctx, &tenant, &released.access_token, Some(ISSUER));
         let verified = verified.map_err(|refusal| anyhow!(refusal.detail))?;
         let permit = drive(authority, |facts| authority.permit(&verified, facts))?;
-        Ok(Self { authority, tenant, permit })
+        Ok(Self {
+            authority,
+            tenant,
+            permit,
+        })
     }
 
     fn run<C: Command>(&self, command: C) -> anyhow::Result<C::Output> {
-        self.authority.execute(&ctx(), &self.permit, command).wait().map_err(told)
+        self.authority
+            .execute(&ctx(), &self.permit, command)
+            .wait()
+            .map_err(told)
     }
 
     /// An RSA key: kept for who asks for RS256.
     fn rsa_key(&self) -> anyhow::Result<()> {
         let (ctx, using) = (ctx(), Use::Access(SigningAlg::Rs256));
-        let row = keys::make(&ctx, &self.authority.secrets().key_file, self.tenant.id, using, ctx.now)?;
-        self.run(AddKey { row, using, kill: None, unless_present: true })?;
+        let row = keys::make(
+            &ctx,
+            &self.authority.secrets().key_file,
+            self.tenant.id,
+            using,
+            ctx.now,
+        )?;
+        self.run(AddKey {
+            row,
+            using,
+            kill: None,
+            unless_present: true,
+        })?;
         Ok(())
     }
 
@@ -236,9 +288,14 @@ impl<'a> Owner<'a> {
             expires_at: None,
             reason: None,
         };
-        let client = Client { id: identity.to_owned(), secret: text.expose().clone() };
+        let client = Client {
+            id: identity.to_owned(),
+            secret: text.expose().clone(),
+        };
         let made = self.authority.execute(&ctx(), &self.permit, command);
-        Ok(Making(Box::new(move || made.wait().map(|_| client).map_err(told))))
+        Ok(Making(Box::new(move || {
+            made.wait().map(|_| client).map_err(told)
+        })))
     }
 }
 
@@ -263,7 +320,10 @@ fn actions() -> anyhow::Result<ActionSet> {
     Ok(ActionSet(actions?))
 }
 
-fn drive<T>(authority: &Authority, decide: impl Fn(&Facts) -> Result<T, Stop>) -> anyhow::Result<T> {
+fn drive<T>(
+    authority: &Authority,
+    decide: impl Fn(&Facts) -> Result<T, Stop>,
+) -> anyhow::Result<T> {
     let mut facts = authority.facts();
     loop {
         facts.restart();

@@ -11,7 +11,9 @@ use countersign_model::{
     trust::Accepted,
 };
 
-use super::{CreatedCredential, MOST_KEPT, MOST_LIVE, NewSecret, fits, live, undeleted, void, warnings};
+use super::{
+    CreatedCredential, MOST_KEPT, MOST_LIVE, NewSecret, fits, live, undeleted, void, warnings,
+};
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
     loosening::{self, Loosening},
@@ -65,8 +67,17 @@ impl Command for CreateCredential {
             expires_at: self.expires_at,
             revoked_because: None,
         };
-        let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        let adding = Adding { reason: self.reason.clone(), retires: None, being_made: false };
+        let new = NewRecord {
+            id: None,
+            name,
+            parent_id: Some(identity.id),
+            doc: doc.into(),
+        };
+        let adding = Adding {
+            reason: self.reason.clone(),
+            retires: None,
+            being_made: false,
+        };
         put_new(tx, &person, &identity, new, adding).map(Verdict::Done)
     }
 }
@@ -89,7 +100,11 @@ pub(crate) fn put_new(
     new: NewRecord,
     adding: Adding,
 ) -> Result<CreatedCredential, Rejection> {
-    let Adding { reason, retires, being_made } = adding;
+    let Adding {
+        reason,
+        retires,
+        being_made,
+    } = adding;
     rights::manages(tx, person, identity)?;
     let Doc::Credential(doc) = &new.doc else {
         return Err(Fault::Invariant("a credential of another noun".to_owned()).into());
@@ -97,37 +112,73 @@ pub(crate) fn put_new(
     fits(tx, identity, doc)?;
     let warnings = warnings(tx, doc)?;
     room(tx, identity)?;
-    let loosens = if being_made { BTreeSet::new() } else { loosens(tx, person, identity, doc)? };
+    let loosens = if being_made {
+        BTreeSet::new()
+    } else {
+        loosens(tx, person, identity, doc)?
+    };
     let outcome = if loosens.is_empty() || !guarding::somebody_else(tx, person, Some(identity))? {
         let changed_alone = !loosens.is_empty();
-        let change = Change { verb: "created", reason: reason.clone(), changed_alone };
+        let change = Change {
+            verb: "created",
+            reason: reason.clone(),
+            changed_alone,
+        };
         let record = tx.create(new, &change)?;
         void(tx, identity)?;
         if let Some(retire) = retires {
             super::retire(tx, retire, reason)?;
         }
-        ChangeOutcome::Applied { record, changed_alone }
+        ChangeOutcome::Applied {
+            record,
+            changed_alone,
+        }
     } else {
         let created = tx.create(new, &Change::verb("created").because(reason.clone()))?;
-        let off = Record { status: Status::Disabled, ..created.clone() };
-        let waits = Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
+        let off = Record {
+            status: Status::Disabled,
+            ..created.clone()
+        };
+        let waits =
+            Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
         let before = tx.replace(&created, off, &waits)?;
-        let after = Record { status: Status::Active, ..before.clone() };
-        let edit =
-            Edit { person, before: &before, after, verb: Verb::Enabled, reason, loosens, guards: Some(identity), retires };
+        let after = Record {
+            status: Status::Active,
+            ..before.clone()
+        };
+        let edit = Edit {
+            person,
+            before: &before,
+            after,
+            verb: Verb::Enabled,
+            reason,
+            loosens,
+            guards: Some(identity),
+            retires,
+        };
         guarding::settle(tx, edit)?
     };
-    Ok(CreatedCredential { identity: identity.clone(), outcome, warnings })
+    Ok(CreatedCredential {
+        identity: identity.clone(),
+        outcome,
+        warnings,
+    })
 }
 
 fn room(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<(), Rejection> {
     let id: Id<id::Identity> = identity.id.cast();
     if live(tx, id)?.len() >= MOST_LIVE {
-        let detail = format!("`{}` has {MOST_LIVE} live credentials already: revoke one first", identity.name);
+        let detail = format!(
+            "`{}` has {MOST_LIVE} live credentials already: revoke one first",
+            identity.name
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     if undeleted(tx, id)?.len() >= MOST_KEPT {
-        let detail = format!("`{}` has {MOST_KEPT} credentials that ended: revoke some first", identity.name);
+        let detail = format!(
+            "`{}` has {MOST_KEPT} credentials that ended: revoke some first",
+            identity.name
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     Ok(())
@@ -161,9 +212,14 @@ fn loosens(
                 .collect();
             loosening::of_trust(own, &rules, std::slice::from_ref(rule), &protected)
         }
-        CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } | CredentialSecret::PublicKey { .. } => {
+        CredentialSecret::ApiKey { .. }
+        | CredentialSecret::ClientSecret { .. }
+        | CredentialSecret::PublicKey { .. } => {
             let guarded = loosening::is_guarded(own, &protected);
-            guarded.then_some(Loosening::CredentialAdded).into_iter().collect()
+            guarded
+                .then_some(Loosening::CredentialAdded)
+                .into_iter()
+                .collect()
         }
     })
 }

@@ -16,10 +16,22 @@ use crate::{
 ///
 /// # Errors
 /// `not_found` when the person may not see the identity, or a fault.
-pub fn list(tx: &mut Tx<'_>, permit: &Permit, identity: &str, query: &PageQuery) -> Result<Page, Rejection> {
+pub fn list(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    identity: &str,
+    query: &PageQuery,
+) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
     let identity = reading::visible_identity(tx, permit, &person, identity)?;
-    reading::page(tx, permit, Noun::Credential, Some(identity.id), query, |_, _| Ok(true))
+    reading::page(
+        tx,
+        permit,
+        Noun::Credential,
+        Some(identity.id),
+        query,
+        |_, _| Ok(true),
+    )
 }
 
 /// One credential, by id or public id.

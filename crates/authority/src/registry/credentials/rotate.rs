@@ -48,18 +48,42 @@ impl Command for RotateCredential {
             revoked_because: None,
         };
         if doc.credential_type() != before.credential_type() {
-            let detail = format!("a credential is rotated to one of its own type, `{}`", before.credential_type().as_str());
+            let detail = format!(
+                "a credential is rotated to one of its own type, `{}`",
+                before.credential_type().as_str()
+            );
             return refuse(Reason::Unprocessable, detail);
         }
         if doc.credential_type() == CredentialType::TrustRule {
-            return refuse(Reason::Unprocessable, "a trust rule holds no secret: make another and revoke this one");
+            return refuse(
+                Reason::Unprocessable,
+                "a trust rule holds no secret: make another and revoke this one",
+            );
         }
-        if self.overlap_seconds.is_some_and(|overlap| !(0..=LONGEST_OVERLAP.0).contains(&overlap)) {
-            return refuse(Reason::Unprocessable, format!("`overlap_seconds` is 0 to {}", LONGEST_OVERLAP.0));
+        if self
+            .overlap_seconds
+            .is_some_and(|overlap| !(0..=LONGEST_OVERLAP.0).contains(&overlap))
+        {
+            return refuse(
+                Reason::Unprocessable,
+                format!("`overlap_seconds` is 0 to {}", LONGEST_OVERLAP.0),
+            );
         }
-        let retires = self.overlap_seconds.map(|overlap| Retire { credential_id: old.id.cast(), overlap: Seconds(overlap) });
-        let new = NewRecord { id: None, name, parent_id: Some(identity.id), doc: doc.into() };
-        let adding = Adding { reason: self.reason.clone(), retires, being_made: false };
+        let retires = self.overlap_seconds.map(|overlap| Retire {
+            credential_id: old.id.cast(),
+            overlap: Seconds(overlap),
+        });
+        let new = NewRecord {
+            id: None,
+            name,
+            parent_id: Some(identity.id),
+            doc: doc.into(),
+        };
+        let adding = Adding {
+            reason: self.reason.clone(),
+            retires,
+            being_made: false,
+        };
         put_new(tx, &person, &identity, new, adding).map(Verdict::Done)
     }
 }

@@ -56,7 +56,10 @@ fn limits(doc: &IdentityDoc) -> Result<(), Rejection> {
     check_text("purpose", &doc.purpose, PURPOSE_BYTES)?;
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;
     if doc.purpose.trim().is_empty() {
-        return refuse(Reason::Unprocessable, "`purpose` is empty: say what it is for");
+        return refuse(
+            Reason::Unprocessable,
+            "`purpose` is empty: say what it is for",
+        );
     }
     check_count("managers", doc.managers.len(), MOST_MANAGERS)?;
     check_count("environments", doc.environments.len(), MOST_ENVIRONMENTS)?;
@@ -65,7 +68,11 @@ fn limits(doc: &IdentityDoc) -> Result<(), Rejection> {
     check_count("denied_actions", doc.denied_actions.len(), MOST_ACTIONS)?;
     check_count("resources", doc.resources.len(), MOST_RESOURCES)?;
     check_count("roles", doc.roles.len(), MOST_ROLES)?;
-    check_count("approvers", doc.approval_rule.approvers.len(), MOST_APPROVERS)?;
+    check_count(
+        "approvers",
+        doc.approval_rule.approvers.len(),
+        MOST_APPROVERS,
+    )?;
     for resource in &doc.resources {
         check_text("resources", resource, RESOURCE_BYTES)?;
         if resource.is_empty() {
@@ -73,38 +80,66 @@ fn limits(doc: &IdentityDoc) -> Result<(), Rejection> {
         }
     }
     if serde_json::to_string(&doc.metadata)?.len() > METADATA_BYTES {
-        return refuse(Reason::Unprocessable, format!("`metadata` takes at most {METADATA_BYTES} bytes"));
+        return refuse(
+            Reason::Unprocessable,
+            format!("`metadata` takes at most {METADATA_BYTES} bytes"),
+        );
     }
     Ok(())
 }
 
 fn life(doc: &IdentityDoc, before: Option<&IdentityDoc>, now: Timestamp) -> Result<(), Rejection> {
     if !(1..=LONGEST_TOKEN).contains(&doc.token_ttl_seconds) {
-        let detail = format!("a token lives 1 to {LONGEST_TOKEN} seconds, not {}", doc.token_ttl_seconds);
+        let detail = format!(
+            "a token lives 1 to {LONGEST_TOKEN} seconds, not {}",
+            doc.token_ttl_seconds
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     if before.is_some_and(|before| before.expires_at == doc.expires_at) {
         return Ok(());
     }
     if doc.expires_at <= now {
-        return refuse(Reason::Unprocessable, format!("`expires_at` is in the past: {}", doc.expires_at));
+        return refuse(
+            Reason::Unprocessable,
+            format!("`expires_at` is in the past: {}", doc.expires_at),
+        );
     }
     if doc.expires_at > now + LONGEST {
-        return refuse(Reason::Unprocessable, "everything expires: `expires_at` is at most ten years from now");
+        return refuse(
+            Reason::Unprocessable,
+            "everything expires: `expires_at` is at most ten years from now",
+        );
     }
     Ok(())
 }
 
-fn people(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc, before: Option<&IdentityDoc>) -> Result<(), Rejection> {
+fn people(
+    tx: &mut WriteTx<'_, '_>,
+    doc: &IdentityDoc,
+    before: Option<&IdentityDoc>,
+) -> Result<(), Rejection> {
     // INVARIANT: no identity exists without somebody who can administer it (DESIGN §2.1).
     if rights::active(tx, doc.managers.iter().copied())?.is_empty() {
-        return refuse(Reason::LastOneLeaving, "an identity keeps at least one active manager: name another first");
+        return refuse(
+            Reason::LastOneLeaving,
+            "an identity keeps at least one active manager: name another first",
+        );
     }
-    let kept = |party: Party| before.is_some_and(|before| before.sponsor == party || before.owner == party);
+    let kept = |party: Party| {
+        before.is_some_and(|before| before.sponsor == party || before.owner == party)
+    };
     let asked = doc.pending_sponsor.as_ref().map(|pending| pending.party);
-    for party in [doc.sponsor, doc.owner].into_iter().chain(asked).filter(|party| !kept(*party)) {
+    for party in [doc.sponsor, doc.owner]
+        .into_iter()
+        .chain(asked)
+        .filter(|party| !kept(*party))
+    {
         if rights::living(tx, party)?.is_empty() {
-            return refuse(Reason::Unprocessable, "a sponsor or owner is an active user, or a team with one");
+            return refuse(
+                Reason::Unprocessable,
+                "a sponsor or owner is an active user, or a team with one",
+            );
         }
     }
     let rule = &doc.approval_rule;
@@ -119,20 +154,31 @@ fn people(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc, before: Option<&IdentityD
         people.extend(rights::living(tx, *party)?);
     }
     if people.len() < rule.required as usize {
-        let detail = format!("the rule asks for {} people and names {} who are active", rule.required, people.len());
+        let detail = format!(
+            "the rule asks for {} people and names {} who are active",
+            rule.required,
+            people.len()
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     Ok(())
 }
 
-fn places(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc, before: Option<&IdentityDoc>) -> Result<(), Rejection> {
+fn places(
+    tx: &mut WriteTx<'_, '_>,
+    doc: &IdentityDoc,
+    before: Option<&IdentityDoc>,
+) -> Result<(), Rejection> {
     for name in &doc.environments {
         if before.is_some_and(|before| before.environments.contains(name)) {
             continue;
         }
         let found = tx.find(Noun::Environment, name)?;
         if found.is_none_or(|record| record.status != Status::Active) {
-            return refuse(Reason::Unprocessable, format!("there is no environment `{name}`; a tenant owner can make it"));
+            return refuse(
+                Reason::Unprocessable,
+                format!("there is no environment `{name}`; a tenant owner can make it"),
+            );
         }
     }
     for id in &doc.audiences {
@@ -141,30 +187,57 @@ fn places(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc, before: Option<&IdentityD
         }
         let audience = tx.get(*id)?;
         if audience.noun != Noun::Audience || audience.status != Status::Active {
-            return refuse(Reason::Unprocessable, format!("audience `{}` is not in use", audience.name));
+            return refuse(
+                Reason::Unprocessable,
+                format!("audience `{}` is not in use", audience.name),
+            );
         }
     }
     Ok(())
 }
 
-fn actions(tx: &mut WriteTx<'_, '_>, doc: &IdentityDoc, before: Option<&IdentityDoc>) -> Result<Vec<String>, Rejection> {
+fn actions(
+    tx: &mut WriteTx<'_, '_>,
+    doc: &IdentityDoc,
+    before: Option<&IdentityDoc>,
+) -> Result<Vec<String>, Rejection> {
     let catalogue = rights::catalogue(tx)?;
     if doc.kind == Kind::ApiKey
-        && let Some(action) = doc.allowed_actions.iter().find(|action| catalogue.class(action) != ActionClass::Read)
+        && let Some(action) = doc
+            .allowed_actions
+            .iter()
+            .find(|action| catalogue.class(action) != ActionClass::Read)
     {
         let class = catalogue.class(action).as_str();
-        let detail = format!("an `api_key` only reads, and `{action}` is of class `{class}`; choose another kind");
+        let detail = format!(
+            "an `api_key` only reads, and `{action}` is of class `{class}`; choose another kind"
+        );
         return refuse(Reason::Unprocessable, detail);
     }
     let refuse_unknown = rights::tenant(tx)?.refuse_unknown_actions;
     let mut warnings = Vec::new();
-    for action in doc.allowed_actions.iter().chain(doc.denied_actions.iter()).filter(|action| !catalogue.knows(action)) {
-        let near = catalogue.nearest(action).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        let new = before.is_none_or(|before| !before.allowed_actions.contains(action) && !before.denied_actions.contains(action));
+    for action in doc
+        .allowed_actions
+        .iter()
+        .chain(doc.denied_actions.iter())
+        .filter(|action| !catalogue.knows(action))
+    {
+        let near = catalogue
+            .nearest(action)
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
+        let new = before.is_none_or(|before| {
+            !before.allowed_actions.contains(action) && !before.denied_actions.contains(action)
+        });
         if refuse_unknown && new {
-            return refuse(Reason::Unprocessable, format!("unknown action `{action}`{near}"));
+            return refuse(
+                Reason::Unprocessable,
+                format!("unknown action `{action}`{near}"),
+            );
         }
-        warnings.push(format!("unknown action `{action}`, which counts as irreversible{near}"));
+        warnings.push(format!(
+            "unknown action `{action}`, which counts as irreversible{near}"
+        ));
     }
     Ok(warnings)
 }

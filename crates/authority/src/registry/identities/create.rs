@@ -10,7 +10,10 @@ use countersign_model::{
     name::{AudienceName, EnvironmentName, IdentityName, RoleName},
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{ApprovalRule, IdentityDoc, Noun, Party, PendingSponsor, ProjectDoc, Record, Status, TenantRole, TrustModel},
+    registry::{
+        ApprovalRule, IdentityDoc, Noun, Party, PendingSponsor, ProjectDoc, Record, Status,
+        TenantRole, TrustModel,
+    },
     time::Seconds,
 };
 use serde_json::{Map, Value};
@@ -142,7 +145,11 @@ impl CreateIdentity {
             ("sponsor", self.sponsor.is_some()),
             ("trust_model", self.trust_model.is_some()),
         ];
-        stated.into_iter().filter(|(_, stated)| !stated).map(|(field, _)| field.to_owned()).collect()
+        stated
+            .into_iter()
+            .filter(|(_, stated)| !stated)
+            .map(|(field, _)| field.to_owned())
+            .collect()
     }
 
     fn doc(
@@ -155,31 +162,53 @@ impl CreateIdentity {
         let place = rights::doc(project.project())?;
         let now = tx.now();
         let me = Party::User(person.user_id);
-        let named = self.sponsor.as_deref().map(|text| rights::party(tx, text)).transpose()?;
+        let named = self
+            .sponsor
+            .as_deref()
+            .map(|text| rights::party(tx, text))
+            .transpose()?;
         let (sponsor, pending_sponsor) = match named {
-            Some(party) if !person.is(party) => {
-                (me, Some(PendingSponsor { party, asked_by: person.user_id, asked_at: now }))
-            }
+            Some(party) if !person.is(party) => (
+                me,
+                Some(PendingSponsor {
+                    party,
+                    asked_by: person.user_id,
+                    asked_at: now,
+                }),
+            ),
             Some(party) => (party, None),
             None => (me, None),
         };
-        let owner = self.owner.as_deref().map(|text| rights::party(tx, text)).transpose()?;
+        let owner = self
+            .owner
+            .as_deref()
+            .map(|text| rights::party(tx, text))
+            .transpose()?;
         let managers = match &self.managers {
             Some(texts) => rights::users(tx, texts)?,
             None => vec![person.user_id],
         };
-        let client_id = if self.kind == Kind::OauthClient { fresh_client_id() } else { self.name.to_string() };
+        let client_id = if self.kind == Kind::OauthClient {
+            fresh_client_id()
+        } else {
+            self.name.to_string()
+        };
         Ok(IdentityDoc {
             kind: self.kind,
             name: self.name.clone(),
-            subject: self.kind.subject(&place.name, &self.name, &client_id, &self.trust_domain),
+            subject: self
+                .kind
+                .subject(&place.name, &self.name, &client_id, &self.trust_domain),
             client_id,
             project_id: project.id.cast(),
             sponsor,
             pending_sponsor,
             owner: owner.unwrap_or(sponsor),
             managers,
-            purpose: self.purpose.clone().unwrap_or_else(|| NOT_STATED.to_owned()),
+            purpose: self
+                .purpose
+                .clone()
+                .unwrap_or_else(|| NOT_STATED.to_owned()),
             description: self.description.clone().unwrap_or_default(),
             environments: once(self.environments.clone().unwrap_or_default()),
             audiences,
@@ -189,10 +218,20 @@ impl CreateIdentity {
             roles: once(self.roles.clone()),
             token_ttl_seconds: self.token_ttl_seconds.unwrap_or(match self.kind {
                 Kind::OauthClient => CLIENT_TTL_SECONDS,
-                Kind::Agent | Kind::ApiKey | Kind::Bot | Kind::Pipeline | Kind::ServiceAccount | Kind::Workload => TTL_SECONDS,
+                Kind::Agent
+                | Kind::ApiKey
+                | Kind::Bot
+                | Kind::Pipeline
+                | Kind::ServiceAccount
+                | Kind::Workload => TTL_SECONDS,
             }),
             requires_approval: self.requires_approval,
-            approval_rule: self.approval_rule.as_ref().map(|rule| rule.resolve(tx)).transpose()?.unwrap_or_default(),
+            approval_rule: self
+                .approval_rule
+                .as_ref()
+                .map(|rule| rule.resolve(tx))
+                .transpose()?
+                .unwrap_or_default(),
             trust_model: self.trust_model,
             expires_at: self.expires_at.unwrap_or(now + EXPIRY),
             orphan_grace_until: None,
@@ -208,7 +247,11 @@ impl CreateIdentity {
 impl RuleInput {
     pub(super) fn resolve(&self, tx: &mut WriteTx<'_, '_>) -> Result<ApprovalRule, Rejection> {
         let approvers = rights::parties(tx, &self.approvers)?;
-        Ok(ApprovalRule { required: self.required, approvers, second_if_unproven: self.second_if_unproven })
+        Ok(ApprovalRule {
+            required: self.required,
+            approvers,
+            second_if_unproven: self.second_if_unproven,
+        })
     }
 }
 
@@ -232,11 +275,14 @@ pub(super) fn audiences_of(
 ) -> Result<(Vec<Id<id::Audience>>, Vec<Record>), Rejection> {
     let (mut ids, mut made) = (Vec::with_capacity(texts.len()), Vec::new());
     for text in texts {
-        let known = tx.find(Noun::Audience, text)?.is_some() || text.parse::<Id<id::Audience>>().is_ok();
+        let known =
+            tx.find(Noun::Audience, text)?.is_some() || text.parse::<Id<id::Audience>>().is_ok();
         let record = if known || !create_missing {
             tx.locate(Noun::Audience, text)?
         } else {
-            let invalid = |error: countersign_model::name::InvalidName| Refusal::new(Reason::Unprocessable, error.to_string());
+            let invalid = |error: countersign_model::name::InvalidName| {
+                Refusal::new(Reason::Unprocessable, error.to_string())
+            };
             let name: AudienceName = text.parse().map_err(invalid)?;
             let record = audiences::put_new(tx, person, None, audiences::plain(name))?;
             made.push(record.clone());
@@ -263,25 +309,45 @@ pub(crate) fn put_new(
     }
     rights::must_own(person, place, "make an identity in it")?;
     if !person.is(doc.sponsor) {
-        return refuse(Reason::Forbidden, "whom you name as sponsor must accept first; until then you answer yourself");
+        return refuse(
+            Reason::Forbidden,
+            "whom you name as sponsor must accept first; until then you answer yourself",
+        );
     }
     reaches(tx, person, place, &doc)?;
     let warnings = check(tx, person, place, None, &doc)?;
-    let new = NewRecord { id, name: doc.name.to_string(), parent_id: Some(project.id), doc: doc.into() };
+    let new = NewRecord {
+        id,
+        name: doc.name.to_string(),
+        parent_id: Some(project.id),
+        doc: doc.into(),
+    };
     Ok((tx.create(new, &Change::verb("created"))?, warnings))
 }
 
 /// Refuses to make an identity that reaches a protected environment, unless by an owner of the tenant
 /// or in a project whose ceiling such an owner set: adding the environment by an edit takes a second
 /// person, and making another identity must be no way around that.
-fn reaches(tx: &mut WriteTx<'_, '_>, person: &Person, place: &ProjectDoc, doc: &IdentityDoc) -> Result<(), Rejection> {
+fn reaches(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    place: &ProjectDoc,
+    doc: &IdentityDoc,
+) -> Result<(), Rejection> {
     if person.role == TenantRole::Owner || place.allowed_actions.is_some() {
         return Ok(());
     }
     let protected = rights::protected(tx)?;
-    match doc.environments.iter().find(|name| protected.contains(*name)) {
+    match doc
+        .environments
+        .iter()
+        .find(|name| protected.contains(*name))
+    {
         Some(name) => {
-            let detail = format!("you do not hold the protected environment `{name}`: make the identity without it and add it by an edit, which a second person countersigns; or ask an owner of the tenant to set what project `{}` may do", place.name);
+            let detail = format!(
+                "you do not hold the protected environment `{name}`: make the identity without it and add it by an edit, which a second person countersigns; or ask an owner of the tenant to set what project `{}` may do",
+                place.name
+            );
             refuse(Reason::NotHeld, detail)
         }
         None => Ok(()),
@@ -299,10 +365,19 @@ impl Command for CreateIdentity {
             Some(text) => rights::project(tx, &person, text)?,
             None => rights::personal_project(tx, &person)?,
         };
-        rights::must_own(&person, rights::doc(project.project())?, "make an identity in it")?;
-        let (ids, audiences) = audiences_of(tx, &person, &self.audiences, self.create_missing_audiences)?;
+        rights::must_own(
+            &person,
+            rights::doc(project.project())?,
+            "make an identity in it",
+        )?;
+        let (ids, audiences) =
+            audiences_of(tx, &person, &self.audiences, self.create_missing_audiences)?;
         let doc = self.doc(tx, &person, &project, ids)?;
         let (identity, warnings) = put_new(tx, &person, None, doc)?;
-        Ok(Verdict::Done(CreatedIdentity { identity, audiences, warnings }))
+        Ok(Verdict::Done(CreatedIdentity {
+            identity,
+            audiences,
+            warnings,
+        }))
     }
 }

@@ -41,7 +41,10 @@ impl Command for ExpireIdentities {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Expired>, Rejection> {
         if !matches!(tx.permit().actor(), Actor::System) {
-            return refuse(Reason::Forbidden, "only the program itself marks what has expired");
+            return refuse(
+                Reason::Forbidden,
+                "only the program itself marks what has expired",
+            );
         }
         let (tenant_id, now) = (tx.tenant_id(), tx.now());
         let query = records::RecordQuery {
@@ -69,13 +72,20 @@ impl Command for ExpireIdentities {
                 marked.push(record.id.cast());
             }
         }
-        Ok(Verdict::Done(Expired { marked, next: last.filter(|_| more) }))
+        Ok(Verdict::Done(Expired {
+            marked,
+            next: last.filter(|_| more),
+        }))
     }
 }
 
 fn expire(tx: &mut WriteTx<'_, '_>, before: &Record) -> Result<(), Rejection> {
     let at = rights::doc(before.identity())?.expires_at;
-    let after = Record { status: Status::Expired, epoch: before.epoch + 1, ..before.clone() };
+    let after = Record {
+        status: Status::Expired,
+        epoch: before.epoch + 1,
+        ..before.clone()
+    };
     let change = Change::verb("expired").because(Some(format!("it was to end on {at}")));
     let record = tx.replace(before, after, &change)?;
     approvals::void_for_identity(tx, record.id.cast(), "the identity expired")?;

@@ -18,7 +18,11 @@ use crate::{
 
 /// The status of an identity that nobody switched off.
 pub(crate) const fn standing(doc: &IdentityDoc) -> Status {
-    if doc.orphan_grace_until.is_some() { Status::Orphaned } else { Status::Active }
+    if doc.orphan_grace_until.is_some() {
+        Status::Orphaned
+    } else {
+        Status::Active
+    }
 }
 
 /// Switches an identity off. Its tokens die; it can be switched on again.
@@ -107,7 +111,12 @@ impl Command for DisableIdentity {
         }
         let mut doc = rights::doc(before.identity())?.clone();
         doc.status_reason.clone_from(&self.reason);
-        let after = Record { status: Status::Disabled, epoch: before.epoch + 1, doc: doc.into(), ..before.clone() };
+        let after = Record {
+            status: Status::Disabled,
+            epoch: before.epoch + 1,
+            doc: doc.into(),
+            ..before.clone()
+        };
         let change = Change::verb("disabled").because(self.reason.clone());
         let record = tx.replace(&before, after, &change)?;
         approvals::void_for_identity(tx, record.id.cast(), "the identity was disabled")?;
@@ -129,12 +138,19 @@ impl Command for EnableIdentity {
             Status::Active | Status::Orphaned => return Ok(Verdict::Done(before)),
             Status::Disabled if doc.expires_at > tx.now() => {}
             Status::Deleted | Status::Disabled | Status::Expired => {
-                let detail = format!("`{}` expired on {}: extend it first", doc.name, doc.expires_at);
+                let detail = format!(
+                    "`{}` expired on {}: extend it first",
+                    doc.name, doc.expires_at
+                );
                 return refuse(Reason::IdentityExpired, detail);
             }
         }
         doc.status_reason = None;
-        let after = Record { status: standing(&doc), doc: doc.into(), ..before.clone() };
+        let after = Record {
+            status: standing(&doc),
+            doc: doc.into(),
+            ..before.clone()
+        };
         let change = Change::verb("enabled").because(self.reason.clone());
         Ok(Verdict::Done(tx.replace(&before, after, &change)?))
     }
@@ -154,11 +170,20 @@ impl Command for DeleteIdentity {
 }
 
 /// Deletes an identity and its credentials; answers how many records that wrote.
-pub(crate) fn bury(tx: &mut WriteTx<'_, '_>, before: &Record, reason: Option<&str>) -> Result<(Record, usize), Rejection> {
+pub(crate) fn bury(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    reason: Option<&str>,
+) -> Result<(Record, usize), Rejection> {
     let mut doc = rights::doc(before.identity())?.clone();
     doc.status_reason = reason.map(str::to_owned);
     doc.pending_sponsor = None;
-    let after = Record { status: Status::Deleted, epoch: before.epoch + 1, doc: doc.into(), ..before.clone() };
+    let after = Record {
+        status: Status::Deleted,
+        epoch: before.epoch + 1,
+        doc: doc.into(),
+        ..before.clone()
+    };
     let change = Change::verb("deleted").because(reason.map(str::to_owned));
     let record = tx.replace(before, after, &change)?;
     let mut written = 1;
@@ -216,19 +241,38 @@ impl Command for ReviewIdentity {
         let lowers = self.tier < doc.kind.profile().risk;
         let alone = lowers && doc.created_by == person.user_id;
         if alone && somebody_else_owns(tx, &person, &project)? {
-            return refuse(Reason::Forbidden, "whoever made an identity does not lower its risk: ask another owner to review it");
+            return refuse(
+                Reason::Forbidden,
+                "whoever made an identity does not lower its risk: ask another owner to review it",
+            );
         }
-        doc.review = lowers.then(|| Review { by: person.user_id, at: tx.now(), tier: self.tier });
-        let change = Change { verb: "reviewed", reason: self.reason.clone(), changed_alone: alone };
+        doc.review = lowers.then(|| Review {
+            by: person.user_id,
+            at: tx.now(),
+            tier: self.tier,
+        });
+        let change = Change {
+            verb: "reviewed",
+            reason: self.reason.clone(),
+            changed_alone: alone,
+        };
         let record = tx.update(&before, doc.into(), &change)?;
         approvals::void_for_identity(tx, record.id.cast(), "the identity was reviewed")?;
         Ok(Verdict::Done(record))
     }
 }
 
-fn somebody_else_owns(tx: &mut WriteTx<'_, '_>, person: &Person, project: &Record) -> Result<bool, Rejection> {
+fn somebody_else_owns(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    project: &Record,
+) -> Result<bool, Rejection> {
     let place = rights::doc(project.project())?;
-    let owners = place.members.iter().filter(|member| member.role == ProjectRole::Owner).map(|member| member.user_id);
+    let owners = place
+        .members
+        .iter()
+        .filter(|member| member.role == ProjectRole::Owner)
+        .map(|member| member.user_id);
     let owners: Vec<_> = owners.chain(place.personal_of).collect();
     let mut owners = rights::active(tx, owners)?;
     owners.extend(rights::tenant_owners(tx)?);

@@ -34,7 +34,12 @@ pub struct IdentityFilter {
 ///
 /// # Errors
 /// `not_found` when a filter names what is not there, or a fault.
-pub fn list(tx: &mut Tx<'_>, permit: &Permit, filter: &IdentityFilter, query: &PageQuery) -> Result<Page, Rejection> {
+pub fn list(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    filter: &IdentityFilter,
+    query: &PageQuery,
+) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
     let parent = match &filter.project {
         Some(text) => Some(reading::locate(tx, permit, Noun::Project, text)?.id),
@@ -45,13 +50,20 @@ pub fn list(tx: &mut Tx<'_>, permit: &Permit, filter: &IdentityFilter, query: &P
         None => None,
     };
     let mut projects = Projects::default();
-    let query = PageQuery { with_deleted: query.with_deleted || filter.status == Some(Status::Deleted), ..query.clone() };
+    let query = PageQuery {
+        with_deleted: query.with_deleted || filter.status == Some(Status::Deleted),
+        ..query.clone()
+    };
     reading::page(tx, permit, Noun::Identity, parent, &query, |tx, record| {
-        let Some(doc) = record.identity() else { return Ok(false) };
+        let Some(doc) = record.identity() else {
+            return Ok(false);
+        };
         let wanted = filter.status.is_none_or(|status| record.status == status)
             && filter.kind.is_none_or(|kind| doc.kind == kind)
             && sponsor.is_none_or(|party| doc.sponsor == party)
-            && filter.incomplete.is_none_or(|incomplete| doc.defaulted.is_empty() != incomplete);
+            && filter
+                .incomplete
+                .is_none_or(|incomplete| doc.defaulted.is_empty() != incomplete);
         Ok(wanted && projects.sees(tx, permit.tenant_id(), &person, doc)?)
     })
 }
@@ -68,7 +80,9 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, identity: &str) -> Result<Shown, R
 
 fn party(tx: &mut Tx<'_>, permit: &Permit, text: &str) -> Result<Party, Rejection> {
     if let Some(team) = text.strip_prefix("team:") {
-        return Ok(Party::Team(reading::locate(tx, permit, Noun::Team, team)?.id.cast()));
+        return Ok(Party::Team(
+            reading::locate(tx, permit, Noun::Team, team)?.id.cast(),
+        ));
     }
     match reading::locate(tx, permit, Noun::User, text) {
         Ok(user) => Ok(Party::User(user.id.cast())),

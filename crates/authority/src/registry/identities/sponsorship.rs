@@ -47,9 +47,17 @@ impl Command for AcceptSponsorship {
             Status::Active | Status::Orphaned => standing(&doc),
             status => status,
         };
-        let after = Record { status, doc: doc.into(), ..before.clone() };
+        let after = Record {
+            status,
+            doc: doc.into(),
+            ..before.clone()
+        };
         let record = tx.replace(&before, after, &Change::verb("sponsor_accepted"))?;
-        approvals::void_for_identity(tx, record.id.cast(), "somebody else answers for the identity now")?;
+        approvals::void_for_identity(
+            tx,
+            record.id.cast(),
+            "somebody else answers for the identity now",
+        )?;
         Ok(Verdict::Done(record))
     }
 }
@@ -80,7 +88,10 @@ fn asked(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<Record
         Some(_) | None => {
             let project = rights::project_of(tx, doc)?;
             if person.sees(doc, rights::doc(project.project())?) {
-                return refuse(Reason::Forbidden, format!("nobody asked you to answer for `{}`", doc.name));
+                return refuse(
+                    Reason::Forbidden,
+                    format!("nobody asked you to answer for `{}`", doc.name),
+                );
             }
             Err(rights::not_found(Noun::Identity, text))
         }

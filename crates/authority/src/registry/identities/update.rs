@@ -104,7 +104,12 @@ impl Command for UpdateIdentity {
 }
 
 impl IdentityPatch {
-    fn apply(&self, tx: &mut WriteTx<'_, '_>, person: &Person, doc: &mut IdentityDoc) -> Result<(), Rejection> {
+    fn apply(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+        doc: &mut IdentityDoc,
+    ) -> Result<(), Rejection> {
         self.people(tx, person, doc)?;
         if let Some(audiences) = &self.audiences {
             doc.audiences = audiences_of(tx, person, audiences, false)?.0;
@@ -138,7 +143,12 @@ impl IdentityPatch {
         Ok(())
     }
 
-    fn people(&self, tx: &mut WriteTx<'_, '_>, person: &Person, doc: &mut IdentityDoc) -> Result<(), Rejection> {
+    fn people(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+        doc: &mut IdentityDoc,
+    ) -> Result<(), Rejection> {
         if let Some(text) = &self.sponsor {
             let party = rights::party(tx, text)?;
             name_sponsor(doc, person, party, tx.now());
@@ -166,8 +176,16 @@ pub(super) fn name_sponsor(doc: &mut IdentityDoc, person: &Person, party: Party,
         doc.pending_sponsor = None;
     } else if doc.sponsor == party && doc.orphan_grace_until.is_none() {
         doc.pending_sponsor = None;
-    } else if doc.pending_sponsor.as_ref().is_none_or(|pending| pending.party != party) {
-        doc.pending_sponsor = Some(PendingSponsor { party, asked_by: person.user_id, asked_at: now });
+    } else if doc
+        .pending_sponsor
+        .as_ref()
+        .is_none_or(|pending| pending.party != party)
+    {
+        doc.pending_sponsor = Some(PendingSponsor {
+            party,
+            asked_by: person.user_id,
+            asked_at: now,
+        });
     }
 }
 
@@ -190,7 +208,8 @@ pub(crate) fn put_edit(
     after.name = doc.name.to_string();
     after.parent_id = Some(doc.project_id.cast());
     let steps_in = person.is(doc.sponsor) || doc.managers != old.managers;
-    if old.orphan_grace_until.is_some() && steps_in && !rights::living(tx, doc.sponsor)?.is_empty() {
+    if old.orphan_grace_until.is_some() && steps_in && !rights::living(tx, doc.sponsor)?.is_empty()
+    {
         // Somebody answers again.
         doc.orphan_grace_until = None;
     }
@@ -199,32 +218,61 @@ pub(crate) fn put_edit(
         Status::Active | Status::Orphaned => standing(&doc),
         status => status,
     };
-    let verb = if doc.project_id == old.project_id { Verb::Updated } else { Verb::Transferred };
+    let verb = if doc.project_id == old.project_id {
+        Verb::Updated
+    } else {
+        Verb::Transferred
+    };
     let old = old.clone();
     after.doc = doc.into();
     if after == *before {
-        let outcome = ChangeOutcome::Applied { record: before.clone(), changed_alone: false };
-        return Ok(EditedIdentity { outcome, warnings: Vec::new() });
+        let outcome = ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        };
+        return Ok(EditedIdentity {
+            outcome,
+            warnings: Vec::new(),
+        });
     }
     let warnings = may_become(tx, person, before, &after)?;
     let protected = rights::protected(tx)?;
     let mut loosens = loosening::of_identity(&old, rights::doc(after.identity())?, &protected);
-    if verb == Verb::Transferred && old.approval_rule.approvers.is_empty() && loosening::is_guarded(&old, &protected) {
+    if verb == Verb::Transferred
+        && old.approval_rule.approvers.is_empty()
+        && loosening::is_guarded(&old, &protected)
+    {
         // Other people own the new project, and would countersign.
         loosens.insert(Loosening::ApproverAdded);
     }
     if leaves_rails(tx, &old, rights::doc(after.identity())?)? {
-        rights::must_own_tenant(person, "rename or move an identity that a guard rail may name")?;
+        rights::must_own_tenant(
+            person,
+            "rename or move an identity that a guard rail may name",
+        )?;
         loosens.insert(Loosening::PolicyChanged);
     }
-    let edit = Edit { person, before, after, verb, reason, loosens, guards: Some(before), retires: None };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb,
+        reason,
+        loosens,
+        guards: Some(before),
+        retires: None,
+    };
     let outcome = guarding::settle(tx, edit)?;
     Ok(EditedIdentity { outcome, warnings })
 }
 
 /// Whether a guard rail could be about the name or project that the identity has now, and not about
 /// the new one.
-fn leaves_rails(tx: &mut WriteTx<'_, '_>, old: &IdentityDoc, new: &IdentityDoc) -> Result<bool, Rejection> {
+fn leaves_rails(
+    tx: &mut WriteTx<'_, '_>,
+    old: &IdentityDoc,
+    new: &IdentityDoc,
+) -> Result<bool, Rejection> {
     if new.name != old.name && policies::may_name(tx, &old.name)? {
         return Ok(true);
     }
@@ -243,12 +291,23 @@ pub(crate) fn may_become(
     after: &Record,
 ) -> Result<Vec<String>, Rejection> {
     let project = rights::manages(tx, person, before)?;
-    let (old, new) = (rights::doc(before.identity())?, rights::doc(after.identity())?);
-    if (&old.kind, &old.subject, &old.client_id, old.created_by) != (&new.kind, &new.subject, &new.client_id, new.created_by) {
-        return refuse(Reason::Unprocessable, "kind, subject and client id are fixed once an identity is made");
+    let (old, new) = (
+        rights::doc(before.identity())?,
+        rights::doc(after.identity())?,
+    );
+    if (&old.kind, &old.subject, &old.client_id, old.created_by)
+        != (&new.kind, &new.subject, &new.client_id, new.created_by)
+    {
+        return refuse(
+            Reason::Unprocessable,
+            "kind, subject and client id are fixed once an identity is made",
+        );
     }
     if new.sponsor != old.sponsor && !person.is(new.sponsor) {
-        return refuse(Reason::Forbidden, "nobody is made to answer: whom you name as sponsor accepts first");
+        return refuse(
+            Reason::Forbidden,
+            "nobody is made to answer: whom you name as sponsor accepts first",
+        );
     }
     let place = rights::doc(project.project())?;
     if new.project_id == old.project_id {
@@ -270,12 +329,23 @@ pub(crate) fn may_become(
 }
 
 /// Refuses a trust model that excludes a credential which is there.
-fn admits_all(tx: &mut WriteTx<'_, '_>, identity: Id<id::Identity>, doc: &IdentityDoc) -> Result<(), Rejection> {
-    let Some(model) = doc.trust_model else { return Ok(()) };
+fn admits_all(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Identity>,
+    doc: &IdentityDoc,
+) -> Result<(), Rejection> {
+    let Some(model) = doc.trust_model else {
+        return Ok(());
+    };
     for record in credentials::live(tx, identity)? {
         let kept = rights::doc(record.credential())?.credential_type();
         if !model.admits(kept) {
-            let detail = format!("the trust model `{}` excludes credential `{}` of type `{}`: revoke it first", model.as_str(), record.name, kept.as_str());
+            let detail = format!(
+                "the trust model `{}` excludes credential `{}` of type `{}`: revoke it first",
+                model.as_str(),
+                record.name,
+                kept.as_str()
+            );
             return refuse(Reason::TrustModelExcludes, detail);
         }
     }

@@ -58,11 +58,22 @@ impl Command for DeleteProject {
         let doc = rights::doc(before.project())?;
         rights::must_own(&person, doc, "delete it")?;
         if doc.personal_of.is_some() {
-            return refuse(Reason::Unprocessable, "a personal project stays; delete its identities instead");
+            return refuse(
+                Reason::Unprocessable,
+                "a personal project stays; delete its identities instead",
+            );
         }
         // The epoch first: whatever is left for later batches has no live token.
-        let after = Record { status: Status::Deleted, epoch: before.epoch + 1, ..before.clone() };
-        let project = tx.replace(&before, after, &Change::verb("deleted").because(self.reason.clone()))?;
+        let after = Record {
+            status: Status::Deleted,
+            epoch: before.epoch + 1,
+            ..before.clone()
+        };
+        let project = tx.replace(
+            &before,
+            after,
+            &Change::verb("deleted").because(self.reason.clone()),
+        )?;
         empty(tx, project).map(Verdict::Done)
     }
 }
@@ -97,14 +108,21 @@ fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Re
         written += identities::bury(tx, &identity, Some("its project was deleted"))?.1;
         identities += 1;
     }
-    Ok(DeletedProject { project, identities, more })
+    Ok(DeletedProject {
+        project,
+        identities,
+        more,
+    })
 }
 
 /// The deleted projects of a tenant that still hold identities: a deletion that was cut short.
 ///
 /// # Errors
 /// A fault.
-pub fn unfinished_deletions(tx: &mut Tx<'_>, permit: &Permit) -> Result<Vec<Id<id::Project>>, Rejection> {
+pub fn unfinished_deletions(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+) -> Result<Vec<Id<id::Project>>, Rejection> {
     let (mut found, mut after) = (Vec::new(), None::<(String, Id<id::Record>)>);
     loop {
         let query = records::RecordQuery {
@@ -117,11 +135,19 @@ pub fn unfinished_deletions(tx: &mut Tx<'_>, permit: &Permit) -> Result<Vec<Id<i
             limit: 500,
         };
         let page = records::list(tx, &query)?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let Some(last) = page.last() else {
+            return Ok(found);
+        };
         after = Some((last.name.clone(), last.id));
-        for project in page.iter().filter(|project| project.status == Status::Deleted) {
+        for project in page
+            .iter()
+            .filter(|project| project.status == Status::Deleted)
+        {
             let identities = rows::children(tx, permit.tenant_id(), Noun::Identity, project.id)?;
-            if identities.iter().any(|identity| identity.status != Status::Deleted) {
+            if identities
+                .iter()
+                .any(|identity| identity.status != Status::Deleted)
+            {
                 found.push(project.id.cast());
             }
         }

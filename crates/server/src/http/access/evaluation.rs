@@ -17,6 +17,7 @@ use crate::{
         json::Json,
         problem::Failure,
     },
+    metrics::OutcomeLabel,
 };
 
 /// Decides on one question.
@@ -32,14 +33,24 @@ pub async fn evaluation(
 ///
 /// # Errors
 /// A refusal when the caller may not ask this, or a fault.
-pub(super) async fn decide(app: &App, caller: &Caller, body: Body) -> Result<EvaluationResponse, Rejection> {
+pub(super) async fn decide(
+    app: &App,
+    caller: &Caller,
+    body: Body,
+) -> Result<EvaluationResponse, Rejection> {
     let request = read(body)?;
     let claims = caller.token.claims();
     let mut facts = app.authority().facts();
     let answer = gather(app, caller.tenant.id, &mut facts, |facts| {
-        app.authority().evaluate(&caller.ctx, claims, &request, facts)
+        app.authority()
+            .evaluate(&caller.ctx, claims, &request, facts)
     })
     .await?;
+    let outcome = if answer.decision { "allowed" } else { "denied" };
+    app.metrics()
+        .decisions
+        .get_or_create(&OutcomeLabel::of(outcome))
+        .inc();
     if app.authority().note_decision(claims, &request, &answer)
         && let Some(writing) = app.authority().flush_decisions(&caller.ctx)?
     {
@@ -49,9 +60,14 @@ pub(super) async fn decide(app: &App, caller: &Caller, body: Body) -> Result<Eva
 }
 
 fn read(body: Body) -> Result<EvaluationRequest, Refusal> {
-    let action = body.action.ok_or_else(|| Refusal::new(Reason::BadRequest, "`action` is missing"))?;
+    let action = body
+        .action
+        .ok_or_else(|| Refusal::new(Reason::BadRequest, "`action` is missing"))?;
     Ok(EvaluationRequest {
-        subject: body.subject.map(|subject| Subject { subject_type: subject.subject_type, id: subject.id }),
+        subject: body.subject.map(|subject| Subject {
+            subject_type: subject.subject_type,
+            id: subject.id,
+        }),
         action: action.name,
         resource: body.resource.map(|resource| Resource {
             resource_type: resource.resource_type,
@@ -70,5 +86,8 @@ fn told(answer: EvaluationAnswer) -> EvaluationResponse {
         policies: answer.policies,
         error: None,
     };
-    EvaluationResponse { decision: answer.decision, context: (!answer.decision || !context.policies.is_empty()).then_some(context) }
+    EvaluationResponse {
+        decision: answer.decision,
+        context: (!answer.decision || !context.policies.is_empty()).then_some(context),
+    }
 }

@@ -6,7 +6,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use countersign_api::evaluation::{
-    DecisionContext, EvaluationError, EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse, Semantic,
+    DecisionContext, EvaluationError, EvaluationRequest, EvaluationResponse, EvaluationsRequest,
+    EvaluationsResponse, Semantic,
 };
 use countersign_authority::Rejection;
 use countersign_model::reason::{Reason, Refusal};
@@ -38,9 +39,17 @@ pub async fn evaluations(
         return Ok(JsonAnswer(decide(&app, &caller, single).await?).into_response());
     }
     if questions.len() > MOST {
-        return Err(Refusal::new(Reason::BadRequest, format!("one request takes at most {MOST} evaluations")).into());
+        return Err(Refusal::new(
+            Reason::BadRequest,
+            format!("one request takes at most {MOST} evaluations"),
+        )
+        .into());
     }
-    let semantic = body.options.as_ref().map(|options| options.evaluations_semantic).unwrap_or_default();
+    let semantic = body
+        .options
+        .as_ref()
+        .map(|options| options.evaluations_semantic)
+        .unwrap_or_default();
     let mut evaluations = Vec::with_capacity(questions.len());
     for question in questions {
         let answer = one(&app, &caller, filled(&body, question)).await?;
@@ -57,7 +66,11 @@ pub async fn evaluations(
     Ok(JsonAnswer(EvaluationsResponse { evaluations }).into_response())
 }
 
-async fn one(app: &App, caller: &Caller, question: EvaluationRequest) -> Result<EvaluationResponse, Failure> {
+async fn one(
+    app: &App,
+    caller: &Caller,
+    question: EvaluationRequest,
+) -> Result<EvaluationResponse, Failure> {
     match decide(app, caller, question).await {
         Ok(answer) => Ok(answer),
         Err(Rejection::Refused(refusal)) => Ok(unanswered(refusal)),
@@ -71,17 +84,26 @@ fn filled(batch: &EvaluationsRequest, question: EvaluationRequest) -> Evaluation
         subject: question.subject.or_else(|| batch.subject.clone()),
         action: question.action.or_else(|| batch.action.clone()),
         resource: question.resource.or_else(|| batch.resource.clone()),
-        context: question.context.or_else(|| batch.context.clone()).or_else(|| Some(Map::new())),
+        context: question
+            .context
+            .or_else(|| batch.context.clone())
+            .or_else(|| Some(Map::new())),
     }
 }
 
 fn unanswered(refusal: Refusal) -> EvaluationResponse {
-    let error = EvaluationError { status: problem::status(refusal.reason).as_u16(), message: refusal.detail.clone() };
+    let error = EvaluationError {
+        status: problem::status(refusal.reason).as_u16(),
+        message: refusal.detail.clone(),
+    };
     let context = DecisionContext {
         reason_code: Some(refusal.reason.as_str().to_owned()),
         reasons: vec![refusal.detail],
         error: Some(error),
         ..DecisionContext::default()
     };
-    EvaluationResponse { decision: false, context: Some(context) }
+    EvaluationResponse {
+        decision: false,
+        context: Some(context),
+    }
 }

@@ -51,8 +51,14 @@ pub async fn open(
         reason: body.reason,
         expires_in: body.expires_in.map(Seconds),
     };
-    let command = OpenGrant { bearer: caller.token.clone(), ask };
-    let opened = app.authority().execute(&caller.ctx, &caller.permit, command).await?;
+    let command = OpenGrant {
+        bearer: caller.token.clone(),
+        ask,
+    };
+    let opened = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
     answer(&app, &caller, opened.id, StatusCode::CREATED).await
 }
 
@@ -62,26 +68,56 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListApprovals>,
 ) -> Result<JsonAnswer<Page<Approval>>, Failure> {
-    let filters = ListApprovals { after: None, limit: None, ..query.clone() };
+    let filters = ListApprovals {
+        after: None,
+        limit: None,
+        ..query.clone()
+    };
     let list = super::records::list_name("approvals", &caller, &filters)?;
-    let before = query.after.as_deref().map(|after| app.cursors().open(&list, after)).transpose()?;
+    let before = query
+        .after
+        .as_deref()
+        .map(|after| app.cursors().open(&list, after))
+        .transpose()?;
     let (user, tenant, now) = (caller.permit.user()?, caller.tenant.id, caller.ctx.now);
     let mine = query.mine.unwrap_or(false);
     let reading = app.authority().store().read(move |tx| {
         let person = people::person(tx, tenant, user)?;
         let identity_id = match &query.identity {
-            Some(named) => lineage::id_of(tx, tenant, Noun::Identity, named.as_str())?.parse().ok(),
+            Some(named) => lineage::id_of(tx, tenant, Noun::Identity, named.as_str())?
+                .parse()
+                .ok(),
             None => None,
         };
-        let wanted = ApprovalsQuery { status: query.status, identity_id, before, limit: paging::limit(query.limit), mine };
+        let wanted = ApprovalsQuery {
+            status: query.status,
+            identity_id,
+            before,
+            limit: paging::limit(query.limit),
+            mine,
+        };
         let page = approvals::list(tx, tenant, &person, &wanted, now)?;
-        let places = page.approvals.iter().map(|one| approvals::places(tx, one)).collect::<Result<Vec<_>, _>>()?;
+        let places = page
+            .approvals
+            .iter()
+            .map(|one| approvals::places(tx, one))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok::<_, Rejection>((page, places))
     });
     let (page, places) = reading.await?;
-    let next = page.next.map(|next| app.cursors().seal(&list, &next)).transpose()?;
-    let items = page.approvals.into_iter().zip(places).map(|(one, places)| wire::approval(one, places));
-    Ok(JsonAnswer(Page { items: items.collect(), next }))
+    let next = page
+        .next
+        .map(|next| app.cursors().seal(&list, &next))
+        .transpose()?;
+    let items = page
+        .approvals
+        .into_iter()
+        .zip(places)
+        .map(|(one, places)| wire::approval(one, places));
+    Ok(JsonAnswer(Page {
+        items: items.collect(),
+        next,
+    }))
 }
 
 /// `GET /api/approvals/{id}`: for people who may see it, and for the run that opened it.
@@ -94,12 +130,22 @@ pub async fn show(
 }
 
 /// `POST /api/approvals/{id}/approve`.
-pub async fn approve(state: State<App>, caller: Caller, id: Addressed, body: Json<DecideBody>) -> Result<Response, Failure> {
+pub async fn approve(
+    state: State<App>,
+    caller: Caller,
+    id: Addressed,
+    body: Json<DecideBody>,
+) -> Result<Response, Failure> {
     decide(state, caller, id, body, true).await
 }
 
 /// `POST /api/approvals/{id}/deny`.
-pub async fn deny(state: State<App>, caller: Caller, id: Addressed, body: Json<DecideBody>) -> Result<Response, Failure> {
+pub async fn deny(
+    state: State<App>,
+    caller: Caller,
+    id: Addressed,
+    body: Json<DecideBody>,
+) -> Result<Response, Failure> {
     decide(state, caller, id, body, false).await
 }
 
@@ -111,22 +157,41 @@ async fn decide(
     approved: bool,
 ) -> Result<Response, Failure> {
     let approval_id = id.id()?;
-    let command = Decide { approval_id, approved, digest: body.digest, reason: body.reason };
-    app.authority().execute(&caller.ctx, &caller.permit, command).await?;
+    let command = Decide {
+        approval_id,
+        approved,
+        digest: body.digest,
+        reason: body.reason,
+    };
+    app.authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
     answer(&app, &caller, approval_id, StatusCode::OK).await
 }
 
 /// The answer to a change that a second person must countersign first.
-pub(super) async fn waits(app: &App, caller: &Caller, id: Id<id::Approval>) -> Result<Response, Failure> {
+pub(super) async fn waits(
+    app: &App,
+    caller: &Caller,
+    id: Id<id::Approval>,
+) -> Result<Response, Failure> {
     answer(app, caller, id, StatusCode::ACCEPTED).await
 }
 
-async fn answer(app: &App, caller: &Caller, id: Id<id::Approval>, status: StatusCode) -> Result<Response, Failure> {
+async fn answer(
+    app: &App,
+    caller: &Caller,
+    id: Id<id::Approval>,
+    status: StatusCode,
+) -> Result<Response, Failure> {
     let approval = read(app, caller, id).await?;
     let mut response = (status, JsonAnswer(approval)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status != StatusCode::OK
-        && let Ok(location) = HeaderValue::from_str(&format!("{}/api/approvals/{id}", caller.tenant.issuer))
+        && let Ok(location) =
+            HeaderValue::from_str(&format!("{}/api/approvals/{id}", caller.tenant.issuer))
     {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -148,7 +213,12 @@ async fn read(app: &App, caller: &Caller, id: Id<id::Approval>) -> Result<Approv
                 approvals::show_to_bearer(tx, token.claims(), id, now)?
             }
         };
-        let found = found.ok_or_else(|| Refusal::new(Reason::NotFound, format!("there is no approval {id} that you can see")))?;
+        let found = found.ok_or_else(|| {
+            Refusal::new(
+                Reason::NotFound,
+                format!("there is no approval {id} that you can see"),
+            )
+        })?;
         let places = approvals::places(tx, &found)?;
         Ok::<_, Rejection>((found, places))
     });

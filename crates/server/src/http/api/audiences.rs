@@ -1,8 +1,13 @@
 //! Audiences: one resource server each.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{audiences::{Audience, CreateAudience as CreateBody, UpdateAudience as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::audiences::{AudiencePatch, CreateAudience, DeleteAudience, UpdateAudience};
+use countersign_api::{
+    audiences::{Audience, CreateAudience as CreateBody, UpdateAudience as UpdateBody},
+    reference::{Meta, Why},
+};
+use countersign_authority::registry::audiences::{
+    AudiencePatch, CreateAudience, DeleteAudience, UpdateAudience,
+};
 use countersign_model::registry::Noun;
 
 use super::records::{self, Shows, View, texts};
@@ -33,6 +38,7 @@ pub async fn create(
         max_feed_age_seconds: body.max_feed_age_seconds,
         max_feed_age_irreversible_seconds: body.max_feed_age_irreversible_seconds,
         description: body.description,
+        tenant_issuer: caller.tenant.issuer.clone(),
     };
     records::create::<Audience, _>(&app, &caller, key, command).await
 }
@@ -68,7 +74,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteAudience { audience: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteAudience {
+        audience: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 

@@ -1,20 +1,20 @@
 //! Credentials: a secret is in one answer, and never again.
 
-use axum::{
-    Json as JsonAnswer,
-    extract::State,
-    response::Response,
-};
+use axum::{Json as JsonAnswer, extract::State, response::Response};
 use countersign_api::{
-    credentials::{CreateCredential as Body, CreatedCredential as Answer, Credential, OneTimeSecret, Rotate, Trust, TrustInput},
+    credentials::{
+        CreateCredential as Body, CreatedCredential as Answer, Credential, OneTimeSecret, Rotate,
+        Trust, TrustInput,
+    },
     paging::{ListQuery, Page},
     reference::{Meta, Why},
 };
 use countersign_authority::{
-    idempotency::{Key, Once, Outcome},
     command::Command,
+    idempotency::{Key, Once, Outcome},
     registry::credentials::{
-        self, CreateCredential, CreatedCredential, NewSecret, RevokeCredential, RotateCredential, TrustInput as Rule,
+        self, CreateCredential, CreatedCredential, NewSecret, RevokeCredential, RotateCredential,
+        TrustInput as Rule,
     },
 };
 use countersign_crypto::Secret;
@@ -48,9 +48,19 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<JsonAnswer<Page<Credential>>, Failure> {
     let list = records::list_name("credentials", &caller, &(&identity, query.status))?;
-    let wanted = records::page_query(&app, &list, query.after.as_deref(), query.limit, query.status)?;
+    let wanted = records::page_query(
+        &app,
+        &list,
+        query.after.as_deref(),
+        query.limit,
+        query.status,
+    )?;
     let permit = caller.permit.clone();
-    let page = app.authority().store().read(move |tx| credentials::list(tx, &permit, &identity, &wanted)).await?;
+    let page = app
+        .authority()
+        .store()
+        .read(move |tx| credentials::list(tx, &permit, &identity, &wanted))
+        .await?;
     records::page_of(&app, &list, page)
 }
 
@@ -62,7 +72,12 @@ pub async fn create(
     key: IdempotencyKey,
     Json(body): Json<Body>,
 ) -> Result<Response, Failure> {
-    let key = records::key_of(key, &caller, &format!("identities/{identity}/credentials"), &body)?;
+    let key = records::key_of(
+        key,
+        &caller,
+        &format!("identities/{identity}/credentials"),
+        &body,
+    )?;
     let made = Secrets::make(&app, &body)?;
     let command = CreateCredential {
         identity,
@@ -82,11 +97,32 @@ pub async fn rotate(
     key: IdempotencyKey,
     Json(body): Json<Rotate>,
 ) -> Result<Response, Failure> {
-    let key = records::key_of(key, &caller, &format!("credentials/{credential}/rotate"), &body)?;
+    let key = records::key_of(
+        key,
+        &caller,
+        &format!("credentials/{credential}/rotate"),
+        &body,
+    )?;
     let (permit, name) = (caller.permit.clone(), credential.clone());
-    let before = app.authority().store().read(move |tx| credentials::show(tx, &permit, &name)).await?;
-    let credential_type = before.record.credential().map_or(CredentialType::ClientSecret, |doc| doc.credential_type());
-    let made = Secrets::make(&app, &Body { credential_type, label: None, expires_at: None, jwk: body.jwk, trust: None })?;
+    let before = app
+        .authority()
+        .store()
+        .read(move |tx| credentials::show(tx, &permit, &name))
+        .await?;
+    let credential_type = before
+        .record
+        .credential()
+        .map_or(CredentialType::ClientSecret, |doc| doc.credential_type());
+    let made = Secrets::make(
+        &app,
+        &Body {
+            credential_type,
+            label: None,
+            expires_at: None,
+            jwk: body.jwk,
+            trust: None,
+        },
+    )?;
     let command = RotateCredential {
         credential,
         secret: made.stored,
@@ -104,7 +140,11 @@ pub async fn revoke(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = RevokeCredential { credential, if_version: if_match.0, reason: why.reason };
+    let command = RevokeCredential {
+        credential,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::edit::<Credential, _>(&app, &caller, if_match, command).await
 }
 
@@ -124,8 +164,18 @@ struct Shown {
 impl Secrets {
     fn make(app: &App, body: &Body) -> Result<Self, Refusal> {
         let pepper = &app.authority().secrets().pepper;
-        let missing = |field: &str| Refusal::new(Reason::Unprocessable, format!("a credential of this type has a `{field}`"));
-        let excess = |field: &str| Refusal::new(Reason::Unprocessable, format!("a credential of this type has no `{field}`"));
+        let missing = |field: &str| {
+            Refusal::new(
+                Reason::Unprocessable,
+                format!("a credential of this type has a `{field}`"),
+            )
+        };
+        let excess = |field: &str| {
+            Refusal::new(
+                Reason::Unprocessable,
+                format!("a credential of this type has no `{field}`"),
+            )
+        };
         if body.jwk.is_some() && body.credential_type != CredentialType::PublicKey {
             return Err(excess("jwk"));
         }
@@ -135,25 +185,43 @@ impl Secrets {
         let (stored, shown) = match body.credential_type {
             CredentialType::ApiKey => {
                 let (stored, text) = NewSecret::api_key(pepper);
-                (stored, Shown { api_key: Some(text), ..Shown::default() })
+                (
+                    stored,
+                    Shown {
+                        api_key: Some(text),
+                        ..Shown::default()
+                    },
+                )
             }
             CredentialType::ClientSecret => {
                 let (stored, text) = NewSecret::client_secret(pepper);
-                (stored, Shown { client_secret: Some(text), ..Shown::default() })
+                (
+                    stored,
+                    Shown {
+                        client_secret: Some(text),
+                        ..Shown::default()
+                    },
+                )
             }
-            CredentialType::PublicKey => {
-                (NewSecret::PublicKey(body.jwk.clone().ok_or_else(|| missing("jwk"))?), Shown::default())
-            }
-            CredentialType::TrustRule => {
-                (NewSecret::TrustRule(rule(body.trust.clone().ok_or_else(|| missing("trust"))?)), Shown::default())
-            }
+            CredentialType::PublicKey => (
+                NewSecret::PublicKey(body.jwk.clone().ok_or_else(|| missing("jwk"))?),
+                Shown::default(),
+            ),
+            CredentialType::TrustRule => (
+                NewSecret::TrustRule(rule(body.trust.clone().ok_or_else(|| missing("trust"))?)),
+                Shown::default(),
+            ),
         };
         Ok(Self { stored, shown })
     }
 }
 
 fn rule(trust: TrustInput) -> Rule {
-    Rule { issuer: trust.issuer.0, environments: trust.environments, matches: trust.matches }
+    Rule {
+        issuer: trust.issuer.0,
+        environments: trust.environments,
+        matches: trust.matches,
+    }
 }
 
 /// Makes the credential and answers with its secret. What was made before under the same key is
@@ -166,13 +234,19 @@ async fn answer<C: Command<Output = CreatedCredential>>(
     secret: Shown,
 ) -> Result<Response, Failure> {
     let made: fn(&CreatedCredential) -> String = |output| output.outcome.record().id.to_string();
-    let created = match app.authority().execute(&caller.ctx, &caller.permit, Once { key, command, made }).await? {
+    let created = match app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, Once { key, command, made })
+        .await?
+    {
         Outcome::Done(created) => created,
         Outcome::Repeated(id) if secret.client_secret.is_none() && secret.api_key.is_none() => {
             return records::show_again::<Credential>(app, caller, id).await;
         }
         Outcome::Repeated(id) => {
-            let detail = format!("this request made credential {id}; its secret was shown once and never is again");
+            let detail = format!(
+                "this request made credential {id}; its secret was shown once and never is again"
+            );
             return Err(Refusal::new(Reason::Conflict, detail).into());
         }
     };
@@ -182,18 +256,34 @@ async fn answer<C: Command<Output = CreatedCredential>>(
     }
     let mut warnings = created.outcome.warnings();
     warnings.extend(created.warnings);
-    warnings.extend(waits.map(|id| format!("it is switched off until a second person countersigns it: approval {id}")));
+    warnings.extend(waits.map(|id| {
+        format!("it is switched off until a second person countersigns it: approval {id}")
+    }));
     let shown = records::after_change(app, created.outcome.record().clone()).await?;
     let mut credential: Credential = records::of_shown(&shown)?;
     credential.meta.warnings = warnings;
     let body = Answer {
         credential,
-        client_id: created.identity.identity().map(|doc| doc.client_id.clone()).unwrap_or_default(),
-        client_secret: secret.client_secret.map(|text| OneTimeSecret::new(text.expose().clone())),
-        api_key: secret.api_key.map(|text| OneTimeSecret::new(text.expose().clone())),
+        client_id: created
+            .identity
+            .identity()
+            .map(|doc| doc.client_id.clone())
+            .unwrap_or_default(),
+        client_secret: secret
+            .client_secret
+            .map(|text| OneTimeSecret::new(text.expose().clone())),
+        api_key: secret
+            .api_key
+            .map(|text| OneTimeSecret::new(text.expose().clone())),
         token_endpoint: format!("{}/oauth2/token", caller.tenant.issuer),
     };
-    Ok(records::tagged(caller, StatusCode::CREATED, Credential::PATH, &shown.record, body))
+    Ok(records::tagged(
+        caller,
+        StatusCode::CREATED,
+        Credential::PATH,
+        &shown.record,
+        body,
+    ))
 }
 
 impl Shows for Credential {
@@ -206,11 +296,14 @@ impl Shows for Credential {
         let (jwk, trust) = match &doc.secret {
             CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } => (None, None),
             CredentialSecret::PublicKey { jwk } => (Some(jwk.clone()), None),
-            CredentialSecret::TrustRule(rule) => (None, Some(Trust {
-                issuer: view.refer(rule.issuer_id),
-                environments: rule.environments.clone(),
-                matches: rule.matches.clone(),
-            })),
+            CredentialSecret::TrustRule(rule) => (
+                None,
+                Some(Trust {
+                    issuer: view.refer(rule.issuer_id),
+                    environments: rule.environments.clone(),
+                    matches: rule.matches.clone(),
+                }),
+            ),
         };
         Some(Self {
             meta: view.meta(),

@@ -1,8 +1,13 @@
 //! Environments: places where actions happen, some of them protected.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{environments::{CreateEnvironment as CreateBody, Environment, UpdateEnvironment as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::environments::{CreateEnvironment, DeleteEnvironment, UpdateEnvironment};
+use countersign_api::{
+    environments::{CreateEnvironment as CreateBody, Environment, UpdateEnvironment as UpdateBody},
+    reference::{Meta, Why},
+};
+use countersign_authority::registry::environments::{
+    CreateEnvironment, DeleteEnvironment, UpdateEnvironment,
+};
 use countersign_model::registry::Noun;
 
 use super::records::{self, Shows, View};
@@ -26,7 +31,11 @@ pub async fn create(
     Json(body): Json<CreateBody>,
 ) -> Result<Response, Failure> {
     let key = records::key_of(key, &caller, "environments", &body)?;
-    let command = CreateEnvironment { name: body.name, protected: body.protected, description: body.description };
+    let command = CreateEnvironment {
+        name: body.name,
+        protected: body.protected,
+        description: body.description,
+    };
     records::create::<Environment, _>(&app, &caller, key, command).await
 }
 
@@ -56,7 +65,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteEnvironment { environment: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteEnvironment {
+        environment: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 
@@ -66,7 +79,11 @@ impl Shows for Environment {
 
     fn of(view: &View<'_>) -> Option<Self> {
         let doc = view.record.environment()?;
-        Some(Self { meta: view.meta(), protected: doc.protected, description: doc.description.clone() })
+        Some(Self {
+            meta: view.meta(),
+            protected: doc.protected,
+            description: doc.description.clone(),
+        })
     }
 
     fn meta_mut(&mut self) -> &mut Meta {

@@ -6,7 +6,10 @@ use axum::{
 };
 use countersign_api::{
     Time,
-    evidence::{Erase as EraseBody, ErasedFields, EvidenceRecord, EvidenceRef, EvidenceSummary, SearchEvidence},
+    evidence::{
+        Erase as EraseBody, ErasedFields, EvidenceRecord, EvidenceRef, EvidenceSummary,
+        SearchEvidence,
+    },
     paging::{self, Page},
     reference::NameOrId,
 };
@@ -28,7 +31,11 @@ use countersign_model::{
 use super::log::{disclosed, position};
 use crate::{
     app::App,
-    http::{caller::Caller, json::{Json, Query}, problem::Failure},
+    http::{
+        caller::Caller,
+        json::{Json, Query},
+        problem::Failure,
+    },
 };
 
 /// `GET /api/evidence`: what happened, newest first.
@@ -40,7 +47,11 @@ pub async fn list(
     let user = caller.permit.user()?;
     let tenant = caller.tenant.id;
     let list = format!("evidence|{tenant}");
-    let before = query.after.as_deref().map(|after| app.cursors().open(&list, after)).transpose()?;
+    let before = query
+        .after
+        .as_deref()
+        .map(|after| app.cursors().open(&list, after))
+        .transpose()?;
     let pepper = app.authority().secrets().pepper.clone();
     let page = app
         .authority()
@@ -72,12 +83,22 @@ pub async fn list(
             Ok::<_, Rejection>(page)
         })
         .await?;
-    let next = page.next.map(|next| app.cursors().seal(&list, &next)).transpose()?;
-    Ok(JsonAnswer(Page { items: page.records.iter().map(summarise).collect(), next }))
+    let next = page
+        .next
+        .map(|next| app.cursors().seal(&list, &next))
+        .transpose()?;
+    Ok(JsonAnswer(Page {
+        items: page.records.iter().map(summarise).collect(),
+        next,
+    }))
 }
 
 /// `GET /api/evidence/{id}`: one record in full, with its proof.
-pub async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<JsonAnswer<EvidenceRecord>, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<JsonAnswer<EvidenceRecord>, Failure> {
     let user = caller.permit.user()?;
     let tenant = caller.tenant.id;
     let id = parse(&id)?;
@@ -88,7 +109,12 @@ pub async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>
             let person = people::person(tx, tenant, user)?;
             let mut found: Vec<Found> = search::by_id(tx, tenant, id)?.into_iter().collect();
             lineage::retain_readable(tx, tenant, &person, &mut found)?;
-            let missing = || Refusal::new(Reason::NotFound, format!("there is no record {id} that you can see"));
+            let missing = || {
+                Refusal::new(
+                    Reason::NotFound,
+                    format!("there is no record {id} that you can see"),
+                )
+            };
             let found = found.pop().ok_or_else(missing)?;
             let place = log::position(tx, id)?;
             Ok::<_, Rejection>((found, place))
@@ -112,13 +138,24 @@ pub async fn erase(
     Path(id): Path<String>,
     Json(body): Json<EraseBody>,
 ) -> Result<JsonAnswer<ErasedFields>, Failure> {
-    let command = Erase { record: parse(&id)?, digests: body.digests, reason: body.reason };
-    let erased = app.authority().execute(&caller.ctx, &caller.permit, command).await?;
-    Ok(JsonAnswer(ErasedFields { fields: erased.fields, evidence_id: erased.evidence }))
+    let command = Erase {
+        record: parse(&id)?,
+        digests: body.digests,
+        reason: body.reason,
+    };
+    let erased = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    Ok(JsonAnswer(ErasedFields {
+        fields: erased.fields,
+        evidence_id: erased.evidence,
+    }))
 }
 
 fn parse(id: &str) -> Result<Id<id::Evidence>, Refusal> {
-    id.parse().map_err(|error: id::InvalidId| Refusal::new(Reason::NotFound, error.to_string()))
+    id.parse()
+        .map_err(|error: id::InvalidId| Refusal::new(Reason::NotFound, error.to_string()))
 }
 
 fn summarise(found: &Found) -> EvidenceSummary {

@@ -5,7 +5,9 @@ mod lifecycle;
 mod update;
 
 pub use create::create;
-pub use lifecycle::{accept_sponsorship, decline_sponsorship, delete, disable, enable, rename, review, transfer};
+pub use lifecycle::{
+    accept_sponsorship, decline_sponsorship, delete, disable, enable, rename, review, transfer,
+};
 pub use update::update;
 
 use axum::{Json as JsonAnswer, extract::State, response::Response};
@@ -40,9 +42,19 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListIdentities>,
 ) -> Result<JsonAnswer<Page<Identity>>, Failure> {
-    let filters = ListIdentities { after: None, limit: None, ..query.clone() };
+    let filters = ListIdentities {
+        after: None,
+        limit: None,
+        ..query.clone()
+    };
     let list = records::list_name(Identity::PATH, &caller, &filters)?;
-    let wanted = records::page_query(&app, &list, query.after.as_deref(), query.limit, query.status)?;
+    let wanted = records::page_query(
+        &app,
+        &list,
+        query.after.as_deref(),
+        query.limit,
+        query.status,
+    )?;
     let filter = IdentityFilter {
         project: query.project.map(|name| name.0),
         status: query.status,
@@ -51,12 +63,20 @@ pub async fn list(
         incomplete: query.incomplete,
     };
     let permit = caller.permit.clone();
-    let page = app.authority().store().read(move |tx| identities::list(tx, &permit, &filter, &wanted)).await?;
+    let page = app
+        .authority()
+        .store()
+        .read(move |tx| identities::list(tx, &permit, &filter, &wanted))
+        .await?;
     records::page_of(&app, &list, page)
 }
 
 /// `GET /api/identities/{id}`.
-pub async fn show(State(app): State<App>, caller: Caller, Addressed(text): Addressed) -> Result<Response, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(text): Addressed,
+) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
     let pepper = app.authority().secrets().pepper.clone();
     let (shown, evidence) = app
@@ -64,18 +84,31 @@ pub async fn show(State(app): State<App>, caller: Caller, Addressed(text): Addre
         .store()
         .read(move |tx| {
             let shown = identities::show(tx, &permit, &text)?;
-            let newest = Search { identity: Some(shown.record.id.to_string()), limit: LOOKED_AT, ..Search::default() };
+            let newest = Search {
+                identity: Some(shown.record.id.to_string()),
+                limit: LOOKED_AT,
+                ..Search::default()
+            };
             let page = search::search(tx, permit.tenant_id(), &newest, &pepper)?;
             Ok::<_, Rejection>((shown, page.records))
         })
         .await?;
     let mut identity: Identity = records::of_shown(&shown)?;
     identity.evidence = Some(completeness(&evidence));
-    Ok(records::tagged(&caller, StatusCode::OK, Identity::PATH, &shown.record, identity))
+    Ok(records::tagged(
+        &caller,
+        StatusCode::OK,
+        Identity::PATH,
+        &shown.record,
+        identity,
+    ))
 }
 
 fn completeness(evidence: &[Found]) -> Completeness {
-    let complete = evidence.iter().filter(|found| found.record.missing.is_empty()).count();
+    let complete = evidence
+        .iter()
+        .filter(|found| found.record.missing.is_empty())
+        .count();
     let mut counted: Vec<(AuditField, u32)> = Vec::new();
     for field in evidence.iter().flat_map(|found| &found.record.missing) {
         match counted.iter_mut().find(|(known, _)| known == field) {
@@ -155,7 +188,11 @@ fn approval_rule(view: &View<'_>, doc: &IdentityDoc) -> ApprovalRule {
     let rule = &doc.approval_rule;
     ApprovalRule {
         required: rule.required,
-        approvers: rule.approvers.iter().map(|party| view.party(*party)).collect(),
+        approvers: rule
+            .approvers
+            .iter()
+            .map(|party| view.party(*party))
+            .collect(),
         second_if_unproven: rule.second_if_unproven,
     }
 }

@@ -1,8 +1,13 @@
 //! Foreign issuers of run identities.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{issuers::{CreateIssuer as CreateBody, Issuer, Keys, UpdateIssuer as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::issuers::{CreateIssuer, DeleteIssuer, EnableIssuer, IssuerRules, UpdateIssuer};
+use countersign_api::{
+    issuers::{CreateIssuer as CreateBody, Issuer, Keys, UpdateIssuer as UpdateBody},
+    reference::{Meta, Why},
+};
+use countersign_authority::registry::issuers::{
+    CreateIssuer, DeleteIssuer, EnableIssuer, IssuerRules, UpdateIssuer,
+};
 use countersign_model::registry::{KeySource, Noun};
 
 use super::records::{self, Shows, View};
@@ -67,7 +72,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteIssuer { issuer: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteIssuer {
+        issuer: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 
@@ -79,7 +88,11 @@ pub async fn enable(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = EnableIssuer { issuer, if_version: if_match.0, reason: why.reason };
+    let command = EnableIssuer {
+        issuer,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::edit::<Issuer, _>(&app, &caller, if_match, command).await
 }
 

@@ -19,7 +19,9 @@ use crate::{
 
 /// `GET /api/keys`: newest first.
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<KeyList>, Failure> {
-    Ok(JsonAnswer(KeyList { items: entries(&app, &caller).await?.iter().map(wire).collect() }))
+    Ok(JsonAnswer(KeyList {
+        items: entries(&app, &caller).await?.iter().map(wire).collect(),
+    }))
 }
 
 /// `POST /api/keys/rotate`: successors are published now and sign once every key set is fresh.
@@ -30,13 +32,20 @@ pub async fn rotate(
 ) -> Result<JsonAnswer<KeyList>, Failure> {
     let mut uses: Vec<Use> = Vec::new();
     for entry in entries(&app, &caller).await? {
-        let wanted = body.alg.is_none_or(|alg| entry.alg == alg) && entry.standing == Standing::Active;
+        let wanted =
+            body.alg.is_none_or(|alg| entry.alg == alg) && entry.standing == Standing::Active;
         if wanted && !uses.contains(&entry.using) {
             uses.push(entry.using);
         }
     }
     let from = caller.ctx.now + Seconds(PUBLISH_AHEAD_SECONDS);
-    add(&app, &caller, uses.into_iter().map(|using| (using, None)).collect(), from).await?;
+    add(
+        &app,
+        &caller,
+        uses.into_iter().map(|using| (using, None)).collect(),
+        from,
+    )
+    .await?;
     list(State(app), caller).await
 }
 
@@ -55,24 +64,45 @@ pub async fn kill(
 
 async fn entries(app: &App, caller: &Caller) -> Result<Vec<KeyEntry>, Rejection> {
     let (permit, now) = (caller.permit.clone(), caller.ctx.now);
-    app.authority().store().read(move |tx| key_management::list(tx, &permit, now)).await
+    app.authority()
+        .store()
+        .read(move |tx| key_management::list(tx, &permit, now))
+        .await
 }
 
 /// Makes keys on a thread that may block: one of RSA takes a second.
-async fn add(app: &App, caller: &Caller, uses: Vec<(Use, Option<String>)>, from: Timestamp) -> Result<(), Failure> {
-    let (authority, ctx, tenant) = (Arc::clone(app.authority()), caller.ctx.clone(), caller.tenant.id);
+async fn add(
+    app: &App,
+    caller: &Caller,
+    uses: Vec<(Use, Option<String>)>,
+    from: Timestamp,
+) -> Result<(), Failure> {
+    let (authority, ctx, tenant) = (
+        Arc::clone(app.authority()),
+        caller.ctx.clone(),
+        caller.tenant.id,
+    );
     let making = spawn_blocking(move || {
         let file = &authority.secrets().key_file;
         let one = |(using, kill): (Use, Option<String>)| {
             let row = keys::make(&ctx, file, tenant, using, from)?;
-            Ok::<_, Fault>(AddKey { row, using, kill, unless_present: false })
+            Ok::<_, Fault>(AddKey {
+                row,
+                using,
+                kill,
+                unless_present: false,
+            })
         };
         uses.into_iter().map(one).collect::<Result<Vec<_>, _>>()
     });
     let successors = making.await.map_err(panicked)??;
-    app.authority().execute(&caller.ctx, &caller.permit, RotateKeys { successors }).await?;
+    app.authority()
+        .execute(&caller.ctx, &caller.permit, RotateKeys { successors })
+        .await?;
     let (authority, now) = (Arc::clone(app.authority()), caller.ctx.now);
-    spawn_blocking(move || authority.reload_keys(now)).await.map_err(panicked)??;
+    spawn_blocking(move || authority.reload_keys(now))
+        .await
+        .map_err(panicked)??;
     Ok(())
 }
 

@@ -17,7 +17,11 @@ use crate::{
 };
 
 /// Follows a reference.
-pub async fn follow(State(app): State<App>, caller: Caller, Query(query): Query<LineageQuery>) -> Result<JsonAnswer<Answer>, Failure> {
+pub async fn follow(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<LineageQuery>,
+) -> Result<JsonAnswer<Answer>, Failure> {
     let user = caller.permit.user()?;
     let tenant_id = caller.tenant.id;
     let start: Start = query.reference.parse()?;
@@ -27,7 +31,15 @@ pub async fn follow(State(app): State<App>, caller: Caller, Query(query): Query<
         .store()
         .read(move |tx| {
             let person = people::person(tx, tenant_id, user)?;
-            lineage::follow(tx, &Asker { tenant_id, person: &person }, &start, &pepper)
+            lineage::follow(
+                tx,
+                &Asker {
+                    tenant_id,
+                    person: &person,
+                },
+                &start,
+                &pepper,
+            )
         })
         .await;
     Ok(JsonAnswer(match lineage? {
@@ -43,7 +55,14 @@ fn told_backward(reference: String, told: Backward) -> Answer {
         direction: Direction::Backward,
         sentence: told.story.sentence(),
         story: Some(told.story),
-        others: told.others.into_iter().map(|(reference, sentence)| OtherStory { reference, sentence }).collect(),
+        others: told
+            .others
+            .into_iter()
+            .map(|(reference, sentence)| OtherStory {
+                reference,
+                sentence,
+            })
+            .collect(),
         nodes,
         edges,
         gaps: told.gaps,
@@ -56,14 +75,32 @@ fn told_forward(reference: String, told: Forward) -> Answer {
     let (nodes, edges) = wire(told.graph);
     let answers_for = told.answers_for.into_iter().filter_map(|one| {
         let doc = one.identity.identity()?;
-        let project = one.project.as_ref().map(|project| project.name.clone()).unwrap_or_default();
+        let project = one
+            .project
+            .as_ref()
+            .map(|project| project.name.clone())
+            .unwrap_or_default();
         Some(AnswersFor {
-            identity: Ref { id: one.identity.id, name: doc.name.to_string() },
+            identity: Ref {
+                id: one.identity.id,
+                name: doc.name.to_string(),
+            },
             kind: doc.kind,
             status: one.identity.status,
-            project: Ref { id: doc.project_id.cast(), name: project },
-            relations: one.relations.iter().map(|relation| (*relation).to_owned()).collect(),
-            allowed_actions: doc.allowed_actions.iter().map(ToString::to_string).collect(),
+            project: Ref {
+                id: doc.project_id.cast(),
+                name: project,
+            },
+            relations: one
+                .relations
+                .iter()
+                .map(|relation| (*relation).to_owned())
+                .collect(),
+            allowed_actions: doc
+                .allowed_actions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             environments: doc.environments.clone(),
             last_seen_at: one.last_seen_at.map(Into::into),
         })
@@ -93,6 +130,10 @@ fn wire(graph: Graph) -> (Vec<Node>, Vec<Edge>) {
         log: node.position.map(position),
         gap: node.gap,
     });
-    let edges = graph.edges.into_iter().map(|edge| Edge { from: edge.from, to: edge.to, relation: edge.relation.to_owned() });
+    let edges = graph.edges.into_iter().map(|edge| Edge {
+        from: edge.from,
+        to: edge.to,
+        relation: edge.relation.to_owned(),
+    });
     (nodes.collect(), edges.collect())
 }

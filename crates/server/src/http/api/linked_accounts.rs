@@ -1,7 +1,10 @@
 //! Linked accounts: which person is behind an account at a foreign issuer.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{reference::{Meta, Why}, users::{CreateLinkedAccount as CreateBody, LinkedAccount}};
+use countersign_api::{
+    reference::{Meta, Why},
+    users::{CreateLinkedAccount as CreateBody, LinkedAccount},
+};
 use countersign_authority::registry::linked_accounts::{CreateLinkedAccount, DeleteLinkedAccount};
 use countersign_model::registry::Noun;
 
@@ -26,7 +29,11 @@ pub async fn create(
     Json(body): Json<CreateBody>,
 ) -> Result<Response, Failure> {
     let key = records::key_of(key, &caller, "linked-accounts", &body)?;
-    let command = CreateLinkedAccount { issuer: body.issuer, subject: body.subject, user: body.user.0 };
+    let command = CreateLinkedAccount {
+        issuer: body.issuer,
+        subject: body.subject,
+        user: body.user.0,
+    };
     records::create::<LinkedAccount, _>(&app, &caller, key, command).await
 }
 
@@ -38,7 +45,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteLinkedAccount { linked_account: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteLinkedAccount {
+        linked_account: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 

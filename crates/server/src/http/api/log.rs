@@ -30,10 +30,23 @@ const BUNDLE: u32 = 256;
 
 /// `GET /log/checkpoint`: the newest signed head, as a note.
 pub async fn checkpoint(State(app): State<App>) -> Result<Response, Failure> {
-    let newest = app.authority().store().read(log::newest_checkpoint).await.map_err(Fault::from)?;
+    let newest = app
+        .authority()
+        .store()
+        .read(log::newest_checkpoint)
+        .await
+        .map_err(Fault::from)?;
     match newest {
-        Some(checkpoint) => Ok(plain(checkpoint.note.into_bytes(), "text/plain; charset=utf-8", "no-cache")),
-        None => Err(Refusal::new(Reason::NotFound, "the log has no checkpoint yet; the first comes within a second").into()),
+        Some(checkpoint) => Ok(plain(
+            checkpoint.note.into_bytes(),
+            "text/plain; charset=utf-8",
+            "no-cache",
+        )),
+        None => Err(Refusal::new(
+            Reason::NotFound,
+            "the log has no checkpoint yet; the first comes within a second",
+        )
+        .into()),
     }
 }
 
@@ -43,17 +56,35 @@ pub async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Re
     let wanted: TilePath = format!("tile/{path}").parse().map_err(|_| nothing())?;
     let store = app.authority().store();
     let bytes = match wanted {
-        TilePath::Tile(tile) => store.read(move |tx| log::tile(tx, &tile)).await.map_err(Fault::from)?,
+        TilePath::Tile(tile) => store
+            .read(move |tx| log::tile(tx, &tile))
+            .await
+            .map_err(Fault::from)?,
         TilePath::Bundle(bundle) => {
             let first = bundle.first_entry();
-            let entries = store.read(move |tx| log::entries(tx, first, BUNDLE)).await.map_err(Fault::from)?;
+            let entries = store
+                .read(move |tx| log::entries(tx, first, BUNDLE))
+                .await
+                .map_err(Fault::from)?;
             let whole = entries.get(..usize::from(bundle.width));
-            let encoded = whole.map(|entries| Bundle::encode(entries.iter().map(|entry| entry.commitment.as_slice())));
-            encoded.transpose().map_err(|error| Fault::Invariant(error.to_string()))?
+            let encoded = whole.map(|entries| {
+                Bundle::encode(entries.iter().map(|entry| entry.commitment.as_slice()))
+            });
+            encoded
+                .transpose()
+                .map_err(|error| Fault::Invariant(error.to_string()))?
         }
     };
     // What the signed log has never changes.
-    bytes.map(|bytes| plain(bytes, "application/octet-stream", "public, max-age=31536000, immutable")).ok_or_else(|| nothing().into())
+    bytes
+        .map(|bytes| {
+            plain(
+                bytes,
+                "application/octet-stream",
+                "public, max-age=31536000, immutable",
+            )
+        })
+        .ok_or_else(|| nothing().into())
 }
 
 /// `GET /api/log/key`: what to pin.
@@ -62,16 +93,27 @@ pub async fn key(State(app): State<App>) -> JsonAnswer<LogKey> {
 }
 
 /// `GET /api/log/entries`: records in the order of the log, for auditors of the tenant.
-pub async fn entries(State(app): State<App>, caller: Caller, Query(query): Query<ListEntries>) -> Result<JsonAnswer<LogEntries>, Failure> {
+pub async fn entries(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListEntries>,
+) -> Result<JsonAnswer<LogEntries>, Failure> {
     let user = caller.permit.user()?;
-    let (tenant, from, limit) = (caller.tenant.id, query.from.unwrap_or(0), paging::limit(query.limit));
+    let (tenant, from, limit) = (
+        caller.tenant.id,
+        query.from.unwrap_or(0),
+        paging::limit(query.limit),
+    );
     let rows = app
         .authority()
         .store()
         .read(move |tx| {
             let person = countersign_authority::people::person(tx, tenant, user)?;
             if !person.reads_evidence() {
-                return Err(Rejection::from(Refusal::new(Reason::Forbidden, "only owners and auditors of the tenant read the log's records")));
+                return Err(Rejection::from(Refusal::new(
+                    Reason::Forbidden,
+                    "only owners and auditors of the tenant read the log's records",
+                )));
             }
             Ok(log::records(tx, tenant, from, limit)?)
         })
@@ -80,19 +122,30 @@ pub async fn entries(State(app): State<App>, caller: Caller, Query(query): Query
         index: u64::try_from(entry.log_index).unwrap_or(0),
         evidence_id: entry.evidence_id,
         other_tenant: row.is_none(),
-        salt: row.as_ref().map(|row| hex::encode(&row.salt)).unwrap_or_default(),
+        salt: row
+            .as_ref()
+            .map(|row| hex::encode(&row.salt))
+            .unwrap_or_default(),
         disclosed: disclosed(row.as_ref().and_then(|row| row.disclosed.as_deref())),
         body: row.map(|row| row.body),
     });
-    Ok(JsonAnswer(LogEntries { entries: entries.collect() }))
+    Ok(JsonAnswer(LogEntries {
+        entries: entries.collect(),
+    }))
 }
 
 /// The personal values beside a record.
 pub(super) fn disclosed(text: Option<&str>) -> Vec<Disclosed> {
-    let values: Vec<seal::Disclosed> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let values: Vec<seal::Disclosed> = text
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     values
         .into_iter()
-        .map(|value| Disclosed { digest: value.digest, salt: Some(value.salt), value: Some(value.value) })
+        .map(|value| Disclosed {
+            digest: value.digest,
+            salt: Some(value.salt),
+            value: Some(value.value),
+        })
         .collect()
 }
 

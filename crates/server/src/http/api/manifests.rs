@@ -55,25 +55,48 @@ pub async fn apply(
         Ok(plan) => plan,
         Err(errors) => return Ok(JsonAnswer(wrong(errors))),
     };
-    let changing: Vec<Step> = plan.steps.iter().filter(|step| step.verb != Verb::Unchanged).cloned().collect();
+    let changing: Vec<Step> = plan
+        .steps
+        .iter()
+        .filter(|step| step.verb != Verb::Unchanged)
+        .cloned()
+        .collect();
     let mut answer = told(plan);
     let mut applied = Vec::with_capacity(changing.len());
     for part in changing.chunks(MAX_STEPS) {
-        let command = ApplyManifest { steps: part.to_vec(), rules: rules(&app, &caller), reason: None };
-        applied.extend(app.authority().execute(&caller.ctx, &caller.permit, command).await?);
+        let command = ApplyManifest {
+            steps: part.to_vec(),
+            rules: rules(&app, &caller),
+            reason: None,
+        };
+        applied.extend(
+            app.authority()
+                .execute(&caller.ctx, &caller.permit, command)
+                .await?,
+        );
     }
     note(&mut answer, applied);
     Ok(JsonAnswer(answer))
 }
 
 /// `GET /api/manifests/export`: what the caller sees, as documents.
-pub async fn export(State(app): State<App>, caller: Caller, Query(query): Query<ExportQuery>) -> Result<Response, Failure> {
+pub async fn export(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Failure> {
     let (permit, rules) = (caller.permit.clone(), rules(&app, &caller));
     let project = query.project.map(|project| project.0);
-    let reading = app.authority().store().read(move |tx| planning::export(tx, &permit, project.as_deref(), &rules));
+    let reading = app
+        .authority()
+        .store()
+        .read(move |tx| planning::export(tx, &permit, project.as_deref(), &rules));
     let mut response = reading.await?.into_response();
     // RFC 9512.
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/yaml"),
+    );
     Ok(response)
 }
 
@@ -112,27 +135,41 @@ async fn make(
         trust_domain: app.authority().settings().trust_domain.clone(),
     };
     let (permit, ctx) = (caller.permit.clone(), caller.ctx.clone());
-    Ok(app.authority().store().read(move |tx| planning::plan(tx, &permit, &ctx, &request)).await?)
+    Ok(app
+        .authority()
+        .store()
+        .read(move |tx| planning::plan(tx, &permit, &ctx, &request))
+        .await?)
 }
 
 fn told(plan: manifest::Plan) -> Plan {
     let mut changes: Vec<Change> = plan.steps.into_iter().map(change).collect();
     for incomplete in plan.incomplete {
-        let identity = changes.iter_mut().find(|change| change.noun == Noun::Identity && change.name == incomplete.name);
+        let identity = changes
+            .iter_mut()
+            .find(|change| change.noun == Noun::Identity && change.name == incomplete.name);
         if let Some(identity) = identity {
             identity.incomplete = incomplete.fields;
         }
     }
     Plan {
         changes,
-        diagnostics: plan.warnings.into_iter().map(|warning| diagnostic(Severity::Warning, warning)).collect(),
+        diagnostics: plan
+            .warnings
+            .into_iter()
+            .map(|warning| diagnostic(Severity::Warning, warning))
+            .collect(),
         nobody_can_approve: plan.nobody_can_approve,
         applied: false,
     }
 }
 
 fn change(step: Step) -> Change {
-    let fields = step.changes.into_iter().map(|field| FieldChange { field: field.field, before: field.before, after: field.after });
+    let fields = step.changes.into_iter().map(|field| FieldChange {
+        field: field.field,
+        before: field.before,
+        after: field.after,
+    });
     Change {
         noun: step.noun,
         name: step.name,
@@ -144,7 +181,11 @@ fn change(step: Step) -> Change {
         fields: fields.collect(),
         incomplete: Vec::new(),
         needs_approval: !step.loosens.is_empty(),
-        loosens: step.loosens.iter().map(|loosening| loosening.as_str().to_owned()).collect(),
+        loosens: step
+            .loosens
+            .iter()
+            .map(|loosening| loosening.as_str().to_owned())
+            .collect(),
         approval_id: None,
         changed_alone: false,
         at: Some(format!("{}:{}", step.file, step.line)),
@@ -153,8 +194,13 @@ fn change(step: Step) -> Change {
 }
 
 fn wrong(errors: Vec<manifest::Diagnostic>) -> Plan {
-    let diagnostics = errors.into_iter().map(|error| diagnostic(Severity::Error, error));
-    Plan { diagnostics: diagnostics.collect(), ..Plan::default() }
+    let diagnostics = errors
+        .into_iter()
+        .map(|error| diagnostic(Severity::Error, error));
+    Plan {
+        diagnostics: diagnostics.collect(),
+        ..Plan::default()
+    }
 }
 
 fn diagnostic(severity: Severity, said: manifest::Diagnostic) -> Diagnostic {
@@ -172,13 +218,20 @@ fn diagnostic(severity: Severity, said: manifest::Diagnostic) -> Diagnostic {
 /// Puts what was done beside what was planned: the steps that change, in their order.
 fn note(answer: &mut Plan, applied: Vec<AppliedStep>) {
     answer.applied = true;
-    let changing = answer.changes.iter_mut().filter(|change| change.verb != ChangeVerb::Unchanged);
+    let changing = answer
+        .changes
+        .iter_mut()
+        .filter(|change| change.verb != ChangeVerb::Unchanged);
     for (change, step) in changing.zip(applied) {
         change.id = Some(step.record_id);
         change.approval_id = step.approvals.first().copied();
         change.needs_approval = !step.approvals.is_empty();
         change.changed_alone = step.changed_alone;
-        let (file, line) = change.at.as_deref().and_then(|at| at.rsplit_once(':')).unwrap_or(("", "0"));
+        let (file, line) = change
+            .at
+            .as_deref()
+            .and_then(|at| at.rsplit_once(':'))
+            .unwrap_or(("", "0"));
         let notes = step.deferred.into_iter().map(|what| Diagnostic {
             severity: Severity::Note,
             file: file.to_owned(),

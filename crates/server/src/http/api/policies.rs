@@ -1,7 +1,10 @@
 //! Guard rails: Cedar policies of the organisation.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{policies::{CreatePolicy as CreateBody, Policy, UpdatePolicy as UpdateBody}, reference::{Meta, Why}};
+use countersign_api::{
+    policies::{CreatePolicy as CreateBody, Policy, UpdatePolicy as UpdateBody},
+    reference::{Meta, Why},
+};
 use countersign_authority::registry::policies::{CreatePolicy, DeletePolicy, UpdatePolicy};
 use countersign_model::registry::Noun;
 
@@ -26,7 +29,11 @@ pub async fn create(
     Json(body): Json<CreateBody>,
 ) -> Result<Response, Failure> {
     let key = records::key_of(key, &caller, "policies", &body)?;
-    let command = CreatePolicy { name: body.name, cedar: body.cedar, description: body.description };
+    let command = CreatePolicy {
+        name: body.name,
+        cedar: body.cedar,
+        description: body.description,
+    };
     records::create::<Policy, _>(&app, &caller, key, command).await
 }
 
@@ -56,7 +63,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeletePolicy { policy: named, if_version: if_match.0, reason: why.reason };
+    let command = DeletePolicy {
+        policy: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 
@@ -66,7 +77,11 @@ impl Shows for Policy {
 
     fn of(view: &View<'_>) -> Option<Self> {
         let doc = view.record.policy()?;
-        Some(Self { meta: view.meta(), cedar: doc.cedar.clone(), description: doc.description.clone() })
+        Some(Self {
+            meta: view.meta(),
+            cedar: doc.cedar.clone(),
+            description: doc.description.clone(),
+        })
     }
 
     fn meta_mut(&mut self) -> &mut Meta {

@@ -4,8 +4,15 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use countersign_api::{projects::{CreateProject as CreateBody, Member, MemberInput, Project, UpdateProject as UpdateBody}, reference::{Meta, Why}};
-use countersign_authority::registry::projects::{CreateProject, DeleteProject, FinishProjectDeletion, LeaveProject, ProjectPatch, UpdateProject};
+use countersign_api::{
+    projects::{
+        CreateProject as CreateBody, Member, MemberInput, Project, UpdateProject as UpdateBody,
+    },
+    reference::{Meta, Why},
+};
+use countersign_authority::registry::projects::{
+    CreateProject, DeleteProject, FinishProjectDeletion, LeaveProject, ProjectPatch, UpdateProject,
+};
 use countersign_model::registry::{Noun, ProjectRole};
 use http::StatusCode;
 
@@ -69,12 +76,21 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteProject { project: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteProject {
+        project: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     let mut deleted = records::execute(&app, &caller, if_match, command).await?;
     // No identity of it has a live token any more; what is left is the clearing up, in batches.
     while deleted.more {
-        let next = FinishProjectDeletion { project_id: deleted.project.id.cast() };
-        deleted = app.authority().execute(&caller.ctx, &caller.permit, next).await?;
+        let next = FinishProjectDeletion {
+            project_id: deleted.project.id.cast(),
+        };
+        deleted = app
+            .authority()
+            .execute(&caller.ctx, &caller.permit, next)
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -90,7 +106,10 @@ pub async fn leave(
 }
 
 fn members(members: Vec<MemberInput>) -> Vec<(String, ProjectRole)> {
-    members.into_iter().map(|member| (member.user.0, member.role)).collect()
+    members
+        .into_iter()
+        .map(|member| (member.user.0, member.role))
+        .collect()
 }
 
 impl Shows for Project {

@@ -65,7 +65,10 @@ impl View<'_> {
 
     /// Another record, by id and name.
     pub fn refer<K: id::Kind>(&self, id: Id<K>) -> Ref {
-        Ref { id: id.cast(), name: self.name(id.cast()) }
+        Ref {
+            id: id.cast(),
+            name: self.name(id.cast()),
+        }
     }
 
     /// A user or team, by id and name.
@@ -74,7 +77,10 @@ impl View<'_> {
     }
 
     fn name(&self, id: Id<id::Record>) -> String {
-        self.names.get(&id).cloned().unwrap_or_else(|| id.to_string())
+        self.names
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string())
     }
 }
 
@@ -125,7 +131,11 @@ impl Made for ChangeOutcome {
 
     fn warnings(&self) -> Vec<String> {
         let alone = "it loosens a guard and nobody else could countersign it: this is on record as changed alone";
-        if self.changed_alone() { vec![alone.to_owned()] } else { Vec::new() }
+        if self.changed_alone() {
+            vec![alone.to_owned()]
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -136,14 +146,28 @@ pub(in crate::http) async fn list<R: Shows + 'static>(
     Query(query): Query<ListQuery>,
 ) -> Result<JsonAnswer<Page<R>>, Failure> {
     let list = list_name(R::PATH, &caller, &query.status)?;
-    let wanted = page_query(&app, &list, query.after.as_deref(), query.limit, query.status)?;
+    let wanted = page_query(
+        &app,
+        &list,
+        query.after.as_deref(),
+        query.limit,
+        query.status,
+    )?;
     let permit = caller.permit.clone();
-    let page = app.authority().store().read(move |tx| by_noun::list(tx, &permit, R::NOUN, &wanted)).await?;
+    let page = app
+        .authority()
+        .store()
+        .read(move |tx| by_noun::list(tx, &permit, R::NOUN, &wanted))
+        .await?;
     page_of(&app, &list, page)
 }
 
 /// The name that binds a cursor to a list, its tenant, its reader and its filters.
-pub(in crate::http) fn list_name(path: &str, caller: &Caller, filters: &impl Serialize) -> Result<String, Failure> {
+pub(in crate::http) fn list_name(
+    path: &str,
+    caller: &Caller,
+    filters: &impl Serialize,
+) -> Result<String, Failure> {
     let filters = serde_json::to_string(filters).map_err(Fault::from)?;
     Ok(format!("{path}|{}|{filters}", caller.tenant.id))
 }
@@ -156,17 +180,35 @@ pub(in crate::http) fn page_query(
     limit: Option<u32>,
     status: Option<countersign_model::registry::Status>,
 ) -> Result<PageQuery, Failure> {
-    let after = after.map(|after| app.cursors().open(list, after)).transpose()?;
-    Ok(PageQuery { after, limit: paging::limit(limit), status, ..PageQuery::default() })
+    let after = after
+        .map(|after| app.cursors().open(list, after))
+        .transpose()?;
+    Ok(PageQuery {
+        after,
+        limit: paging::limit(limit),
+        status,
+        ..PageQuery::default()
+    })
 }
 
 /// A page on the wire.
-pub(in crate::http) fn page_of<R: Shows>(app: &App, list: &str, page: registry::Page) -> Result<JsonAnswer<Page<R>>, Failure> {
-    let next = page.next.map(|next| app.cursors().seal(list, &next)).transpose()?;
+pub(in crate::http) fn page_of<R: Shows>(
+    app: &App,
+    list: &str,
+    page: registry::Page,
+) -> Result<JsonAnswer<Page<R>>, Failure> {
+    let next = page
+        .next
+        .map(|next| app.cursors().seal(list, &next))
+        .transpose()?;
     let mut items = Vec::with_capacity(page.items.len());
     for one in page.items {
         let seen = one.seen.map(|seen| (seen.last_seen_at.into(), seen.source));
-        items.push(wire(&View { record: &one.record, seen, names: &page.names })?);
+        items.push(wire(&View {
+            record: &one.record,
+            seen,
+            names: &page.names,
+        })?);
     }
     Ok(JsonAnswer(Page { items, next }))
 }
@@ -178,7 +220,11 @@ pub(in crate::http) async fn show<R: Shows + 'static>(
     Addressed(text): Addressed,
 ) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
-    let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &text)).await?;
+    let shown = app
+        .authority()
+        .store()
+        .read(move |tx| by_noun::show(tx, &permit, R::NOUN, &text))
+        .await?;
     answer::<R>(&caller, StatusCode::OK, shown, Vec::new())
 }
 
@@ -190,16 +236,28 @@ pub(in crate::http) async fn create<R: Shows, C: Command<Output: Made>>(
     command: C,
 ) -> Result<Response, Failure> {
     let made: fn(&C::Output) -> String = |output| output.record().id.to_string();
-    match app.authority().execute(&caller.ctx, &caller.permit, Once { key, command, made }).await? {
+    match app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, Once { key, command, made })
+        .await?
+    {
         Outcome::Done(output) => settled::<R, _>(app, caller, StatusCode::CREATED, output).await,
         Outcome::Repeated(id) => show_again::<R>(app, caller, id).await,
     }
 }
 
 /// What a repeated request made when it came first.
-pub(in crate::http) async fn show_again<R: Shows>(app: &App, caller: &Caller, id: String) -> Result<Response, Failure> {
+pub(in crate::http) async fn show_again<R: Shows>(
+    app: &App,
+    caller: &Caller,
+    id: String,
+) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
-    let shown = app.authority().store().read(move |tx| by_noun::show(tx, &permit, R::NOUN, &id)).await?;
+    let shown = app
+        .authority()
+        .store()
+        .read(move |tx| by_noun::show(tx, &permit, R::NOUN, &id))
+        .await?;
     answer::<R>(caller, StatusCode::CREATED, shown, Vec::new())
 }
 
@@ -235,10 +293,17 @@ pub(in crate::http) async fn execute<C: Command>(
     IfMatch(version): IfMatch,
     command: C,
 ) -> Result<C::Output, Failure> {
-    app.authority().execute(&caller.ctx, &caller.permit, command).await.map_err(|rejection| match rejection {
-        Rejection::Refused(refusal) if version.is_some() && refusal.reason == Reason::Conflict => IfMatch::failed(),
-        rejection => rejection.into(),
-    })
+    app.authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await
+        .map_err(|rejection| match rejection {
+            Rejection::Refused(refusal)
+                if version.is_some() && refusal.reason == Reason::Conflict =>
+            {
+                IfMatch::failed()
+            }
+            rejection => rejection.into(),
+        })
 }
 
 /// The record as it is now, or the approval that the change waits for.
@@ -257,14 +322,26 @@ pub(in crate::http) async fn settled<R: Shows, M: Made>(
 
 /// A record that was just written, with the names that it needs.
 pub(in crate::http) async fn after_change(app: &App, record: Record) -> Result<Shown, Failure> {
-    Ok(app.authority().store().read(move |tx| by_noun::after_change(tx, &record)).await?)
+    Ok(app
+        .authority()
+        .store()
+        .read(move |tx| by_noun::after_change(tx, &record))
+        .await?)
 }
 
 /// The key of a create, bound to who sent it, where, and what.
-pub(in crate::http) fn key_of(key: IdempotencyKey, caller: &Caller, route: &str, body: &impl Serialize) -> Result<Option<Key>, Failure> {
-    let IdempotencyKey(Some(key)) = key else { return Ok(None) };
+pub(in crate::http) fn key_of(
+    key: IdempotencyKey,
+    caller: &Caller,
+    route: &str,
+    body: &impl Serialize,
+) -> Result<Option<Key>, Failure> {
+    let IdempotencyKey(Some(key)) = key else {
+        return Ok(None);
+    };
     let body = serde_json::to_vec(body).map_err(Fault::from)?;
-    let fingerprint = IdempotencyKey::fingerprint(&caller.token.claims().identity_id.to_string(), route, &body);
+    let fingerprint =
+        IdempotencyKey::fingerprint(&caller.token.claims().identity_id.to_string(), route, &body);
     Ok(Some(Key { key, fingerprint }))
 }
 
@@ -282,8 +359,15 @@ pub(in crate::http) fn answer<R: Shows>(
 
 /// A record on the wire.
 pub(in crate::http) fn of_shown<R: Shows>(shown: &Shown) -> Result<R, Failure> {
-    let seen = shown.seen.as_ref().map(|seen| (seen.last_seen_at.into(), seen.source.clone()));
-    wire(&View { record: &shown.record, seen, names: &shown.names })
+    let seen = shown
+        .seen
+        .as_ref()
+        .map(|seen| (seen.last_seen_at.into(), seen.source.clone()));
+    wire(&View {
+        record: &shown.record,
+        seen,
+        names: &shown.names,
+    })
 }
 
 /// A body about a record, with its tag, and where it is when it is new.
@@ -299,7 +383,10 @@ pub(in crate::http) fn tagged(
     headers.insert(header::ETAG, etag::of_version(record.version));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::CREATED
-        && let Ok(location) = HeaderValue::from_str(&format!("{}/api/{path}/{}", caller.tenant.issuer, record.id))
+        && let Ok(location) = HeaderValue::from_str(&format!(
+            "{}/api/{path}/{}",
+            caller.tenant.issuer, record.id
+        ))
     {
         headers.insert(header::LOCATION, location);
     }
@@ -312,6 +399,12 @@ pub(in crate::http) fn texts(names: Vec<NameOrId>) -> Vec<String> {
 }
 
 fn wire<R: Shows>(view: &View<'_>) -> Result<R, Failure> {
-    let other = || Fault::Invariant(format!("a record of `{}` where one of `{}` was read", view.record.noun.as_str(), R::NOUN.as_str()));
+    let other = || {
+        Fault::Invariant(format!(
+            "a record of `{}` where one of `{}` was read",
+            view.record.noun.as_str(),
+            R::NOUN.as_str()
+        ))
+    };
     R::of(view).ok_or_else(|| other().into())
 }

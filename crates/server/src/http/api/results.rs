@@ -1,7 +1,9 @@
 //! `POST /api/results`: what guards report.
 
 use axum::{Json as JsonAnswer, extract::State};
-use countersign_api::results::{ActionResult, ReportResults as Body, ReportedResult, ReportedResults};
+use countersign_api::results::{
+    ActionResult, ReportResults as Body, ReportedResult, ReportedResults,
+};
 use countersign_authority::results::{Report, ReportResults};
 
 use crate::{
@@ -15,17 +17,28 @@ pub async fn report(
     caller: Caller,
     LargeJson(body): LargeJson<Body>,
 ) -> Result<JsonAnswer<ReportedResults>, Failure> {
-    let command = ReportResults { results: body.results.into_iter().map(read).collect() };
-    let recorded = app.authority().execute(&caller.ctx, &caller.permit, command).await?;
+    let command = ReportResults {
+        results: body.results.into_iter().map(read).collect(),
+    };
+    let recorded = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
     let results = recorded.into_iter().map(|outcome| match outcome {
-        Ok(evidence_id) => ReportedResult { evidence_id: Some(evidence_id), reason_code: None, detail: None },
+        Ok(evidence_id) => ReportedResult {
+            evidence_id: Some(evidence_id),
+            reason_code: None,
+            detail: None,
+        },
         Err(refusal) => ReportedResult {
             evidence_id: None,
             reason_code: Some(refusal.reason.as_str().to_owned()),
             detail: Some(refusal.detail),
         },
     });
-    Ok(JsonAnswer(ReportedResults { results: results.collect() }))
+    Ok(JsonAnswer(ReportedResults {
+        results: results.collect(),
+    }))
 }
 
 fn read(result: ActionResult) -> Report {

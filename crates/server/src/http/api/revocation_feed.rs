@@ -19,9 +19,15 @@ pub async fn feed(
     Query(query): Query<FeedQuery>,
 ) -> Result<JsonAnswer<Feed>, Failure> {
     let list = format!("revocations|{}", caller.tenant.id);
-    let after: Option<String> = query.after.map(|after| app.cursors().open(&list, &after)).transpose()?;
+    let after: Option<String> = query
+        .after
+        .map(|after| app.cursors().open(&list, &after))
+        .transpose()?;
     let (tenant, now, limit) = (caller.tenant.id, caller.ctx.now, paging::limit(query.limit));
-    let reading = app.authority().store().read(move |tx| revocation_feed::read(tx, tenant, after.as_deref(), now, limit));
+    let reading = app
+        .authority()
+        .store()
+        .read(move |tx| revocation_feed::read(tx, tenant, after.as_deref(), now, limit));
     let piece = reading.await.map_err(Fault::from)?;
     let entries = piece.entries.into_iter().map(|one| FeedEntry {
         grain: one.grain,

@@ -33,26 +33,48 @@ use crate::{
 };
 
 /// `POST /api/sessions`: a one-time code becomes a token of twelve hours.
-pub async fn create(State(app): State<App>, Context(context): Context, Json(body): Json<CreateSession>) -> Result<Response, Failure> {
+pub async fn create(
+    State(app): State<App>,
+    Context(context): Context,
+    Json(body): Json<CreateSession>,
+) -> Result<Response, Failure> {
     let ctx = app.ctx(&context);
     let authority = &app.authority();
-    app.attempts().admit("enrolment", context.address, context.arrived)?;
-    let code = EnrolmentCode::open(&authority.secrets().codes, &body.code, ctx.now).inspect_err(|_| {
-        app.attempts().failed("enrolment", context.address, context.arrived);
-    })?;
-    if code.create_tenant && authority.tenant(code.tenant.as_ref().map(|name| name.as_str())).is_none() {
+    app.attempts()
+        .admit("enrolment", context.address, context.arrived)?;
+    let code =
+        EnrolmentCode::open(&authority.secrets().codes, &body.code, ctx.now).inspect_err(|_| {
+            app.attempts()
+                .failed("enrolment", context.address, context.arrived);
+        })?;
+    if code.create_tenant
+        && authority
+            .tenant(code.tenant.as_ref().map(|name| name.as_str()))
+            .is_none()
+    {
         make_tenant(&app, &ctx, &code).await?;
     }
     let tenant = authority
         .tenant(code.tenant.as_ref().map(|name| name.as_str()))
-        .ok_or_else(|| Refusal::new(Reason::NotFound, "the code is for a tenant that does not exist"))?;
+        .ok_or_else(|| {
+            Refusal::new(
+                Reason::NotFound,
+                "the code is for a tenant that does not exist",
+            )
+        })?;
     let permit = authority.system_permit(&ctx, &tenant);
     let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
     let mut facts = authority.facts();
-    let plan = gather(&app, tenant.id, &mut facts, |facts| authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)).await?;
+    let plan = gather(&app, tenant.id, &mut facts, |facts| {
+        authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)
+    })
+    .await?;
     let used = plan.used().to_vec();
     let recorded = authority.record(plan).await.map_err(|error| match error {
-        RecordError::Stale => Rejection::from(Refusal::new(Reason::Conflict, "the user is being edited right now: sign in again")),
+        RecordError::Stale => Rejection::from(Refusal::new(
+            Reason::Conflict,
+            "the user is being edited right now: sign in again",
+        )),
         RecordError::Rejected(rejection) => rejection,
     })?;
     let released = authority.release(&ctx, &tenant, &used, recorded)?;
@@ -62,20 +84,39 @@ pub async fn create(State(app): State<App>, Context(context): Context, Json(body
     let answer = CreatedSession {
         token: released.access_token,
         expires_at: Timestamp::from_seconds(released.claims.exp).into(),
-        user: Ref { id: signed_in.user.id, name: user.email.to_string() },
-        tenant: Ref { id: tenant.id.cast(), name: tenant.name.clone() },
+        user: Ref {
+            id: signed_in.user.id,
+            name: user.email.to_string(),
+        },
+        tenant: Ref {
+            id: tenant.id.cast(),
+            name: tenant.name.clone(),
+        },
         role: user.role,
         issuer: tenant.issuer.clone(),
         log_key: Some(log_key(&app)),
     };
     let mut response = (StatusCode::CREATED, JsonAnswer(answer)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-async fn make_tenant(app: &App, ctx: &countersign_authority::Ctx, code: &EnrolmentCode) -> Result<(), Failure> {
-    let Some(name) = code.tenant.clone() else { return Ok(()) };
-    let doc = TenantDoc { name, first: false, refuse_unknown_actions: false, orphan_grace_seconds: Seconds::days(30).0 };
+async fn make_tenant(
+    app: &App,
+    ctx: &countersign_authority::Ctx,
+    code: &EnrolmentCode,
+) -> Result<(), Failure> {
+    let Some(name) = code.tenant.clone() else {
+        return Ok(());
+    };
+    let doc = TenantDoc {
+        name,
+        first: false,
+        refuse_unknown_actions: false,
+        orphan_grace_seconds: Seconds::days(30).0,
+    };
     app.authority().make_tenant(ctx, doc)?.await?;
     let (authority, now) = (std::sync::Arc::clone(app.authority()), ctx.now);
     // Reading the keys again blocks for a moment.
@@ -87,18 +128,33 @@ async fn make_tenant(app: &App, ctx: &countersign_authority::Ctx, code: &Enrolme
 /// The log's key, for whoever pins it.
 pub(super) fn log_key(app: &App) -> LogKey {
     let log = app.authority().log();
-    LogKey { origin: log.origin().to_owned(), verifier_key: log.verifier().to_string() }
+    LogKey {
+        origin: log.origin().to_owned(),
+        verifier_key: log.verifier().to_string(),
+    }
 }
 
 /// `GET /api/sessions/current`: who the caller is.
-pub async fn current(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<CurrentSession>, Failure> {
+pub async fn current(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<JsonAnswer<CurrentSession>, Failure> {
     let claims = caller.token.claims();
     let mut facts = app.authority().facts();
-    let record = gather(&app, caller.tenant.id, &mut facts, |facts| facts.record(caller.tenant.id, claims.identity_id)).await?;
-    let role = record.as_ref().and_then(|record| record.user()).map(|user| user.role);
+    let record = gather(&app, caller.tenant.id, &mut facts, |facts| {
+        facts.record(caller.tenant.id, claims.identity_id)
+    })
+    .await?;
+    let role = record
+        .as_ref()
+        .and_then(|record| record.user())
+        .map(|user| user.role);
     let name = match caller.permit.actor() {
         Actor::User { email, .. } => email.clone(),
-        Actor::Identity { .. } | Actor::System => record.as_ref().map(|record| record.name.clone()).unwrap_or_default(),
+        Actor::Identity { .. } | Actor::System => record
+            .as_ref()
+            .map(|record| record.name.clone())
+            .unwrap_or_default(),
     };
     Ok(JsonAnswer(CurrentSession {
         id: claims.identity_id.cast(),
@@ -110,17 +166,24 @@ pub async fn current(State(app): State<App>, caller: Caller) -> Result<JsonAnswe
         issuer: caller.tenant.issuer.clone(),
         jti: claims.jti,
         expires_at: Timestamp::from_seconds(claims.exp).into(),
-        authenticated_at: claims.auth_time.map(|at| Timestamp::from_seconds(at).into()),
+        authenticated_at: claims
+            .auth_time
+            .map(|at| Timestamp::from_seconds(at).into()),
         actions: claims.actions.clone(),
     }))
 }
 
 /// `DELETE /api/sessions/current`: signs out.
 pub async fn delete(State(app): State<App>, caller: Caller) -> Result<StatusCode, Failure> {
-    app.authority().revoke_own(&caller.ctx, &caller.token).await?;
+    app.authority()
+        .revoke_own(&caller.ctx, &caller.token)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn tenant_ref(tenant: &Tenant) -> Ref {
-    Ref { id: tenant.id.cast(), name: tenant.name.clone() }
+    Ref {
+        id: tenant.id.cast(),
+        name: tenant.name.clone(),
+    }
 }

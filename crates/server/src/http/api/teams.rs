@@ -1,7 +1,10 @@
 //! Teams: people who answer together.
 
 use axum::{extract::State, response::Response};
-use countersign_api::{reference::{Meta, Why}, teams::{CreateTeam as CreateBody, Team, UpdateTeam as UpdateBody}};
+use countersign_api::{
+    reference::{Meta, Why},
+    teams::{CreateTeam as CreateBody, Team, UpdateTeam as UpdateBody},
+};
 use countersign_authority::registry::teams::{CreateTeam, DeleteTeam, UpdateTeam};
 use countersign_model::registry::Noun;
 
@@ -26,7 +29,10 @@ pub async fn create(
     Json(body): Json<CreateBody>,
 ) -> Result<Response, Failure> {
     let key = records::key_of(key, &caller, "teams", &body)?;
-    let command = CreateTeam { name: body.name, members: texts(body.members) };
+    let command = CreateTeam {
+        name: body.name,
+        members: texts(body.members),
+    };
     records::create::<Team, _>(&app, &caller, key, command).await
 }
 
@@ -56,7 +62,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteTeam { team: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteTeam {
+        team: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 
@@ -66,7 +76,10 @@ impl Shows for Team {
 
     fn of(view: &View<'_>) -> Option<Self> {
         let doc = view.record.team()?;
-        Some(Self { meta: view.meta(), members: doc.members.iter().map(|id| view.refer(*id)).collect() })
+        Some(Self {
+            meta: view.meta(),
+            members: doc.members.iter().map(|id| view.refer(*id)).collect(),
+        })
     }
 
     fn meta_mut(&mut self) -> &mut Meta {

@@ -18,10 +18,20 @@ use crate::{
 /// `GET /api/tenant`.
 pub async fn show(State(app): State<App>, caller: Caller) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
-    let shown = app.authority().store().read(move |tx| tenants::show(tx, &permit)).await?;
+    let shown = app
+        .authority()
+        .store()
+        .read(move |tx| tenants::show(tx, &permit))
+        .await?;
     let mut tenant: Tenant = records::of_shown(&shown)?;
     tenant.issuer.clone_from(&caller.tenant.issuer);
-    Ok(records::tagged(&caller, StatusCode::OK, Tenant::PATH, &shown.record, tenant))
+    Ok(records::tagged(
+        &caller,
+        StatusCode::OK,
+        Tenant::PATH,
+        &shown.record,
+        tenant,
+    ))
 }
 
 /// `PATCH /api/tenant`.

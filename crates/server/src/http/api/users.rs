@@ -4,7 +4,10 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use countersign_api::{reference::{Meta, Why}, users::{CreateUser as CreateBody, UpdateUser as UpdateBody, User}};
+use countersign_api::{
+    reference::{Meta, Why},
+    users::{CreateUser as CreateBody, UpdateUser as UpdateBody, User},
+};
 use countersign_authority::registry::{
     leaving::{DeleteUser, DisableUser, EnableUser, FinishLeaving, LeaveTenant, Left},
     users::{CreateUser, UpdateUser},
@@ -69,7 +72,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteUser { user: named, if_version: if_match.0, reason: why.reason };
+    let command = DeleteUser {
+        user: named,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     let left = records::execute(&app, &caller, if_match, command).await?;
     finish(&app, &caller, left).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -83,7 +90,11 @@ pub async fn disable(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = DisableUser { user, if_version: if_match.0, reason: why.reason };
+    let command = DisableUser {
+        user,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     let left = records::execute(&app, &caller, if_match, command).await?;
     let left = finish(&app, &caller, left).await?;
     records::settled::<User, _>(&app, &caller, StatusCode::OK, left.user).await
@@ -97,16 +108,34 @@ pub async fn enable(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = EnableUser { user, if_version: if_match.0, reason: why.reason };
+    let command = EnableUser {
+        user,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::edit::<User, _>(&app, &caller, if_match, command).await
 }
 
 /// `POST /api/users/current/leave`: the caller leaves the tenant, as long as somebody else owns it.
-pub async fn leave(State(app): State<App>, caller: Caller, Json(why): Json<Why>) -> Result<Response, Failure> {
-    let mut left = app.authority().execute(&caller.ctx, &caller.permit, LeaveTenant { reason: why.reason }).await?;
+pub async fn leave(
+    State(app): State<App>,
+    caller: Caller,
+    Json(why): Json<Why>,
+) -> Result<Response, Failure> {
+    let mut left = app
+        .authority()
+        .execute(
+            &caller.ctx,
+            &caller.permit,
+            LeaveTenant { reason: why.reason },
+        )
+        .await?;
     while left.more {
         // Who left has no rights any more: what remains is done in the name of the program.
-        left = app.authority().finish_leaving(&caller.ctx, caller.tenant.id, left.user.id.cast()).await?;
+        left = app
+            .authority()
+            .finish_leaving(&caller.ctx, caller.tenant.id, left.user.id.cast())
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -114,8 +143,13 @@ pub async fn leave(State(app): State<App>, caller: Caller, Json(why): Json<Why>)
 /// Goes on, batch by batch, until everything that the person answered for is orphaned.
 async fn finish(app: &App, caller: &Caller, mut left: Left) -> Result<Left, Failure> {
     while left.more {
-        let next = FinishLeaving { user_id: left.user.id.cast() };
-        left = app.authority().execute(&caller.ctx, &caller.permit, next).await?;
+        let next = FinishLeaving {
+            user_id: left.user.id.cast(),
+        };
+        left = app
+            .authority()
+            .execute(&caller.ctx, &caller.permit, next)
+            .await?;
     }
     Ok(left)
 }

@@ -9,6 +9,7 @@ use countersign_authority::{
     grants::{GrantType, TokenRequest},
     keys::Tenant,
 };
+use countersign_model::reason::{Reason, Refusal};
 use http::StatusCode;
 
 use super::proof;
@@ -30,7 +31,7 @@ pub async fn authenticate(
 ) -> Result<(Ctx, Arc<Tenant>, Authenticated), OauthFailure> {
     let used_basic = basic.is_some();
     let ctx = app.ctx(context);
-    let tenant = app.tenant(context).map_err(|refusal| OauthFailure::new(StatusCode::NOT_FOUND, "invalid_request", &refusal.detail))?;
+    let tenant = app.tenant(context).map_err(no_tenant)?;
     let request = TokenRequest {
         tenant: Arc::clone(&tenant),
         grant: GrantType::ClientCredentials,
@@ -44,19 +45,44 @@ pub async fn authenticate(
         run: None,
     };
     let claimed = request.proof.claimed().unwrap_or_default().to_owned();
-    app.attempts().admit(&claimed, context.address, context.arrived)?;
+    app.attempts()
+        .admit(&claimed, context.address, context.arrived)?;
     let mut facts = app.authority().facts();
-    let authenticated = gather(app, tenant.id, &mut facts, |facts| app.authority().authenticate_client(&ctx, &request, facts)).await;
+    let authenticated = gather(app, tenant.id, &mut facts, |facts| {
+        app.authority().authenticate_client(&ctx, &request, facts)
+    })
+    .await;
     match authenticated {
         Ok(authenticated) => {
-            app.authority().note_use(&ctx, &[authenticated.identity.id, authenticated.credential.id]);
+            app.authority().note_use(
+                &ctx,
+                &[authenticated.identity.id, authenticated.credential.id],
+            );
             Ok((ctx, tenant, authenticated))
         }
         Err(Rejection::Refused(refusal)) => {
-            app.attempts().failed(&claimed, context.address, context.arrived);
-            app.authority().note_refusal(&ctx, tenant.id, "client", request.proof.claimed(), &refusal);
+            app.attempts()
+                .failed(&claimed, context.address, context.arrived);
+            app.authority().note_refusal(
+                &ctx,
+                tenant.id,
+                "client",
+                request.proof.claimed(),
+                &refusal,
+            );
             Err(OauthFailure::from(refusal).used_basic(used_basic))
         }
         Err(Rejection::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// A tenant that is not there is an address that is not there; a replica that may not know what was
+/// revoked elsewhere says so, and when to come again.
+pub(super) fn no_tenant(refusal: Refusal) -> OauthFailure {
+    match refusal.reason {
+        Reason::NotFound => {
+            OauthFailure::new(StatusCode::NOT_FOUND, "invalid_request", &refusal.detail)
+        }
+        _ => refusal.into(),
     }
 }

@@ -16,15 +16,41 @@ use crate::{app::App, http::oauth_error::OauthFailure};
 ///
 /// # Errors
 /// A fault: the key cannot be made or kept.
-pub async fn make(app: &App, ctx: &Ctx, tenant: &Tenant, using: Use) -> Result<Arc<Tenant>, OauthFailure> {
+pub async fn make(
+    app: &App,
+    ctx: &Ctx,
+    tenant: &Tenant,
+    using: Use,
+) -> Result<Arc<Tenant>, OauthFailure> {
     let (authority, context, id) = (Arc::clone(app.authority()), ctx.clone(), tenant.id);
     // Making one of RSA takes a second.
-    let making = spawn_blocking(move || keys::make(&context, &authority.secrets().key_file, id, using, context.now));
+    let making = spawn_blocking(move || {
+        keys::make(
+            &context,
+            &authority.secrets().key_file,
+            id,
+            using,
+            context.now,
+        )
+    });
     let row = making.await.map_err(panicked)??;
     let permit = app.authority().system_permit(ctx, tenant);
-    app.authority().execute(ctx, &permit, AddKey { row, using, kill: None, unless_present: true }).await?;
+    app.authority()
+        .execute(
+            ctx,
+            &permit,
+            AddKey {
+                row,
+                using,
+                kill: None,
+                unless_present: true,
+            },
+        )
+        .await?;
     let (authority, now) = (Arc::clone(app.authority()), ctx.now);
-    spawn_blocking(move || authority.reload_keys(now)).await.map_err(panicked)??;
+    spawn_blocking(move || authority.reload_keys(now))
+        .await
+        .map_err(panicked)??;
     let reloaded = app.authority().tenant_by_id(tenant.id);
     Ok(reloaded.ok_or_else(|| Fault::Invariant("a tenant that is gone".to_owned()))?)
 }

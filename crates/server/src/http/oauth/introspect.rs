@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
-use countersign_authority::{Ctx, Rejection, api_keys, keys::Tenant};
+use countersign_authority::{Ctx, Rejection, api_keys, grants, keys::Tenant};
 use countersign_crypto::opaque::SecretKind;
 use countersign_model::{Id, id, registry::Noun, token::AccessClaims};
 use http::{HeaderValue, header};
@@ -16,7 +16,11 @@ use super::client;
 use crate::{
     app::App,
     driver::gather,
-    http::{authorization::BasicClient, context::Context, form::Form as FormBody, oauth_error::OauthFailure},
+    http::{
+        authorization::BasicClient, context::Context, form::Form as FormBody,
+        oauth_error::OauthFailure,
+    },
+    metrics::OutcomeLabel,
 };
 
 /// The form (RFC 7662 §2.1), with the client's own proof when it is not in the header.
@@ -57,7 +61,21 @@ pub async fn introspect(
     BasicClient(basic): BasicClient,
     FormBody(form): FormBody<Form>,
 ) -> Result<Response, OauthFailure> {
-    let (ctx, tenant, authenticated) = client::authenticate(&app, &context, &form.proof(), basic).await?;
+    let (ctx, tenant, authenticated) =
+        client::authenticate(&app, &context, &form.proof(), basic).await?;
+    if let Some(doc) = authenticated.identity.identity()
+        && let Err(refusal) = grants::may_get_tokens(&authenticated.identity, doc, ctx.now)
+    {
+        // A resource server that was switched off learns nothing more of anybody's tokens.
+        app.authority().note_refusal(
+            &ctx,
+            tenant.id,
+            "introspection",
+            Some(&doc.client_id),
+            &refusal,
+        );
+        return Err(refusal.into());
+    }
     let caller = authenticated.identity.id.cast();
     let key = api_key(&app, &ctx, &tenant, form.token(), caller).await?;
     let token_type = if key.is_some() { "api_key" } else { "Bearer" };
@@ -65,7 +83,18 @@ pub async fn introspect(
         Some(claims) => Some(claims),
         None => live(&app, &ctx, &tenant, form.token(), caller).await?,
     };
-    if app.authority().note_introspection(tenant.id, caller, claims.is_some())
+    let outcome = if claims.is_some() {
+        "active"
+    } else {
+        "inactive"
+    };
+    app.metrics()
+        .introspections
+        .get_or_create(&OutcomeLabel::of(outcome))
+        .inc();
+    if app
+        .authority()
+        .note_introspection(tenant.id, caller, claims.is_some())
         && let Some(writing) = app.authority().flush_decisions(&ctx)?
     {
         writing.await.map_err(countersign_authority::Fault::from)?;
@@ -76,7 +105,9 @@ pub async fn introspect(
         claims,
     };
     let mut response = JsonAnswer(body).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -97,7 +128,11 @@ async fn api_key(
     })
     .await?;
     if let Some(claims) = &found {
-        let used = claims.credential_id.map(Id::cast).into_iter().chain([claims.identity_id.cast()]);
+        let used = claims
+            .credential_id
+            .map(Id::cast)
+            .into_iter()
+            .chain([claims.identity_id.cast()]);
         authority.note_use(ctx, &used.collect::<Vec<_>>());
     }
     Ok(found)
@@ -110,12 +145,17 @@ async fn live(
     token: &str,
     caller: Id<id::Identity>,
 ) -> Result<Option<AccessClaims>, OauthFailure> {
-    let Ok(verified) = app.authority().verify_token(ctx, tenant, token, None) else { return Ok(None) };
+    let Ok(verified) = app.authority().verify_token(ctx, tenant, token, None) else {
+        return Ok(None);
+    };
     let claims = verified.claims();
     let mut facts = app.authority().facts();
     let checked = gather(app, tenant.id, &mut facts, |facts| {
         let audience = facts.named(tenant.id, Noun::Audience, &claims.aud)?;
-        let serves = audience.as_ref().and_then(|record| record.audience()).is_some_and(|doc| doc.served_by.contains(&caller));
+        let serves = audience
+            .as_ref()
+            .and_then(|record| record.audience())
+            .is_some_and(|doc| doc.served_by.contains(&caller));
         // A client may also ask about its own token.
         if serves || claims.identity_id == caller {
             app.authority().alive(claims, facts).map(|()| true)

@@ -36,7 +36,11 @@ pub struct Metadata {
     id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
-const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+const METHODS: [&str; 3] = [
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+];
 const ALGORITHMS: &[&str] = &["ES256", "ES384", "RS256", "PS256", "EdDSA"];
 
 impl Metadata {
@@ -67,7 +71,10 @@ impl Metadata {
 }
 
 /// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
-pub async fn metadata(State(app): State<App>, Context(context): Context) -> Result<Response, Failure> {
+pub async fn metadata(
+    State(app): State<App>,
+    Context(context): Context,
+) -> Result<Response, Failure> {
     let tenant = app.tenant(&context)?;
     Ok(cached(JsonAnswer(Metadata::of(&tenant)).into_response()))
 }
@@ -79,7 +86,10 @@ pub async fn jwks(State(app): State<App>, Context(context): Context) -> Result<R
 }
 
 /// `GET /.well-known/oauth-protected-resource` (RFC 9728): our own API.
-pub async fn protected_resource(State(app): State<App>, Context(context): Context) -> Result<Response, Failure> {
+pub async fn protected_resource(
+    State(app): State<App>,
+    Context(context): Context,
+) -> Result<Response, Failure> {
     let tenant = app.tenant(&context)?;
     let document = serde_json::json!({
         "resource": tenant.issuer,
@@ -92,6 +102,9 @@ pub async fn protected_resource(State(app): State<App>, Context(context): Contex
 
 /// Five minutes: half of how long a new key is published before it signs.
 fn cached(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     response
 }

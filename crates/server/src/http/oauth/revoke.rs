@@ -9,7 +9,10 @@ use http::StatusCode;
 use super::{client, introspect::Form};
 use crate::{
     app::App,
-    http::{authorization::BasicClient, context::Context, form::Form as FormBody, oauth_error::OauthFailure},
+    http::{
+        authorization::BasicClient, context::Context, form::Form as FormBody,
+        oauth_error::OauthFailure,
+    },
 };
 
 /// Revokes. A token that is unknown, or another client's, is answered like one that was revoked.
@@ -19,8 +22,11 @@ pub async fn revoke(
     BasicClient(basic): BasicClient,
     FormBody(form): FormBody<Form>,
 ) -> Result<Response, OauthFailure> {
-    let (ctx, tenant, authenticated) = client::authenticate(&app, &context, &form.proof(), basic).await?;
-    if let Ok(verified) = app.authority().verify_token(&ctx, &tenant, form.token(), None)
+    let (ctx, tenant, authenticated) =
+        client::authenticate(&app, &context, &form.proof(), basic).await?;
+    if let Ok(verified) = app
+        .authority()
+        .verify_token(&ctx, &tenant, form.token(), None)
         && verified.claims().identity_id == authenticated.identity.id.cast()
     {
         app.authority().revoke_own(&ctx, &verified).await?;

@@ -1,6 +1,6 @@
 //! `POST /oauth2/token`: the token endpoint (RFC 6749 §3.2).
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Json as JsonAnswer,
@@ -9,7 +9,7 @@ use axum::{
 };
 use countersign_api::tokens::{ApprovalNeeded, TokenRequest as Form, TokenResponse};
 use countersign_authority::{
-    Ctx, Rejection,
+    Ctx, Fault, Rejection,
     client_auth::{Authenticated, ClientProof},
     facts::Facts,
     federation,
@@ -25,11 +25,15 @@ use countersign_model::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::proof;
+use super::{client, first_key, proof};
 use crate::{
     app::App,
     driver::gather,
-    http::{authorization::BasicClient, context::Context, form::Form as FormBody, oauth_error::OauthFailure},
+    http::{
+        authorization::BasicClient, context::Context, form::Form as FormBody,
+        oauth_error::OauthFailure,
+    },
+    metrics::GrantLabel,
 };
 
 /// How often a token is decided again because somebody edited what was looked at.
@@ -44,23 +48,35 @@ pub async fn token(
 ) -> Result<Response, OauthFailure> {
     let used_basic = basic.is_some();
     let ctx = app.ctx(&context);
-    let tenant = app.tenant(&context).map_err(|refusal| OauthFailure::new(StatusCode::NOT_FOUND, "invalid_request", &refusal.detail))?;
+    let tenant = app.tenant(&context).map_err(client::no_tenant)?;
     let request = read(&tenant, &form, proof::of_request(&form, basic)?)?;
     let claimed = request.proof.claimed().unwrap_or_default().to_owned();
-    app.attempts().admit(&claimed, context.address, context.arrived)?;
+    app.attempts()
+        .admit(&claimed, context.address, context.arrived)?;
     let outcome = issue(&app, &ctx, &request).await;
     match outcome {
-        Ok(released) => Ok(answer(&request, released)),
+        Ok(released) => {
+            let grant = GrantLabel {
+                grant: request.grant.as_str(),
+            };
+            app.metrics().tokens_issued.get_or_create(&grant).inc();
+            Ok(answer(&request, released))
+        }
         Err(failure) => {
             if failure.is_invalid_client() {
-                app.attempts().failed(&claimed, context.address, context.arrived);
+                app.attempts()
+                    .failed(&claimed, context.address, context.arrived);
             }
             Err(failure.used_basic(used_basic))
         }
     }
 }
 
-fn read(tenant: &Arc<Tenant>, form: &Form, proof: ClientProof) -> Result<TokenRequest, OauthFailure> {
+fn read(
+    tenant: &Arc<Tenant>,
+    form: &Form,
+    proof: ClientProof,
+) -> Result<TokenRequest, OauthFailure> {
     let Some(grant) = GrantType::parse(&form.grant_type) else {
         let known = GrantType::ALL.map(GrantType::as_str).join(", ");
         return Err(OauthFailure::new(
@@ -70,9 +86,11 @@ fn read(tenant: &Arc<Tenant>, form: &Form, proof: ClientProof) -> Result<TokenRe
         ));
     };
     let run = |token: &Option<String>, name: &str, wire_form| match token {
-        Some(token) => {
-            Ok(ClientProof::Run { client_id: form.client_id.clone(), token: Secret::new(token.clone()), form: wire_form })
-        }
+        Some(token) => Ok(ClientProof::Run {
+            client_id: form.client_id.clone(),
+            token: Secret::new(token.clone()),
+            form: wire_form,
+        }),
         None => Err(OauthFailure::invalid_request(&format!("{name} is missing"))),
     };
     let proof = match grant {
@@ -81,7 +99,11 @@ fn read(tenant: &Arc<Tenant>, form: &Form, proof: ClientProof) -> Result<TokenRe
         GrantType::TokenExchange => {
             match form.subject_token_type.as_deref() {
                 Some(JWT_TOKEN | ID_TOKEN) => {}
-                _ => return Err(OauthFailure::invalid_request("subject_token_type must be that of a JWT or an ID token")),
+                _ => {
+                    return Err(OauthFailure::invalid_request(
+                        "subject_token_type must be that of a JWT or an ID token",
+                    ));
+                }
             }
             run(&form.subject_token, "subject_token", "token_exchange")?
         }
@@ -108,10 +130,32 @@ async fn issue(app: &App, ctx: &Ctx, request: &TokenRequest) -> Result<Released,
     let mut tries = 0;
     loop {
         let authenticated = authenticate(app, ctx, &request, &mut facts).await?;
-        let planned = gather(app, request.tenant.id, &mut facts, |facts| authority.plan_token(ctx, &request, &authenticated, facts)).await;
+        let planned = gather(app, request.tenant.id, &mut facts, |facts| {
+            authority.plan_token(ctx, &request, &authenticated, facts)
+        })
+        .await;
         let plan = match planned {
             Ok(plan) => plan,
-            Err(rejection) => return Err(refused(app, ctx, request, &authenticated, only_audience(request, &authenticated, &facts), rejection).await),
+            Err(Rejection::Fault(Fault::NoKey(using))) if tries < TRIES => {
+                tries += 1;
+                let tenant = first_key::make(app, ctx, &request.tenant, using).await?;
+                request = Cow::Owned(TokenRequest {
+                    tenant,
+                    ..request.into_owned()
+                });
+                continue;
+            }
+            Err(rejection) => {
+                return Err(refused(
+                    app,
+                    ctx,
+                    &request,
+                    &authenticated,
+                    only_audience(&request, &authenticated, &facts),
+                    rejection,
+                )
+                .await);
+            }
         };
         let used = plan.used().to_vec();
         match authority.record(plan).await {
@@ -121,25 +165,46 @@ async fn issue(app: &App, ctx: &Ctx, request: &TokenRequest) -> Result<Released,
                 facts.forget(request.tenant.id);
             }
             Err(RecordError::Stale) => {
-                return Err(OauthFailure::unavailable("the identity is being edited right now: try again", 1));
+                return Err(OauthFailure::unavailable(
+                    "the identity is being edited right now: try again",
+                    1,
+                ));
             }
             Err(RecordError::Rejected(rejection)) => {
-                return Err(refused(app, ctx, request, &authenticated, only_audience(request, &authenticated, &facts), rejection).await);
+                return Err(refused(
+                    app,
+                    ctx,
+                    &request,
+                    &authenticated,
+                    only_audience(&request, &authenticated, &facts),
+                    rejection,
+                )
+                .await);
             }
         }
     }
 }
 
-async fn authenticate(app: &App, ctx: &Ctx, request: &TokenRequest, facts: &mut Facts) -> Result<Authenticated, OauthFailure> {
+async fn authenticate(
+    app: &App,
+    ctx: &Ctx,
+    request: &TokenRequest,
+    facts: &mut Facts,
+) -> Result<Authenticated, OauthFailure> {
     let authority = &app.authority();
     let tenant = request.tenant.id;
-    let authenticated = gather(app, tenant, facts, |facts| authority.authenticate_client(ctx, request, facts)).await;
+    let authenticated = gather(app, tenant, facts, |facts| {
+        authority.authenticate_client(ctx, request, facts)
+    })
+    .await;
     match authenticated {
         Ok(authenticated) => Ok(authenticated),
         Err(Rejection::Refused(refusal)) => {
             authority.note_refusal(ctx, tenant, "token", request.proof.claimed(), &refusal);
-            if let (Some(identity), Some(token)) = (request.proof.claimed(), request.proof.run_token())
-                && let Some(keeping) = authority.keep_attempt(ctx, tenant, identity, token, &refusal)
+            if let (Some(identity), Some(token)) =
+                (request.proof.claimed(), request.proof.run_token())
+                && let Some(keeping) =
+                    authority.keep_attempt(ctx, tenant, identity, token, &refusal)
                 && let Err(error) = keeping.await
             {
                 tracing::warn!(error = %error, "a refused attempt is not kept: {error}");
@@ -180,8 +245,11 @@ async fn refused(
         actions: asked.actions.clone(),
         txn: None,
     };
-    let recorded = match app.authority().record_refusal(ctx, request.tenant.id, &about, &refusal) {
-        Ok(pending) => pending.await.map_err(countersign_authority::Fault::from),
+    let recorded = match app
+        .authority()
+        .record_refusal(ctx, request.tenant.id, &about, &refusal)
+    {
+        Ok(pending) => pending.await.map_err(Fault::from),
         Err(fault) => Err(fault),
     };
     if let Err(fault) = recorded {
@@ -189,12 +257,22 @@ async fn refused(
     }
     let needs_approval = refusal.reason == Reason::ApprovalRequired;
     let failure = OauthFailure::from(refusal);
-    if needs_approval { failure.approval(needed(request, asked, only_audience)) } else { failure }
+    if needs_approval {
+        failure.approval(needed(request, asked, only_audience))
+    } else {
+        failure
+    }
 }
 
 /// The name of the only audience of an identity, which a request need not name.
-fn only_audience(request: &TokenRequest, authenticated: &Authenticated, facts: &Facts) -> Option<String> {
-    let [only] = authenticated.identity.identity()?.audiences.as_slice() else { return None };
+fn only_audience(
+    request: &TokenRequest,
+    authenticated: &Authenticated,
+    facts: &Facts,
+) -> Option<String> {
+    let [only] = authenticated.identity.identity()?.audiences.as_slice() else {
+        return None;
+    };
     // The decision has looked at it, so it is among the facts.
     let record = facts.record(request.tenant.id, *only).ok().flatten()?;
     Some(record.name.clone())
@@ -204,9 +282,18 @@ fn needed(request: &TokenRequest, asked: Asked, only_audience: Option<String>) -
     let detail = asked.detail.as_ref();
     ApprovalNeeded {
         endpoint: format!("{}/api/approvals", request.tenant.issuer),
-        actions: asked.actions.as_ref().map(|actions| actions.iter().cloned().collect()).unwrap_or_default(),
+        actions: asked
+            .actions
+            .as_ref()
+            .map(|actions| actions.iter().cloned().collect())
+            .unwrap_or_default(),
         environment: asked.environment.clone(),
-        audience: request.audience.clone().or_else(|| request.resource.clone()).or(only_audience).unwrap_or_default(),
+        audience: request
+            .audience
+            .clone()
+            .or_else(|| request.resource.clone())
+            .or(only_audience)
+            .unwrap_or_default(),
         resource: detail.and_then(|detail| detail.resource.clone()),
         artifact_digest: detail.and_then(|detail| detail.artifact_digest.clone()),
         approval_id: None,
@@ -222,7 +309,9 @@ fn answer(request: &TokenRequest, released: Released) -> Response {
         scope: released.scope,
         issued_token_type: exchanged.then(|| ACCESS_TOKEN.to_owned()),
         refresh_token: None,
-        authorization_details: released.details_shown.then_some(released.claims.authorization_details),
+        authorization_details: released
+            .details_shown
+            .then_some(released.claims.authorization_details),
         withheld: Vec::new(),
     };
     let mut response = JsonAnswer(body).into_response();

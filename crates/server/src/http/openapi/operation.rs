@@ -28,11 +28,21 @@ impl Operation {
         members.insert("summary".to_owned(), json!(summary));
         members.insert("tags".to_owned(), json!([noun]));
         let oauth = path.starts_with("/oauth2/");
-        let failure = if oauth { ("application/json", "OauthError") } else { ("application/problem+json", "Problem") };
+        let failure = if oauth {
+            ("application/json", "OauthError")
+        } else {
+            ("application/problem+json", "Problem")
+        };
         let schema = json!({"$ref": format!("#/components/schemas/{}", failure.1)});
         let refusal = json!({"description": "refused", "content": {failure.0: {"schema": schema}}});
         let responses = Map::from_iter([("default".to_owned(), refusal)]);
-        Self { method, parameters: segments(&path), path, members, responses }
+        Self {
+            method,
+            parameters: segments(&path),
+            path,
+            members,
+            responses,
+        }
     }
 
     pub(crate) fn get(path: impl Into<String>, id: &str, summary: &str) -> Self {
@@ -59,7 +69,8 @@ impl Operation {
 
     /// A client calls it with its own credential.
     pub(crate) fn client(mut self) -> Self {
-        self.members.insert("security".to_owned(), json!([{"client": []}, {}]));
+        self.members
+            .insert("security".to_owned(), json!([{"client": []}, {}]));
         self
     }
 
@@ -106,19 +117,25 @@ impl Operation {
 
     /// It answers something that has no schema of ours.
     pub(crate) fn other(self, media_type: &str) -> Self {
-        let schema = if media_type.ends_with("json") { json!({"type": "object"}) } else { json!({"type": "string"}) };
+        let schema = if media_type.ends_with("json") {
+            json!({"type": "object"})
+        } else {
+            json!({"type": "string"})
+        };
         self.response(200, media_type, schema)
     }
 
     /// It answers nothing.
     pub(crate) fn nothing(mut self, status: u16) -> Self {
-        self.responses.insert(status.to_string(), json!({"description": "done"}));
+        self.responses
+            .insert(status.to_string(), json!({"description": "done"}));
         self
     }
 
     fn response(mut self, status: u16, media_type: &str, schema: Value) -> Self {
         let description = if status == 201 { "made" } else { "done" };
-        let answer = json!({"description": description, "content": {media_type: {"schema": schema}}});
+        let answer =
+            json!({"description": description, "content": {media_type: {"schema": schema}}});
         self.responses.insert(status.to_string(), answer);
         self
     }
@@ -136,12 +153,18 @@ impl Operation {
 
     /// A repetition with the same key happens once.
     pub(crate) fn keyed(self) -> Self {
-        self.header("Idempotency-Key", "makes a repetition harmless: the same key and request happen once within a day")
+        self.header(
+            "Idempotency-Key",
+            "makes a repetition harmless: the same key and request happen once within a day",
+        )
     }
 
     /// It is refused when the record moved on.
     pub(crate) fn tagged(self) -> Self {
-        self.header("If-Match", "the ETag of the version that was read; 412 when it is another now")
+        self.header(
+            "If-Match",
+            "the ETag of the version that was read; 412 when it is another now",
+        )
     }
 
     fn header(mut self, name: &str, description: &str) -> Self {
@@ -163,7 +186,9 @@ impl Operation {
 
 /// The segments of a path that vary.
 fn segments(path: &str) -> Vec<Value> {
-    let varying = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let varying = path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let parameter = |name: &str| {
         let name = name.trim_start_matches('*');
         json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})

@@ -8,7 +8,9 @@ use countersign_api::{
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
-    identities::{CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity},
+    identities::{
+        CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity,
+    },
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
     keys::{KeyList, KillKey, RotateKeys},
     lineage::{Lineage, LineageQuery},
@@ -47,44 +49,181 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
 
 fn plain(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::get("/healthz", "operating.health", "whether the process answers").open().other("text/plain"),
-        Operation::get("/readyz", "operating.readiness", "whether requests would be answered now").open().other("text/plain"),
-        Operation::get("/metrics", "operating.metrics", "metrics, as Prometheus reads them").open().other("text/plain"),
-        Operation::get("/.well-known/oauth-authorization-server", "metadata.oauth", "RFC 8414 metadata").open().other("application/json"),
-        Operation::get("/.well-known/openid-configuration", "metadata.openid", "OpenID Connect metadata").open().other("application/json"),
-        Operation::get("/.well-known/oauth-protected-resource", "metadata.resource", "RFC 9728 metadata of this API").open().other("application/json"),
-        Operation::get("/.well-known/jwks.json", "metadata.keys", "the public key set").open().other("application/json"),
-        Operation::get("/.well-known/authzen-configuration", "metadata.authzen", "where decisions are asked for").open().other("application/json"),
-        Operation::get("/log/checkpoint", "log.checkpoint", "the newest signed head of the log").open().other("text/plain"),
-        Operation::get("/log/tile/{*path}", "log.tile", "a tile of the log").open().other("application/octet-stream"),
-        Operation::get("/api/log/key", "log.key", "the log's key: what to pin").open().answers::<LogKey>(200, s),
-        Operation::get("/api/openapi.json", "operating.openapi", "this document").open().other("application/json"),
+        Operation::get(
+            "/healthz",
+            "operating.health",
+            "whether the process answers",
+        )
+        .open()
+        .other("text/plain"),
+        Operation::get(
+            "/readyz",
+            "operating.readiness",
+            "whether requests would be answered now",
+        )
+        .open()
+        .other("text/plain"),
+        Operation::get(
+            "/metrics",
+            "operating.metrics",
+            "metrics, as Prometheus reads them",
+        )
+        .open()
+        .other("text/plain"),
+        Operation::get(
+            "/.well-known/oauth-authorization-server",
+            "metadata.oauth",
+            "RFC 8414 metadata",
+        )
+        .open()
+        .other("application/json"),
+        Operation::get(
+            "/.well-known/openid-configuration",
+            "metadata.openid",
+            "OpenID Connect metadata",
+        )
+        .open()
+        .other("application/json"),
+        Operation::get(
+            "/.well-known/oauth-protected-resource",
+            "metadata.resource",
+            "RFC 9728 metadata of this API",
+        )
+        .open()
+        .other("application/json"),
+        Operation::get(
+            "/.well-known/jwks.json",
+            "metadata.keys",
+            "the public key set",
+        )
+        .open()
+        .other("application/json"),
+        Operation::get(
+            "/.well-known/authzen-configuration",
+            "metadata.authzen",
+            "where decisions are asked for",
+        )
+        .open()
+        .other("application/json"),
+        Operation::get(
+            "/log/checkpoint",
+            "log.checkpoint",
+            "the newest signed head of the log",
+        )
+        .open()
+        .other("text/plain"),
+        Operation::get("/log/tile/{*path}", "log.tile", "a tile of the log")
+            .open()
+            .other("application/octet-stream"),
+        Operation::get("/api/log/key", "log.key", "the log's key: what to pin")
+            .open()
+            .answers::<LogKey>(200, s),
+        Operation::get("/api/openapi.json", "operating.openapi", "this document")
+            .open()
+            .other("application/json"),
     ]
 }
 
 fn oauth(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::post("/oauth2/token", "tokens.issue", "issues, exchanges or redeems").client().form::<TokenRequest>(s).answers::<TokenResponse>(200, s),
-        Operation::post("/oauth2/introspect", "tokens.introspect", "whether a token counts now, for who runs its audience").client().form::<TokenQuery>(s).answers::<IntrospectionResponse>(200, s),
-        Operation::post("/oauth2/revoke", "tokens.revoke", "revokes a token for who holds it").client().form::<TokenQuery>(s).nothing(200),
+        Operation::post(
+            "/oauth2/token",
+            "tokens.issue",
+            "issues, exchanges or redeems",
+        )
+        .client()
+        .form::<TokenRequest>(s)
+        .answers::<TokenResponse>(200, s),
+        Operation::post(
+            "/oauth2/introspect",
+            "tokens.introspect",
+            "whether a token counts now, for who runs its audience",
+        )
+        .client()
+        .form::<TokenQuery>(s)
+        .answers::<IntrospectionResponse>(200, s),
+        Operation::post(
+            "/oauth2/revoke",
+            "tokens.revoke",
+            "revokes a token for who holds it",
+        )
+        .client()
+        .form::<TokenQuery>(s)
+        .nothing(200),
     ]
 }
 
 fn identities(s: &mut Schemas) -> Vec<Operation> {
     let one = |verb: &str| format!("/api/identities/{{id}}/{verb}");
     let mut rows = vec![
-        Operation::get("/api/identities", "identities.list", "lists identities, with filters").query::<ListIdentities>(s).page::<Identity>(s),
-        Operation::post("/api/identities", "identities.create", "makes an identity").keyed().body::<CreateIdentity>(s).answers::<Identity>(201, s).waits(s),
+        Operation::get(
+            "/api/identities",
+            "identities.list",
+            "lists identities, with filters",
+        )
+        .query::<ListIdentities>(s)
+        .page::<Identity>(s),
+        Operation::post("/api/identities", "identities.create", "makes an identity")
+            .keyed()
+            .body::<CreateIdentity>(s)
+            .answers::<Identity>(201, s)
+            .waits(s),
     ];
-    rows.extend(of_one::<Identity, UpdateIdentity>(s, "/api/identities/{id}", "identities", "an identity"));
+    rows.extend(of_one::<Identity, UpdateIdentity>(
+        s,
+        "/api/identities/{id}",
+        "identities",
+        "an identity",
+    ));
     rows.extend([
-        Operation::post(one("disable"), "identities.disable", "switches it off: its tokens die at once").tagged().body::<Why>(s).answers::<Identity>(200, s),
-        Operation::post(one("enable"), "identities.enable", "switches it on again").tagged().body::<Why>(s).answers::<Identity>(200, s),
-        Operation::post(one("transfer"), "identities.transfer", "moves it to another project").tagged().body::<Transfer>(s).answers::<Identity>(200, s).waits(s),
-        Operation::post(one("rename"), "identities.rename", "gives it another name").tagged().body::<Rename>(s).answers::<Identity>(200, s).waits(s),
-        Operation::post(one("accept-sponsorship"), "identities.accept_sponsorship", "accepts to answer for it").body::<Why>(s).answers::<Identity>(200, s),
-        Operation::post(one("decline-sponsorship"), "identities.decline_sponsorship", "declines to answer for it").body::<Why>(s).answers::<Identity>(200, s),
-        Operation::post(one("review"), "identities.review", "states how much harm it can do").tagged().body::<ReviewInput>(s).answers::<Identity>(200, s),
+        Operation::post(
+            one("disable"),
+            "identities.disable",
+            "switches it off: its tokens die at once",
+        )
+        .tagged()
+        .body::<Why>(s)
+        .answers::<Identity>(200, s),
+        Operation::post(one("enable"), "identities.enable", "switches it on again")
+            .tagged()
+            .body::<Why>(s)
+            .answers::<Identity>(200, s),
+        Operation::post(
+            one("transfer"),
+            "identities.transfer",
+            "moves it to another project",
+        )
+        .tagged()
+        .body::<Transfer>(s)
+        .answers::<Identity>(200, s)
+        .waits(s),
+        Operation::post(one("rename"), "identities.rename", "gives it another name")
+            .tagged()
+            .body::<Rename>(s)
+            .answers::<Identity>(200, s)
+            .waits(s),
+        Operation::post(
+            one("accept-sponsorship"),
+            "identities.accept_sponsorship",
+            "accepts to answer for it",
+        )
+        .body::<Why>(s)
+        .answers::<Identity>(200, s),
+        Operation::post(
+            one("decline-sponsorship"),
+            "identities.decline_sponsorship",
+            "declines to answer for it",
+        )
+        .body::<Why>(s)
+        .answers::<Identity>(200, s),
+        Operation::post(
+            one("review"),
+            "identities.review",
+            "states how much harm it can do",
+        )
+        .tagged()
+        .body::<ReviewInput>(s)
+        .answers::<Identity>(200, s),
     ]);
     rows
 }
@@ -93,11 +232,40 @@ fn credentials(s: &mut Schemas) -> Vec<Operation> {
     let own = "/api/identities/{id}/credentials";
     let one = "/api/credentials/{id}";
     vec![
-        Operation::get(own, "credentials.list", "lists the credentials of an identity").query::<ListQuery>(s).page::<Credential>(s),
-        Operation::post(own, "credentials.create", "makes a credential: the only answer with its secret").keyed().body::<CreateCredential>(s).answers::<CreatedCredential>(201, s).waits(s),
+        Operation::get(
+            own,
+            "credentials.list",
+            "lists the credentials of an identity",
+        )
+        .query::<ListQuery>(s)
+        .page::<Credential>(s),
+        Operation::post(
+            own,
+            "credentials.create",
+            "makes a credential: the only answer with its secret",
+        )
+        .keyed()
+        .body::<CreateCredential>(s)
+        .answers::<CreatedCredential>(201, s)
+        .waits(s),
         Operation::get(one, "credentials.show", "shows a credential").answers::<Credential>(200, s),
-        Operation::post(format!("{one}/rotate"), "credentials.rotate", "makes its successor: the only answer with its secret").keyed().body::<Rotate>(s).answers::<CreatedCredential>(201, s).waits(s),
-        Operation::post(format!("{one}/revoke"), "credentials.revoke", "revokes it: tokens that it gave die").tagged().body::<Why>(s).answers::<Credential>(200, s),
+        Operation::post(
+            format!("{one}/rotate"),
+            "credentials.rotate",
+            "makes its successor: the only answer with its secret",
+        )
+        .keyed()
+        .body::<Rotate>(s)
+        .answers::<CreatedCredential>(201, s)
+        .waits(s),
+        Operation::post(
+            format!("{one}/revoke"),
+            "credentials.revoke",
+            "revokes it: tokens that it gave die",
+        )
+        .tagged()
+        .body::<Why>(s)
+        .answers::<Credential>(200, s),
     ]
 }
 
@@ -105,89 +273,321 @@ fn registry(s: &mut Schemas) -> Vec<Operation> {
     let mut rows = noun::<Project, CreateProject, UpdateProject>(s, "projects", "a project");
     rows.extend(noun::<Team, CreateTeam, UpdateTeam>(s, "teams", "a team"));
     rows.extend(noun::<User, CreateUser, UpdateUser>(s, "users", "a user"));
-    rows.extend(noun::<Environment, CreateEnvironment, UpdateEnvironment>(s, "environments", "an environment"));
-    rows.extend(noun::<Audience, CreateAudience, UpdateAudience>(s, "audiences", "an audience"));
-    rows.extend(noun::<Action, CreateAction, UpdateAction>(s, "actions", "an action"));
-    rows.extend(noun::<Issuer, CreateIssuer, UpdateIssuer>(s, "issuers", "a foreign issuer"));
-    rows.extend(noun::<Policy, CreatePolicy, UpdatePolicy>(s, "policies", "a guard rail"));
+    rows.extend(noun::<Environment, CreateEnvironment, UpdateEnvironment>(
+        s,
+        "environments",
+        "an environment",
+    ));
+    rows.extend(noun::<Audience, CreateAudience, UpdateAudience>(
+        s,
+        "audiences",
+        "an audience",
+    ));
+    rows.extend(noun::<Action, CreateAction, UpdateAction>(
+        s,
+        "actions",
+        "an action",
+    ));
+    rows.extend(noun::<Issuer, CreateIssuer, UpdateIssuer>(
+        s,
+        "issuers",
+        "a foreign issuer",
+    ));
+    rows.extend(noun::<Policy, CreatePolicy, UpdatePolicy>(
+        s,
+        "policies",
+        "a guard rail",
+    ));
     // A linked account is never edited: it is deleted and made again.
-    let linked = noun::<LinkedAccount, CreateLinkedAccount, Why>(s, "linked-accounts", "a linked account");
-    rows.extend(linked.into_iter().filter(|row| row.method != http::Method::PATCH));
+    let linked =
+        noun::<LinkedAccount, CreateLinkedAccount, Why>(s, "linked-accounts", "a linked account");
+    rows.extend(
+        linked
+            .into_iter()
+            .filter(|row| row.method != http::Method::PATCH),
+    );
     rows.extend([
-        Operation::post("/api/projects/{id}/leave", "projects.leave", "leaves a project that somebody else owns too").body::<Why>(s).nothing(204),
-        Operation::post("/api/users/current/leave", "users.leave", "leaves the tenant").body::<Why>(s).nothing(204),
-        Operation::post("/api/issuers/{id}/enable", "issuers.enable", "trusts a revoked issuer again").tagged().body::<Why>(s).answers::<Issuer>(200, s).waits(s),
-        Operation::post("/api/users/{id}/disable", "users.disable", "switches somebody off: their sessions end").tagged().body::<Why>(s).answers::<User>(200, s),
-        Operation::post("/api/users/{id}/enable", "users.enable", "switches somebody on again").tagged().body::<Why>(s).answers::<User>(200, s),
-        Operation::get("/api/tenant", "tenant.show", "the caller's tenant").answers::<Tenant>(200, s),
-        Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant").tagged().body::<UpdateTenant>(s).answers::<Tenant>(200, s),
+        Operation::post(
+            "/api/projects/{id}/leave",
+            "projects.leave",
+            "leaves a project that somebody else owns too",
+        )
+        .body::<Why>(s)
+        .nothing(204),
+        Operation::post(
+            "/api/users/current/leave",
+            "users.leave",
+            "leaves the tenant",
+        )
+        .body::<Why>(s)
+        .nothing(204),
+        Operation::post(
+            "/api/issuers/{id}/enable",
+            "issuers.enable",
+            "trusts a revoked issuer again",
+        )
+        .tagged()
+        .body::<Why>(s)
+        .answers::<Issuer>(200, s)
+        .waits(s),
+        Operation::post(
+            "/api/users/{id}/disable",
+            "users.disable",
+            "switches somebody off: their sessions end",
+        )
+        .tagged()
+        .body::<Why>(s)
+        .answers::<User>(200, s),
+        Operation::post(
+            "/api/users/{id}/enable",
+            "users.enable",
+            "switches somebody on again",
+        )
+        .tagged()
+        .body::<Why>(s)
+        .answers::<User>(200, s),
+        Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
+            .answers::<Tenant>(200, s),
+        Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")
+            .tagged()
+            .body::<UpdateTenant>(s)
+            .answers::<Tenant>(200, s),
     ]);
     rows
 }
 
-fn noun<R: ToSchema, C: ToSchema, U: ToSchema>(s: &mut Schemas, noun: &str, what: &str) -> Vec<Operation> {
+fn noun<R: ToSchema, C: ToSchema, U: ToSchema>(
+    s: &mut Schemas,
+    noun: &str,
+    what: &str,
+) -> Vec<Operation> {
     let path = format!("/api/{noun}");
     let id = |verb: &str| format!("{noun}.{verb}");
     let mut rows = vec![
-        Operation::get(&*path, &id("list"), &format!("lists {}", noun.replace('-', " "))).query::<ListQuery>(s).page::<R>(s),
-        Operation::post(&*path, &id("create"), &format!("makes {what}")).keyed().body::<C>(s).answers::<R>(201, s).waits(s),
+        Operation::get(
+            &*path,
+            &id("list"),
+            &format!("lists {}", noun.replace('-', " ")),
+        )
+        .query::<ListQuery>(s)
+        .page::<R>(s),
+        Operation::post(&*path, &id("create"), &format!("makes {what}"))
+            .keyed()
+            .body::<C>(s)
+            .answers::<R>(201, s)
+            .waits(s),
     ];
     rows.extend(of_one::<R, U>(s, &format!("{path}/{{id}}"), noun, what));
     rows
 }
 
-fn of_one<R: ToSchema, U: ToSchema>(s: &mut Schemas, path: &str, noun: &str, what: &str) -> [Operation; 3] {
+fn of_one<R: ToSchema, U: ToSchema>(
+    s: &mut Schemas,
+    path: &str,
+    noun: &str,
+    what: &str,
+) -> [Operation; 3] {
     let id = |verb: &str| format!("{noun}.{verb}");
     [
-        Operation::get(path, &id("show"), &format!("shows {what}, by id or name")).answers::<R>(200, s),
-        Operation::patch(path, &id("update"), &format!("edits {what}")).tagged().body::<U>(s).answers::<R>(200, s).waits(s),
-        Operation::delete(path, &id("delete"), &format!("deletes {what}; its names stay taken")).tagged().query::<Why>(s).nothing(204).waits(s),
+        Operation::get(path, &id("show"), &format!("shows {what}, by id or name"))
+            .answers::<R>(200, s),
+        Operation::patch(path, &id("update"), &format!("edits {what}"))
+            .tagged()
+            .body::<U>(s)
+            .answers::<R>(200, s)
+            .waits(s),
+        Operation::delete(
+            path,
+            &id("delete"),
+            &format!("deletes {what}; its names stay taken"),
+        )
+        .tagged()
+        .query::<Why>(s)
+        .nothing(204)
+        .waits(s),
     ]
 }
 
 fn approvals(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::post("/api/approvals", "approvals.open", "a run asks people, with its own token of any audience").body::<OpenApproval>(s).answers::<Approval>(201, s),
-        Operation::get("/api/approvals", "approvals.list", "lists requests, newest first").query::<ListApprovals>(s).page::<Approval>(s),
-        Operation::get("/api/approvals/{id}", "approvals.show", "one request, with its records and their proofs").answers::<Approval>(200, s),
-        Operation::post("/api/approvals/{id}/approve", "approvals.approve", "says yes to what was read").body::<Decide>(s).answers::<Approval>(200, s),
-        Operation::post("/api/approvals/{id}/deny", "approvals.deny", "says no to what was read").body::<Decide>(s).answers::<Approval>(200, s),
-        Operation::post("/access/v1/evaluation", "access.evaluation", "may this identity do this?").body::<EvaluationRequest>(s).answers::<EvaluationResponse>(200, s),
-        Operation::post("/access/v1/evaluations", "access.evaluations", "the same for several questions").body::<EvaluationsRequest>(s).answers::<EvaluationsResponse>(200, s),
+        Operation::post(
+            "/api/approvals",
+            "approvals.open",
+            "a run asks people, with its own token of any audience",
+        )
+        .body::<OpenApproval>(s)
+        .answers::<Approval>(201, s),
+        Operation::get(
+            "/api/approvals",
+            "approvals.list",
+            "lists requests, newest first",
+        )
+        .query::<ListApprovals>(s)
+        .page::<Approval>(s),
+        Operation::get(
+            "/api/approvals/{id}",
+            "approvals.show",
+            "one request, with its records and their proofs",
+        )
+        .answers::<Approval>(200, s),
+        Operation::post(
+            "/api/approvals/{id}/approve",
+            "approvals.approve",
+            "says yes to what was read",
+        )
+        .body::<Decide>(s)
+        .answers::<Approval>(200, s),
+        Operation::post(
+            "/api/approvals/{id}/deny",
+            "approvals.deny",
+            "says no to what was read",
+        )
+        .body::<Decide>(s)
+        .answers::<Approval>(200, s),
+        Operation::post(
+            "/access/v1/evaluation",
+            "access.evaluation",
+            "may this identity do this?",
+        )
+        .body::<EvaluationRequest>(s)
+        .answers::<EvaluationResponse>(200, s),
+        Operation::post(
+            "/access/v1/evaluations",
+            "access.evaluations",
+            "the same for several questions",
+        )
+        .body::<EvaluationsRequest>(s)
+        .answers::<EvaluationsResponse>(200, s),
     ]
 }
 
 fn manifests(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::post("/api/manifests/plan", "manifests.plan", "what applying would change").body::<ManifestRequest>(s).answers::<Plan>(200, s),
-        Operation::post("/api/manifests/apply", "manifests.apply", "makes and edits what the documents say").body::<ManifestRequest>(s).answers::<Plan>(200, s),
-        Operation::get("/api/manifests/export", "manifests.export", "what the caller sees, as documents").query::<ExportQuery>(s).other("application/yaml"),
-        Operation::get("/api/manifests/schema", "manifests.schema", "the JSON Schema of a document").open().other("application/json"),
+        Operation::post(
+            "/api/manifests/plan",
+            "manifests.plan",
+            "what applying would change",
+        )
+        .body::<ManifestRequest>(s)
+        .answers::<Plan>(200, s),
+        Operation::post(
+            "/api/manifests/apply",
+            "manifests.apply",
+            "makes and edits what the documents say",
+        )
+        .body::<ManifestRequest>(s)
+        .answers::<Plan>(200, s),
+        Operation::get(
+            "/api/manifests/export",
+            "manifests.export",
+            "what the caller sees, as documents",
+        )
+        .query::<ExportQuery>(s)
+        .other("application/yaml"),
+        Operation::get(
+            "/api/manifests/schema",
+            "manifests.schema",
+            "the JSON Schema of a document",
+        )
+        .open()
+        .other("application/json"),
     ]
 }
 
 fn evidence(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::get("/api/log/entries", "log.entries", "records in the order of the log, for auditors").query::<ListEntries>(s).answers::<LogEntries>(200, s),
-        Operation::get("/api/evidence", "evidence.list", "searches what happened, newest first").query::<SearchEvidence>(s).page::<EvidenceSummary>(s),
-        Operation::get("/api/evidence/{id}", "evidence.show", "one record, with its proof").answers::<EvidenceRecord>(200, s),
-        Operation::post("/api/evidence/{id}/erase", "evidence.erase", "takes personal values out; every proof stays").body::<Erase>(s).answers::<ErasedFields>(200, s),
-        Operation::get("/api/lineage", "lineage.follow", "backward to who answers, or forward from a person").query::<LineageQuery>(s).answers::<Lineage>(200, s),
-        Operation::post("/api/results", "results.report", "what a guard saw happen").body::<ReportResults>(s).answers::<ReportedResults>(200, s),
+        Operation::get(
+            "/api/log/entries",
+            "log.entries",
+            "records in the order of the log, for auditors",
+        )
+        .query::<ListEntries>(s)
+        .answers::<LogEntries>(200, s),
+        Operation::get(
+            "/api/evidence",
+            "evidence.list",
+            "searches what happened, newest first",
+        )
+        .query::<SearchEvidence>(s)
+        .page::<EvidenceSummary>(s),
+        Operation::get(
+            "/api/evidence/{id}",
+            "evidence.show",
+            "one record, with its proof",
+        )
+        .answers::<EvidenceRecord>(200, s),
+        Operation::post(
+            "/api/evidence/{id}/erase",
+            "evidence.erase",
+            "takes personal values out; every proof stays",
+        )
+        .body::<Erase>(s)
+        .answers::<ErasedFields>(200, s),
+        Operation::get(
+            "/api/lineage",
+            "lineage.follow",
+            "backward to who answers, or forward from a person",
+        )
+        .query::<LineageQuery>(s)
+        .answers::<Lineage>(200, s),
+        Operation::post("/api/results", "results.report", "what a guard saw happen")
+            .body::<ReportResults>(s)
+            .answers::<ReportedResults>(200, s),
     ]
 }
 
 fn operating(s: &mut Schemas) -> Vec<Operation> {
     vec![
-        Operation::get("/api/revocations", "revocations.feed", "the feed that guards follow").query::<FeedQuery>(s).answers::<Feed>(200, s),
-        Operation::post("/api/revocations", "revocations.revoke", "revokes at any grain, or says what would die").body::<Revoke>(s).answers::<Revocation>(200, s),
-        Operation::get("/api/identities/{id}/attempts", "trust_tests.attempts", "what was refused at an identity lately").query::<ListQuery>(s).page::<RefusedAttempt>(s),
-        Operation::post("/api/trust-tests", "trust_tests.test", "why a run's token is or is not an identity").body::<TrustTest>(s).answers::<TrustVerdict>(200, s),
-        Operation::get("/api/keys", "keys.list", "the tenant's signing keys").answers::<KeyList>(200, s),
-        Operation::post("/api/keys/rotate", "keys.rotate", "publishes successors").body::<RotateKeys>(s).answers::<KeyList>(200, s),
-        Operation::post("/api/keys/{kid}/kill", "keys.kill", "ends a key at once").body::<KillKey>(s).answers::<KeyList>(200, s),
-        Operation::post("/api/sessions", "sessions.create", "signs a person in with a one-time code").open().body::<CreateSession>(s).answers::<CreatedSession>(201, s),
-        Operation::get("/api/sessions/current", "sessions.current", "who the caller is").answers::<CurrentSession>(200, s),
+        Operation::get(
+            "/api/revocations",
+            "revocations.feed",
+            "the feed that guards follow",
+        )
+        .query::<FeedQuery>(s)
+        .answers::<Feed>(200, s),
+        Operation::post(
+            "/api/revocations",
+            "revocations.revoke",
+            "revokes at any grain, or says what would die",
+        )
+        .body::<Revoke>(s)
+        .answers::<Revocation>(200, s),
+        Operation::get(
+            "/api/identities/{id}/attempts",
+            "trust_tests.attempts",
+            "what was refused at an identity lately",
+        )
+        .query::<ListQuery>(s)
+        .page::<RefusedAttempt>(s),
+        Operation::post(
+            "/api/trust-tests",
+            "trust_tests.test",
+            "why a run's token is or is not an identity",
+        )
+        .body::<TrustTest>(s)
+        .answers::<TrustVerdict>(200, s),
+        Operation::get("/api/keys", "keys.list", "the tenant's signing keys")
+            .answers::<KeyList>(200, s),
+        Operation::post("/api/keys/rotate", "keys.rotate", "publishes successors")
+            .body::<RotateKeys>(s)
+            .answers::<KeyList>(200, s),
+        Operation::post("/api/keys/{kid}/kill", "keys.kill", "ends a key at once")
+            .body::<KillKey>(s)
+            .answers::<KeyList>(200, s),
+        Operation::post(
+            "/api/sessions",
+            "sessions.create",
+            "signs a person in with a one-time code",
+        )
+        .open()
+        .body::<CreateSession>(s)
+        .answers::<CreatedSession>(201, s),
+        Operation::get(
+            "/api/sessions/current",
+            "sessions.current",
+            "who the caller is",
+        )
+        .answers::<CurrentSession>(200, s),
         Operation::delete("/api/sessions/current", "sessions.delete", "signs out").nothing(204),
     ]
 }

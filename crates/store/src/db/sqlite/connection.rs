@@ -18,6 +18,8 @@ use crate::{
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Folds the write-ahead log into the file.
+    Checkpointer,
     /// Reads only; the file may be written by others.
     Reader,
     /// The one that writes.
@@ -28,6 +30,7 @@ pub(crate) enum Role {
 pub(crate) fn open(file: &Path, role: Role) -> Result<Connection, StoreError> {
     let access = match role {
         Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Role::Checkpointer => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Role::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
     let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -37,6 +40,7 @@ pub(crate) fn open(file: &Path, role: Role) -> Result<Connection, StoreError> {
         .busy_timeout(BUSY_TIMEOUT)
         .map_err(|error| at(file, &error))?;
     let settings = match role {
+        Role::Checkpointer => CHECKPOINTER,
         Role::Reader => READER,
         Role::Writer => WRITER,
     };
@@ -146,10 +150,17 @@ const WRITER: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
     PRAGMA secure_delete = FAST;
-    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA wal_autocheckpoint = 8000;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -24576;
     PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+";
+
+const CHECKPOINTER: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA cache_size = -256;
     PRAGMA trusted_schema = OFF;
 ";
 

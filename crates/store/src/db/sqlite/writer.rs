@@ -8,7 +8,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::connection::{Role, command, open};
+use super::{
+    checkpointer::Checkpoints,
+    connection::{Role, command, open},
+};
 use crate::{db::Tx, error::StoreError, job::Job, queue::Queue, statistics::Counters};
 
 /// The writer's thread: until the queue is closed and empty.
@@ -17,6 +20,7 @@ pub(crate) fn run(
     file: PathBuf,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
+    mut checkpoints: Checkpoints,
 ) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while let Some(first) = queue.next() {
@@ -39,10 +43,12 @@ pub(crate) fn run(
         for mut job in batch.drain(..) {
             job.settle(outcome.clone());
         }
-        if outcome.is_err() {
-            connection = recover(connection, &file);
+        match outcome {
+            Ok(()) => checkpoints.committed(),
+            Err(_) => connection = recover(connection, &file),
         }
     }
+    drop(checkpoints);
     // The last one out folds the write-ahead log into the file.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }

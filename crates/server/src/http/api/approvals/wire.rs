@@ -21,7 +21,10 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
     };
     let of = |read: fn(&GrantRequest) -> Option<String>| grant.and_then(read);
     let decisions = shown.decisions.iter().map(|decision| Decided {
-        by: Ref { id: decision.user_id.cast(), name: name_of(decision.user.as_ref()) },
+        by: Ref {
+            id: decision.user_id.cast(),
+            name: name_of(decision.user.as_ref()),
+        },
         approved: decision.approved,
         at: decision.at.into(),
         reason: decision.reason.clone(),
@@ -34,10 +37,18 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
         digest: doc.digest.clone(),
         required: shown.approval.required(),
         decisions: decisions.collect(),
-        approvers: shown.approvers.iter().map(|(party, record)| PartyRef::new(*party, name_of(record.as_ref()))).collect(),
+        approvers: shown
+            .approvers
+            .iter()
+            .map(|(party, record)| PartyRef::new(*party, name_of(record.as_ref())))
+            .collect(),
         identity: shown.identity.as_ref().map(refer),
         identity_version: grant.map(|grant| grant.identity_version),
-        actions: shown.actions.into_iter().map(|(name, class)| ApprovalAction { name, class }).collect(),
+        actions: shown
+            .actions
+            .into_iter()
+            .map(|(name, class)| ApprovalAction { name, class })
+            .collect(),
         environment: grant.and_then(|grant| grant.environment.clone()),
         audience: of(|grant| Some(grant.audience.clone())),
         resource: of(|grant| grant.resource.clone()),
@@ -57,11 +68,18 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
 }
 
 fn evidence(placed: PlacedEvidence) -> ApprovalEvidence {
-    ApprovalEvidence { evidence_id: placed.evidence, kind: placed.kind, log: placed.position.map(position) }
+    ApprovalEvidence {
+        evidence_id: placed.evidence,
+        kind: placed.kind,
+        log: placed.position.map(position),
+    }
 }
 
 fn refer(record: &Record) -> Ref {
-    Ref { id: record.id, name: record.name.clone() }
+    Ref {
+        id: record.id,
+        name: record.name.clone(),
+    }
 }
 
 fn name_of(record: Option<&Record>) -> String {

@@ -57,7 +57,11 @@ fn read(body: Body, trust_domain: &str) -> CreateIdentity {
 
 /// A rule of a request, by name.
 pub(super) fn rule(rule: ApprovalRuleInput) -> RuleInput {
-    RuleInput { required: rule.required, approvers: texts(rule.approvers), second_if_unproven: rule.second_if_unproven }
+    RuleInput {
+        required: rule.required,
+        approvers: texts(rule.approvers),
+        second_if_unproven: rule.second_if_unproven,
+    }
 }
 
 impl Made for CreatedIdentity {

@@ -6,8 +6,8 @@ use countersign_api::{
     reference::Why,
 };
 use countersign_authority::registry::identities::{
-    AcceptSponsorship, DeclineSponsorship, DeleteIdentity, DisableIdentity, EnableIdentity, RenameIdentity, ReviewIdentity,
-    TransferIdentity,
+    AcceptSponsorship, DeclineSponsorship, DeleteIdentity, DisableIdentity, EnableIdentity,
+    RenameIdentity, ReviewIdentity, TransferIdentity,
 };
 
 use crate::{
@@ -30,7 +30,11 @@ pub async fn disable(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = DisableIdentity { identity, if_version: if_match.0, reason: why.reason };
+    let command = DisableIdentity {
+        identity,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }
 
@@ -42,7 +46,11 @@ pub async fn enable(
     if_match: IfMatch,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = EnableIdentity { identity, if_version: if_match.0, reason: why.reason };
+    let command = EnableIdentity {
+        identity,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }
 
@@ -54,7 +62,11 @@ pub async fn delete(
     if_match: IfMatch,
     Query(why): Query<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeleteIdentity { identity, if_version: if_match.0, reason: why.reason };
+    let command = DeleteIdentity {
+        identity,
+        if_version: if_match.0,
+        reason: why.reason,
+    };
     records::delete(&app, &caller, if_match, command).await
 }
 
@@ -66,7 +78,12 @@ pub async fn transfer(
     if_match: IfMatch,
     Json(body): Json<Transfer>,
 ) -> Result<Response, Failure> {
-    let command = TransferIdentity { identity, if_version: if_match.0, project: body.project.0, reason: body.reason };
+    let command = TransferIdentity {
+        identity,
+        if_version: if_match.0,
+        project: body.project.0,
+        reason: body.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }
 
@@ -78,7 +95,12 @@ pub async fn rename(
     if_match: IfMatch,
     Json(body): Json<Rename>,
 ) -> Result<Response, Failure> {
-    let command = RenameIdentity { identity, if_version: if_match.0, name: body.name, reason: body.reason };
+    let command = RenameIdentity {
+        identity,
+        if_version: if_match.0,
+        name: body.name,
+        reason: body.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }
 
@@ -99,7 +121,10 @@ pub async fn decline_sponsorship(
     Addressed(identity): Addressed,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let command = DeclineSponsorship { identity, reason: why.reason };
+    let command = DeclineSponsorship {
+        identity,
+        reason: why.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, IfMatch(None), command).await
 }
 
@@ -111,6 +136,11 @@ pub async fn review(
     if_match: IfMatch,
     Json(body): Json<ReviewInput>,
 ) -> Result<Response, Failure> {
-    let command = ReviewIdentity { identity, if_version: if_match.0, tier: body.tier, reason: body.reason };
+    let command = ReviewIdentity {
+        identity,
+        if_version: if_match.0,
+        tier: body.tier,
+        reason: body.reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }

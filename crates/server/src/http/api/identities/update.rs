@@ -27,7 +27,12 @@ pub async fn update(
     Json(body): Json<Body>,
 ) -> Result<Response, Failure> {
     let reason = body.reason.clone();
-    let command = UpdateIdentity { identity, if_version: if_match.0, patch: read(body), reason };
+    let command = UpdateIdentity {
+        identity,
+        if_version: if_match.0,
+        patch: read(body),
+        reason,
+    };
     records::edit::<Identity, _>(&app, &caller, if_match, command).await
 }
 
@@ -63,6 +68,9 @@ impl Made for EditedIdentity {
     }
 
     fn warnings(&self) -> Vec<String> {
-        Made::warnings(&self.outcome).into_iter().chain(self.warnings.iter().cloned()).collect()
+        Made::warnings(&self.outcome)
+            .into_iter()
+            .chain(self.warnings.iter().cloned())
+            .collect()
     }
 }

@@ -1,0 +1,309 @@
+//! One program of one's own: registered, a token, asked about, revoked, told.
+
+use serde_json::json;
+
+use crate::world::{AUDIENCE, Person, Server, eventually};
+
+#[test]
+fn a_first_start_says_how_to_get_in_and_a_code_stands_alone() {
+    let server = Server::start();
+    assert_eq!(server.said[1], "first start: make yourself an owner with");
+    assert_eq!(
+        server.said[2],
+        format!(
+            "  countersign admin enrol EMAIL --role owner --data {}",
+            server.data().display()
+        )
+    );
+    let data = server.data().display().to_string();
+    let enrolled = Person::stranger().run(&["admin", "enrol", "dana@example.com", "--data", &data]);
+    assert!(
+        enrolled.err.contains("good once and for 15 minutes"),
+        "{}",
+        enrolled.err
+    );
+    let code = enrolled.ok();
+    assert!(
+        code.starts_with("csenrol_") && !code.contains(char::is_whitespace),
+        "{code}"
+    );
+
+    let dana = Person::stranger();
+    let signed_in = dana.run(&["login", "--server", &server.url, "--code", &code]);
+    assert!(
+        signed_in
+            .err
+            .contains("as dana@example.com, owner of tenant `default`"),
+        "{}",
+        signed_in.err
+    );
+    assert_eq!(signed_in.ok(), "");
+    assert_eq!(dana.run(&["auth", "token"]).ok().split('.').count(), 3);
+    assert_eq!(
+        dana.run(&["auth", "whoami", "-o", "json"]).json()["name"],
+        "dana@example.com"
+    );
+    let again = Person::stranger().run(&["login", "--server", &server.url, "--code", &code]);
+    assert!(again.fails(3).contains("next: sign in"));
+    dana.run(&["logout"]).ok();
+    assert!(
+        dana.run(&["auth", "token"])
+            .fails(3)
+            .contains("not signed in to")
+    );
+}
+
+#[test]
+fn the_printed_curl_gets_a_token() {
+    let server = Server::start();
+    let dana = server.dana();
+    let created = dana.run(&[
+        "identity",
+        "create",
+        "payroll",
+        "--audience",
+        "https://api.example.com",
+    ]);
+    assert!(
+        created
+            .err
+            .contains("audience `https://api.example.com` created"),
+        "{}",
+        created.err
+    );
+    assert!(
+        created
+            .err
+            .contains("identity `payroll` created; dana@example.com answers for it"),
+        "{}",
+        created.err
+    );
+    assert!(
+        created
+            .err
+            .contains("warning: the secret is shown this once and never again"),
+        "{}",
+        created.err
+    );
+    let text = created.ok();
+    dana.file("curl.sh", &text[text.find("\ncurl ").expect("a curl")..]);
+    let answer = dana.shell("sh curl.sh").json();
+    assert_eq!(
+        (&answer["token_type"], &answer["expires_in"]),
+        (&json!("Bearer"), &json!(600))
+    );
+    dana.file("token.jwt", answer["access_token"].as_str().unwrap());
+    let token = dana
+        .run(&["token", "inspect", "token.jwt", "-o", "json"])
+        .json();
+    assert_eq!(token["claims"]["aud"], "https://api.example.com");
+    assert_eq!(token["verified"], false);
+
+    let made = dana
+        .run(&[
+            "identity",
+            "create",
+            "nightly",
+            "--audience",
+            "https://api.example.com",
+            "-o",
+            "json",
+        ])
+        .json();
+    assert!(
+        made["curl"]
+            .as_str()
+            .unwrap()
+            .starts_with("curl -sS -u 'nightly:cscs_"),
+        "{made}"
+    );
+    let listed = dana.run(&["identity", "list", "-o", "json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(
+        dana.run(&["identity", "list", "--incomplete"])
+            .ok()
+            .lines()
+            .filter(|line| line.contains("~dana"))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_token_lives_and_dies_at_the_command_line() {
+    let server = Server::start();
+    let dana = server.dana();
+    let api = dana
+        .run(&["identity", "create", "support-api", "-o", "json"])
+        .json();
+    dana.run(&["audience", "create", AUDIENCE, "--served-by", "support-api"])
+        .ok();
+    dana.run(&[
+        "identity",
+        "create",
+        "triage",
+        "--audience",
+        AUDIENCE,
+        "--allow",
+        "case.read",
+        "--no-credential",
+    ])
+    .ok();
+    let made = dana
+        .run(&[
+            "credential",
+            "create",
+            "triage",
+            "--type",
+            "client-secret",
+            "-o",
+            "json",
+        ])
+        .json();
+    let (id, secret) = (
+        made["client_id"].as_str().unwrap(),
+        made["client_secret"].as_str().unwrap(),
+    );
+    let issue = [
+        "token",
+        "issue",
+        "--client-id",
+        id,
+        "--client-secret",
+        secret,
+    ];
+    let token = dana.run(&issue).ok();
+    assert_eq!(token.split('.').count(), 3, "the token alone: {token}");
+    dana.file("token.jwt", &token);
+
+    let (api_id, api_secret) = (
+        api["credential"]["client_id"].as_str().unwrap(),
+        api["credential"]["client_secret"].as_str().unwrap(),
+    );
+    let ask = [
+        "token",
+        "introspect",
+        "token.jwt",
+        "--client-id",
+        api_id,
+        "--client-secret",
+        api_secret,
+        "-o",
+        "json",
+    ];
+    let answer = dana.run(&ask).json();
+    assert_eq!(
+        (&answer["active"], &answer["actions"]),
+        (&json!(true), &json!(["case.read"]))
+    );
+    assert!(
+        dana.run(&["token", "revoke", "token.jwt"])
+            .err
+            .contains("the token is dead")
+    );
+    assert_eq!(dana.run(&ask).json(), json!({ "active": false }));
+
+    let jti = dana
+        .run(&["token", "inspect", "token.jwt", "-o", "json"])
+        .json()["claims"]["jti"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let told = eventually("the lineage of the token", || {
+        let said = dana.run(&["lineage", &format!("token:{jti}"), "--verify"]);
+        (said.code == Some(0)
+            && said.err.contains(" hops proven")
+            && !said.err.contains("not yet published"))
+        .then_some(said)
+    });
+    assert!(
+        told.out
+            .contains("triage was issued a token for case.read at support-automation-api"),
+        "{}",
+        told.out
+    );
+    assert!(
+        told.out.contains("dana@example.com must respond"),
+        "{}",
+        told.out
+    );
+    assert!(
+        dana.run(&["lineage", "user:dana@example.com"])
+            .ok()
+            .contains("triage")
+    );
+    let audit = dana
+        .run(&[
+            "audit",
+            "search",
+            "--identity",
+            "triage",
+            "--kind",
+            "revoked",
+            "-o",
+            "json",
+        ])
+        .json();
+    assert_eq!(audit.as_array().unwrap().len(), 1, "{audit}");
+
+    let preview = dana
+        .run(&["revoke", "identity", "triage", "--preview"])
+        .ok();
+    assert!(
+        preview.starts_with("revoking identity `triage` would end:"),
+        "{preview}"
+    );
+    assert!(!dana.run(&issue).ok().is_empty());
+    dana.run(&[
+        "identity",
+        "disable",
+        "triage",
+        "--reason",
+        "it posts secrets",
+    ])
+    .ok();
+    assert!(dana.run(&issue).fails(1).contains("next:"));
+    dana.run(&["identity", "enable", "triage"]).ok();
+    dana.run(&[
+        "credential",
+        "revoke",
+        made["name"].as_str().unwrap(),
+        "--reason",
+        "leaked",
+    ])
+    .ok();
+    assert!(
+        dana.run(&issue)
+            .fails(1)
+            .contains("next: check the client id and the secret")
+    );
+    dana.run(&["identity", "delete", "triage", "--dry-run"])
+        .ok();
+    dana.run(&["identity", "delete", "triage"]).ok();
+    let taken = dana.run(&["identity", "create", "triage"]).fails(1);
+    assert!(taken.contains("names are never given out again"), "{taken}");
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_stop() {
+    let server = Server::start();
+    let dana = server.dana();
+    let made = dana
+        .run(&[
+            "identity",
+            "create",
+            "payroll",
+            "--audience",
+            AUDIENCE,
+            "-o",
+            "json",
+        ])
+        .json();
+    let server = server.stop().start();
+    let lee = server.person("lee@example.com", "owner");
+    assert_eq!(
+        lee.run(&["identity", "show", "payroll", "-o", "json"])
+            .json()["id"],
+        made["identity"]["id"]
+    );
+}

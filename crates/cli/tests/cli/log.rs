@@ -1,0 +1,127 @@
+//! The log as files: exported, verified with nothing else, and every kind of tampering found.
+
+use std::fs;
+
+use crate::world::{AUDIENCE, Person, Server, eventually};
+
+/// A folder with the log, when all of it is signed.
+fn export(person: &Person, folder: &str) {
+    eventually("a log with every record", || {
+        let said = person.run(&["log", "export", folder]);
+        (said.code == Some(0)
+            && said.out.contains("everything is as it was signed")
+            && exported(person, folder) >= 10)
+            .then_some(())
+    });
+}
+
+fn exported(person: &Person, folder: &str) -> usize {
+    person
+        .read(&format!("{folder}/records/000000.jsonl"))
+        .lines()
+        .count()
+}
+
+fn world() -> (Server, Person) {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&["identity", "create", "payroll", "--audience", AUDIENCE])
+        .ok();
+    (server, dana)
+}
+
+#[test]
+fn an_exported_log_is_verified_with_files_alone() {
+    let (server, dana) = world();
+    export(&dana, "log");
+    let key = dana.run(&["log", "key"]).ok();
+    drop(server);
+    assert!(
+        dana.run(&["log", "verify", "log"])
+            .ok()
+            .ends_with("everything is as it was signed")
+    );
+
+    // Elsewhere, without a sign-in, the key alone is enough; without it nothing can be said.
+    let auditor = Person::stranger();
+    let folder = dana.directory().join("log").display().to_string();
+    auditor.run(&["log", "verify", &folder, "--key", &key]).ok();
+    assert_ne!(auditor.run(&["log", "verify", &folder]).code, Some(0));
+
+    let records = dana.read("log/records/000000.jsonl");
+    let lines: Vec<&str> = records.lines().collect();
+    let swapped = [&lines[..3], &[lines[4], lines[3]], &lines[5..]]
+        .concat()
+        .join("\n");
+    for (what, text) in [
+        ("changed", records.replacen("payroll", "pbyroll", 1)),
+        (
+            "removed",
+            lines[..4]
+                .iter()
+                .chain(&lines[5..])
+                .map(|line| format!("{line}\n"))
+                .collect(),
+        ),
+        ("reordered", format!("{swapped}\n")),
+        ("inserted", format!("{}\n{records}", lines[2])),
+    ] {
+        dana.file("log/records/000000.jsonl", &text);
+        let found = dana.run(&["log", "verify", "log"]);
+        assert!(found.out.contains("FINDING"), "{what}: {}", found.out);
+        assert!(
+            found
+                .fails(7)
+                .contains("the evidence is not what the log says"),
+            "{what}"
+        );
+    }
+    dana.file("log/records/000000.jsonl", &records);
+    dana.run(&["log", "verify", "log"]).ok();
+
+    let note = dana.read("log/checkpoint");
+    let mut forged: Vec<String> = note.lines().map(ToOwned::to_owned).collect();
+    forged[1] = "3".to_owned();
+    dana.file("log/checkpoint", &format!("{}\n", forged.join("\n")));
+    dana.run(&["log", "verify", "log"]).fails(7);
+}
+
+#[test]
+fn a_database_that_was_tampered_with_is_found() {
+    let (server, dana) = world();
+    export(&dana, "log");
+    let stopped = server.stop();
+    let database = stopped.data().join("countersign.db");
+    // What an administrator of the machine could do: the bytes of one record, and nothing else.
+    let mut bytes = fs::read(&database).unwrap();
+    let (from, to) = (
+        b"identity\",\"verb\":\"created",
+        b"identity\",\"verb\":\"deleted",
+    );
+    let places: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, part)| part == from)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(
+        !places.is_empty(),
+        "the record stands in the database as it was written"
+    );
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    fs::write(&database, bytes).unwrap();
+
+    let server = stopped.start();
+    let dana = server.person("dana@example.com", "owner");
+    let key = dana.run(&["log", "key"]).ok();
+    let found = dana.run(&["log", "export", "again", "--key", &key]);
+    assert!(
+        found.out.contains("was changed"),
+        "{}\n{}",
+        found.out,
+        found.err
+    );
+    found.fails(7);
+}

@@ -1,0 +1,304 @@
+//! A server as a child process, people at their own command lines, and what a command said.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+
+/// The resource server that programs of these tests call.
+pub const AUDIENCE: &str = "support-automation-api";
+
+/// The program, in an environment in which nothing of ours is set.
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERSIGN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env_remove("NO_COLOR")
+        .env("COLUMNS", "80")
+        .stdin(Stdio::null());
+    command
+}
+
+/// `countersign serve`, until it is dropped.
+pub struct Server {
+    child: Child,
+    /// Where it listens, as it said itself.
+    pub url: String,
+    /// What it said on stdout when it came up.
+    pub said: Vec<String>,
+    directory: TempDir,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    fn start_in(directory: TempDir) -> Self {
+        let mut command = program();
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(directory.path().join("data"))
+            .args(["--listen", "127.0.0.1:0"]);
+        command.args(["--set", "federation.allow_loopback_issuers=true"]);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines
+            .next()
+            .expect("the server says where it listens")
+            .unwrap();
+        let url = first
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("it said: {first}"))
+            .to_owned();
+        let mut said = vec![first];
+        if !directory.path().join("started").exists() {
+            said.extend(lines.by_ref().take(2).map(Result::unwrap));
+            std::fs::write(directory.path().join("started"), "").unwrap();
+        }
+        thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            url,
+            said,
+            directory,
+        }
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Asks it to stop, as an init system does, and waits until it did.
+    pub fn stop(mut self) -> Stopped {
+        assert!(
+            Command::new("kill")
+                .arg(self.child.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
+        let started = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "it does not stop"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(
+            self.child.wait().unwrap().code(),
+            Some(0),
+            "it stops in order"
+        );
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
+        Stopped(directory)
+    }
+
+    /// A one-time code, made beside the running server.
+    pub fn code(&self, email: &str, role: &str) -> String {
+        let data = self.data().display().to_string();
+        Person::stranger()
+            .run(&["admin", "enrol", email, "--role", role, "--data", &data])
+            .ok()
+    }
+
+    /// Somebody who signed in.
+    pub fn person(&self, email: &str, role: &str) -> Person {
+        let person = Person::stranger();
+        person
+            .run(&[
+                "login",
+                "--server",
+                &self.url,
+                "--code",
+                &self.code(email, role),
+            ])
+            .ok();
+        person
+    }
+
+    /// Dana, the first owner.
+    pub fn dana(&self) -> Person {
+        self.person("dana@example.com", "owner")
+    }
+}
+
+/// A server that stopped: its directory.
+pub struct Stopped(TempDir);
+
+impl Stopped {
+    pub fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    pub fn start(self) -> Server {
+        Server::start_in(self.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Somebody at a command line, with a home and a working directory of their own.
+pub struct Person {
+    home: TempDir,
+}
+
+impl Person {
+    /// Somebody who never signed in.
+    pub fn stranger() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The working directory.
+    pub fn directory(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes a file into the working directory.
+    pub fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.home.path().join(name), text).unwrap();
+    }
+
+    /// Reads a file of the working directory.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join(name)).unwrap()
+    }
+
+    /// A command, not yet run.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = program();
+        command
+            .current_dir(self.home.path())
+            .env("COUNTERSIGN_HOME", self.home.path().join("state"))
+            .args(args);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, args: &[&str]) -> Said {
+        said(args, self.command(args).output().unwrap())
+    }
+
+    /// Runs a line of shell in which `countersign` is the program.
+    pub fn shell(&self, line: &str) -> Said {
+        let mut command = Command::new("bash");
+        let path = format!(
+            "{}:{}",
+            Path::new(PROGRAM).parent().unwrap().display(),
+            std::env::var("PATH").unwrap()
+        );
+        command
+            .arg("-c")
+            .arg(format!("set -o pipefail; {line}"))
+            .env("PATH", path);
+        command
+            .env("COUNTERSIGN_HOME", self.home.path().join("state"))
+            .current_dir(self.home.path());
+        said(&[line], command.stdin(Stdio::null()).output().unwrap())
+    }
+}
+
+fn said(args: &[&str], output: Output) -> Said {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said {
+        command: args.join(" "),
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub command: String,
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// It worked: stdout, without the end of its last line.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(
+            self.code,
+            Some(0),
+            "`{}`\n{}\n{}",
+            self.command,
+            self.out,
+            self.err
+        );
+        self.out.trim_end().to_owned()
+    }
+
+    /// It worked: stdout as JSON.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        let out = self.ok();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+
+    /// It ended so, and said why: stderr.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "`{}`\n{}\n{}",
+            self.command,
+            self.out,
+            self.err
+        );
+        assert!(
+            self.err.starts_with("error: ") || self.err.contains("\nerror: "),
+            "`{}` says: {}",
+            self.command,
+            self.err
+        );
+        assert!(!self.err.contains("panic"), "{}", self.err);
+        self.err.trim_end().to_owned()
+    }
+}
+
+/// Asks again and again, for what the server does in the background.
+pub fn eventually<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "not in time: {what}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
