@@ -1,6 +1,7 @@
 //! The authority: what the server calls. It decides on facts, records, and releases.
 
 mod buffers;
+mod first;
 mod following;
 
 use std::{
@@ -18,7 +19,6 @@ use countersign_model::{
     evidence::Grain,
     id,
     reason::{Reason, Refusal},
-    registry::{SigningAlg, TenantDoc},
     time::Seconds,
     token::AccessClaims,
 };
@@ -27,6 +27,7 @@ use countersign_store::{
 };
 use thiserror::Error;
 
+use first::first_tenant;
 use following::Feeds;
 pub use following::News;
 
@@ -40,11 +41,10 @@ use crate::{
     grants::{self, TokenRequest},
     introspections::IntrospectionSums,
     issue::{self, IssuePlan, Recorded, Recording, Released},
-    keys::{self, KeyRing, Tenant, Use},
+    keys::{KeyRing, Tenant},
     log::Log,
     refusals::RefusalSums,
-    registry::tenants::CreateTenant,
-    rejection::{Fault, Rejection, Stop},
+    rejection::{Fault, Stop},
     revoked::RevokedSet,
     secrets::Secrets,
     tokens::{self, RevokeOwn, TokenCache},
@@ -457,25 +457,6 @@ impl Authority {
         evaluation::evaluate(ctx, facts, claims, request)
     }
 
-    /// Starts to make a tenant with its first keys.
-    ///
-    /// # Errors
-    /// When a key cannot be made.
-    pub fn make_tenant(
-        &self,
-        ctx: &Ctx,
-        doc: TenantDoc,
-    ) -> Result<Execution<Id<id::Tenant>>, Fault> {
-        let id: Id<id::Tenant> = ctx.id();
-        let uses = [Use::Access(SigningAlg::Es256), Use::LongLived];
-        let made: Result<Vec<_>, _> = uses
-            .into_iter()
-            .map(|using| keys::make(ctx, &self.secrets.key_file, id, using, ctx.now))
-            .collect();
-        let permit = Permit::system(id, ctx.id());
-        Ok(self.execute(ctx, &permit, CreateTenant { doc, keys: made? }))
-    }
-
     /// Refuses while the clock stands before what was already recorded (T22).
     fn clock_stands(&self, ctx: &Ctx) -> Result<(), Refusal> {
         let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
@@ -490,28 +471,4 @@ impl Authority {
         }
         Ok(())
     }
-}
-
-impl Execution<Id<id::Tenant>> {
-    /// On the first start of two replicas one of them makes the tenant; the other finds the name taken.
-    fn wait_for_start(self) -> Result<(), Fault> {
-        match self.wait() {
-            Ok(_) => Ok(()),
-            Err(Rejection::Refused(refusal)) if refusal.reason == Reason::NameTaken => Ok(()),
-            Err(Rejection::Refused(refusal)) => Err(Fault::Invariant(refusal.detail)),
-            Err(Rejection::Fault(fault)) => Err(fault),
-        }
-    }
-}
-
-fn first_tenant() -> Result<TenantDoc, Fault> {
-    let name = "default"
-        .parse()
-        .map_err(|error| Fault::Invariant(format!("{error}")))?;
-    Ok(TenantDoc {
-        name,
-        first: true,
-        refuse_unknown_actions: false,
-        orphan_grace_seconds: Seconds::days(30).0,
-    })
 }

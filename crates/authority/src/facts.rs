@@ -3,17 +3,10 @@
 //! Deciding asks a [`Facts`] view. What is not there stops it with a [`Need`]; the driver loads that
 //! from the database (or the network), and decides again. Deciding therefore stays pure.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
-};
+mod cache;
+mod look_up;
+
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use countersign_crypto::jose::KeySet;
 use countersign_model::{
@@ -22,17 +15,17 @@ use countersign_model::{
     id,
     registry::{Noun, Record, Relation},
 };
-use countersign_store::{Pending, Store, StoreError, Tx, approvals, records};
+use countersign_store::{Store, StoreError, Tx, approvals, records};
+
+pub use cache::FactCache;
+use look_up::Found;
+pub use look_up::{LookUp, LookedUp};
 
 use crate::{
     policy::{Catalogue, GuardRails},
     rejection::{Fault, Stop},
     rows,
-    shelf::Shelf,
 };
-
-/// How many bytes of facts are kept: about fifty thousand identities with their credentials.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A fact by its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,25 +69,6 @@ pub enum Fact {
     Record(Arc<Record>),
 }
 
-/// The shared cache.
-pub struct FactCache {
-    facts: Shelf<Need, (u64, Fact)>,
-    /// Raised whenever any record of a noun changes: lists of that noun older than this are stale.
-    generations: [AtomicU64; Noun::ALL.len()],
-    /// Counts invalidations, so that a fact which was read before one is not kept after it.
-    invalidations: Mutex<u64>,
-}
-
-impl Default for FactCache {
-    fn default() -> Self {
-        Self {
-            facts: Shelf::new(CACHE_BYTES),
-            generations: Default::default(),
-            invalidations: Mutex::new(0),
-        }
-    }
-}
-
 impl Fact {
     /// Bytes, roughly: a record is a few hundred bytes of text besides its fixed parts.
     fn weight(&self) -> u32 {
@@ -108,65 +82,6 @@ impl Fact {
             }
             Self::Catalogue(_) | Self::GuardRails(_) | Self::Keys(_) => 64 * 1024,
             Self::Approval(_) | Self::Nothing => 64,
-        }
-    }
-}
-
-impl FactCache {
-    /// A record changed, here or in another replica.
-    pub fn invalidate(&self, tenant: Id<id::Tenant>, noun: Noun, record: Id<id::Record>) {
-        let mut count = self
-            .invalidations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *count += 1;
-        self.generation(noun).fetch_add(1, Ordering::SeqCst);
-        self.facts.remove(&Need::Record(tenant, record));
-    }
-
-    fn generation(&self, noun: Noun) -> &AtomicU64 {
-        let position = Noun::ALL
-            .iter()
-            .position(|one| *one == noun)
-            .unwrap_or_default();
-        // The array has one place for each noun, in the order of `ALL`.
-        self.generations
-            .get(position)
-            .unwrap_or(&self.generations[0])
-    }
-
-    fn find(&self, need: &Need) -> Option<Fact> {
-        let (generation, fact) = self.facts.get(need)?;
-        let current = need
-            .noun()
-            .is_none_or(|noun| self.generation(noun).load(Ordering::SeqCst) == generation);
-        current.then_some(fact)
-    }
-
-    /// How many invalidations there were: taken before a read.
-    fn mark(&self) -> u64 {
-        *self
-            .invalidations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps a fact, unless something changed since the mark.
-    fn keep(&self, mark: u64, need: &Need, fact: &Fact) {
-        if matches!(fact, Fact::Approval(_) | Fact::Keys(_) | Fact::Nothing) {
-            // A free name may be taken on another replica, and an approval decided; keys have a cache of their own.
-            return;
-        }
-        let count = self
-            .invalidations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *count == mark {
-            let generation = need
-                .noun()
-                .map_or(0, |noun| self.generation(noun).load(Ordering::SeqCst));
-            self.facts
-                .insert(need.clone(), (generation, fact.clone()), fact.weight());
         }
     }
 }
@@ -235,53 +150,6 @@ pub enum Loaded {
 impl From<Option<Record>> for Loaded {
     fn from(record: Option<Record>) -> Self {
         record.map_or(Self::Nothing, |record| Self::Record(Box::new(record)))
-    }
-}
-
-/// A look-up on its way.
-pub struct LookUp {
-    mark: u64,
-    found: Found,
-}
-
-enum Found {
-    Later(Pending<Result<Loaded, StoreError>>),
-    Now(Box<Option<Result<Loaded, StoreError>>>),
-}
-
-/// What a look-up found, and when it was begun.
-pub struct LookedUp {
-    mark: u64,
-    loaded: Loaded,
-}
-
-impl Future for LookUp {
-    type Output = Result<LookedUp, StoreError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mark = self.mark;
-        let found = match &mut self.found {
-            Found::Now(found) => Poll::Ready(found.take().unwrap_or(Ok(Loaded::Nothing))),
-            Found::Later(pending) => Pin::new(pending).poll(context),
-        };
-        found.map_ok(|loaded| LookedUp { mark, loaded })
-    }
-}
-
-impl LookUp {
-    /// Blocks until it is there: for tests and start-up.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub fn wait(self) -> Result<LookedUp, StoreError> {
-        let loaded = match self.found {
-            Found::Now(found) => found.unwrap_or(Ok(Loaded::Nothing))?,
-            Found::Later(pending) => pending.wait()?,
-        };
-        Ok(LookedUp {
-            mark: self.mark,
-            loaded,
-        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod backward;
 mod forward;
+mod gathering;
 mod graph;
 
 use std::str::FromStr;

@@ -204,6 +204,11 @@ fn moment(text: &str) -> String {
     }
 }
 
+/// A time to the second.
+pub fn seconds(at: countersign_api::Time) -> String {
+    moment(&at.to_string())
+}
+
 /// Whether it is a time as every answer writes it.
 fn is_moment(text: &str) -> bool {
     let bytes = text.as_bytes();

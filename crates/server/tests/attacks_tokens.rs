@@ -2,11 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_crypto::{SigningAlg, SigningKey, digest::hmac_sha256};
-use countersign_model::{registry::IssuerProfile, time::Seconds};
 use countersign_server::http::{router::inventory, routes::routes};
 use countersign_testkit::{
-    FixtureIssuer, RunForm, TestServer, Trust, assertion, claims, client_claims, github_match,
-    on_each_database, token_header,
+    TestServer, assertion, claims, client_claims, on_each_database, token_header,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -406,127 +404,6 @@ async fn t06_what_proves_something_elsewhere_proves_nothing_at_the_token_endpoin
                     .await;
                 assert_eq!(answer.status, 401, "{what} as a code: {}", answer.text());
             }
-        }
-        server.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t11_what_is_revoked_stays_revoked_through_clean_up_restart_and_deletion() {
-    on_each_database(async |database| {
-        let server = TestServer::start(&database).await;
-        let service = service(&server).await;
-        let token = service.token().await;
-        let header = service.client.basic();
-        let revoke = [("token", token.as_str())];
-        server
-            .anyone()
-            .form("/oauth2/revoke", &revoke, &[("authorization", &header)])
-            .await
-            .done();
-        let inactive = async |server: &TestServer| {
-            assert_eq!(
-                server
-                    .anyone()
-                    .introspect(&service.target, &token)
-                    .await
-                    .done(),
-                json!({ "active": false })
-            );
-        };
-        inactive(&server).await;
-        let server = server.restart().await;
-        inactive(&server).await;
-        // A slow clock accepts the token for another minute after it expired.
-        server.clock().advance(Seconds(3630));
-        server.run_job("clean_up").await;
-        inactive(&server).await;
-        let server = server.restart().await;
-        inactive(&server).await;
-        let owner = server.owner().await;
-        let second = owner
-            .client_token(&service.client, &[])
-            .await
-            .access_token();
-        assert!(owner.is_active(&service.target, &second).await);
-        owner
-            .delete(&format!("/api/identities/{}", service.id()))
-            .await
-            .done();
-        assert!(!owner.is_active(&service.target, &second).await);
-        let server = server.restart().await;
-        assert!(!server.anyone().is_active(&service.target, &second).await);
-        server.stop().await;
-    })
-    .await;
-}
-
-/// The grains that a run's token rests on, each by the claim that names what is revoked.
-const GRAINS: [(&str, &str); 6] = [
-    ("token", "/jti"),
-    ("run", "/run/key"),
-    ("trust_rule", "/credential_id"),
-    ("identity", "/identity_id"),
-    ("project", "/project_id"),
-    ("issuer", "/issuer_id"),
-];
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t12_a_token_is_active_only_when_nothing_that_it_rests_on_is_revoked() {
-    on_each_database(async |database| {
-        let server = TestServer::start(&database).await;
-        let service = service(&server).await;
-        let owner = &service.owner;
-        for table in 0..64_u32 {
-            // An issuer of its own for each row that revokes one.
-            let name = format!("row-{table}");
-            let issuer = FixtureIssuer::start_at(&format!("/{name}")).await.unwrap();
-            owner
-                .foreign_issuer(&issuer, IssuerProfile::Github, None)
-                .await;
-            owner.project(&name).await;
-            let identity = owner
-                .identity(
-                    "pipeline",
-                    &name,
-                    &name,
-                    json!({ "audiences": [AUDIENCE], "environments": ["staging"] }),
-                )
-                .await;
-            let id = identity["id"].as_str().unwrap();
-            owner
-                .trust(
-                    id,
-                    &Trust {
-                        issuer: issuer.url(),
-                        environments: &["staging"],
-                        matches: github_match(),
-                    },
-                )
-                .await;
-            let run = issuer
-                .mint(&issuer.github(server.clock().now(), server.issuer()))
-                .unwrap();
-            let token = owner
-                .run_token(RunForm::JwtBearer, id, &run, &[])
-                .await
-                .access_token();
-            assert!(owner.is_active(&service.target, &token).await);
-            let claims = claims(&token);
-            for (grain, claim) in (0..6)
-                .filter(|bit| table & (1 << bit) != 0)
-                .map(|bit| GRAINS[bit])
-            {
-                let body =
-                    json!({ "grain": grain, "target": claims.pointer(claim), "reason": "a test" });
-                owner.post("/api/revocations", &body).await.done();
-            }
-            assert_eq!(
-                owner.is_active(&service.target, &token).await,
-                table == 0,
-                "{table:06b}"
-            );
         }
         server.stop().await;
     })

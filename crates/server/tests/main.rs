@@ -4,20 +4,26 @@
 mod api_decisions;
 mod api_registry;
 mod attacks_approvals;
+mod attacks_found;
 mod attacks_log;
+mod attacks_people;
+mod attacks_revocations;
 mod attacks_secrets;
 mod attacks_tenants;
 mod attacks_tokens;
 mod edges;
 mod invariants;
+mod invariants_evidence;
 mod seeds;
 mod serving;
 mod stock_clients;
 mod story;
 mod two_replicas;
 mod wire_client_credentials;
+mod wire_metadata;
 mod wire_private_key_jwt;
 mod wire_run_identity;
+mod wire_run_platforms;
 mod world;
 
 #[test]

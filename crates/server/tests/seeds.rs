@@ -209,7 +209,7 @@ async fn s3_an_api_key_reads_where_it_belongs_and_is_exchangeable_for_nothing() 
         let service = service(&server).await;
         let more = json!({ "kind": "api_key", "name": "more", "project": "release", "allowed_actions": ["deploy.release"] });
         service.owner.post("/api/identities", &more).await.refused(422, "unprocessable");
-        let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read", "secrets.read"], "denied_actions": ["secrets.read"] });
+        let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["case.read", "rollout.status.read"], "denied_actions": ["rollout.status.read"] });
         let identity = service.owner.identity("api_key", "meter", "release", fields).await;
         let path = format!("/api/identities/{}/credentials", identity["id"].as_str().unwrap());
         let made = service.owner.post(&path, &json!({ "type": "api-key" })).await.done();

@@ -225,6 +225,9 @@ impl Store {
         file: &Path,
         count: usize,
     ) -> Result<Self, StoreError> {
+        // These work while they read: more of them than processors only hold memory.
+        let cores = thread::available_parallelism().map_or(count, |cores| cores.get().max(2));
+        let count = count.min(cores);
         let inline = sqlite::readers::Inline::open(file, count)?;
         if !inner.writable {
             inline.read(migrate::check)?;

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     failure::{Exit, Failure},
     input::{confirm, word},
-    view::{self, Column, plain},
+    view::{self, Column, plain, seconds, wrapped},
 };
 
 /// Approvals: what waits for a person, and the person's decision
@@ -223,7 +223,11 @@ fn line(approval: &approvals::Approval) -> String {
 fn described(approval: &approvals::Approval) -> String {
     let mut lines = Vec::new();
     let mut say = |label: &str, text: String| {
-        lines.push(format!("{:14} {}", format!("{label}:"), plain(&text)))
+        let mut label = format!("{label}:");
+        for line in wrapped(&plain(&text), 65) {
+            lines.push(format!("{label:14} {line}"));
+            label.clear();
+        }
     };
     say("what", approval.summary.clone());
     say("status", approval.status.as_str().to_owned());
@@ -295,10 +299,10 @@ fn described(approval: &approvals::Approval) -> String {
             .unwrap_or_default();
         say(
             verb,
-            format!("{} at {}{reason}", decision.by.name, decision.at),
+            format!("{} at {}{reason}", decision.by.name, seconds(decision.at)),
         );
     }
-    say("lapses", approval.expires_at.to_string());
+    say("lapses", seconds(approval.expires_at));
     say("digest", approval.digest.clone());
     lines.join("\n")
 }

@@ -164,7 +164,7 @@ fn exit_codes_say_what_happened() {
             6,
         ),
         (&dana, &["token", "issue"], 2),
-        (&dana, &["token", "inspect", "nothing"], 1),
+        (&dana, &["token", "inspect", "nothing"], 2),
         (&dana, &["audience", "create", "not a name"], 2),
         (&stranger, &["identity", "list"], 3),
         (

@@ -232,19 +232,21 @@ fn a_token_lives_and_dies_at_the_command_line() {
             .ok()
             .contains("triage")
     );
-    let audit = dana
-        .run(&[
-            "audit",
-            "search",
-            "--identity",
-            "triage",
-            "--kind",
-            "revoked",
-            "-o",
-            "json",
-        ])
-        .json();
-    assert_eq!(audit.as_array().unwrap().len(), 1, "{audit}");
+    eventually("the evidence of the token", || {
+        let found = |args: &[&str]| {
+            let json = dana
+                .run(&[&["audit", "search", "-o", "json"], args].concat())
+                .json();
+            json.as_array().unwrap().len()
+        };
+        let issued = found(&["--identity", "triage", "--kind", "token_issued"]);
+        let told = [
+            issued,
+            found(&["--kind", "revoked"]),
+            found(&["--kind", "introspected"]),
+        ];
+        (told == [1, 1, 2]).then_some(())
+    });
 
     let preview = dana
         .run(&["revoke", "identity", "triage", "--preview"])

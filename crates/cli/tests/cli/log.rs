@@ -10,16 +10,15 @@ fn export(person: &Person, folder: &str) {
         let said = person.run(&["log", "export", folder]);
         (said.code == Some(0)
             && said.out.contains("everything is as it was signed")
-            && exported(person, folder) >= 10)
-            .then_some(())
+            && exported(person, folder))
+        .then_some(())
     });
 }
 
-fn exported(person: &Person, folder: &str) -> usize {
+fn exported(person: &Person, folder: &str) -> bool {
     person
         .read(&format!("{folder}/records/000000.jsonl"))
-        .lines()
-        .count()
+        .contains("payroll")
 }
 
 fn world() -> (Server, Person) {
@@ -50,9 +49,11 @@ fn an_exported_log_is_verified_with_files_alone() {
 
     let records = dana.read("log/records/000000.jsonl");
     let lines: Vec<&str> = records.lines().collect();
-    let swapped = [&lines[..3], &[lines[4], lines[3]], &lines[5..]]
-        .concat()
-        .join("\n");
+    let at = |index: u32| format!("{{\"index\":{index},");
+    let swapped = records
+        .replacen(&at(3), "{?", 1)
+        .replacen(&at(4), &at(3), 1)
+        .replacen("{?", &at(4), 1);
     for (what, text) in [
         ("changed", records.replacen("payroll", "pbyroll", 1)),
         (
@@ -63,7 +64,7 @@ fn an_exported_log_is_verified_with_files_alone() {
                 .map(|line| format!("{line}\n"))
                 .collect(),
         ),
-        ("reordered", format!("{swapped}\n")),
+        ("reordered", swapped),
         ("inserted", format!("{}\n{records}", lines[2])),
     ] {
         dana.file("log/records/000000.jsonl", &text);

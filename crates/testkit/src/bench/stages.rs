@@ -1,12 +1,16 @@
 //! The figures of a running server, one after the other.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
+use tokio::time::sleep;
 use url::form_urlencoded;
 
 use crate::{
@@ -46,6 +50,7 @@ impl Stages<'_> {
             return Ok(answers);
         }
         for connections in self.options.connections.clone() {
+            self.quiet().await?;
             let load = Load {
                 address: self.serving.address,
                 connections,
@@ -83,7 +88,19 @@ impl Stages<'_> {
         Ok(answers)
     }
 
-    /// Everything that the issue asks for, of the server itself.
+    /// Waits until the server does nothing: what one figure leaves to be done is not the next one's.
+    async fn quiet(&self) -> anyhow::Result<()> {
+        for _ in 0..PATIENCE {
+            let before = processor_time(self.serving.pid())?;
+            sleep(LOOK).await;
+            if processor_time(self.serving.pid())?.saturating_sub(before) <= LOOK / 10 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is measured of the server itself.
     ///
     /// # Errors
     /// When an answer is not 200.
@@ -121,8 +138,10 @@ impl Stages<'_> {
             0,
         )
         .await?;
-        self.evaluation(live.iter().map(|(token, _)| token.as_str()).collect())
+        let bearers: Vec<&str> = live.iter().map(|(token, _)| token.as_str()).collect();
+        self.evaluation("evaluation", bearers.iter().take(PROGRAMS).copied().collect())
             .await?;
+        self.evaluation("evaluation, 1 each", bearers).await?;
         let dead: Vec<Bytes> = tokens
             .iter()
             .map(|(token, owner)| {
@@ -139,7 +158,7 @@ impl Stages<'_> {
         Ok(())
     }
 
-    async fn evaluation(&mut self, tokens: Vec<&str>) -> anyhow::Result<()> {
+    async fn evaluation(&mut self, name: &'static str, tokens: Vec<&str>) -> anyhow::Result<()> {
         let body = Bytes::from(format!(
             r#"{{"action":{{"name":"{}"}},"resource":{{"type":"service","id":"web"}}}}"#,
             world::ACTION
@@ -168,7 +187,7 @@ impl Stages<'_> {
             "evaluation says {status}: {}",
             String::from_utf8_lossy(&answer)
         );
-        self.measure("evaluation", &requests, 0).await?;
+        self.measure(name, &requests, 0).await?;
         Ok(())
     }
 
@@ -288,6 +307,13 @@ pub const TOKEN: &str = "/oauth2/token";
 const EVALUATION: &str = "/access/v1/evaluation";
 const FORM: &str = "application/x-www-form-urlencoded";
 const HOST: &str = "127.0.0.1";
+
+/// How many programs ask for decisions, each with its own token: equal decisions within 100 ms are one record.
+const PROGRAMS: usize = 64;
+
+/// How long the server's processor time is looked at, and how often, until it does nothing.
+const LOOK: Duration = Duration::from_millis(200);
+const PATIENCE: u32 = 300;
 
 /// How many tokens are kept to be revoked later, at each number of connections.
 const KEPT: usize = 60_000;

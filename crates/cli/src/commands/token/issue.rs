@@ -16,6 +16,10 @@ use crate::{app::App, failure::Failure, files};
 /// How often the server is asked while people decide, unless it says otherwise.
 const POLL_SECONDS: u64 = 5;
 
+/// What to do when only a run can ask people, and none was stated.
+const STATE_THE_RUN: &str =
+    "state the run: `--run ID`, or `--run '{\"id\": \"42\", \"commit\": \"8f3c2d1\"}'`";
+
 /// Who asks for a token, and for what.
 #[derive(Debug, Args)]
 pub struct Issue {
@@ -35,8 +39,8 @@ pub struct Issue {
     /// The approval to redeem
     #[arg(long, value_name = "ID")]
     approval_id: Option<Id<id::Approval>>,
-    /// The run that a client with a secret claims to be, as JSON
-    #[arg(long, value_name = "JSON")]
+    /// The run that a client with a secret claims to be: its id, or JSON with more
+    #[arg(long, value_name = "ID|JSON")]
     run: Option<String>,
     /// When a person must countersign, ask for it and wait
     #[arg(long)]
@@ -144,7 +148,15 @@ impl Issue {
         let approval: Approval = client
             .with_token(Some(base.access_token))
             .open_approval(&request)
-            .await?;
+            .await
+            .map_err(|error| {
+                let no_run = error.reason_code() == Some("run_not_trusted");
+                let failure = Failure::from(error);
+                if no_run && self.run.is_none() {
+                    return failure.next(STATE_THE_RUN);
+                }
+                failure
+            })?;
         app.out.talk(&format!(
             "waiting until a person countersigns: {}\n  countersign approval approve {}\n  it lapses at {}",
             approval.summary, approval.id, approval.expires_at

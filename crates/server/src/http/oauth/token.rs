@@ -312,7 +312,7 @@ fn answer(request: &TokenRequest, released: Released) -> Response {
         authorization_details: released
             .details_shown
             .then_some(released.claims.authorization_details),
-        withheld: Vec::new(),
+        withheld: released.withheld.0.into_iter().collect(),
     };
     let mut response = JsonAnswer(body).into_response();
     let headers = response.headers_mut();

@@ -1,37 +1,30 @@
 //! Every operation, in the order of the table of routes.
 
+mod nouns;
+
 use countersign_api::{
-    actions::{Action, CreateAction, UpdateAction},
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
-    audiences::{Audience, CreateAudience, UpdateAudience},
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
-    environments::{CreateEnvironment, Environment, UpdateEnvironment},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
     identities::{
         CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity,
     },
-    issuers::{CreateIssuer, Issuer, UpdateIssuer},
     keys::{KeyList, KillKey, RotateKeys},
     lineage::{Lineage, LineageQuery},
     log::{ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
     paging::ListQuery,
-    policies::{CreatePolicy, Policy, UpdatePolicy},
-    projects::{CreateProject, Project, UpdateProject},
     reference::Why,
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
     sessions::{CreateSession, CreatedSession, CurrentSession},
-    teams::{CreateTeam, Team, UpdateTeam},
-    tenants::{Tenant, UpdateTenant},
     tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
-    users::{CreateLinkedAccount, CreateUser, LinkedAccount, UpdateUser, User},
 };
-use utoipa::ToSchema;
 
 use super::{Operation, Schemas};
+use nouns::{of_one, registry};
 
 /// The rows.
 pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
@@ -266,145 +259,6 @@ fn credentials(s: &mut Schemas) -> Vec<Operation> {
         .tagged()
         .body::<Why>(s)
         .answers::<Credential>(200, s),
-    ]
-}
-
-fn registry(s: &mut Schemas) -> Vec<Operation> {
-    let mut rows = noun::<Project, CreateProject, UpdateProject>(s, "projects", "a project");
-    rows.extend(noun::<Team, CreateTeam, UpdateTeam>(s, "teams", "a team"));
-    rows.extend(noun::<User, CreateUser, UpdateUser>(s, "users", "a user"));
-    rows.extend(noun::<Environment, CreateEnvironment, UpdateEnvironment>(
-        s,
-        "environments",
-        "an environment",
-    ));
-    rows.extend(noun::<Audience, CreateAudience, UpdateAudience>(
-        s,
-        "audiences",
-        "an audience",
-    ));
-    rows.extend(noun::<Action, CreateAction, UpdateAction>(
-        s,
-        "actions",
-        "an action",
-    ));
-    rows.extend(noun::<Issuer, CreateIssuer, UpdateIssuer>(
-        s,
-        "issuers",
-        "a foreign issuer",
-    ));
-    rows.extend(noun::<Policy, CreatePolicy, UpdatePolicy>(
-        s,
-        "policies",
-        "a guard rail",
-    ));
-    // A linked account is never edited: it is deleted and made again.
-    let linked =
-        noun::<LinkedAccount, CreateLinkedAccount, Why>(s, "linked-accounts", "a linked account");
-    rows.extend(
-        linked
-            .into_iter()
-            .filter(|row| row.method != http::Method::PATCH),
-    );
-    rows.extend([
-        Operation::post(
-            "/api/projects/{id}/leave",
-            "projects.leave",
-            "leaves a project that somebody else owns too",
-        )
-        .body::<Why>(s)
-        .nothing(204),
-        Operation::post(
-            "/api/users/current/leave",
-            "users.leave",
-            "leaves the tenant",
-        )
-        .body::<Why>(s)
-        .nothing(204),
-        Operation::post(
-            "/api/issuers/{id}/enable",
-            "issuers.enable",
-            "trusts a revoked issuer again",
-        )
-        .tagged()
-        .body::<Why>(s)
-        .answers::<Issuer>(200, s)
-        .waits(s),
-        Operation::post(
-            "/api/users/{id}/disable",
-            "users.disable",
-            "switches somebody off: their sessions end",
-        )
-        .tagged()
-        .body::<Why>(s)
-        .answers::<User>(200, s),
-        Operation::post(
-            "/api/users/{id}/enable",
-            "users.enable",
-            "switches somebody on again",
-        )
-        .tagged()
-        .body::<Why>(s)
-        .answers::<User>(200, s),
-        Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
-            .answers::<Tenant>(200, s),
-        Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")
-            .tagged()
-            .body::<UpdateTenant>(s)
-            .answers::<Tenant>(200, s),
-    ]);
-    rows
-}
-
-fn noun<R: ToSchema, C: ToSchema, U: ToSchema>(
-    s: &mut Schemas,
-    noun: &str,
-    what: &str,
-) -> Vec<Operation> {
-    let path = format!("/api/{noun}");
-    let id = |verb: &str| format!("{noun}.{verb}");
-    let mut rows = vec![
-        Operation::get(
-            &*path,
-            &id("list"),
-            &format!("lists {}", noun.replace('-', " ")),
-        )
-        .query::<ListQuery>(s)
-        .page::<R>(s),
-        Operation::post(&*path, &id("create"), &format!("makes {what}"))
-            .keyed()
-            .body::<C>(s)
-            .answers::<R>(201, s)
-            .waits(s),
-    ];
-    rows.extend(of_one::<R, U>(s, &format!("{path}/{{id}}"), noun, what));
-    rows
-}
-
-fn of_one<R: ToSchema, U: ToSchema>(
-    s: &mut Schemas,
-    path: &str,
-    noun: &str,
-    what: &str,
-) -> [Operation; 3] {
-    let id = |verb: &str| format!("{noun}.{verb}");
-    [
-        Operation::get(path, &id("show"), &format!("shows {what}, by id or name"))
-            .answers::<R>(200, s),
-        Operation::patch(path, &id("update"), &format!("edits {what}"))
-            .tagged()
-            .body::<U>(s)
-            .answers::<R>(200, s)
-            .waits(s),
-        Operation::delete(
-            path,
-            &id("delete"),
-            &format!("deletes {what}; its names stay taken"),
-        )
-        .tagged()
-        .query::<Why>(s)
-        .nothing(204)
-        .waits(s),
     ]
 }
 

@@ -1,0 +1,182 @@
+//! Whether an identity gets tokens at all, and for which audience, environment and actions.
+
+use super::{Asked, TokenRequest};
+use crate::{
+    client_auth::Authenticated,
+    facts::Facts,
+    rejection::{Stop, refuse},
+};
+use countersign_model::{
+    Timestamp,
+    action::ActionSet,
+    name::EnvironmentName,
+    narrow::narrow,
+    reason::{Reason, Refusal},
+    registry::{IdentityDoc, Record, Status},
+};
+use std::sync::Arc;
+
+/// Whether the identity gets tokens at all.
+///
+/// # Errors
+/// Says why not.
+pub fn may_get_tokens(identity: &Record, doc: &IdentityDoc, now: Timestamp) -> Result<(), Refusal> {
+    let name = &doc.name;
+    match identity.status {
+        Status::Active if now >= doc.expires_at => refuse(
+            Reason::IdentityExpired,
+            format!(
+                "identity `{name}` expired on {}; a manager can extend it",
+                doc.expires_at
+            ),
+        ),
+        Status::Active => Ok(()),
+        Status::Deleted => refuse(
+            Reason::IdentityDeleted,
+            format!("identity `{name}` was deleted"),
+        ),
+        Status::Disabled => {
+            let why = doc
+                .status_reason
+                .as_deref()
+                .unwrap_or("no reason was given");
+            refuse(
+                Reason::IdentityDisabled,
+                format!("identity `{name}` is disabled: {why}"),
+            )
+        }
+        Status::Expired => refuse(
+            Reason::IdentityExpired,
+            format!("identity `{name}` has expired; a manager can extend it"),
+        ),
+        Status::Orphaned if doc.orphan_grace_until.is_some_and(|until| now < until) => Ok(()),
+        Status::Orphaned => refuse(
+            Reason::IdentityOrphaned,
+            format!("nobody answers for identity `{name}`; a tenant owner can name a sponsor"),
+        ),
+    }
+}
+
+pub(super) fn choose_audience(
+    request: &TokenRequest,
+    doc: &IdentityDoc,
+    facts: &Facts,
+) -> Result<(Option<Arc<Record>>, String), Stop> {
+    let asked = match (&request.audience, &request.resource) {
+        (Some(audience), Some(resource)) if audience != resource => {
+            return refuse(
+                Reason::AudienceNotAllowed,
+                "`audience` and `resource` name two resource servers; a token has one",
+            );
+        }
+        (Some(one), _) | (None, Some(one)) => Some(one),
+        (None, None) => None,
+    };
+    let tenant = &request.tenant;
+    if asked.is_some_and(|asked| *asked == tenant.issuer) {
+        return Ok((None, tenant.issuer.clone()));
+    }
+    let mut names = Vec::new();
+    for id in &doc.audiences {
+        let Some(record) = facts
+            .record(tenant.id, *id)?
+            .filter(|record| record.status == Status::Active)
+        else {
+            continue;
+        };
+        if asked.is_some_and(|asked| *asked == record.name)
+            || asked.is_none() && doc.audiences.len() == 1
+        {
+            let name = record.name.clone();
+            return Ok((Some(record), name));
+        }
+        names.push(format!("`{}`", record.name));
+    }
+    let list = if names.is_empty() {
+        "none yet".to_owned()
+    } else {
+        names.join(", ")
+    };
+    match asked {
+        Some(asked) => {
+            let shown: String = asked
+                .chars()
+                .take(128)
+                .flat_map(char::escape_debug)
+                .collect();
+            refuse(
+                Reason::AudienceNotAllowed,
+                format!("`{shown}` is not an audience of this identity; it has {list}"),
+            )
+        }
+        None => refuse(
+            Reason::AudienceNotAllowed,
+            format!("name the audience with `audience`: this identity has {list}"),
+        ),
+    }
+}
+
+pub(super) fn choose_environment(
+    asked: &Asked,
+    doc: &IdentityDoc,
+    authenticated: &Authenticated,
+) -> Result<Option<EnvironmentName>, Refusal> {
+    let possible: Vec<&EnvironmentName> = doc
+        .environments
+        .iter()
+        .filter(|environment| {
+            authenticated
+                .environments
+                .as_ref()
+                .is_none_or(|yielded| yielded.contains(environment))
+        })
+        .collect();
+    let list = possible
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    match (&asked.environment, possible.as_slice()) {
+        (Some(asked), possible) if possible.contains(&asked) => Ok(Some(asked.clone())),
+        (Some(asked), []) => refuse(
+            Reason::EnvironmentNotAllowed,
+            format!("this proof yields no environment, and `{asked}` was asked for"),
+        ),
+        (Some(asked), _) => refuse(
+            Reason::EnvironmentNotAllowed,
+            format!("this proof yields {list}, and `{asked}` was asked for"),
+        ),
+        (None, []) if authenticated.environments.is_some() && !doc.environments.is_empty() => {
+            refuse(
+                Reason::EnvironmentNotAllowed,
+                "this proof yields none of the identity's environments",
+            )
+        }
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some((*only).clone())),
+        (None, _) => refuse(
+            Reason::EnvironmentUnchosen,
+            format!("choose one with `environment`: {list}"),
+        ),
+    }
+}
+
+/// What the identity could do at all: its list, within its project's ceiling, without what is denied.
+/// Countersign's own API is not reached by actions.
+pub(crate) fn possible_actions(
+    doc: &IdentityDoc,
+    project: &Record,
+    at_resource_server: bool,
+) -> ActionSet {
+    if !at_resource_server {
+        return ActionSet::default();
+    }
+    let ceiling = project
+        .project()
+        .and_then(|project| project.allowed_actions.as_ref());
+    let bounds: Vec<&ActionSet> = [Some(&doc.allowed_actions), ceiling]
+        .into_iter()
+        .flatten()
+        .collect();
+    narrow(&bounds, &[&doc.denied_actions])
+}

@@ -1,0 +1,358 @@
+//! Planning a token: its claims, its evidence, and the versions that recording compares.
+
+use super::{Entry, IssuePlan, Unsigned};
+use crate::{
+    ctx::Ctx,
+    evidence::seal::{Draft, refer, refer_person},
+    facts::Facts,
+    grants::{self, Granted, TokenRequest},
+    keys::{Tenant, Use},
+    rejection::{Fault, Stop},
+};
+use countersign_model::{
+    Id, SHORT_LIVED_SECONDS, Timestamp,
+    evidence::{Event, Reference, Role, RunEvidence, Text, TokenIssued},
+    id,
+    identity::Kind,
+    registry::{Record, SigningAlg},
+    run::RunAssurance,
+    time::Seconds,
+    token::{AccessClaims, Generation, PrincipalType},
+};
+
+/// Plans the token of an identity.
+///
+/// # Errors
+/// A fact that must be looked up first, or a fault.
+pub fn plan_for_identity(
+    ctx: &Ctx,
+    request: &TokenRequest,
+    granted: &Granted,
+    facts: &Facts,
+) -> Result<IssuePlan, Stop> {
+    let tenant = &request.tenant;
+    let invariant = |what: &str| Stop::Fault(Fault::Invariant(what.to_owned()));
+    let doc = granted
+        .identity
+        .identity()
+        .ok_or_else(|| invariant("a token for what is no identity"))?;
+    let tenant_record = facts
+        .record(tenant.id, tenant.id)?
+        .ok_or_else(|| invariant("a tenant without a record"))?;
+    let alg = match &granted.audience {
+        Some(audience) => audience
+            .audience()
+            .map(|audience| audience.signing_alg)
+            .unwrap_or_default(),
+        None => SigningAlg::Es256,
+    };
+    let using = Use::Access(alg);
+    if tenant.signing_key(using, ctx.now).is_none() {
+        return Err(Fault::NoKey(using).into());
+    }
+    let ttl = doc.token_ttl_seconds.clamp(1, SHORT_LIVED_SECONDS);
+    let mut ends = ctx.now + Seconds(ttl);
+    ends = ends.min(doc.expires_at);
+    if let Some(at) = granted
+        .authenticated
+        .credential
+        .credential()
+        .and_then(|credential| credential.expires_at)
+    {
+        ends = ends.min(at);
+    }
+    let jti: Id<id::Evidence> = ctx.id();
+    let txn = granted
+        .redeemed
+        .as_ref()
+        .map_or_else(|| ctx.id(), |redeemed| redeemed.txn);
+    let run = granted.authenticated.run.as_ref();
+    let managed = doc.kind == Kind::OauthClient;
+    let claims = AccessClaims {
+        iss: tenant.issuer.clone(),
+        sub: doc.subject.clone(),
+        aud: granted.audience_name.clone(),
+        exp: ends.seconds(),
+        iat: ctx.now.seconds(),
+        jti,
+        client_id: doc.client_id.clone(),
+        scope: granted
+            .words
+            .iter()
+            .map(|word| word.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+        txn,
+        identity_id: granted.identity.id.cast(),
+        identity_type: PrincipalType::ServiceAccount,
+        identity_kind: Some(doc.kind),
+        tenant_id: tenant.id,
+        project_id: Some(doc.project_id),
+        actions: granted.actions.iter().cloned().collect(),
+        environment: granted.environment.clone(),
+        generation: Generation {
+            tenant: tenant_record.epoch,
+            project: granted.project.epoch,
+            identity: granted.identity.epoch,
+            credential: granted.authenticated.credential.epoch,
+        },
+        credential_id: Some(granted.authenticated.credential.id.cast()),
+        issuer_id: granted.authenticated.issuer_id,
+        chain_id: None,
+        run: run.map(countersign_model::run::Run::claim),
+        roles: doc.roles.iter().map(ToString::to_string).collect(),
+        approval_id: granted
+            .redeemed
+            .as_ref()
+            .map(|redeemed| redeemed.approval_id),
+        authorization_details: granted.detail.iter().cloned().collect(),
+        act: None,
+        auth_time: None,
+        sub_profile: Some(doc.kind.profile().sub_profile.to_owned()),
+        managed_identity_id: managed.then(|| granted.identity.id.cast()),
+        is_service_account: managed.then_some(true),
+    };
+    let event = Event::TokenIssued(Box::new(TokenIssued {
+        grant: request.grant.as_str().to_owned(),
+        client_auth: granted.authenticated.method.to_owned(),
+        subject: claims.sub.clone(),
+        identity_kind: Some(doc.kind),
+        client_id: claims.client_id.clone(),
+        audience: claims.aud.clone(),
+        actions: granted.actions.clone(),
+        withheld: granted.withheld.clone(),
+        environment: claims.environment.clone(),
+        artifact_digest: granted
+            .detail
+            .as_ref()
+            .and_then(|detail| detail.artifact_digest.clone()),
+        expires_at: Timestamp::from_seconds(claims.exp),
+        approval_id: claims.approval_id,
+        policies: granted.policies.clone(),
+        run: run.map(RunEvidence::from),
+        source_address: ctx.source.as_deref().map(Text::personal),
+    }));
+    let mut draft = Draft::new(txn, event).audited(doc.kind, &grants::audited(granted));
+    draft.id = Some(jti);
+    draft.refs = references(tenant, granted, facts)?;
+    draft.parents = granted
+        .redeemed
+        .as_ref()
+        .map(|redeemed| redeemed.parents.clone())
+        .unwrap_or_default();
+    let used = vec![granted.identity.id, granted.authenticated.credential.id];
+    let entry = Entry {
+        tenant_id: tenant.id,
+        sealed: draft.seal(ctx, tenant.id)?,
+        guards: guards(granted, &tenant_record),
+        replay: granted.authenticated.replay.clone(),
+        redeemed: granted.redeemed.clone(),
+        now: Timestamp::from_seconds(claims.iat),
+    };
+    let scope_shown = granted.narrowed.then(|| {
+        let words = granted.words.iter().map(|word| word.as_str());
+        words
+            .chain(granted.actions.iter().map(|action| action.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
+    let token = Unsigned {
+        claims,
+        using,
+        scope_shown,
+        details_shown: granted.detail.is_some(),
+        withheld: granted.withheld.clone(),
+    };
+    Ok(IssuePlan { entry, token, used })
+}
+
+/// Plans the token of a person who proved presence: for Countersign's own API alone.
+///
+/// # Errors
+/// A fault.
+pub fn plan_for_user(
+    ctx: &Ctx,
+    tenant: &Tenant,
+    tenant_record: &Record,
+    user: &Record,
+    lifetime: Seconds,
+    sign_in: Id<id::Evidence>,
+    txn: Id<id::Transaction>,
+) -> Result<IssuePlan, Fault> {
+    let doc = user
+        .user()
+        .ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
+    let jti: Id<id::Evidence> = ctx.id();
+    let user_id: Id<id::User> = user.id.cast();
+    let ends = ctx.now + lifetime;
+    let claims = AccessClaims {
+        iss: tenant.issuer.clone(),
+        sub: countersign_model::subject::of_user(user_id),
+        aud: tenant.issuer.clone(),
+        exp: ends.seconds(),
+        iat: ctx.now.seconds(),
+        jti,
+        client_id: "countersign-cli".to_owned(),
+        scope: "user".to_owned(),
+        txn,
+        identity_id: user.id.cast(),
+        identity_type: PrincipalType::User,
+        identity_kind: None,
+        tenant_id: tenant.id,
+        project_id: None,
+        actions: Vec::new(),
+        environment: None,
+        generation: Generation {
+            tenant: tenant_record.epoch,
+            identity: user.epoch,
+            ..Generation::default()
+        },
+        credential_id: None,
+        issuer_id: None,
+        chain_id: None,
+        run: None,
+        roles: Vec::new(),
+        approval_id: None,
+        authorization_details: Vec::new(),
+        act: None,
+        auth_time: Some(ctx.now.seconds()),
+        sub_profile: Some("user".to_owned()),
+        managed_identity_id: None,
+        is_service_account: None,
+    };
+    let event = Event::TokenIssued(Box::new(TokenIssued {
+        grant: "session".to_owned(),
+        client_auth: "enrolment_code".to_owned(),
+        subject: claims.sub.clone(),
+        identity_kind: None,
+        client_id: claims.client_id.clone(),
+        audience: claims.aud.clone(),
+        actions: Default::default(),
+        withheld: Default::default(),
+        environment: None,
+        artifact_digest: None,
+        expires_at: Timestamp::from_seconds(claims.exp),
+        approval_id: None,
+        policies: Vec::new(),
+        run: None,
+        source_address: ctx.source.as_deref().map(Text::personal),
+    }));
+    let mut draft = Draft::new(txn, event)
+        .refs([
+            refer_person(Role::Actor, user_id, &doc.email),
+            refer(Role::Token, jti, None),
+        ])
+        .parents([sign_in]);
+    draft.id = Some(jti);
+    let entry = Entry {
+        tenant_id: tenant.id,
+        sealed: draft.seal(ctx, tenant.id)?,
+        guards: vec![
+            (user.id, user.version),
+            (tenant_record.id, tenant_record.version),
+        ],
+        replay: None,
+        redeemed: None,
+        now: Timestamp::from_seconds(claims.iat),
+    };
+    let token = Unsigned {
+        claims,
+        using: Use::LongLived,
+        scope_shown: None,
+        details_shown: false,
+        withheld: Default::default(),
+    };
+    Ok(IssuePlan {
+        entry,
+        token,
+        used: vec![user.id],
+    })
+}
+
+fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {
+    let mut guards = vec![
+        (granted.identity.id, granted.identity.version),
+        (granted.project.id, granted.project.version),
+        (
+            granted.authenticated.credential.id,
+            granted.authenticated.credential.version,
+        ),
+        (tenant.id, tenant.version),
+    ];
+    guards.extend(
+        granted
+            .audience
+            .as_ref()
+            .map(|audience| (audience.id, audience.version)),
+    );
+    guards
+}
+
+fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<Reference>, Stop> {
+    let mut refs = Vec::with_capacity(10);
+    let identity = &granted.identity;
+    if let Some(doc) = identity.identity() {
+        refs.push(refer(Role::Identity, identity.id, Some(&doc.attribution())));
+        for (role, party) in [(Role::Sponsor, doc.sponsor), (Role::Owner, doc.owner)] {
+            refs.push(match facts.record(tenant.id, party.record_id())? {
+                Some(record) if record.user().is_some() => {
+                    refer_person(role, record.id, &record.name)
+                }
+                Some(record) => refer(role, record.id, Some(&format!("team {}", record.name))),
+                None => refer(role, party.record_id(), None),
+            });
+        }
+    }
+    refs.push(refer(
+        Role::Project,
+        granted.project.id,
+        Some(&granted.project.name),
+    ));
+    let credential = &granted.authenticated.credential;
+    refs.push(refer(
+        Role::Credential,
+        credential.id,
+        credential
+            .credential()
+            .map(|doc| doc.credential_type().as_str()),
+    ));
+    if let Some(audience) = &granted.audience {
+        refs.push(refer(Role::Audience, audience.id, Some(&audience.name)));
+    }
+    if let Some(issuer) = granted.authenticated.issuer_id {
+        let record = facts.record(tenant.id, issuer)?;
+        refs.push(refer(
+            Role::Issuer,
+            issuer,
+            record.as_ref().map(|record| record.name.as_str()),
+        ));
+    }
+    if let Some(run) = &granted.authenticated.run {
+        let claimed = run.assurance == RunAssurance::Claimed;
+        refs.push(refer(
+            Role::Run,
+            &run.key,
+            if claimed {
+                Some("claimed")
+            } else {
+                run.run_id.as_deref()
+            },
+        ));
+        refs.extend(
+            run.commit
+                .as_ref()
+                .map(|commit| refer(Role::Commit, commit, None)),
+        );
+    }
+    if let Some(digest) = granted
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.artifact_digest.as_ref())
+    {
+        refs.push(refer(Role::Digest, digest, None));
+    }
+    if let Some(redeemed) = &granted.redeemed {
+        refs.push(refer(Role::Approval, redeemed.approval_id, None));
+    }
+    Ok(refs)
+}
