@@ -82,6 +82,10 @@ pub fn cell(value: &Value) -> String {
         Value::Array(values) if values.is_empty() => "-".to_owned(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => match (fields.get("name"), fields.get("type")) {
+            (name, None) if fields.contains_key("role") && fields.contains_key("id") => {
+                let of = |name: &str| fields.get(name).map(cell).unwrap_or_default();
+                format!("{} {}", of("role"), name.map_or_else(|| of("id"), cell))
+            }
             (Some(name), Some(kind)) if kind == "team" => format!("team:{}", cell(name)),
             (Some(name), _) => cell(name),
             (None, _) if fields.contains_key("required") && fields.contains_key("approvers") => {
@@ -146,6 +150,8 @@ pub fn details(record: &Value) -> String {
         let label = key.replace('_', " ");
         match value {
             Value::Null => {}
+            // What comes with the program was never made, nor edited.
+            Value::String(text) if text.starts_with("1970-01-01T00:00:00") => {}
             Value::Array(values)
                 if values.iter().any(|value| {
                     value.is_object() && value.get("name").is_none() && value.get("user").is_none()

@@ -32,14 +32,13 @@ async fn t13_an_approval_is_good_for_its_run_commit_and_request_alone() {
         let approval = open(&base_token(&server, &pipeline).await).await;
         let id = approval["id"].as_str().unwrap();
         lee.approve(id).await;
-        let edits: [(&str, fn(Claims) -> Claims); 3] = [
-            ("another run", |claims| claims.with("run_id", "1111111111")),
-            ("another attempt", |claims| claims.with("run_attempt", "2")),
-            ("another commit", |claims| claims.with("sha", "0000000000000000000000000000000000000000")),
-        ];
-        for (what, edit) in edits {
-            let answer = redeem_as(&server, &pipeline, id, edit, &[]).await;
-            assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("invalid_grant")), "{what}: {}", answer.text());
+        for (claim, value) in [
+            ("run_id", "1111111111"),
+            ("run_attempt", "2"),
+            ("sha", "0000000000000000000000000000000000000000"),
+        ] {
+            let answer = redeem_as(&server, &pipeline, id, |claims| claims.with(claim, value), &[]).await;
+            answer.refused(400, "invalid_grant");
         }
         let other = json!([{ "type": "action", "actions": ["deploy.release"], "artifact_digest": format!("sha256:{}", "0".repeat(64)) }]).to_string();
         for fields in [[("scope", "rollout.status.read")], [("scope", "deploy.release rollout.status.read")], [("authorization_details", other.as_str())]] {

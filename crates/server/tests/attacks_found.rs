@@ -1,7 +1,7 @@
 //! Attacks that once worked (STANDARDS T14, T16): each stays here, so that none works again.
 
 use countersign_model::registry::TenantRole;
-use countersign_testkit::{Caller, TestServer, on_each_database};
+use countersign_testkit::{Caller, TestServer, claims, on_each_database};
 use serde_json::{Value, json};
 
 use crate::world::{AUDIENCE, project, service};
@@ -267,6 +267,32 @@ async fn t12_a_resource_server_that_was_switched_off_introspects_nothing() {
             .await
             .done();
         assert!(service.owner.is_active(&service.target, &token).await);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_10_the_sentence_names_who_approved_this_and_nobody_else() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (owner, _) = project(&server).await;
+        let lee = server.enrol("lee@example.com", TenantRole::Owner).await;
+        let kim = server.enrol("kim@example.com", TenantRole::Owner).await;
+        let fields = json!({ "audiences": [AUDIENCE], "allowed_actions": ["deploy.release", "deploy.rollback"], "requires_approval": true });
+        let identity = owner.identity("service_account", "deployer", "release", fields).await;
+        let secret = owner.secret(identity["id"].as_str().unwrap()).await;
+        let token = owner.client_token(&secret, &[("run", "run-1")]).await.access_token();
+        let run = server.anyone().with_token(token);
+        let one = run.post("/api/approvals", &json!({ "actions": ["deploy.release"] })).await.done();
+        let other = run.post("/api/approvals", &json!({ "actions": ["deploy.rollback"] })).await.done();
+        assert_eq!(one["txn"], other["txn"]);
+        lee.approve(one["id"].as_str().unwrap()).await;
+        kim.approve(other["id"].as_str().unwrap()).await;
+        let redeemed = owner.client_token(&secret, &[("run", "run-1"), ("approval_id", other["id"].as_str().unwrap())]).await.access_token();
+        let path = format!("/api/lineage?ref=token:{}", claims(&redeemed)["jti"].as_str().unwrap());
+        let told = owner.get(&path).await.done();
+        assert_eq!(told["story"]["approved_by"], json!(["kim@example.com"]), "{told}");
         server.stop().await;
     })
     .await;

@@ -21,16 +21,15 @@ async fn invariant_6_revoked_is_revoked_at_every_grain() {
         let owner = &pipeline.owner;
         let guard = guard(&server, AUDIENCE, "pipeline://", Some(&pipeline.target)).await;
         let read = || Request::parse("rollout.status.read").unwrap();
-        let mut attempt = 1;
-        for grain in [
+        let grains = [
             "token",
             "run",
             "identity",
             "project",
             "trust_rule",
             "issuer",
-        ] {
-            attempt += 1;
+        ];
+        for (attempt, grain) in (2..).zip(grains) {
             let run = pipeline.run(&server, |claims| {
                 claims.with("run_attempt", attempt.to_string())
             });

@@ -14,6 +14,7 @@ mod attacks_tokens;
 mod edges;
 mod invariants;
 mod invariants_evidence;
+mod operating;
 mod seeds;
 mod serving;
 mod stock_clients;

@@ -153,7 +153,11 @@ impl Teller<'_, '_, '_> {
             self.run(&found.record, &last, &mut story);
             self.identity(&found.record, &last, &mut story)?;
         }
-        self.approvals(&last, &mut story)?;
+        self.approvals(
+            approval_of(token.as_ref(), main).as_deref(),
+            &last,
+            &mut story,
+        )?;
         if story.approval_needed && story.approved_by.is_empty() {
             self.gap(&last, "approved_by", "the approval");
         }
@@ -177,7 +181,8 @@ impl Teller<'_, '_, '_> {
             .filter_map(|parent| self.records.get(parent));
         let tokens = by_parent
             .chain(self.records.values())
-            .filter(|found| matches!(found.record.event, Event::TokenIssued(_)));
+            // A person's session is behind many stories, and the token of none of them.
+            .filter(|found| matches!(&found.record.event, Event::TokenIssued(issued) if issued.identity_kind.is_some()));
         // A story may have a token before and one after its approval: the one after says more.
         tokens
             .max_by_key(|found| {
@@ -396,8 +401,17 @@ impl Teller<'_, '_, '_> {
         Ok(())
     }
 
-    fn approvals(&mut self, from: &str, story: &mut Story) -> Result<(), Rejection> {
-        let records: Vec<Found> = self.records.values().cloned().collect();
+    /// The approval that this is about: others of the same story are not what was approved here.
+    fn approvals(
+        &mut self,
+        wanted: Option<&str>,
+        from: &str,
+        story: &mut Story,
+    ) -> Result<(), Rejection> {
+        let is_it = |found: &&Found| {
+            find(&found.record, Role::Approval).is_some_and(|one| Some(one.id.as_str()) == wanted)
+        };
+        let records: Vec<Found> = self.records.values().filter(is_it).cloned().collect();
         for found in &records {
             match &found.record.event {
                 Event::ApprovalOpened(opened) => {
@@ -445,6 +459,15 @@ impl Teller<'_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// The approval that a token redeemed, or without a token the one that a record is about.
+fn approval_of(token: Option<&Found>, main: &Found) -> Option<String> {
+    let redeemed = token.and_then(|token| match &token.record.event {
+        Event::TokenIssued(issued) => issued.approval_id.map(|id| id.to_string()),
+        _ => None,
+    });
+    redeemed.or_else(|| find(&main.record, Role::Approval).map(|one| one.id.clone()))
 }
 
 fn sponsor_name(record: &Record) -> String {

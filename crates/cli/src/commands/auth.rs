@@ -9,7 +9,7 @@ use crate::{app::App, failure::Failure, view};
 pub enum Auth {
     /// Print the token alone, for curl
     #[command(
-        after_help = "Example:\n  curl -H \"Authorization: Bearer $(countersign auth token)\" \\\n    http://127.0.0.1:8400/api/identities"
+        after_help = "Examples:\n  countersign auth token > token.jwt\n  curl -H \"Authorization: Bearer $(countersign auth token)\" \\\n    http://127.0.0.1:8400/api/identities"
     )]
     Token,
     /// Say who the server takes the caller for

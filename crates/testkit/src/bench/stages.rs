@@ -139,8 +139,11 @@ impl Stages<'_> {
         )
         .await?;
         let bearers: Vec<&str> = live.iter().map(|(token, _)| token.as_str()).collect();
-        self.evaluation("evaluation", bearers.iter().take(PROGRAMS).copied().collect())
-            .await?;
+        self.evaluation(
+            "evaluation",
+            bearers.iter().take(PROGRAMS).copied().collect(),
+        )
+        .await?;
         self.evaluation("evaluation, 1 each", bearers).await?;
         let dead: Vec<Bytes> = tokens
             .iter()

@@ -87,7 +87,16 @@ impl<R: Resolver> Desire<'_, R> {
             self.error(entry, place, "there is no such project any more");
             return Ok(None);
         };
-        let client_id = entry.id.to_string();
+        // As over the API: a managed identity has a client id of its own, the others their name.
+        let client_id = match kind {
+            Kind::OauthClient => format!("client-{}", entry.id),
+            Kind::Agent
+            | Kind::ApiKey
+            | Kind::Bot
+            | Kind::Pipeline
+            | Kind::ServiceAccount
+            | Kind::Workload => name.to_string(),
+        };
         let applying = Party::User(self.applying.user_id);
         Ok(Some(IdentityDoc {
             kind,

@@ -11,7 +11,7 @@ use countersign_api::{
 use countersign_model::{Id, id};
 
 use super::{Ask, ClientArgs, shown};
-use crate::{app::App, failure::Failure, files};
+use crate::{app::App, failure::Failure, files, view};
 
 /// How often the server is asked while people decide, unless it says otherwise.
 const POLL_SECONDS: u64 = 5;
@@ -159,7 +159,9 @@ impl Issue {
             })?;
         app.out.talk(&format!(
             "waiting until a person countersigns: {}\n  countersign approval approve {}\n  it lapses at {}",
-            approval.summary, approval.id, approval.expires_at
+            view::plain(&approval.summary),
+            approval.id,
+            view::seconds(approval.expires_at)
         ));
         Ok(approval.id.to_string())
     }
