@@ -438,7 +438,22 @@ pub fn records(
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     let behind = |entry: LogEntry| {
         let row = rows.remove(&entry.evidence_id)?;
-        Some((entry, Some(row).filter(|row| row.tenant_id == tenant)))
+        let other = is_of_another(&row, &entry, tenant);
+        Some((entry, Some(row).filter(|_| !other)))
     };
     Ok(entries.into_iter().filter_map(behind).collect())
+}
+
+/// Whether a record is another tenant's, by what was hashed: who can change the column can say
+/// anything there, and must not hide a record by it.
+fn is_of_another(row: &evidence::EvidenceRow, entry: &LogEntry, tenant: Id<id::Tenant>) -> bool {
+    let genuine = commitment(row).is_ok_and(|found| *found.entry() == entry.commitment);
+    let said = serde_json::from_str::<Whose>(&row.body).map(|whose| whose.tenant);
+    genuine && said.is_ok_and(|said| said != tenant)
+}
+
+/// The part of a record that says whose it is.
+#[derive(serde::Deserialize)]
+struct Whose {
+    tenant: Id<id::Tenant>,
 }

@@ -58,40 +58,28 @@ impl LogCopy {
         }
     }
 
-    /// Takes a copy once the log has settled: its checkpoint is over all that it holds, and nothing
-    /// more comes.
+    /// Takes a copy once the log has settled: its newest checkpoint covers all that it holds, and
+    /// holds the newest records that there are.
     ///
     /// # Panics
     /// When it does not settle.
     pub async fn settled(auditor: &Caller) -> Self {
-        let mut before = usize::MAX;
-        let mut steady = 0;
-        loop {
-            let copy = within(
-                Duration::from_secs(20),
-                "a checkpoint over the whole log",
-                async || {
-                    let ready = auditor.get("/log/checkpoint").await.status == 200;
-                    let copy = if ready {
-                        Some(Self::take(auditor).await)
-                    } else {
-                        None
-                    };
-                    copy.filter(|copy| copy.size() == copy.entries.len() as u64)
-                },
-            )
-            .await;
-            steady = if copy.entries.len() == before {
-                steady + 1
-            } else {
-                0
-            };
-            if steady == 8 {
-                return copy;
+        let limit = Duration::from_secs(30);
+        within(limit, "a checkpoint over the whole log", async || {
+            let newest = auditor.get("/api/evidence?limit=20").await.done();
+            if auditor.get("/log/checkpoint").await.status != 200 {
+                return None;
             }
-            before = copy.entries.len();
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            let copy = Self::take(auditor).await;
+            let covers = |record: &Value| {
+                let index = record["log_index"].as_u64();
+                index.is_some_and(|index| index < copy.size())
+            };
+            let records = newest["items"].as_array().cloned().unwrap_or_default();
+            let whole = copy.size() == copy.entries.len() as u64;
+            (whole && !records.is_empty() && records.iter().all(covers)).then_some(copy)
+        })
+        .await
     }
 
     /// How many records its checkpoint covers.
