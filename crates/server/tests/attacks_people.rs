@@ -1,7 +1,7 @@
 //! Attacks by people with some rights who want more (STANDARDS §4, T16), and on who they are (T25).
 
 use countersign_model::registry::TenantRole;
-use countersign_testkit::{Caller, TestServer, on_each_database};
+use countersign_testkit::{Caller, ClientSecret, TestServer, on_each_database};
 use serde_json::{Value, json};
 
 use crate::{
@@ -259,6 +259,79 @@ async fn at_most_five_requests_of_an_identity_are_open() {
         }
         let listed = lee.get("/api/approvals?status=pending&mine=true").await.done();
         assert_eq!(listed["items"].as_array().unwrap().len(), 5, "{ids:?}");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t02_whoever_proves_nothing_learns_nothing_of_what_exists() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let good = service.client.clone();
+        let with = |client_id: &str, client_secret: &str| ClientSecret {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.to_owned(),
+        };
+        let revoked = service.owner.secret(service.id()).await;
+        let list = format!("/api/identities/{}/credentials", service.id());
+        let list = service.owner.get(&list).await.done();
+        let newest = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .max_by_key(|one| one["id"].to_string());
+        let path = format!(
+            "/api/credentials/{}/revoke",
+            newest.unwrap()["id"].as_str().unwrap()
+        );
+        service.owner.post(&path, &json!({})).await.done();
+        let off = service
+            .owner
+            .identity(
+                "oauth_client",
+                "off",
+                "release",
+                json!({ "audiences": [AUDIENCE] }),
+            )
+            .await;
+        let off_secret = service.owner.secret(off["id"].as_str().unwrap()).await;
+        let path = format!("/api/identities/{}/disable", off["id"].as_str().unwrap());
+        service
+            .owner
+            .post(&path, &json!({ "reason": "x" }))
+            .await
+            .done();
+        let mut other_half = good.client_secret.clone();
+        let last = other_half.pop().unwrap();
+        other_half.push(if last == 'a' { 'b' } else { 'a' });
+        let mut seen = std::collections::BTreeSet::new();
+        for client in [
+            with("nobody", &good.client_secret),
+            with("client-aaaaaaaaaaaaaaaa", "x"),
+            with(&good.client_id, "x"),
+            with(&good.client_id, &other_half),
+            with(&good.client_id, &service.target.client_secret),
+            with(&revoked.client_id, &revoked.client_secret),
+            with(&good.client_id.to_uppercase(), &good.client_secret),
+            with(&off_secret.client_id, &good.client_secret),
+            with("deploy-target", &good.client_secret),
+            with("a b:c%d+e", "f:g%h+i"),
+        ] {
+            let answer = service.owner.client_token(&client, &[]).await;
+            answer.refused(401, "invalid_client");
+            let mut headers: Vec<String> = answer
+                .headers
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"))
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            headers.sort();
+            seen.insert((answer.text(), headers));
+        }
+        assert_eq!(seen.len(), 1, "byte for byte the same: {seen:#?}");
+        service.owner.client_token(&good, &[]).await.access_token();
         server.stop().await;
     })
     .await;
