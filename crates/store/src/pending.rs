@@ -28,6 +28,8 @@ struct Shared<T> {
 struct State<T> {
     value: Option<T>,
     waker: Option<Waker>,
+    /// Whether a thread waits: to wake one is a call into the system, also when there is none.
+    blocked: bool,
 }
 
 impl<T> Shared<T> {
@@ -41,6 +43,7 @@ pub(crate) fn pending<T>() -> (Promise<T>, Pending<T>) {
     let state = Mutex::new(State {
         value: None,
         waker: None,
+        blocked: false,
     });
     let shared = Arc::new(Shared {
         state,
@@ -57,12 +60,14 @@ pub(crate) fn pending<T>() -> (Promise<T>, Pending<T>) {
 impl<T> Promise<T> {
     /// Hands over the value and wakes who waits.
     pub(crate) fn complete(self, value: T) {
-        let waker = {
+        let (waker, blocked) = {
             let mut state = self.shared.state();
             state.value = Some(value);
-            state.waker.take()
+            (state.waker.take(), state.blocked)
         };
-        self.shared.done.notify_all();
+        if blocked {
+            self.shared.done.notify_all();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -75,6 +80,7 @@ impl<T> Pending<T> {
         let state = Mutex::new(State {
             value: Some(value),
             waker: None,
+            blocked: false,
         });
         Self {
             shared: Arc::new(Shared {
@@ -91,6 +97,7 @@ impl<T> Pending<T> {
             if let Some(value) = state.value.take() {
                 return value;
             }
+            state.blocked = true;
             state = self
                 .shared
                 .done

@@ -17,6 +17,8 @@ pub(crate) struct Queue {
 struct State {
     jobs: VecDeque<Box<dyn Job>>,
     open: bool,
+    /// How many threads wait for a job: to wake one is a call into the system, also when there is none.
+    idle: usize,
 }
 
 impl Queue {
@@ -24,6 +26,7 @@ impl Queue {
         let state = State {
             jobs: VecDeque::new(),
             open: true,
+            idle: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -50,8 +53,11 @@ impl Queue {
             ));
         }
         state.jobs.push_back(job);
+        let idle = state.idle > 0;
         drop(state);
-        self.filled.notify_one();
+        if idle {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -65,10 +71,12 @@ impl Queue {
             if !state.open {
                 return None;
             }
+            state.idle += 1;
             state = self
                 .filled
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
         }
     }
 
