@@ -70,7 +70,11 @@ impl Stages<'_> {
                 .await
                 .with_context(|| format!("{name} at {connections} connections"))?;
             let processor = processor_time(pid)?.saturating_sub(before);
-            let count = loaded.latencies.len().max(1);
+            if loaded.latencies.is_empty() {
+                println!("{name} at {connections} connections: nothing is left to send");
+                break;
+            }
+            let count = loaded.latencies.len();
             let figure = Figure {
                 name,
                 round: self.round,
