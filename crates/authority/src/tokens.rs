@@ -11,6 +11,7 @@ use countersign_model::{
     Id, LEEWAY_SECONDS, Timestamp,
     evidence::Grain,
     id,
+    name::ActionName,
     reason::{Reason, Refusal},
     registry::{Noun, Record, Status},
     time::Seconds,
@@ -20,6 +21,7 @@ use countersign_model::{
 use crate::{
     command::{Actor, Command, Permit, Revocation, Verdict, WriteTx},
     facts::Facts,
+    grants::possible_actions,
     keys::Tenant,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
@@ -141,6 +143,34 @@ pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Resu
             Ok(())
         }
     }
+}
+
+/// What is left of a live token's actions: those that its identity may still do. The token itself
+/// says what it said at issue.
+///
+/// # Errors
+/// What must be looked up first.
+pub fn still_allowed(facts: &Facts, claims: &AccessClaims) -> Result<Vec<ActionName>, Stop> {
+    if claims.identity_type == PrincipalType::User || claims.actions.is_empty() {
+        return Ok(claims.actions.clone());
+    }
+    let identity = facts.record(claims.tenant_id, claims.identity_id)?;
+    let project = match claims.project_id {
+        Some(project) => facts.record(claims.tenant_id, project)?,
+        None => None,
+    };
+    let (Some(identity), Some(project)) = (identity, project) else {
+        return Ok(Vec::new());
+    };
+    let Some(doc) = identity.identity() else {
+        return Ok(Vec::new());
+    };
+    let possible = possible_actions(doc, &project, true);
+    let left = claims
+        .actions
+        .iter()
+        .filter(|action| possible.contains(action));
+    Ok(left.cloned().collect())
 }
 
 fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<(), Stop> {

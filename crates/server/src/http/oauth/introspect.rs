@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
-use countersign_authority::{Ctx, Rejection, api_keys, grants, keys::Tenant};
+use countersign_authority::{Ctx, Rejection, api_keys, grants, keys::Tenant, tokens};
 use countersign_crypto::opaque::SecretKind;
 use countersign_model::{Id, id, registry::Noun, token::AccessClaims};
 use http::{HeaderValue, header};
@@ -158,15 +158,19 @@ async fn live(
             .is_some_and(|doc| doc.served_by.contains(&caller));
         // A client may also ask about its own token.
         if serves || claims.identity_id == caller {
-            app.authority().alive(claims, facts).map(|()| true)
+            app.authority().alive(claims, facts)?;
+            tokens::still_allowed(facts, claims).map(Some)
         } else {
-            Ok(false)
+            Ok(None)
         }
     })
     .await;
     match checked {
-        Ok(true) => Ok(Some(claims.clone())),
-        Ok(false) | Err(Rejection::Refused(_)) => Ok(None),
+        Ok(Some(actions)) => Ok(Some(AccessClaims {
+            actions,
+            ..claims.clone()
+        })),
+        Ok(None) | Err(Rejection::Refused(_)) => Ok(None),
         Err(Rejection::Fault(fault)) => Err(fault.into()),
     }
 }
