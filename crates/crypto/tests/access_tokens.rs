@@ -1,5 +1,4 @@
 //! Access tokens: what is accepted, and the attacks that are not (T5, T6, T24, T32, T34).
-#![allow(missing_docs)]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! Assertions that others signed (T5, T6, T8, T34).
-#![allow(missing_docs)]
 
 mod common;
 

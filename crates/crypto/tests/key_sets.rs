@@ -1,5 +1,4 @@
 //! Key sets from outside, and the algorithms that a key is bound to.
-#![allow(missing_docs)]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! The log: known roots, laws of proofs, notes, checkpoints and proof files.
-#![allow(missing_docs)]
 
 use std::{cell::RefCell, convert::Infallible};
 
@@ -35,7 +34,10 @@ impl Store {
         store
     }
 
-    #[allow(clippy::unnecessary_wraps)]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the shape that a reader of hashes has"
+    )]
     fn read(&self, indexes: &[u64]) -> Result<Vec<Hash>, Infallible> {
         *self.reads.borrow_mut() += 1;
         Ok(indexes

@@ -1,5 +1,4 @@
 //! Whatever comes in, a parser answers: it never panics, and what it accepts it writes the same.
-#![allow(missing_docs)]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! Published vectors: RFC 7515, RFC 7638, RFC 8037.
-#![allow(missing_docs)]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! The server as others see it: through HTTP, on both databases.
-#![allow(missing_docs, reason = "test names say what they show")]
 
 mod api_decisions;
 mod api_registry;

@@ -1,5 +1,4 @@
 //! The program itself, as people and scripts run it: against a server that is a process of its own.
-#![allow(missing_docs, reason = "test names say what they show")]
 
 mod approvals;
 mod demo;

@@ -1,5 +1,5 @@
 //! Tokens, good and bad, for the tests.
-#![allow(dead_code, clippy::missing_panics_doc, missing_docs)]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_crypto::{

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Notify,
 };
 
 use super::*;
@@ -18,15 +19,29 @@ struct Running {
     handle: Handle<SocketAddr>,
     server: tokio::task::JoinHandle<io::Result<()>>,
     shell: Shell,
+    slow: Arc<Slow>,
+}
+
+/// A request that is known to run, and that ends when it is let go.
+#[derive(Default)]
+struct Slow {
+    begun: Notify,
+    go: Notify,
 }
 
 fn start(max_connections: usize) -> Running {
+    let slow = Arc::new(Slow::default());
     let routes = || -> Vec<Route<()>> {
+        let slow = Arc::clone(&slow);
         vec![
             Route::get("/hello", async || "hello"),
-            Route::get("/slow", async || {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                "slow"
+            Route::get("/slow", move || {
+                let slow = Arc::clone(&slow);
+                async move {
+                    slow.begun.notify_one();
+                    slow.go.notified().await;
+                    "slow"
+                }
             }),
         ]
     };
@@ -57,6 +72,7 @@ fn start(max_connections: usize) -> Running {
         handle,
         server,
         shell,
+        slow,
     }
 }
 
@@ -81,10 +97,11 @@ async fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
     let running = start(16);
     let mut busy = TcpStream::connect(running.address).await.unwrap();
     let slow = tokio::spawn(async move { get(&mut busy, "/slow").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    running.slow.begun.notified().await;
     running
         .handle
         .graceful_shutdown(Some(Duration::from_secs(5)));
+    running.slow.go.notify_one();
     assert!(slow.await.unwrap().starts_with("HTTP/1.1 200"));
     running.server.await.unwrap().unwrap();
     assert!(TcpStream::connect(running.address).await.is_err());
