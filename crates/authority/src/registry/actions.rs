@@ -93,8 +93,7 @@ impl Command for UpdateAction {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Action, &self.action)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Action, &self.action, self.if_version)?;
         let mut doc = rights::doc(before.action())?.clone();
         doc.class = self.class.unwrap_or(doc.class);
         if let Some(group) = &self.group {
@@ -114,8 +113,7 @@ impl Command for DeleteAction {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "change the catalogue")?;
-        let before = tx.locate(Noun::Action, &self.action)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Action, &self.action, self.if_version)?;
         let doc = rights::doc(before.action())?;
         let loosens = lowers(
             tx,

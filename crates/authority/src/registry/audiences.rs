@@ -112,8 +112,7 @@ impl Command for UpdateAudience {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Audience, &self.audience)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Audience, &self.audience, self.if_version)?;
         let mut doc = rights::doc(before.audience())?.clone();
         let patch = &self.patch;
         doc.signing_alg = patch.signing_alg.unwrap_or(doc.signing_alg);
@@ -140,8 +139,7 @@ impl Command for DeleteAudience {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Audience, &self.audience)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Audience, &self.audience, self.if_version)?;
         may_edit(tx, &person, &before)?;
         let callers = tx.linked_to(Relation::Audience, before.id)?;
         if let Some(caller) = callers

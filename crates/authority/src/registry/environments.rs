@@ -86,8 +86,7 @@ impl Command for UpdateEnvironment {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Environment, &self.environment)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Environment, &self.environment, self.if_version)?;
         let mut doc = rights::doc(before.environment())?.clone();
         doc.protected = self.protected.unwrap_or(doc.protected);
         if let Some(description) = &self.description {
@@ -104,8 +103,7 @@ impl Command for DeleteEnvironment {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "delete an environment")?;
-        let before = tx.locate(Noun::Environment, &self.environment)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Environment, &self.environment, self.if_version)?;
         let doc = rights::doc(before.environment())?;
         let identities = tx.all(Noun::Identity)?;
         let acts = |record: &&Record| {

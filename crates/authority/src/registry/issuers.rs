@@ -127,8 +127,7 @@ impl Command for UpdateIssuer {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Issuer, &self.issuer)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Issuer, &self.issuer, self.if_version)?;
         let mut doc = rights::doc(before.issuer())?.clone();
         if let Some(keys) = &self.keys {
             doc.keys = keys.clone();
@@ -150,8 +149,7 @@ impl Command for EnableIssuer {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "enable an issuer")?;
-        let before = tx.locate(Noun::Issuer, &self.issuer)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Issuer, &self.issuer, self.if_version)?;
         if before.status == Status::Active {
             return Ok(Verdict::Done(ChangeOutcome::Applied {
                 record: before,
@@ -191,8 +189,7 @@ impl Command for DeleteIssuer {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         rights::tenant_owner(tx, "delete an issuer")?;
-        let before = tx.locate(Noun::Issuer, &self.issuer)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Issuer, &self.issuer, self.if_version)?;
         stop(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
     }
 }

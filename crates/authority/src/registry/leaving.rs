@@ -107,8 +107,7 @@ impl Command for DisableUser {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
         rights::tenant_owner(tx, "switch people off")?;
-        let before = tx.locate(Noun::User, &self.user)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
         leave(tx, &before, Status::Disabled, self.reason.as_deref()).map(Verdict::Done)
     }
 }
@@ -120,8 +119,7 @@ impl Command for DeleteUser {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
         rights::tenant_owner(tx, "delete people")?;
-        let before = tx.locate(Noun::User, &self.user)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
         leave(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
     }
 }
@@ -145,8 +143,7 @@ impl Command for EnableUser {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::tenant_owner(tx, "switch people on")?;
-        let before = tx.locate(Noun::User, &self.user)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
         if before.status == Status::Active {
             return Ok(Verdict::Done(before));
         }

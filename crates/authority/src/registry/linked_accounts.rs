@@ -90,8 +90,12 @@ impl Command for DeleteLinkedAccount {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::tenant_owner(tx, "unlink accounts")?;
-        let before = tx.locate(Noun::LinkedAccount, &self.linked_account)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(
+            tx,
+            Noun::LinkedAccount,
+            &self.linked_account,
+            self.if_version,
+        )?;
         let own = rights::doc(before.linked_account())?.user_id == person.user_id;
         // Who unlinks their own account could trigger a run and then countersign it (T14).
         let mut owners = rights::tenant_owners(tx)?;

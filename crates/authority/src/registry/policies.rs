@@ -88,8 +88,7 @@ impl Command for UpdatePolicy {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Policy, &self.policy)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Policy, &self.policy, self.if_version)?;
         let mut doc = rights::doc(before.policy())?.clone();
         if let Some(cedar) = &self.cedar {
             doc.cedar.clone_from(cedar);
@@ -108,8 +107,7 @@ impl Command for DeletePolicy {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "delete a guard rail")?;
-        let before = tx.locate(Noun::Policy, &self.policy)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Policy, &self.policy, self.if_version)?;
         let after = Record {
             status: Status::Deleted,
             ..before.clone()

@@ -68,6 +68,18 @@ pub(crate) fn not_found(noun: Noun, text: &str) -> Rejection {
     .into()
 }
 
+/// What is to be changed, by id or name, at the version that the caller read.
+pub(crate) fn located(
+    tx: &mut WriteTx<'_, '_>,
+    noun: Noun,
+    id_or_name: &str,
+    if_version: Option<i64>,
+) -> Result<Record, Rejection> {
+    let record = tx.locate(noun, id_or_name)?;
+    expect_version(&record, if_version)?;
+    Ok(record)
+}
+
 /// Refuses an edit that was made on an older version.
 pub(crate) fn expect_version(record: &Record, expected: Option<i64>) -> Result<(), Rejection> {
     match expected {

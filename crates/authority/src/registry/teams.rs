@@ -91,8 +91,7 @@ impl Command for UpdateTeam {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Team, &self.team)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Team, &self.team, self.if_version)?;
         let mut doc = rights::doc(before.team())?.clone();
         if let Some(name) = &self.name {
             doc.name = name.clone();
@@ -111,8 +110,7 @@ impl Command for DeleteTeam {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = rights::editor(tx)?;
-        let before = tx.locate(Noun::Team, &self.team)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::Team, &self.team, self.if_version)?;
         may_edit(&person, rights::doc(before.team())?)?;
         let mut answers = tx.linked_to(Relation::Sponsor, before.id)?;
         answers.extend(tx.linked_to(Relation::Owner, before.id)?);

@@ -74,8 +74,7 @@ impl Command for UpdateUser {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = tx.acting_person()?;
-        let before = tx.locate(Noun::User, &self.user)?;
-        rights::expect_version(&before, self.if_version)?;
+        let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
         let old = rights::doc(before.user())?;
         let mut doc = old.clone();
         if let Some(email) = &self.email {
