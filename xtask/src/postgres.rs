@@ -32,8 +32,8 @@ impl Postgres {
             None
         };
         let mut last = Failure::new("PostgreSQL was not tried");
-        for attempt in 0..PORT_ATTEMPTS {
-            match start_once(&binaries, account, attempt) {
+        for _ in 0..PORT_ATTEMPTS {
+            match start_once(&binaries, account) {
                 Ok(server) => return Ok(server),
                 Err(failure) => last = failure,
             }
@@ -163,13 +163,9 @@ fn unprivileged() -> Result<Account, Failure> {
     ))
 }
 
-fn start_once(
-    binaries: &Binaries,
-    account: Option<Account>,
-    attempt: u32,
-) -> Result<Postgres, Failure> {
+fn start_once(binaries: &Binaries, account: Option<Account>) -> Result<Postgres, Failure> {
     let port = free_port().map_err(|error| Failure::new(format!("no free port: {error}")))?;
-    let directory = throw_away(account, attempt)
+    let directory = throw_away(account, port)
         .map_err(|error| Failure::new(format!("no directory for PostgreSQL: {error}")))?;
     // From here on the directory belongs to the guardian, which removes it however we end.
     let mut command = process::program("sh")
@@ -236,8 +232,8 @@ fn free_port() -> io::Result<u16> {
         .port())
 }
 
-fn throw_away(account: Option<Account>, attempt: u32) -> io::Result<PathBuf> {
-    let name = format!("countersign-postgres-{}-{attempt}", std::process::id());
+fn throw_away(account: Option<Account>, port: u16) -> io::Result<PathBuf> {
+    let name = format!("countersign-postgres-{}-{port}", std::process::id());
     let directory = env::temp_dir().join(name);
     // Refused when it exists: nobody can have prepared it for us.
     DirBuilder::new().mode(0o700).create(&directory)?;
@@ -300,7 +296,7 @@ mod tests {
         } else {
             None
         };
-        let server = start_once(&binaries, account, 77).expect("the server starts");
+        let server = start_once(&binaries, account).expect("the server starts");
         let port: u16 = server
             .url()
             .rsplit(':')
@@ -312,7 +308,7 @@ mod tests {
         assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         drop(server);
         assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
-        let name = format!("countersign-postgres-{}-77", std::process::id());
+        let name = format!("countersign-postgres-{}-{port}", std::process::id());
         assert!(!env::temp_dir().join(name).exists());
     }
 }

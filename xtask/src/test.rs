@@ -88,6 +88,8 @@ fn start(slot: &mut Option<Postgres>) -> Result<Done, Failure> {
 }
 
 fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure> {
+    // One test crashes its server, so it has its own.
+    let to_crash = postgres.map(|_| Postgres::start()).transpose()?;
     let nextest = process::find("cargo-nextest").is_some();
     let runner: &[&str] = if nextest {
         &["nextest", "run"]
@@ -98,8 +100,9 @@ fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure
     program = program
         .env("INSTA_UPDATE", "no")
         .env("INSTA_FORCE_PASS", "0");
-    if let Some(postgres) = postgres {
+    if let (Some(postgres), Some(to_crash)) = (postgres, &to_crash) {
         program = program.env(POSTGRES, postgres.url());
+        program = program.env(TO_CRASH, to_crash.url());
     }
     for (variable, path) in clients.variables() {
         program = program.env(variable, path);
@@ -140,3 +143,4 @@ fn ran(program: Program) -> Result<Done, Failure> {
 const KEEP_GOING: &str = "--keep-going";
 const NEEDED_BY_TESTS: &[&str] = &["typescript", "openid-client", "authlib", "postgresql"];
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
+const TO_CRASH: &str = "COUNTERSIGN_TEST_POSTGRES_TO_CRASH";

@@ -265,24 +265,31 @@ fn a_database_that_goes_away_and_comes_back_is_found_again() {
     assert!(has(&store, "back"));
 }
 
-/// With `COUNTERSIGN_TEST_POSTGRES_RESTART`, a command that restarts the server; other tests must not run meanwhile.
+/// On the server that `COUNTERSIGN_TEST_POSTGRES_TO_CRASH` names, which no other test may use: a killed backend makes
+/// PostgreSQL end every connection, and start again from its log.
 #[test]
-fn a_restarted_server_is_found_again() {
-    let Ok(command) = std::env::var("COUNTERSIGN_TEST_POSTGRES_RESTART") else {
+fn a_crashed_server_is_found_again() {
+    let Ok(base) = std::env::var("COUNTERSIGN_TEST_POSTGRES_TO_CRASH") else {
         return;
     };
-    let Some(database) = Database::postgres() else {
-        return;
-    };
+    let database = Database::postgres_at(&base);
     let store = database.open();
     put(&store, "before").wait().unwrap();
+    let mut client = postgres::Client::connect(&base, postgres::NoTls).unwrap();
+    let backend: i32 = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .unwrap()
+        .get(0);
     assert!(
-        std::process::Command::new("sh")
-            .args(["-c", &command])
+        std::process::Command::new("kill")
+            .args(["-KILL", &backend.to_string()])
             .status()
             .unwrap()
             .success()
     );
+    while client.simple_query("SELECT 1").is_ok() {
+        thread::yield_now();
+    }
     let started = Instant::now();
     while put(&store, "after").wait().is_err() {
         assert!(

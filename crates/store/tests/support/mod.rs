@@ -47,17 +47,21 @@ impl Database {
 
     pub fn postgres() -> Option<Self> {
         let base = std::env::var("COUNTERSIGN_TEST_POSTGRES").ok()?;
-        let database = TemporaryDatabase::create(&base).unwrap();
+        Some(Self::postgres_at(&base))
+    }
+
+    pub fn postgres_at(base: &str) -> Self {
+        let database = TemporaryDatabase::create(base).unwrap();
         let mut config = StoreConfig::postgres(database.url.as_str());
         config.writers = 4;
         config.readers = 2;
-        Some(Self {
+        Self {
             engine: "postgres",
             config,
             url: Some(database.url.clone()),
             _directory: None,
             _database: Some(database),
-        })
+        }
     }
 
     pub fn open(&self) -> Store {
