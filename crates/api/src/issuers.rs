@@ -90,4 +90,7 @@ pub struct UpdateIssuer {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub ca_bundle: Option<Option<String>>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

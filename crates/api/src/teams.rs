@@ -38,4 +38,7 @@ pub struct UpdateTeam {
     /// Who is in it, replaced as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<NameOrId>>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

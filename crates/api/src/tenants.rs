@@ -30,4 +30,7 @@ pub struct UpdateTenant {
     /// How long an orphaned identity still gets tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphan_grace_seconds: Option<i64>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -65,6 +65,9 @@ pub struct UpdateUser {
     /// What they are in the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<TenantRole>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A person's account at a foreign issuer. The record's name is issuer and subject.

@@ -43,9 +43,6 @@ use crate::{command::WriteTx, evidence::seal::Draft, rejection::Rejection};
 /// How many open requests of one identity a command looks at: each is at most one row to void.
 const OPEN_ROWS: u32 = 500;
 
-/// The longest text that a requester or an approver may write, in characters: for a person to read.
-const TEXT_CHARS: usize = 1000;
-
 /// Everything about a request that is opened, besides what every opening adds.
 struct Opening {
     request: ApprovalRequest,
@@ -127,9 +124,9 @@ fn open_of_identity(
     Ok(found)
 }
 
-/// A text of a person or a run, for people, within bounds.
+/// A text of a person or a run, for people; the evidence bounds it.
 fn text(text: Option<&str>) -> Option<String> {
     text.map(str::trim)
         .filter(|text| !text.is_empty())
-        .map(|text| text.chars().take(TEXT_CHARS).collect())
+        .map(str::to_owned)
 }

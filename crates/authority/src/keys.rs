@@ -281,6 +281,8 @@ pub struct AddKey {
     pub using: Use,
     /// The key that must die at once, in an emergency.
     pub kill: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
     /// Whether a key for this use that is already there makes this one unnecessary.
     pub unless_present: bool,
 }
@@ -316,6 +318,7 @@ impl Command for AddKey {
                 verb: "killed".to_owned(),
                 kid: kid.clone(),
                 alg: self.row.alg.clone(),
+                reason: self.reason.clone(),
             });
             tx.evidence(tx.draft(event))?;
         }
@@ -345,6 +348,7 @@ impl Command for AddKey {
             verb: verb.to_owned(),
             kid: self.row.kid.clone(),
             alg: self.row.alg.clone(),
+            reason: self.reason.clone(),
         });
         tx.evidence(tx.draft(event))?;
         tx.announce_keys()?;

@@ -22,6 +22,10 @@ use crate::{
 /// The version of the record's form.
 pub const FORM: u32 = 1;
 
+/// The longest reason that somebody gives for what they do, in characters: a paragraph. It is kept for
+/// ever and is told in one line of a lineage; what needs more room stands elsewhere, and is linked to.
+pub const REASON_CHARS: usize = 1000;
+
 /// One record of what happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {

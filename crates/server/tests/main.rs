@@ -1,6 +1,7 @@
 //! The server as others see it: through HTTP, on both databases.
 
 mod api_decisions;
+mod api_reasons;
 mod api_registry;
 mod attacks_approvals;
 mod attacks_found;

@@ -2,7 +2,7 @@
 
 use countersign_model::{
     Id, Timestamp,
-    evidence::{Changed, Event, Grain, Revoked, Role},
+    evidence::{Changed, Event, Grain, REASON_CHARS, Revoked, Role},
     id,
     permission::Person,
     reason::{Reason, Refusal},
@@ -311,8 +311,16 @@ impl<'t, 'c> WriteTx<'t, 'c> {
     /// Records evidence: the actor, and the caller's references and event.
     ///
     /// # Errors
-    /// A fault.
+    /// `unprocessable` when the reason that somebody gave is too long, or a fault.
     pub fn evidence(&mut self, mut draft: Draft) -> Result<Id<id::Evidence>, Rejection> {
+        let given = draft.event.reason().map_or(0, |text| text.chars().count());
+        if given > REASON_CHARS {
+            return Err(Refusal::new(
+                Reason::Unprocessable,
+                format!("a reason has at most {REASON_CHARS} characters, and this one {given}: shorten it, and link to the rest"),
+            )
+            .into());
+        }
         match &self.permit.actor {
             Actor::User { id, email, .. } => draft.refs.push(refer_person(Role::Actor, id, email)),
             Actor::Identity { id, subject } => {

@@ -67,6 +67,9 @@ pub struct Update {
     /// What it does
     #[arg(long)]
     description: Option<String>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -115,6 +118,7 @@ impl Update {
             class: self.class,
             group: self.group.clone(),
             description: self.description.clone(),
+            reason: self.reason.clone(),
         })
     }
 }

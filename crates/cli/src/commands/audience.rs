@@ -82,6 +82,9 @@ pub struct Update {
     /// What it is
     #[arg(long)]
     description: Option<String>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 5] = [
@@ -142,6 +145,7 @@ impl Update {
             max_feed_age_seconds: self.max_feed_age,
             max_feed_age_irreversible_seconds: self.max_feed_age_irreversible,
             description: self.description.clone(),
+            reason: self.reason.clone(),
         })
     }
 }

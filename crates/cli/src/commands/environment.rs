@@ -56,6 +56,9 @@ pub struct Update {
     /// What it is
     #[arg(long)]
     description: Option<String>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -115,6 +118,7 @@ impl Update {
         Ok(UpdateEnvironment {
             protected: self.protected,
             description: self.description.clone(),
+            reason: self.reason.clone(),
         })
     }
 }

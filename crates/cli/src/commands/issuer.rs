@@ -76,6 +76,9 @@ pub struct Update {
     /// A file with extra trusted roots for its HTTPS, PEM
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -127,6 +130,7 @@ impl Update {
             keys: self.keys.keys()?,
             audience: self.audience.clone().map(Some),
             ca_bundle: ca_bundle.map(Some),
+            reason: self.reason.clone(),
         })
     }
 }

@@ -63,6 +63,9 @@ pub struct Update {
     /// Why it is there
     #[arg(long)]
     description: Option<String>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -110,6 +113,7 @@ impl Update {
         Ok(UpdatePolicy {
             cedar,
             description: self.description.clone(),
+            reason: self.reason.clone(),
         })
     }
 }

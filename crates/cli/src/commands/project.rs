@@ -78,6 +78,9 @@ pub struct Update {
     /// Its members may give the whole catalogue
     #[arg(long)]
     allow_all: bool,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -140,6 +143,7 @@ impl Update {
             description: self.description.clone(),
             members: self.members.clone(),
             allowed_actions: if self.allow_all { Some(None) } else { ceiling },
+            reason: self.reason.clone(),
         })
     }
 }

@@ -56,6 +56,9 @@ pub struct Update {
     /// Who is in it, all of them; once for each
     #[arg(long = "member", value_name = "USER")]
     members: Option<Vec<NameOrId>>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 3] = [
@@ -99,6 +102,7 @@ impl Update {
         Ok(UpdateTeam {
             name: self.name.clone(),
             members: self.members.clone(),
+            reason: self.reason.clone(),
         })
     }
 }

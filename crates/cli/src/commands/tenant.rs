@@ -25,6 +25,9 @@ pub struct Update {
     /// How long an identity that nobody answers for still gets tokens, in days
     #[arg(long, value_name = "DAYS")]
     orphan_grace_days: Option<u32>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 impl Tenant {
@@ -38,6 +41,7 @@ impl Tenant {
                     orphan_grace_seconds: args
                         .orphan_grace_days
                         .map(|days| i64::from(days) * 86_400),
+                    reason: args.reason,
                 };
                 let before = client.tenant(&()).await?;
                 app.changed(

@@ -66,6 +66,9 @@ pub struct Update {
     /// What they are called
     #[arg(long)]
     display_name: Option<String>,
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 const COLUMNS: [Column; 5] = [
@@ -114,6 +117,7 @@ impl Update {
             email: self.email.clone(),
             display_name: self.display_name.clone(),
             role: self.role,
+            reason: self.reason.clone(),
         })
     }
 }

@@ -209,6 +209,9 @@ pub struct KeyEvent {
     pub kid: String,
     /// Its algorithm.
     pub alg: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A refusal.
@@ -395,6 +398,27 @@ impl Event {
             Self::Started(_) => "started",
             Self::SignedIn(_) => "signed_in",
             Self::TokenIssued(_) => "token_issued",
+        }
+    }
+
+    /// Why it was done, in the words of who did it.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::ApprovalDecided(decided) => decided.reason.as_deref(),
+            Self::ApprovalOpened(opened) => opened.reason.as_deref(),
+            Self::Changed(changed) => changed.reason.as_deref(),
+            Self::Erased(erased) => Some(&erased.reason),
+            Self::Key(key) => key.reason.as_deref(),
+            Self::Revoked(revoked) => Some(&revoked.reason),
+            Self::Action(_)
+            | Self::ApprovalVoided(_)
+            | Self::Decision(_)
+            | Self::Introspected(_)
+            | Self::Refused(_)
+            | Self::Started(_)
+            | Self::SignedIn(_)
+            | Self::TokenIssued(_) => None,
         }
     }
 

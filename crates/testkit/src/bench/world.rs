@@ -274,6 +274,7 @@ impl<'a> Owner<'a> {
             row,
             using,
             kill: None,
+            reason: None,
             unless_present: true,
         })?;
         Ok(())

@@ -126,7 +126,7 @@ pub async fn update(
         class: body.class,
         group: body.group,
         description: body.description,
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Action, _>(&app, &caller, if_match, command).await
 }

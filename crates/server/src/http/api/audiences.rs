@@ -61,7 +61,7 @@ pub async fn update(
             max_feed_age_irreversible_seconds: body.max_feed_age_irreversible_seconds,
             description: body.description,
         },
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Audience, _>(&app, &caller, if_match, command).await
 }

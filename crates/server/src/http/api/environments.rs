@@ -52,7 +52,7 @@ pub async fn update(
         if_version: if_match.0,
         protected: body.protected,
         description: body.description,
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Environment, _>(&app, &caller, if_match, command).await
 }

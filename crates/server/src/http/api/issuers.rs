@@ -58,7 +58,7 @@ pub async fn update(
         keys: body.keys.map(source),
         audience: body.audience,
         ca_bundle: body.ca_bundle,
-        reason: None,
+        reason: body.reason,
         rules: rules(&app, &caller),
     };
     records::edit::<Issuer, _>(&app, &caller, if_match, command).await

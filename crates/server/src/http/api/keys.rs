@@ -44,6 +44,7 @@ pub async fn rotate(
         &caller,
         uses.into_iter().map(|using| (using, None)).collect(),
         from,
+        body.reason,
     )
     .await?;
     list(State(app), caller).await
@@ -54,11 +55,18 @@ pub async fn kill(
     State(app): State<App>,
     caller: Caller,
     Addressed(kid): Addressed,
-    Json(_): Json<KillKey>,
+    Json(body): Json<KillKey>,
 ) -> Result<JsonAnswer<KeyList>, Failure> {
     let entry = key_management::find(&entries(&app, &caller).await?, &kid)?;
     let now = caller.ctx.now;
-    add(&app, &caller, vec![(entry.using, Some(kid))], now).await?;
+    add(
+        &app,
+        &caller,
+        vec![(entry.using, Some(kid))],
+        now,
+        Some(body.reason),
+    )
+    .await?;
     list(State(app), caller).await
 }
 
@@ -76,6 +84,7 @@ async fn add(
     caller: &Caller,
     uses: Vec<(Use, Option<String>)>,
     from: Timestamp,
+    reason: Option<String>,
 ) -> Result<(), Failure> {
     let (authority, ctx, tenant) = (
         Arc::clone(app.authority()),
@@ -90,6 +99,7 @@ async fn add(
                 row,
                 using,
                 kill,
+                reason: reason.clone(),
                 unless_present: false,
             })
         };

@@ -50,7 +50,7 @@ pub async fn update(
         if_version: if_match.0,
         cedar: body.cedar,
         description: body.description,
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Policy, _>(&app, &caller, if_match, command).await
 }

@@ -63,7 +63,7 @@ pub async fn update(
             members: body.members.map(members),
             allowed_actions: body.allowed_actions,
         },
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Project, _>(&app, &caller, if_match, command).await
 }

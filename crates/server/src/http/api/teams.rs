@@ -49,7 +49,7 @@ pub async fn update(
         if_version: if_match.0,
         name: body.name,
         members: body.members.map(texts),
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<Team, _>(&app, &caller, if_match, command).await
 }

@@ -45,7 +45,7 @@ pub async fn update(
         if_version: if_match.0,
         refuse_unknown_actions: body.refuse_unknown_actions,
         orphan_grace_seconds: body.orphan_grace_seconds,
-        reason: None,
+        reason: body.reason,
     };
     records::execute(&app, &caller, if_match, command).await?;
     show(State(app), caller).await

@@ -59,7 +59,7 @@ pub async fn update(
         email: body.email,
         display_name: body.display_name,
         role: body.role,
-        reason: None,
+        reason: body.reason,
     };
     records::edit::<User, _>(&app, &caller, if_match, command).await
 }

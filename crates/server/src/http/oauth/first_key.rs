@@ -43,6 +43,7 @@ pub async fn make(
                 row,
                 using,
                 kill: None,
+                reason: None,
                 unless_present: true,
             },
         )
