@@ -22,7 +22,7 @@ pub use open_change::open_change;
 pub use open_grant::{GrantAsk, OpenGrant};
 pub use reading::{
     ApprovalPage, ApprovalsQuery, PlacedEvidence, Shown, ShownDecision, list, may_see, places,
-    show, show_to_bearer,
+    show, show_decided, show_to_bearer,
 };
 pub use voiding::{LapseApprovals, lapse, void_for_identity, void_for_record};
 

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loosening {
+    /// Another person is said to be behind an account.
+    AccountChanged,
     /// It may do more.
     ActionAdded,
     /// An action counts as less harmful than before.
@@ -26,6 +28,8 @@ pub enum Loosening {
     ApprovalTurnedOff,
     /// More people may countersign.
     ApproverAdded,
+    /// Somebody may countersign no more.
+    ApproverRemoved,
     /// It may call another resource server.
     AudienceAdded,
     /// Somebody else may prove to be it.
@@ -38,7 +42,7 @@ pub enum Loosening {
     EnvironmentUnprotected,
     /// Another key may vouch for runs.
     IssuerChanged,
-    /// A guard rail says something else.
+    /// A guard rail says something else, or covers something else.
     PolicyChanged,
     /// It may touch more resources.
     ResourceAdded,
@@ -57,18 +61,20 @@ impl Loosening {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccountChanged => "changes whose account it is",
             Self::ActionAdded => "allows an action",
             Self::ActionClassLowered => "lowers the class of an action",
             Self::ApprovalRuleWeaker => "weakens the approval rule",
             Self::ApprovalTurnedOff => "turns approval off",
             Self::ApproverAdded => "adds an approver",
+            Self::ApproverRemoved => "takes an approver away",
             Self::AudienceAdded => "adds an audience",
             Self::CredentialAdded => "adds a credential",
             Self::DenialRemoved => "shortens the deny list",
             Self::EnvironmentAdded => "adds an environment",
             Self::EnvironmentUnprotected => "unprotects an environment",
             Self::IssuerChanged => "changes who vouches for runs",
-            Self::PolicyChanged => "changes a guard rail",
+            Self::PolicyChanged => "changes what a guard rail covers",
             Self::ResourceAdded => "adds a resource",
             Self::RoleAdded => "adds a role",
             Self::TokenLifeLonger => "lengthens the life of tokens",
@@ -142,6 +148,10 @@ pub fn of_identity(
             before.requires_approval && !after.requires_approval,
         ),
         (Loosening::ApproverAdded, admits_more(rule, new_rule)),
+        (
+            Loosening::ApproverRemoved,
+            adds(&new_rule.approvers, &rule.approvers),
+        ),
         (
             Loosening::AudienceAdded,
             adds(&before.audiences, &after.audiences),
@@ -291,7 +301,11 @@ mod tests {
         );
         assert_eq!(
             after(|doc| doc.approval_rule.approvers.clear()),
-            [Loosening::ApproverAdded]
+            [Loosening::ApproverAdded, Loosening::ApproverRemoved]
+        );
+        assert_eq!(
+            after(|doc| doc.approval_rule.approvers = vec![other]),
+            [Loosening::ApproverAdded, Loosening::ApproverRemoved]
         );
         assert_eq!(
             after(|doc| doc.denied_actions = Default::default()),

@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod apply;
+pub(crate) mod approvers;
 pub mod audiences;
 pub mod by_noun;
 pub mod credentials;
@@ -26,4 +27,5 @@ pub mod tenants;
 pub mod users;
 
 pub use guarding::{ChangeOutcome, apply_change};
+pub(crate) use guarding::{called, sends_away};
 pub use reading::{Listed, Page, PageQuery, Shown};

@@ -105,11 +105,13 @@ async fn t14_nobody_approves_their_own_and_no_program_approves() {
     .await;
 }
 
-/// Makes a user by hand of the owner, and signs them in.
-async fn made_by_owner(server: &TestServer, owner: &Caller, email: &str) -> Caller {
-    owner
-        .make("users", &json!({ "email": email, "role": "owner" }))
-        .await;
+/// Makes an owner by hand of the owner, whom another agrees to, and signs them in.
+async fn made_by_owner(server: &TestServer, owner: &Caller, other: &Caller, email: &str) -> Caller {
+    let waits = owner
+        .post("/api/users", &json!({ "email": email, "role": "owner" }))
+        .await
+        .waits();
+    other.approve(waits["id"].as_str().unwrap()).await;
     server.enrol(email, TenantRole::Owner).await
 }
 
@@ -117,8 +119,8 @@ async fn made_by_owner(server: &TestServer, owner: &Caller, email: &str) -> Call
 async fn t14_an_approver_made_by_who_asks_counts_after_a_day() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
-        let (pipeline, _) = with_approver(&server).await;
-        let puppet = made_by_owner(&server, &pipeline.owner, "puppet@example.com").await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let puppet = made_by_owner(&server, &pipeline.owner, &lee, "puppet@example.com").await;
         let approval = open(&base_token(&server, &pipeline).await).await;
         let yes = json!({ "digest": approval["digest"] });
         let refused = puppet

@@ -27,7 +27,7 @@ async fn t16_who_drops_the_other_approvers_is_not_alone() {
         let server = TestServer::start(&database).await;
         let owner = server.owner().await;
         let kim = server.enrol("kim@example.com", TenantRole::Member).await;
-        server.enrol("lee@example.com", TenantRole::Member).await;
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
         let people = owners(&["dana@example.com", "kim@example.com", "lee@example.com"]);
         owner
             .make("projects", &json!({ "name": "pay", "members": people }))
@@ -39,7 +39,8 @@ async fn t16_who_drops_the_other_approvers_is_not_alone() {
         )
         .await;
         let rule = json!({ "approval_rule": { "required": 1, "approvers": ["kim@example.com"] } });
-        kim.patch("/api/identities/payer", &rule).await.done();
+        let drops = kim.patch("/api/identities/payer", &rule).await.waits();
+        lee.approve(drops["id"].as_str().unwrap()).await;
         kim.patch(
             "/api/identities/payer",
             &json!({ "requires_approval": false }),
@@ -54,12 +55,9 @@ async fn t16_who_drops_the_other_approvers_is_not_alone() {
             )
             .await;
         guarded(&owner, "second", json!(["team:security"])).await;
-        kim.patch(
-            "/api/teams/security",
-            &json!({ "members": ["kim@example.com"] }),
-        )
-        .await
-        .done();
+        let alone = json!({ "members": ["kim@example.com"] });
+        let drops = kim.patch("/api/teams/security", &alone).await.waits();
+        lee.approve(drops["id"].as_str().unwrap()).await;
         kim.patch(
             "/api/identities/second",
             &json!({ "requires_approval": false }),
@@ -178,12 +176,9 @@ async fn t14_what_the_requesters_creature_made_is_the_requesters() {
             )
             .await;
         let first = server.enrol("first@example.com", TenantRole::Owner).await;
-        first
-            .make(
-                "users",
-                &json!({ "email": "second@example.com", "role": "owner" }),
-            )
-            .await;
+        let second = json!({ "email": "second@example.com", "role": "owner" });
+        let waits = first.post("/api/users", &second).await.waits();
+        owner.approve(waits["id"].as_str().unwrap()).await;
         let second = server.enrol("second@example.com", TenantRole::Owner).await;
         let looser = json!({ "cedar": "forbid (principal == Identity::\"x\", action, resource);" });
         let approval = owner.patch("/api/policies/rail", &looser).await.waits();

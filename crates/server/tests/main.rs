@@ -4,6 +4,7 @@ mod api_decisions;
 mod api_reasons;
 mod api_registry;
 mod attacks_approvals;
+mod attacks_approvers;
 mod attacks_found;
 mod attacks_log;
 mod attacks_people;

@@ -124,6 +124,14 @@ impl Command for Decide {
             made_eligible: approver.and_then(|approver| approver.made),
         };
         known.may_decide(&decider, &self.digest, now)?;
+        if let (false, ApprovalRequest::Change(change)) = (self.approved, &known.doc.request)
+            && registry::sends_away(change, user)?
+        {
+            return refuse(
+                Reason::Forbidden,
+                "you may agree to it, or let it lapse: whether you stay an approver is for the others to say",
+            );
+        }
         if let Some(because) = stale(tx, &approval, identity.as_ref())? {
             voiding::void(tx, approval, &because)?;
             let detail = format!("the approval was voided: {because}; it must be asked for again");
@@ -322,9 +330,11 @@ fn stale(
     Ok(match record {
         None => Some("what it is about is gone".to_owned()),
         Some(record) if record.status == Status::Deleted => {
-            Some(format!("`{}` was deleted", record.name))
+            Some(format!("`{}` was deleted", registry::called(&record)))
         }
-        Some(record) if record.version != bound => Some(format!("`{}` was edited", record.name)),
+        Some(record) if record.version != bound => {
+            Some(format!("`{}` was edited", registry::called(&record)))
+        }
         Some(_) => None,
     })
 }

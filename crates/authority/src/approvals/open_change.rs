@@ -38,7 +38,10 @@ pub fn open_change(
     let request = ApprovalRequest::Change(change);
     let waiting = waiting(tx, &request)?;
     if let Some(same) = waiting.iter().find(|approval| {
-        approval.doc.request == request && approval.doc.requested_by == Some(requester)
+        // Whoever came since is asked too: another rule is another approval.
+        approval.doc.request == request
+            && approval.doc.requested_by == Some(requester)
+            && approval.doc.rule == rule
     }) {
         return Ok(same.clone());
     }

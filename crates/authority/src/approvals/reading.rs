@@ -17,7 +17,7 @@ use countersign_store::{
 };
 
 use super::{
-    decide::{APPROVE, DecisionDoc},
+    decide::{APPROVE, Decision, DecisionDoc},
     eligibility,
 };
 use crate::{
@@ -64,6 +64,8 @@ pub struct ApprovalPage {
 pub struct Shown {
     /// The approval.
     pub approval: Approval,
+    /// What is asked for, in one line, with the names that evidence does not keep.
+    pub summary: String,
     /// Where it stands now.
     pub status: ApprovalStatus,
     /// The identity that it is about.
@@ -169,6 +171,18 @@ pub fn show(
     } else {
         Ok(None)
     }
+}
+
+/// One approval, for who has just decided on it: their yes may have been to lose every right.
+///
+/// # Errors
+/// A fault.
+pub fn show_decided(
+    tx: &mut Tx<'_>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<Shown, Rejection> {
+    shown(tx, decision.approval.clone(), now)
 }
 
 /// One approval, when the bearer's own run opened it.
@@ -339,8 +353,15 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
         .chain(approval.doc.decided_evidence.iter().copied())
         .collect();
     let status = approval.status_at(now);
+    let mut summary = approval.doc.request.summary();
+    if let ApprovalRequest::Change(change) = &approval.doc.request
+        && let Some(record) = rows::by_id(tx, tenant, change.record_id)?
+    {
+        summary = summary.replace(&record.id.to_string(), &record.name);
+    }
     Ok(Shown {
         approval,
+        summary,
         status,
         identity,
         human,

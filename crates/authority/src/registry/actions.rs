@@ -9,12 +9,14 @@ use countersign_model::{
     name::ActionName,
     permission::Person,
     reason::Reason,
-    registry::{ActionDoc, Noun, Record, Relation, Status},
+    registry::{ActionDoc, IdentityDoc, Noun, Record, Relation, Status},
 };
 use countersign_store::Tx;
 
 use super::{
+    approvers::Asking,
     guarding::{self, ChangeOutcome, Edit, Verb},
+    policies,
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_text},
 };
@@ -41,7 +43,7 @@ pub struct CreateAction {
     pub description: String,
 }
 
-/// Edits an action.
+/// Edits an action. A class or group that loosens takes a second owner of the tenant.
 #[derive(Debug, Clone)]
 pub struct UpdateAction {
     /// Which, by id or name.
@@ -115,12 +117,9 @@ impl Command for DeleteAction {
         let person = rights::tenant_owner(tx, "change the catalogue")?;
         let before = rights::located(tx, Noun::Action, &self.action, self.if_version)?;
         let doc = rights::doc(before.action())?;
-        let loosens = lowers(
-            tx,
-            &doc.name,
-            doc.class,
-            Catalogue::default().class(&doc.name),
-        )?;
+        let built_in = Catalogue::default();
+        let then = (built_in.class(&doc.name), built_in.group(&doc.name));
+        let loosens = loosens(tx, &doc.name, (doc.class, &doc.group), then)?;
         let after = Record {
             status: Status::Deleted,
             ..before.clone()
@@ -132,15 +131,15 @@ impl Command for DeleteAction {
             verb: Verb::Deleted,
             reason: self.reason.clone(),
             loosens,
-            guards: None,
+            asks: Asking::default(),
             retires: None,
         };
         guarding::settle(tx, edit).map(Verdict::Done)
     }
 }
 
-/// Adds an action of a document, after every check. One that lowers the class of what some identity
-/// needs approval for is added as it counts now, and its own class waits for a second owner.
+/// Adds an action of a document, after every check. One that loosens is added as it counts now, and
+/// what it is to count as waits for a second owner.
 pub(crate) fn put_new(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
@@ -149,13 +148,15 @@ pub(crate) fn put_new(
 ) -> Result<ChangeOutcome, Rejection> {
     rights::must_own_tenant(person, "change the catalogue")?;
     check(&doc)?;
-    let now_counts_as = rights::catalogue(tx)?.class(&doc.name);
-    let loosens = lowers(tx, &doc.name, now_counts_as, doc.class)?;
+    let catalogue = rights::catalogue(tx)?;
+    let now = (catalogue.class(&doc.name), catalogue.group(&doc.name));
+    let loosens = loosens(tx, &doc.name, now, (doc.class, &doc.group))?;
     let first = if loosens.is_empty() {
         doc.clone()
     } else {
         ActionDoc {
-            class: now_counts_as,
+            class: now.0,
+            group: now.1.to_owned(),
             ..doc.clone()
         }
     };
@@ -198,7 +199,12 @@ pub(crate) fn put_edit(
             "an action does not change its name: add another",
         );
     }
-    let loosens = lowers(tx, &doc.name, old.class, doc.class)?;
+    let loosens = loosens(
+        tx,
+        &doc.name,
+        (old.class, &old.group),
+        (doc.class, &doc.group),
+    )?;
     let after = Record {
         doc: doc.into(),
         ..before.clone()
@@ -210,7 +216,7 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        guards: None,
+        asks: Asking::default(),
         retires: None,
     };
     guarding::settle(tx, edit)
@@ -221,28 +227,25 @@ fn check(doc: &ActionDoc) -> Result<(), Rejection> {
     check_text("description", &doc.description, DESCRIPTION_BYTES)
 }
 
-/// A lower class loosens when somebody must countersign the action now.
-fn lowers(
+/// What another class and group loosen: a lower class what somebody must countersign now, and either
+/// what a guard rail may be about. Which side of the rail it comes out on cannot be told in general.
+fn loosens(
     tx: &mut WriteTx<'_, '_>,
     name: &ActionName,
-    from: ActionClass,
-    to: ActionClass,
+    from: (ActionClass, &str),
+    to: (ActionClass, &str),
 ) -> Result<BTreeSet<Loosening>, Rejection> {
-    if to >= from {
-        return Ok(BTreeSet::new());
+    let mut found = BTreeSet::new();
+    if to.0 < from.0 {
+        let needs = |doc: &IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
+        let identities = tx.all(Noun::Identity)?;
+        let mut docs = identities.iter().filter_map(Record::identity);
+        found.extend(docs.any(needs).then_some(Loosening::ActionClassLowered));
     }
-    let identities = tx.all(Noun::Identity)?;
-    let needs = |doc: &countersign_model::registry::IdentityDoc| {
-        doc.requires_approval && doc.allowed_actions.contains(name)
-    };
-    let guarded = identities
-        .iter()
-        .filter_map(|record| record.identity())
-        .any(needs);
-    Ok(guarded
-        .then_some(Loosening::ActionClassLowered)
-        .into_iter()
-        .collect())
+    let left = to.0 != from.0 && policies::may_look_at(tx, "class")?
+        || to.1 != from.1 && policies::may_look_at(tx, "group")?;
+    found.extend(left.then_some(Loosening::PolicyChanged));
+    Ok(found)
 }
 
 /// A page of the tenant's own actions: everybody in the tenant sees them.

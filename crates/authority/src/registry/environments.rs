@@ -10,6 +10,7 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
+    approvers::Asking,
     guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_text},
@@ -130,7 +131,7 @@ impl Command for DeleteEnvironment {
             verb: Verb::Deleted,
             reason: self.reason.clone(),
             loosens: [].into(),
-            guards: None,
+            asks: Asking::default(),
             retires: None,
         };
         guarding::settle(tx, edit).map(Verdict::Done)
@@ -194,7 +195,7 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        guards: None,
+        asks: Asking::default(),
         retires: None,
     };
     guarding::settle(tx, edit)

@@ -12,13 +12,16 @@ use countersign_model::{
     id,
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{ApprovalRule, Doc, IdentityDoc, Noun, Party, ProjectRole, Record, Status},
+    registry::{ApprovalRule, Doc, Noun, Record, Status},
     time::Seconds,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{credentials, identities, rights, teams};
+use super::{
+    approvers::{self, Asking},
+    credentials, identities, leaving, projects, rights, teams, users,
+};
 use crate::{
     approvals,
     command::{Change, WriteTx},
@@ -81,6 +84,8 @@ impl ChangeOutcome {
 pub(crate) enum Verb {
     /// It is taken away.
     Deleted,
+    /// It is put out of force.
+    Disabled,
     /// It is put in force.
     Enabled,
     /// It moves to another project.
@@ -93,6 +98,7 @@ impl Verb {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
+            Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Transferred => "transferred",
             Self::Updated => "updated",
@@ -117,8 +123,8 @@ pub(crate) struct Edit<'a> {
     pub(crate) reason: Option<String>,
     /// What it loosens; nothing when it is to be made at once.
     pub(crate) loosens: BTreeSet<Loosening>,
-    /// The identity whose guards it loosens; without one the tenant's owners countersign.
-    pub(crate) guards: Option<&'a Record>,
+    /// Whom to ask when it does.
+    pub(crate) asks: Asking<'a>,
     pub(crate) retires: Option<Retire>,
 }
 
@@ -176,94 +182,12 @@ fn write(
 
 /// Who must countersign; nobody when there is nobody but the requester.
 fn rule(tx: &mut WriteTx<'_, '_>, edit: &Edit<'_>) -> Result<Option<ApprovalRule>, Rejection> {
-    let (mut rule, eligible) = asked(tx, edit.person, edit.guards)?;
+    let (mut rule, eligible) = approvers::asked(tx, edit.person, edit.asks)?;
     // More people than there are could never countersign.
     let most = u32::try_from(eligible.len()).unwrap_or(u32::MAX);
     rule.required = rule.required.clamp(1, most.max(1));
     rule.second_if_unproven = false;
     Ok((most > 0).then_some(rule))
-}
-
-/// Whom the rule asks, and those of them who may countersign besides this person.
-fn asked(
-    tx: &mut WriteTx<'_, '_>,
-    person: &Person,
-    guards: Option<&Record>,
-) -> Result<(ApprovalRule, BTreeSet<Id<id::User>>), Rejection> {
-    let Some(identity) = guards else {
-        let mut owners = rights::tenant_owners(tx)?;
-        let approvers = owners.iter().map(|owner| Party::User(*owner)).collect();
-        owners.remove(&person.user_id);
-        return Ok((
-            ApprovalRule {
-                required: 1,
-                approvers,
-                second_if_unproven: false,
-            },
-            owners,
-        ));
-    };
-    let doc = rights::doc(identity.identity())?;
-    let mut others = eligible(tx, identity)?;
-    others.remove(&person.user_id);
-    if !others.is_empty() || doc.approval_rule.approvers.is_empty() {
-        return Ok((doc.approval_rule.clone(), others));
-    }
-    // INVARIANT: who took every other approver off the rule is not alone: the owners remain (T16).
-    let mut owners = owners(tx, doc)?;
-    owners.remove(&person.user_id);
-    Ok((
-        ApprovalRule {
-            required: 1,
-            approvers: Vec::new(),
-            second_if_unproven: false,
-        },
-        owners,
-    ))
-}
-
-/// Whether anybody but this person could countersign a change that loosens an identity, or a rule of
-/// the tenant when there is none.
-pub(crate) fn somebody_else(
-    tx: &mut WriteTx<'_, '_>,
-    person: &Person,
-    guards: Option<&Record>,
-) -> Result<bool, Rejection> {
-    Ok(!asked(tx, person, guards)?.1.is_empty())
-}
-
-/// The active owners of an identity's project, and of the tenant.
-fn owners(
-    tx: &mut WriteTx<'_, '_>,
-    doc: &IdentityDoc,
-) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let project = rights::project_of(tx, doc)?;
-    let place = rights::doc(project.project())?;
-    let owners = place
-        .members
-        .iter()
-        .filter(|member| member.role == ProjectRole::Owner)
-        .map(|member| member.user_id);
-    let owners: Vec<_> = owners.chain(place.personal_of).collect();
-    let mut owners = rights::active(tx, owners)?;
-    owners.extend(rights::tenant_owners(tx)?);
-    Ok(owners)
-}
-
-/// The active users who may countersign for an identity.
-pub(crate) fn eligible(
-    tx: &mut WriteTx<'_, '_>,
-    identity: &Record,
-) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let doc = rights::doc(identity.identity())?;
-    if doc.approval_rule.approvers.is_empty() {
-        return owners(tx, doc);
-    }
-    let mut eligible = BTreeSet::new();
-    for party in &doc.approval_rule.approvers {
-        eligible.extend(rights::living(tx, *party)?);
-    }
-    Ok(eligible)
 }
 
 /// A change that waits, as people read it and as it is made.
@@ -311,7 +235,7 @@ fn open(
         reason: edit.reason.clone(),
         retires: edit.retires,
     };
-    let about = match edit.guards {
+    let about = match edit.asks.guards {
         Some(identity) if identity.id != before.id => format!(" of `{}`", identity.name),
         Some(_) | None => String::new(),
     };
@@ -321,8 +245,8 @@ fn open(
         noun: before.noun,
         record_id: before.id,
         version: before.version,
-        identity_id: edit.guards.map(|identity| identity.id.cast()),
-        summary: format!("{noun} `{}`{about}: {does}", before.name),
+        identity_id: edit.asks.guards.map(|identity| identity.id.cast()),
+        summary: format!("{noun} `{}`{about}: {does}", called(before)),
         change: serde_json::to_value(&pending)?,
     };
     let approval = approvals::open_change(tx, request, rule, edit.reason)?;
@@ -331,6 +255,23 @@ fn open(
         loosens: edit.loosens,
         record: before.clone(),
     })
+}
+
+/// What a record is called where it cannot be erased: what is named after a person, by its id.
+pub(crate) fn called(record: &Record) -> String {
+    match record.noun {
+        Noun::LinkedAccount | Noun::User => record.id.to_string(),
+        Noun::Action
+        | Noun::Audience
+        | Noun::Credential
+        | Noun::Environment
+        | Noun::Identity
+        | Noun::Issuer
+        | Noun::Policy
+        | Noun::Project
+        | Noun::Team
+        | Noun::Tenant => record.name.clone(),
+    }
 }
 
 /// Makes a change that enough people have countersigned. Whoever calls it has moved the approval on
@@ -348,7 +289,7 @@ pub fn apply_change(
     if before.version != request.version {
         let detail = format!(
             "`{}` was edited since this was asked for; ask again",
-            before.name
+            called(&before)
         );
         return refuse(Reason::Conflict, detail);
     }
@@ -358,7 +299,7 @@ pub fn apply_change(
         name: pending.name.unwrap_or_else(|| before.name.clone()),
         parent_id: pending.parent_id.or(before.parent_id),
         status: pending.status.unwrap_or(before.status),
-        epoch: before.epoch + i64::from(pending.verb == Verb::Deleted),
+        epoch: before.epoch + i64::from(matches!(pending.verb, Verb::Deleted | Verb::Disabled)),
         doc,
         ..before.clone()
     };
@@ -372,7 +313,21 @@ pub fn apply_change(
     if let Some(retire) = pending.retires {
         credentials::retire(tx, retire, change.reason)?;
     }
+    if record.noun == Noun::User && record.status != Status::Active {
+        // The rest, where one transaction is not enough, is for whoever called it.
+        return Ok(leaving::orphan(tx, record)?.outcome.record().clone());
+    }
     Ok(record)
+}
+
+/// Whether a change takes this user away from those who countersign. They may agree to it; a no of
+/// theirs would keep them for ever.
+pub(crate) fn sends_away(request: &ChangeRequest, user: Id<id::User>) -> Result<bool, Rejection> {
+    if request.record_id != user.cast() {
+        return Ok(false);
+    }
+    let pending: PendingChange = serde_json::from_value(request.change.clone())?;
+    Ok(pending.loosens.contains(&Loosening::ApproverRemoved))
 }
 
 /// The rights and rules that may have changed while the change waited.
@@ -389,16 +344,21 @@ fn check_again(
             rights::manages(tx, person, &identity)?;
             credentials::fits(tx, &identity, rights::doc(after.credential())?)
         }
+        Noun::Project => {
+            projects::may_become(tx, person, before, rights::doc(after.project())?).map(drop)
+        }
         Noun::Team => teams::may_edit(person, rights::doc(before.team())?),
+        Noun::User => {
+            rights::must_own_tenant(person, "make this change")?;
+            users::keeps_an_owner(tx, before, after)
+        }
         Noun::Action
         | Noun::Audience
         | Noun::Environment
         | Noun::Issuer
         | Noun::LinkedAccount
         | Noun::Policy
-        | Noun::Project
-        | Noun::Tenant
-        | Noun::User => rights::must_own_tenant(person, "make this change"),
+        | Noun::Tenant => rights::must_own_tenant(person, "make this change"),
     }
 }
 

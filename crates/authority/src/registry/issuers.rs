@@ -14,6 +14,7 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
+    approvers::Asking,
     guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, check_text},
@@ -175,7 +176,7 @@ impl Command for EnableIssuer {
             verb,
             reason,
             loosens,
-            guards: None,
+            asks: Asking::default(),
             retires: None,
         };
         guarding::settle(tx, edit).map(Verdict::Done)
@@ -299,7 +300,7 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        guards: None,
+        asks: Asking::default(),
         retires: None,
     };
     guarding::settle(tx, edit)

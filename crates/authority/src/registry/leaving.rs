@@ -8,24 +8,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::{
     Id, id,
+    permission::Person,
     reason::Reason,
     registry::{Noun, Record, Relation, RoleSet, Status},
     time::Seconds,
 };
 
-use super::{rights, users};
+use super::{
+    approvers::{self, Asking},
+    guarding::{self, ChangeOutcome, Edit, Verb},
+    rights, users,
+};
 use crate::{
     approvals,
     authority::Authority,
     command::{Actor, Change, Command, Execution, Permit, Verdict, WriteTx},
     ctx::Ctx,
+    loosening::Loosening,
     rejection::{Rejection, refuse},
 };
 
 /// How many identities one command orphans: with their evidence a few hundred rows.
 const BATCH: usize = 100;
 
-/// Switches a user off: their sessions end at once.
+/// Switches a user off: their sessions end at once. One who countersigns stays an approver until a
+/// second person agrees.
 #[derive(Debug, Clone)]
 pub struct DisableUser {
     /// Which, by e-mail address, handle or id.
@@ -47,7 +54,7 @@ pub struct EnableUser {
     pub reason: Option<String>,
 }
 
-/// Deletes a user. Names stay taken, and evidence keeps them.
+/// Deletes a user, as [`DisableUser`] switches one off. Names stay taken, and evidence keeps them.
 #[derive(Debug, Clone)]
 pub struct DeleteUser {
     /// Which, by e-mail address, handle or id.
@@ -75,8 +82,8 @@ pub struct FinishLeaving {
 /// What became of what a person answered for.
 #[derive(Debug, Clone)]
 pub struct Left {
-    /// The user.
-    pub user: Record,
+    /// The user as they are now: gone, or about to go when a second person agrees.
+    pub outcome: ChangeOutcome,
     /// The identities that this command orphaned.
     pub orphaned: Vec<Record>,
     /// Whether there are more: go on with [`FinishLeaving`].
@@ -106,9 +113,9 @@ impl Command for DisableUser {
     const NAME: &'static str = "user disable";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
-        rights::tenant_owner(tx, "switch people off")?;
+        let person = rights::tenant_owner(tx, "switch people off")?;
         let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
-        leave(tx, &before, Status::Disabled, self.reason.as_deref()).map(Verdict::Done)
+        leave(tx, &person, before, Verb::Disabled, self.reason.clone()).map(Verdict::Done)
     }
 }
 
@@ -118,9 +125,9 @@ impl Command for DeleteUser {
     const NAME: &'static str = "user delete";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
-        rights::tenant_owner(tx, "delete people")?;
+        let person = rights::tenant_owner(tx, "delete people")?;
         let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
-        leave(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
+        leave(tx, &person, before, Verb::Deleted, self.reason.clone()).map(Verdict::Done)
     }
 }
 
@@ -132,22 +139,26 @@ impl Command for LeaveTenant {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
         let person = tx.acting_person()?;
         let before = tx.get(person.user_id)?;
-        leave(tx, &before, Status::Deleted, self.reason.as_deref()).map(Verdict::Done)
+        leave(tx, &person, before, Verb::Deleted, self.reason.clone()).map(Verdict::Done)
     }
 }
 
 impl Command for EnableUser {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "user enable";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "switch people on")?;
         let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
         if before.status == Status::Active {
-            return Ok(Verdict::Done(before));
+            return Ok(Verdict::Done(ChangeOutcome::Applied {
+                record: before,
+                changed_alone: false,
+            }));
         }
         let mut doc = rights::doc(before.user())?.clone();
+        let approves = approvers::countersigns(tx, before.id.cast(), doc.role)?;
         // Who switches somebody on makes an approver, as if they had just let them in.
         doc.role_set = Some(RoleSet {
             by: person.user_id,
@@ -158,12 +169,20 @@ impl Command for EnableUser {
             doc: doc.into(),
             ..before.clone()
         };
-        tx.replace(
-            &before,
+        let edit = Edit {
+            person: &person,
+            before: &before,
             after,
-            &Change::verb("enabled").because(self.reason.clone()),
-        )
-        .map(Verdict::Done)
+            verb: Verb::Enabled,
+            reason: self.reason.clone(),
+            loosens: approves
+                .then_some(Loosening::ApproverAdded)
+                .into_iter()
+                .collect(),
+            asks: Asking::default(),
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
     }
 }
 
@@ -186,34 +205,67 @@ impl Command for FinishLeaving {
 
 fn leave(
     tx: &mut WriteTx<'_, '_>,
-    before: &Record,
-    status: Status,
-    reason: Option<&str>,
+    person: &Person,
+    mut before: Record,
+    verb: Verb,
+    reason: Option<String>,
 ) -> Result<Left, Rejection> {
-    if before.status == status {
-        return orphan(tx, before.clone());
-    }
-    users::another_owner_unless_member(tx, before)?;
-    let verb = if status == Status::Deleted {
-        "deleted"
+    let status = if verb == Verb::Deleted {
+        Status::Deleted
     } else {
-        "disabled"
+        Status::Disabled
     };
-    let after = Record {
+    if before.status == status {
+        return orphan(tx, before);
+    }
+    let gone = |before: &Record| Record {
         status,
         epoch: before.epoch + 1,
         ..before.clone()
     };
-    let user = tx.replace(
-        before,
-        after,
-        &Change::verb(verb).because(reason.map(str::to_owned)),
-    )?;
-    orphan(tx, user)
+    users::keeps_an_owner(tx, &before, &gone(&before))?;
+    let mut loosens = BTreeSet::new();
+    // Who goes by themselves is the second person.
+    if before.id != person.user_id.cast() && users::countersigns_now(tx, &before)? {
+        loosens.insert(Loosening::ApproverRemoved);
+        // INVARIANT: whoever is sent away can do nothing more at once, also while others are asked.
+        let signed_out = Record {
+            epoch: before.epoch + 1,
+            ..before.clone()
+        };
+        let change = Change::verb("signed_out").because(reason.clone());
+        before = tx.replace(&before, signed_out, &change)?;
+    }
+    let edit = Edit {
+        person,
+        before: &before,
+        after: gone(&before),
+        verb,
+        reason,
+        loosens,
+        asks: Asking::about(before.id.cast()),
+        retires: None,
+    };
+    match guarding::settle(tx, edit)? {
+        ChangeOutcome::Applied { record, .. } => orphan(tx, record),
+        outcome @ ChangeOutcome::NeedsApproval { .. } => Ok(Left {
+            outcome,
+            orphaned: Vec::new(),
+            more: false,
+        }),
+    }
 }
 
 /// Orphans what the user answered for, or alone managed.
-fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
+pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
+    let left = |user, orphaned, more| Left {
+        outcome: ChangeOutcome::Applied {
+            record: user,
+            changed_alone: false,
+        },
+        orphaned,
+        more,
+    };
     let mut found: BTreeMap<Id<id::Record>, Record> = BTreeMap::new();
     let mut parties = vec![user.id];
     let teams = tx.linked_to(Relation::Member, user.id)?;
@@ -242,11 +294,7 @@ fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
         .filter(|record| record.status != Status::Deleted)
     {
         if written >= BATCH {
-            return Ok(Left {
-                user,
-                orphaned,
-                more: true,
-            });
+            return Ok(left(user, orphaned, true));
         }
         match without(tx, &user, &before, &owners)? {
             Some(record) if record.status == Status::Orphaned => {
@@ -257,11 +305,7 @@ fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
             None => {}
         }
     }
-    Ok(Left {
-        user,
-        orphaned,
-        more: false,
-    })
+    Ok(left(user, orphaned, false))
 }
 
 /// The identity without the user; nothing when that changes nothing.

@@ -12,6 +12,7 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
+    approvers::Asking,
     guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_text},
@@ -119,7 +120,7 @@ impl Command for DeletePolicy {
             verb: Verb::Deleted,
             reason: self.reason.clone(),
             loosens: [Loosening::PolicyChanged].into(),
-            guards: None,
+            asks: Asking::default(),
             retires: None,
         };
         guarding::settle(tx, edit).map(Verdict::Done)
@@ -189,7 +190,7 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        guards: None,
+        asks: Asking::default(),
         retires: None,
     };
     guarding::settle(tx, edit)
@@ -206,6 +207,16 @@ pub(crate) fn may_name(tx: &mut WriteTx<'_, '_>, name: &str) -> Result<bool, Rej
         .iter()
         .filter_map(Record::policy)
         .any(|policy| means(&policy.cedar)))
+}
+
+/// Whether a guard rail may look at this word of the schema. An escaped spelling may hide any.
+pub(crate) fn may_look_at(tx: &mut WriteTx<'_, '_>, word: &str) -> Result<bool, Rejection> {
+    let policies = tx.all(Noun::Policy)?;
+    let mut texts = policies
+        .iter()
+        .filter_map(Record::policy)
+        .map(|doc| &doc.cedar);
+    Ok(texts.any(|cedar| cedar.contains(word) || cedar.contains('\\')))
 }
 
 fn check(doc: &PolicyDoc) -> Result<(), Rejection> {

@@ -9,11 +9,12 @@ use countersign_model::{
     name::ProjectName,
     permission::Person,
     reason::Reason,
-    registry::{Member, Noun, ProjectDoc, ProjectRole, Record, TenantRole},
+    registry::{IdentityDoc, Member, Noun, ProjectDoc, ProjectRole, Record, TenantRole},
 };
 use countersign_store::Tx;
 
 use super::{
+    approvers::{self, Asking},
     guarding::{self, ChangeOutcome, Edit, Verb},
     policies,
     reading::{self, Page, PageQuery, Shown},
@@ -231,7 +232,38 @@ pub(crate) fn put_edit(
             changed_alone: false,
         });
     }
-    rights::must_own(person, &old, "change it")?;
+    let mut loosens = may_become(tx, person, before, &doc)?;
+    let guarded = approvers_change(tx, person, before, &doc, &mut loosens)?;
+    let after = Record {
+        name: doc.name.to_string(),
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        asks: Asking {
+            guards: guarded.as_ref(),
+            about: None,
+        },
+        retires: None,
+    };
+    guarding::settle(tx, edit)
+}
+
+/// Whether a person may edit a project so; answers which guards of the tenant that loosens.
+pub(super) fn may_become(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    doc: &ProjectDoc,
+) -> Result<BTreeSet<Loosening>, Rejection> {
+    let old = rights::doc(before.project())?;
+    rights::must_own(person, old, "change it")?;
     if doc.personal_of != old.personal_of || old.personal_of.is_some() && doc.name != old.name {
         return refuse(
             Reason::Unprocessable,
@@ -252,24 +284,74 @@ pub(crate) fn put_edit(
         rights::must_own_tenant(person, "rename a project that a guard rail may name")?;
         loosens.insert(Loosening::PolicyChanged);
     }
-    check(&doc)?;
-    must_be_owned(tx, &doc)?;
-    let after = Record {
-        name: doc.name.to_string(),
-        doc: doc.into(),
-        ..before.clone()
+    if raises(tx, before, doc)? {
+        loosens.insert(Loosening::ActionAdded);
+    }
+    check(doc)?;
+    must_be_owned(tx, doc)?;
+    Ok(loosens)
+}
+
+/// Whether a higher ceiling lets through what a guarded identity lists and could not do until now.
+fn raises(tx: &mut WriteTx<'_, '_>, before: &Record, doc: &ProjectDoc) -> Result<bool, Rejection> {
+    let Some(old) = &rights::doc(before.project())?.allowed_actions else {
+        return Ok(false);
     };
-    let edit = Edit {
-        person,
-        before,
-        after,
-        verb: Verb::Updated,
-        reason,
-        loosens,
-        guards: None,
-        retires: None,
+    if doc
+        .allowed_actions
+        .as_ref()
+        .is_some_and(|new| new.is_subset(old))
+    {
+        return Ok(false);
+    }
+    let let_through = |identity: &IdentityDoc| {
+        let beyond = identity.allowed_actions.difference(old);
+        beyond.iter().any(|action| {
+            !identity.denied_actions.contains(action)
+                && doc
+                    .allowed_actions
+                    .as_ref()
+                    .is_none_or(|new| new.contains(action))
+        })
     };
-    guarding::settle(tx, edit)
+    let guarded = approvers::guarded_in(tx, before)?;
+    Ok(guarded.iter().filter_map(Record::identity).any(let_through))
+}
+
+/// Adds which approvers come and go with the owners of the project; answers a guarded identity for
+/// which they countersign. Whoever owns the tenant countersigns anyway, and who goes by themselves may.
+fn approvers_change(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    doc: &ProjectDoc,
+    loosens: &mut BTreeSet<Loosening>,
+) -> Result<Option<Record>, Rejection> {
+    let old = approvers::owners_of(rights::doc(before.project())?);
+    let new = approvers::owners_of(doc);
+    if old == new {
+        return Ok(None);
+    }
+    let default = |record: &Record| {
+        record
+            .identity()
+            .is_some_and(|doc| doc.approval_rule.approvers.is_empty())
+    };
+    let guarded = approvers::guarded_in(tx, before)?;
+    let Some(guarded) = guarded.into_iter().find(default) else {
+        return Ok(None);
+    };
+    let mut anyway = rights::tenant_owners(tx)?;
+    if approvers::any_besides(tx, new.difference(&old).copied(), &anyway)? {
+        loosens.insert(Loosening::ApproverAdded);
+    }
+    anyway.insert(person.user_id);
+    if approvers::any_besides(tx, old.difference(&new).copied(), &anyway)? {
+        loosens.insert(Loosening::ApproverRemoved);
+    }
+    // What is a tenant owner's to change, the tenant's owners countersign, and this with it.
+    let tenant = [Loosening::ActionAdded, Loosening::PolicyChanged];
+    Ok(Some(guarded).filter(|_| tenant.iter().all(|one| !loosens.contains(one))))
 }
 
 /// Notes who let whom in, and when: whoever keeps a role keeps since when, which counts for approvals.

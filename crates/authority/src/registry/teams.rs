@@ -12,6 +12,7 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
+    approvers::{self, Asking},
     guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, check_count},
@@ -33,7 +34,7 @@ pub struct CreateTeam {
     pub members: Vec<String>,
 }
 
-/// Edits a team. To add people to one that countersigns takes a second person.
+/// Edits a team. Who joins or is taken out of one that countersigns takes a second person.
 #[derive(Debug, Clone)]
 pub struct UpdateTeam {
     /// Which, by id or name.
@@ -179,8 +180,11 @@ pub(crate) fn put_edit(
     may_edit(person, old)?;
     check(tx, &doc)?;
     let joins = doc.members.iter().any(|user| !old.members.contains(user));
+    let gone = old.members.iter().copied();
+    let gone = gone.filter(|user| *user != person.user_id && !doc.members.contains(user));
+    let goes = approvers::any_besides(tx, gone, &BTreeSet::new())?;
     let (mut loosens, mut guarded) = (BTreeSet::new(), None);
-    if joins {
+    if joins || goes {
         let protected = rights::protected(tx)?;
         let found = countersigns(tx, before.id.cast())?;
         guarded = found.into_iter().find(|record| {
@@ -188,7 +192,10 @@ pub(crate) fn put_edit(
                 .identity()
                 .is_some_and(|doc| loosening::is_guarded(doc, &protected))
         });
-        loosens.extend(guarded.is_some().then_some(Loosening::ApproverAdded));
+    }
+    if guarded.is_some() {
+        loosens.extend(joins.then_some(Loosening::ApproverAdded));
+        loosens.extend(goes.then_some(Loosening::ApproverRemoved));
     }
     let after = Record {
         name: doc.name.to_string(),
@@ -202,7 +209,10 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        guards: guarded.as_ref(),
+        asks: Asking {
+            guards: guarded.as_ref(),
+            about: None,
+        },
         retires: None,
     };
     guarding::settle(tx, edit)

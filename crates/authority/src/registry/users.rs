@@ -1,5 +1,7 @@
 //! Users: invited by an owner or enrolled with a code, each with a personal project of their own.
 
+use std::collections::BTreeSet;
+
 use countersign_model::{
     Id, id,
     name::{Email, Handle, ProjectName},
@@ -10,11 +12,14 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
+    approvers::{self, Asking},
+    guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, check_text},
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::Loosening,
     rejection::{Rejection, refuse},
 };
 
@@ -33,7 +38,8 @@ pub struct CreateUser {
     pub role: TenantRole,
 }
 
-/// Edits a user: owners everything, a person their own name.
+/// Edits a user: owners everything, a person their own name. An approver comes and goes with a second
+/// person.
 #[derive(Debug, Clone)]
 pub struct UpdateUser {
     /// Which, by e-mail address, handle or id.
@@ -51,11 +57,11 @@ pub struct UpdateUser {
 }
 
 impl Command for CreateUser {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "user create";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "invite people")?;
         check_text("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
         let invited = Invited {
@@ -63,20 +69,35 @@ impl Command for CreateUser {
             handle: self.handle.clone(),
             display_name: self.display_name.clone(),
         };
-        make(tx, &self.email, self.role, invited).map(Verdict::Done)
+        // Another owner is another approver: let in as a member first, and raised with a second person.
+        let raised = self.role == TenantRole::Owner && approvers::owners_countersign(tx)?;
+        let role = if raised {
+            TenantRole::Member
+        } else {
+            self.role
+        };
+        let record = make(tx, &self.email, role, invited)?;
+        if !raised {
+            return Ok(Verdict::Done(ChangeOutcome::Applied {
+                record,
+                changed_alone: false,
+            }));
+        }
+        let mut doc = rights::doc(record.user())?.clone();
+        doc.role = self.role;
+        put_edit(tx, &person, &record, doc, None).map(Verdict::Done)
     }
 }
 
 impl Command for UpdateUser {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "user update";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = tx.acting_person()?;
         let before = rights::located(tx, Noun::User, &self.user, self.if_version)?;
-        let old = rights::doc(before.user())?;
-        let mut doc = old.clone();
+        let mut doc = rights::doc(before.user())?.clone();
         if let Some(email) = &self.email {
             doc.email = email.clone();
         }
@@ -85,40 +106,117 @@ impl Command for UpdateUser {
             doc.display_name.clone_from(name);
         }
         doc.role = self.role.unwrap_or(doc.role);
-        if doc == *old {
-            return Ok(Verdict::Done(before));
-        }
-        let only_name = doc.email == old.email && doc.role == old.role;
-        if !(only_name && before.id == person.user_id.cast()) {
-            rights::must_own_tenant(&person, "change a person's address or role")?;
-        }
-        if doc.role != old.role {
-            doc.role_set = Some(RoleSet {
-                by: person.user_id,
-                at: tx.now(),
-            });
-            if old.role == TenantRole::Owner {
-                another_owner(tx, &before)?;
-            }
-        }
-        let after = Record {
-            name: doc.email.to_string(),
-            doc: doc.into(),
-            ..before.clone()
-        };
-        let record = tx.replace(
-            &before,
-            after,
-            &Change::verb("updated").because(self.reason.clone()),
-        )?;
-        Ok(Verdict::Done(record))
+        put_edit(tx, &person, &before, doc, self.reason.clone()).map(Verdict::Done)
     }
 }
 
-/// Refuses when this is the last active owner of the tenant.
-pub(super) fn another_owner(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Result<(), Rejection> {
+fn put_edit(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    mut doc: UserDoc,
+    reason: Option<String>,
+) -> Result<ChangeOutcome, Rejection> {
+    let old = rights::doc(before.user())?;
+    if doc == *old {
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
+    }
+    let only_name = doc.email == old.email && doc.role == old.role;
+    if !(only_name && before.id == person.user_id.cast()) {
+        rights::must_own_tenant(person, "change a person's address or role")?;
+    }
+    let loosens = loosens(tx, person, before, &doc)?;
+    if doc.role != old.role {
+        doc.role_set = Some(RoleSet {
+            by: person.user_id,
+            at: tx.now(),
+        });
+    }
+    let after = Record {
+        name: doc.email.to_string(),
+        doc: doc.into(),
+        ..before.clone()
+    };
+    keeps_an_owner(tx, before, &after)?;
+    // Who would become an approver is not asked about it.
+    let asks = if loosens.contains(&Loosening::ApproverAdded) {
+        Asking::default()
+    } else {
+        Asking::about(before.id.cast())
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        asks,
+        retires: None,
+    };
+    guarding::settle(tx, edit)
+}
+
+/// What an edit of a person does to those who countersign.
+fn loosens(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    doc: &UserDoc,
+) -> Result<BTreeSet<Loosening>, Rejection> {
+    let old = rights::doc(before.user())?;
+    let (was, is) = (old.role, doc.role);
+    let mut found = BTreeSet::new();
+    if is == TenantRole::Owner && was != is && approvers::owners_countersign(tx)? {
+        found.insert(Loosening::ApproverAdded);
+    }
+    if before.id == person.user_id.cast() {
+        return Ok(found);
+    }
+    if was == TenantRole::Owner && was != is && countersigns_now(tx, before)? {
+        found.insert(Loosening::ApproverRemoved);
+    }
+    // INVARIANT: a code to sign in is made for an address. Whoever could give an approver another one
+    // could have the code sent to themselves.
+    if doc.email != old.email && approvers::countersigns(tx, before.id.cast(), was)? {
+        return refuse(
+            Reason::Forbidden,
+            "who countersigns keeps their address: take that from them first, which takes a second person",
+        );
+    }
+    Ok(found)
+}
+
+/// Whether a user countersigns for something today. Who never signed in does not: somebody who was let
+/// in by mistake is sent away again without further ado.
+pub(super) fn countersigns_now(tx: &mut WriteTx<'_, '_>, user: &Record) -> Result<bool, Rejection> {
+    let doc = rights::doc(user.user())?;
+    if user.status != Status::Active || doc.enrolled_at.is_none() {
+        return Ok(false);
+    }
+    approvers::countersigns(tx, user.id.cast(), doc.role)
+}
+
+/// Refuses an edit that leaves the tenant without an active owner.
+pub(super) fn keeps_an_owner(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    after: &Record,
+) -> Result<(), Rejection> {
+    let owns = |record: &Record| {
+        record.status == Status::Active
+            && record
+                .user()
+                .is_some_and(|doc| doc.role == TenantRole::Owner)
+    };
+    if !owns(before) || owns(after) {
+        return Ok(());
+    }
     let mut owners = rights::tenant_owners(tx)?;
-    owners.remove(&leaving.id.cast());
+    owners.remove(&before.id.cast());
     if owners.is_empty() {
         return refuse(
             Reason::LastOneLeaving,
@@ -126,20 +224,6 @@ pub(super) fn another_owner(tx: &mut WriteTx<'_, '_>, leaving: &Record) -> Resul
         );
     }
     Ok(())
-}
-
-/// The same for whoever leaves, when they own the tenant.
-pub(super) fn another_owner_unless_member(
-    tx: &mut WriteTx<'_, '_>,
-    leaving: &Record,
-) -> Result<(), Rejection> {
-    let owns =
-        leaving.status == Status::Active && rights::doc(leaving.user())?.role == TenantRole::Owner;
-    if owns {
-        another_owner(tx, leaving)
-    } else {
-        Ok(())
-    }
 }
 
 /// A page of users: everybody in the tenant sees who is there.

@@ -18,6 +18,7 @@ use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
     loosening::{self, Loosening},
     registry::{
+        approvers::{self, Asking},
         guarding::{self, ChangeOutcome, Edit, Retire, Verb},
         rights,
     },
@@ -117,47 +118,48 @@ pub(crate) fn put_new(
     } else {
         loosens(tx, person, identity, doc)?
     };
-    let outcome = if loosens.is_empty() || !guarding::somebody_else(tx, person, Some(identity))? {
-        let changed_alone = !loosens.is_empty();
-        let change = Change {
-            verb: "created",
-            reason: reason.clone(),
-            changed_alone,
+    let outcome =
+        if loosens.is_empty() || !approvers::somebody_else(tx, person, Asking::of(identity))? {
+            let changed_alone = !loosens.is_empty();
+            let change = Change {
+                verb: "created",
+                reason: reason.clone(),
+                changed_alone,
+            };
+            let record = tx.create(new, &change)?;
+            void(tx, identity)?;
+            if let Some(retire) = retires {
+                super::retire(tx, retire, reason)?;
+            }
+            ChangeOutcome::Applied {
+                record,
+                changed_alone,
+            }
+        } else {
+            let created = tx.create(new, &Change::verb("created").because(reason.clone()))?;
+            let off = Record {
+                status: Status::Disabled,
+                ..created.clone()
+            };
+            let waits =
+                Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
+            let before = tx.replace(&created, off, &waits)?;
+            let after = Record {
+                status: Status::Active,
+                ..before.clone()
+            };
+            let edit = Edit {
+                person,
+                before: &before,
+                after,
+                verb: Verb::Enabled,
+                reason,
+                loosens,
+                asks: Asking::of(identity),
+                retires,
+            };
+            guarding::settle(tx, edit)?
         };
-        let record = tx.create(new, &change)?;
-        void(tx, identity)?;
-        if let Some(retire) = retires {
-            super::retire(tx, retire, reason)?;
-        }
-        ChangeOutcome::Applied {
-            record,
-            changed_alone,
-        }
-    } else {
-        let created = tx.create(new, &Change::verb("created").because(reason.clone()))?;
-        let off = Record {
-            status: Status::Disabled,
-            ..created.clone()
-        };
-        let waits =
-            Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
-        let before = tx.replace(&created, off, &waits)?;
-        let after = Record {
-            status: Status::Active,
-            ..before.clone()
-        };
-        let edit = Edit {
-            person,
-            before: &before,
-            after,
-            verb: Verb::Enabled,
-            reason,
-            loosens,
-            guards: Some(identity),
-            retires,
-        };
-        guarding::settle(tx, edit)?
-    };
     Ok(CreatedCredential {
         identity: identity.clone(),
         outcome,

@@ -20,6 +20,7 @@ use crate::{
     command::{Command, Verdict, WriteTx},
     loosening::{self, Loosening},
     registry::{
+        approvers::Asking,
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
         policies, rights,
@@ -259,7 +260,7 @@ pub(crate) fn put_edit(
         verb,
         reason,
         loosens,
-        guards: Some(before),
+        asks: Asking::of(before),
         retires: None,
     };
     let outcome = guarding::settle(tx, edit)?;

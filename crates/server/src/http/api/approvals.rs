@@ -18,11 +18,12 @@ use countersign_authority::{
 use countersign_model::{
     Id, id,
     reason::{Reason, Refusal},
-    registry::Noun,
+    registry::{Noun, Status},
     time::Seconds,
 };
 use http::{HeaderValue, StatusCode, header};
 
+use super::users;
 use crate::{
     app::App,
     http::{
@@ -163,10 +164,26 @@ async fn decide(
         digest: body.digest,
         reason: body.reason,
     };
-    app.authority()
+    let decision = app
+        .authority()
         .execute(&caller.ctx, &caller.permit, command)
         .await?;
-    answer(&app, &caller, approval_id, StatusCode::OK).await
+    let gone = decision
+        .changed
+        .as_ref()
+        .filter(|record| record.noun == Noun::User && record.status != Status::Active);
+    if let Some(user) = gone {
+        users::go_on(&app, &caller, user.id.cast()).await?;
+    }
+    let now = caller.ctx.now;
+    let reading = app.authority().store().read(move |tx| {
+        let found = approvals::show_decided(tx, &decision, now)?;
+        let places = approvals::places(tx, &found)?;
+        Ok::<_, Rejection>((found, places))
+    });
+    let (found, places) = reading.await?;
+    let approval = wire::approval(found, places);
+    Ok(answered(&caller, approval_id, StatusCode::OK, approval))
 }
 
 /// The answer to a change that a second person must countersign first.
@@ -185,6 +202,15 @@ async fn answer(
     status: StatusCode,
 ) -> Result<Response, Failure> {
     let approval = read(app, caller, id).await?;
+    Ok(answered(caller, id, status, approval))
+}
+
+fn answered(
+    caller: &Caller,
+    id: Id<id::Approval>,
+    status: StatusCode,
+    approval: Approval,
+) -> Response {
     let mut response = (status, JsonAnswer(approval)).into_response();
     response
         .headers_mut()
@@ -195,7 +221,7 @@ async fn answer(
     {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
 }
 
 /// One approval, as far as the caller may see it, with the places of its records in the log.

@@ -9,13 +9,17 @@ use countersign_api::{
     users::{CreateUser as CreateBody, UpdateUser as UpdateBody, User},
 };
 use countersign_authority::registry::{
-    leaving::{DeleteUser, DisableUser, EnableUser, FinishLeaving, LeaveTenant, Left},
+    ChangeOutcome,
+    leaving::{DeleteUser, DisableUser, EnableUser, LeaveTenant, Left},
     users::{CreateUser, UpdateUser},
 };
-use countersign_model::registry::Noun;
+use countersign_model::{Id, id, registry::Noun};
 use http::StatusCode;
 
-use super::records::{self, Shows, View};
+use super::{
+    approvals,
+    records::{self, Shows, View},
+};
 use crate::{
     app::App,
     http::{
@@ -78,11 +82,14 @@ pub async fn delete(
         reason: why.reason,
     };
     let left = records::execute(&app, &caller, if_match, command).await?;
-    finish(&app, &caller, left).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    match finish(&app, &caller, left).await?.approval_id() {
+        Some(approval) => approvals::waits(&app, &caller, approval).await,
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
 }
 
-/// `POST /api/users/{id}/disable`: their sessions end at once; what they answered for is orphaned.
+/// `POST /api/users/{id}/disable`: their sessions end at once; what they answered for is orphaned, once a
+/// second person has agreed when they countersign for something.
 pub async fn disable(
     State(app): State<App>,
     caller: Caller,
@@ -96,8 +103,8 @@ pub async fn disable(
         reason: why.reason,
     };
     let left = records::execute(&app, &caller, if_match, command).await?;
-    let left = finish(&app, &caller, left).await?;
-    records::settled::<User, _>(&app, &caller, StatusCode::OK, left.user).await
+    let outcome = finish(&app, &caller, left).await?;
+    records::settled::<User, _>(&app, &caller, StatusCode::OK, outcome).await
 }
 
 /// `POST /api/users/{id}/enable`: what was orphaned stays so until somebody answers for it.
@@ -122,7 +129,7 @@ pub async fn leave(
     caller: Caller,
     Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    let mut left = app
+    let left = app
         .authority()
         .execute(
             &caller.ctx,
@@ -130,28 +137,30 @@ pub async fn leave(
             LeaveTenant { reason: why.reason },
         )
         .await?;
-    while left.more {
-        // Who left has no rights any more: what remains is done in the name of the program.
-        left = app
-            .authority()
-            .finish_leaving(&caller.ctx, caller.tenant.id, left.user.id.cast())
-            .await?;
-    }
+    finish(&app, &caller, left).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Goes on, batch by batch, until everything that the person answered for is orphaned.
-async fn finish(app: &App, caller: &Caller, mut left: Left) -> Result<Left, Failure> {
-    while left.more {
-        let next = FinishLeaving {
-            user_id: left.user.id.cast(),
-        };
-        left = app
-            .authority()
-            .execute(&caller.ctx, &caller.permit, next)
-            .await?;
+async fn finish(app: &App, caller: &Caller, left: Left) -> Result<ChangeOutcome, Failure> {
+    if left.more {
+        go_on(app, caller, left.outcome.record().id.cast()).await?;
     }
-    Ok(left)
+    Ok(left.outcome)
+}
+
+/// Goes on, batch by batch, until everything that the person answered for is orphaned: in the name of
+/// the program, for who left, or who agreed that they leave, may have no rights to it.
+pub(super) async fn go_on(app: &App, caller: &Caller, user: Id<id::User>) -> Result<(), Failure> {
+    let tenant = caller.tenant.id;
+    loop {
+        let left = app
+            .authority()
+            .finish_leaving(&caller.ctx, tenant, user)
+            .await?;
+        if !left.more {
+            return Ok(());
+        }
+    }
 }
 
 impl Shows for User {

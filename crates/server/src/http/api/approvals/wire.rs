@@ -33,7 +33,7 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
         id: shown.approval.id,
         status: shown.status,
         approval_type,
-        summary: doc.request.summary(),
+        summary: shown.summary.clone(),
         digest: doc.digest.clone(),
         required: shown.approval.required(),
         decisions: decisions.collect(),

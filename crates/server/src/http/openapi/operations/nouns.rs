@@ -84,7 +84,8 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         )
         .tagged()
         .body::<Why>(s)
-        .answers::<User>(200, s),
+        .answers::<User>(200, s)
+        .waits(s),
         Operation::post(
             "/api/users/{id}/enable",
             "users.enable",
@@ -92,7 +93,8 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         )
         .tagged()
         .body::<Why>(s)
-        .answers::<User>(200, s),
+        .answers::<User>(200, s)
+        .waits(s),
         Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
             .answers::<Tenant>(200, s),
         Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")
