@@ -1,13 +1,13 @@
 //! What is wrong with a configuration, before anything starts.
 
-use std::{fmt, net::IpAddr, path::Path};
+mod inward;
+mod outward;
+
+use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use crate::config::{
-    Config, PublishConfig, WebhookForm,
-    cidr::{LINK_LOCAL, LOOPBACK},
-};
+use crate::config::{Config, cidr::LOOPBACK};
 
 /// One thing that is wrong, or worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +44,15 @@ impl fmt::Display for Finding {
 pub fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let report = &mut findings;
-    listener(config, report);
-    issuer(config, report);
-    trust_domain(config, report);
-    proxies(config, report);
-    tls(config, report);
+    inward::listener(config, report);
+    inward::issuer(config, report);
+    inward::trust_domain(config, report);
+    inward::proxies(config, report);
+    inward::tls(config, report);
     keys(config, report);
-    networks(config, report);
-    publish(config, report);
-    webhooks(config, report);
+    outward::networks(config, report);
+    outward::publish(config, report);
+    outward::webhooks(config, report);
     limits(config, report);
     logging(config, report);
     findings.sort_by_key(|finding| finding.level == Level::Warning);
@@ -73,145 +73,6 @@ fn warning(findings: &mut Vec<Finding>, key: &'static str, detail: impl Into<Str
         key,
         detail: detail.into(),
     });
-}
-
-fn listener(config: &Config, findings: &mut Vec<Finding>) {
-    let server = &config.server;
-    if is_loopback(server.listen.ip()) {
-        return;
-    }
-    let listen = server.listen;
-    if server.issuer.is_none() {
-        error(
-            findings,
-            "server.issuer",
-            format!(
-                "a listener beyond loopback ({listen}) needs `--issuer URL`, the name that others know it by"
-            ),
-        );
-    }
-    if server.tls.cert.is_none() && !server.behind_proxy {
-        error(
-            findings,
-            "server.listen",
-            format!(
-                "a listener beyond loopback ({listen}) would carry secrets in the clear: give it `--tls-cert` and \
-             `--tls-key`, or `--behind-proxy` with `server.trusted_proxies`"
-            ),
-        );
-    }
-    if config.federation.allow_loopback_issuers {
-        warning(
-            findings,
-            "federation.allow_loopback_issuers",
-            "issuers on loopback are accepted on a listener that others reach",
-        );
-    }
-}
-
-fn issuer(config: &Config, findings: &mut Vec<Finding>) {
-    let Some(text) = config.server.issuer.as_deref() else {
-        return;
-    };
-    let Ok(url) = Url::parse(text) else {
-        return error(
-            findings,
-            "server.issuer",
-            format!("`{text}` is not an absolute URL"),
-        );
-    };
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && host_is_loopback(&url));
-    if !secure {
-        error(
-            findings,
-            "server.issuer",
-            format!("`{text}` must begin with `https://`, except on loopback"),
-        );
-    }
-    if url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        error(
-            findings,
-            "server.issuer",
-            "an issuer has no query, no fragment and no user (RFC 8414 §2)",
-        );
-    }
-    // The URL library adds the `/` of an empty path; anything else that it changes is not canonical.
-    let canonical = url.as_str();
-    if text.ends_with('/') || (canonical != text && canonical != format!("{text}/")) {
-        let proposed = canonical.trim_end_matches('/');
-        error(
-            findings,
-            "server.issuer",
-            format!("write it as `{proposed}`: tokens carry it byte for byte"),
-        );
-    }
-}
-
-fn trust_domain(config: &Config, findings: &mut Vec<Finding>) {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-    if let Some(name) = &config.server.trust_domain
-        && !((1..=255).contains(&name.len()) && name.bytes().all(fits))
-    {
-        error(
-            findings,
-            "server.trust_domain",
-            "a SPIFFE trust domain has lower-case letters, digits and `._-`, at most 255",
-        );
-    }
-}
-
-fn proxies(config: &Config, findings: &mut Vec<Finding>) {
-    let server = &config.server;
-    if server.behind_proxy && server.trusted_proxies.is_empty() {
-        error(
-            findings,
-            "server.trusted_proxies",
-            "`--behind-proxy` needs the networks of those proxies, such as [\"10.0.0.0/8\"]",
-        );
-    }
-    if !server.behind_proxy && !server.trusted_proxies.is_empty() {
-        warning(
-            findings,
-            "server.trusted_proxies",
-            "has no effect without `server.behind_proxy = true`",
-        );
-    }
-    if let Some(everything) = server
-        .trusted_proxies
-        .iter()
-        .find(|network| network.is_everything())
-    {
-        error(
-            findings,
-            "server.trusted_proxies",
-            format!("`{everything}` would believe everybody's word about their address"),
-        );
-    }
-}
-
-fn tls(config: &Config, findings: &mut Vec<Finding>) {
-    let (cert, key) = (&config.server.tls.cert, &config.server.tls.key);
-    match (cert, key) {
-        (Some(_), None) => error(
-            findings,
-            "server.tls.key",
-            "a certificate needs its private key",
-        ),
-        (None, Some(_)) => error(
-            findings,
-            "server.tls.cert",
-            "a private key needs its certificate",
-        ),
-        (Some(cert), Some(key)) => {
-            readable(findings, "server.tls.cert", cert);
-            readable(findings, "server.tls.key", key);
-        }
-        (None, None) => {}
-    }
 }
 
 fn keys(config: &Config, findings: &mut Vec<Finding>) {
@@ -239,85 +100,6 @@ fn keys(config: &Config, findings: &mut Vec<Finding>) {
             "keys.file",
             "on PostgreSQL the key file is given, never made: several servers share it",
         );
-    }
-}
-
-fn networks(config: &Config, findings: &mut Vec<Finding>) {
-    for network in &config.federation.private_networks {
-        if network.is_everything() {
-            error(
-                findings,
-                "federation.private_networks",
-                format!("`{network}` would open every network"),
-            );
-        } else if LINK_LOCAL.iter().any(|closed| closed.overlaps(network)) {
-            error(
-                findings,
-                "federation.private_networks",
-                format!(
-                    "`{network}` holds link-local addresses, where clouds keep their credentials"
-                ),
-            );
-        } else if LOOPBACK.iter().any(|closed| closed.overlaps(network)) {
-            error(
-                findings,
-                "federation.private_networks",
-                format!("`{network}` holds loopback: that is `federation.allow_loopback_issuers`"),
-            );
-        }
-    }
-}
-
-fn publish(config: &Config, findings: &mut Vec<Finding>) {
-    for target in &config.log.publish {
-        match target {
-            PublishConfig::Command(command) if command.command.is_empty() => {
-                error(
-                    findings,
-                    "log.publish",
-                    "a command names at least its program",
-                );
-            }
-            PublishConfig::Url(target) if !is_web_url(&target.url, config) => {
-                error(findings, "log.publish", WEB_URL);
-            }
-            PublishConfig::Command(_) | PublishConfig::Directory(_) | PublishConfig::Url(_) => {}
-        }
-    }
-    let data = config.data_directory();
-    let outside = |target: &PublishConfig| match target {
-        PublishConfig::Directory(target) => !target.directory.starts_with(&data),
-        PublishConfig::Command(_) | PublishConfig::Url(_) => true,
-    };
-    if !config.log.publish.iter().any(outside) {
-        warning(
-            findings,
-            "log.publish",
-            "checkpoints go to the data directory alone: who can change the data can change them too",
-        );
-    }
-}
-
-fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
-    for webhook in &config.notify.webhooks {
-        if !is_web_url(webhook.url.expose(), config) {
-            error(findings, "notify.webhooks", WEB_URL);
-        }
-        match (webhook.form, &webhook.secret) {
-            (WebhookForm::Standard, None) => {
-                error(
-                    findings,
-                    "notify.webhooks",
-                    "the standard form is signed: it needs `secret`",
-                );
-            }
-            (WebhookForm::Standard, Some(secret)) => {
-                if let Err(invalid) = crate::notify::secret::WebhookSecret::parse(secret.expose()) {
-                    error(findings, "notify.webhooks", invalid.to_string());
-                }
-            }
-            (WebhookForm::Slack, _) => {}
-        }
     }
 }
 
@@ -385,16 +167,6 @@ fn logging(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-fn readable(findings: &mut Vec<Finding>, key: &'static str, path: &Path) {
-    if let Err(source) = std::fs::File::open(path) {
-        error(
-            findings,
-            key,
-            format!("cannot read `{}`: {source}", path.display()),
-        );
-    }
-}
-
 fn is_loopback(address: IpAddr) -> bool {
     LOOPBACK.iter().any(|network| network.contains(address))
 }
@@ -407,17 +179,6 @@ fn host_is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
-
-fn is_web_url(text: &str, config: &Config) -> bool {
-    let loopback = config.federation.allow_loopback_issuers;
-    Url::parse(text).is_ok_and(|url| {
-        let secure = url.scheme() == "https"
-            || (url.scheme() == "http" && loopback && host_is_loopback(&url));
-        secure && url.host().is_some() && url.username().is_empty() && url.password().is_none()
-    })
-}
-
-const WEB_URL: &str = "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 

@@ -1,0 +1,99 @@
+//! Where the server connects to: private networks, checkpoints, webhooks.
+
+use url::Url;
+
+use super::{Finding, error, host_is_loopback, warning};
+use crate::config::{
+    Config, PublishConfig, WebhookForm,
+    cidr::{LINK_LOCAL, LOOPBACK},
+};
+
+pub(super) fn networks(config: &Config, findings: &mut Vec<Finding>) {
+    for network in &config.federation.private_networks {
+        if network.is_everything() {
+            error(
+                findings,
+                "federation.private_networks",
+                format!("`{network}` would open every network"),
+            );
+        } else if LINK_LOCAL.iter().any(|closed| closed.overlaps(network)) {
+            error(
+                findings,
+                "federation.private_networks",
+                format!(
+                    "`{network}` holds link-local addresses, where clouds keep their credentials"
+                ),
+            );
+        } else if LOOPBACK.iter().any(|closed| closed.overlaps(network)) {
+            error(
+                findings,
+                "federation.private_networks",
+                format!("`{network}` holds loopback: that is `federation.allow_loopback_issuers`"),
+            );
+        }
+    }
+}
+
+pub(super) fn publish(config: &Config, findings: &mut Vec<Finding>) {
+    for target in &config.log.publish {
+        match target {
+            PublishConfig::Command(command) if command.command.is_empty() => {
+                error(
+                    findings,
+                    "log.publish",
+                    "a command names at least its program",
+                );
+            }
+            PublishConfig::Url(target) if !is_web_url(&target.url, config) => {
+                error(findings, "log.publish", WEB_URL);
+            }
+            PublishConfig::Command(_) | PublishConfig::Directory(_) | PublishConfig::Url(_) => {}
+        }
+    }
+    let data = config.data_directory();
+    let outside = |target: &PublishConfig| match target {
+        PublishConfig::Directory(target) => !target.directory.starts_with(&data),
+        PublishConfig::Command(_) | PublishConfig::Url(_) => true,
+    };
+    if !config.log.publish.iter().any(outside) {
+        warning(
+            findings,
+            "log.publish",
+            "checkpoints go to the data directory alone: who can change the data can change them too",
+        );
+    }
+}
+
+pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
+    for webhook in &config.notify.webhooks {
+        if !is_web_url(webhook.url.expose(), config) {
+            error(findings, "notify.webhooks", WEB_URL);
+        }
+        match (webhook.form, &webhook.secret) {
+            (WebhookForm::Standard, None) => {
+                error(
+                    findings,
+                    "notify.webhooks",
+                    "the standard form is signed: it needs `secret`",
+                );
+            }
+            (WebhookForm::Standard, Some(secret)) => {
+                if let Err(invalid) = crate::notify::secret::WebhookSecret::parse(secret.expose()) {
+                    error(findings, "notify.webhooks", invalid.to_string());
+                }
+            }
+            (WebhookForm::Slack, _) => {}
+        }
+    }
+}
+
+fn is_web_url(text: &str, config: &Config) -> bool {
+    let loopback = config.federation.allow_loopback_issuers;
+    Url::parse(text).is_ok_and(|url| {
+        let secure = url.scheme() == "https"
+            || (url.scheme() == "http" && loopback && host_is_loopback(&url));
+        secure && url.host().is_some() && url.username().is_empty() && url.password().is_none()
+    })
+}
+
+const WEB_URL: &str = "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
