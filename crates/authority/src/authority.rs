@@ -27,6 +27,7 @@ use countersign_store::{
 };
 use thiserror::Error;
 
+pub use buffers::Flushing;
 use first::first_tenant;
 use following::Feeds;
 pub use following::News;

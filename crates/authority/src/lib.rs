@@ -51,7 +51,7 @@ mod shelf;
 pub mod tokens;
 pub mod trust_test;
 
-pub use authority::{Authority, News, Settings, StartError};
+pub use authority::{Authority, Flushing, News, Settings, StartError};
 pub use countersign_store::{Store, StoreConfig};
 pub use ctx::Ctx;
 pub use rejection::{Fault, Rejection, Stop, refuse};

@@ -119,12 +119,14 @@ impl RefusalSums {
         *sums.entry(key).or_default() += 1;
     }
 
-    /// Takes the sums and seals a record of each.
+    /// Takes at most so many of the sums and seals a record of each.
     ///
     /// # Errors
     /// A fault of ours.
-    pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
-        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn drain(&self, ctx: &Ctx, most: usize) -> Result<Vec<Sealed>, Fault> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sums: Vec<_> = waiting.extract_if(|_, _| true).take(most).collect();
+        drop(waiting);
         let mut sealed = Vec::with_capacity(sums.len());
         for (key, count) in sums {
             let event = Event::Refused(Box::new(Refused {

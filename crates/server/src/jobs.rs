@@ -39,7 +39,7 @@ pub trait Job: Send + Sync + 'static {
     /// How long to wait between two runs.
     fn every(&self) -> Duration;
 
-    /// Whether it runs once more when the server stops, to lose nothing that is buffered.
+    /// Whether it runs to its end when the server stops, to lose nothing that is buffered.
     fn at_stop(&self) -> bool {
         false
     }

@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, atomic::Ordering};
 
 use countersign_model::{Id, id, reason::Refusal, token::AccessClaims};
-use countersign_store::{Pending, StoreError, Tx, WriteMode, evidence, installation, seen};
+use countersign_store::{Pending, StoreError, WriteMode, evidence, installation, seen};
 
 use super::{Authority, CLOCK_MARK};
 use crate::{
@@ -16,6 +16,17 @@ use crate::{
 
 /// How many last uses wait to be written; beyond it the newest are left out until the next flush.
 const USES: usize = 65_536;
+
+/// How many rows one write touches (DESIGN §3): a longer one would hold up every other on the writer.
+const ROWS: usize = 1000;
+
+/// A part of what waited, on its way to the database.
+pub struct Flushing {
+    /// Comes when the part is durable.
+    pub written: Pending<Result<(), StoreError>>,
+    /// Whether more waits than one write may take: flush again soon.
+    pub more: bool,
+}
 
 impl Authority {
     /// Counts a decision. True when the sums should be flushed now.
@@ -38,25 +49,16 @@ impl Authority {
         self.introspections.note(tenant, client, active)
     }
 
-    /// Records the decisions and introspections that wait: called every 100 ms, and before the server stops.
+    /// Records decisions and introspections that wait, in one write: called every 100 ms, and before the server stops.
+    /// Nothing when nothing waits.
     ///
     /// # Errors
     /// A fault of ours.
-    pub fn flush_decisions(
-        &self,
-        ctx: &Ctx,
-    ) -> Result<Option<Pending<Result<(), StoreError>>>, Fault> {
-        let mut sealed = self.decisions.drain(ctx)?;
-        sealed.extend(self.introspections.drain(ctx)?);
-        if sealed.is_empty() {
-            return Ok(None);
-        }
-        let write = move |tx: &mut Tx<'_>| {
-            sealed
-                .iter()
-                .try_for_each(|one| evidence::insert(tx, &one.row))
-        };
-        Ok(Some(self.door.store.write(WriteMode::Append, write)))
+    pub fn flush_decisions(&self, ctx: &Ctx) -> Result<Option<Flushing>, Fault> {
+        let mut sealed = self.decisions.drain(ctx, ROWS)?;
+        let room = ROWS.saturating_sub(sealed.len());
+        sealed.extend(self.introspections.drain(ctx, room)?);
+        Ok(self.flush_sealed(sealed))
     }
 
     /// Records a refusal of somebody who proved something, before the answer leaves.
@@ -89,17 +91,26 @@ impl Authority {
             .note(ctx, tenant, asked, claimed, refusal.reason);
     }
 
-    /// Records what was counted: called every ten seconds, and before the server stops.
+    /// Records what was counted, in one write: called every ten seconds, and before the server stops. Nothing when
+    /// nothing waits.
     ///
     /// # Errors
     /// A fault of ours.
-    pub fn flush_refusals(&self, ctx: &Ctx) -> Result<Pending<Result<(), StoreError>>, Fault> {
-        let sealed: Vec<Sealed> = self.refusals.drain(ctx)?;
-        Ok(self.door.store.write(WriteMode::Append, move |tx| {
+    pub fn flush_refusals(&self, ctx: &Ctx) -> Result<Option<Flushing>, Fault> {
+        Ok(self.flush_sealed(self.refusals.drain(ctx, ROWS)?))
+    }
+
+    fn flush_sealed(&self, sealed: Vec<Sealed>) -> Option<Flushing> {
+        if sealed.is_empty() {
+            return None;
+        }
+        let more = sealed.len() >= ROWS;
+        let written = self.door.store.write(WriteMode::Append, move |tx| {
             sealed
                 .iter()
                 .try_for_each(|one| evidence::insert(tx, &one.row))
-        }))
+        });
+        Some(Flushing { written, more })
     }
 
     /// Notes that records were used now.
@@ -120,19 +131,22 @@ impl Authority {
         }
     }
 
-    /// Writes the last uses: called every second, and before the server stops.
-    pub fn flush_uses(&self) -> Pending<Result<(), StoreError>> {
-        let uses: Vec<_> =
-            std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
-                .into_values()
-                .collect();
+    /// Writes last uses, in one write: called every second, and before the server stops. Nothing when nothing waits.
+    pub fn flush_uses(&self) -> Option<Flushing> {
+        let mut waiting = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        // One row is the mark.
+        let part = waiting.extract_if(|_, _| true).take(ROWS - 1);
+        let uses: Vec<_> = part.map(|(_, seen)| seen).collect();
+        let more = !waiting.is_empty();
+        drop(waiting);
+        if uses.is_empty() {
+            return None;
+        }
         let mark = self.clock_mark.load(Ordering::Relaxed).to_string();
-        self.door.store.write(WriteMode::Housekeeping, move |tx| {
-            if !uses.is_empty() {
-                seen::touch(tx, &uses)?;
-                installation::replace(tx, CLOCK_MARK, &mark)?;
-            }
-            Ok(())
-        })
+        let written = self.door.store.write(WriteMode::Housekeeping, move |tx| {
+            seen::touch(tx, &uses)?;
+            installation::replace(tx, CLOCK_MARK, &mark)
+        });
+        Some(Flushing { written, more })
     }
 }

@@ -86,12 +86,14 @@ impl DecisionSums {
         sums.len() >= SUMS
     }
 
-    /// Takes the sums and seals a record of each.
+    /// Takes at most so many of the sums and seals a record of each.
     ///
     /// # Errors
     /// A fault of ours.
-    pub fn drain(&self, ctx: &Ctx) -> Result<Vec<Sealed>, Fault> {
-        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn drain(&self, ctx: &Ctx, most: usize) -> Result<Vec<Sealed>, Fault> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sums: Vec<_> = waiting.extract_if(|_, _| true).take(most).collect();
+        drop(waiting);
         sums.into_iter()
             .map(|(key, count)| key.seal(ctx, count))
             .collect()

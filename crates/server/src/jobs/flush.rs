@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use countersign_authority::Flushing;
 
 use crate::{
     app::App,
@@ -33,10 +34,8 @@ impl Job for FlushDecisions {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            if let Some(writing) = self.0.authority().flush_decisions(&self.0.internal_ctx())? {
-                writing.await.context("decisions cannot be written")?;
-            }
-            Ok(Progress::Done)
+            let flushing = self.0.authority().flush_decisions(&self.0.internal_ctx())?;
+            finish(flushing, "decisions cannot be written").await
         })
     }
 }
@@ -56,12 +55,8 @@ impl Job for FlushUses {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            self.0
-                .authority()
-                .flush_uses()
-                .await
-                .context("last uses cannot be written")?;
-            Ok(Progress::Done)
+            let flushing = self.0.authority().flush_uses();
+            finish(flushing, "last uses cannot be written").await
         })
     }
 }
@@ -81,9 +76,16 @@ impl Job for FlushRefusals {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            let writing = self.0.authority().flush_refusals(&self.0.internal_ctx())?;
-            writing.await.context("refusals cannot be written")?;
-            Ok(Progress::Done)
+            let flushing = self.0.authority().flush_refusals(&self.0.internal_ctx())?;
+            finish(flushing, "refusals cannot be written").await
         })
     }
+}
+
+async fn finish(flushing: Option<Flushing>, failure: &'static str) -> anyhow::Result<Progress> {
+    let Some(Flushing { written, more }) = flushing else {
+        return Ok(Progress::Done);
+    };
+    written.await.context(failure)?;
+    Ok(if more { Progress::More } else { Progress::Done })
 }

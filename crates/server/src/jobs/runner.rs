@@ -106,7 +106,7 @@ impl Worker {
             }
         }
         if self.job.at_stop() {
-            let _ = self.step().await;
+            while self.step().await == Ok(Progress::More) {}
         }
     }
 
@@ -206,6 +206,50 @@ mod tests {
                 }
             })
         }
+    }
+
+    /// Buffers while the server runs, and needs three steps to write what it has.
+    struct Full {
+        stopping: AtomicU32,
+    }
+
+    impl Job for Full {
+        fn name(&self) -> &'static str {
+            "full"
+        }
+
+        fn every(&self) -> Duration {
+            Duration::from_secs(3600)
+        }
+
+        fn at_stop(&self) -> bool {
+            true
+        }
+
+        fn run(&self) -> JobRun<'_> {
+            let step = self.stopping.fetch_add(1, Ordering::SeqCst);
+            JobRun::new(async move {
+                Ok(match step {
+                    // The first is the turn before the stop.
+                    1 | 2 => Progress::More,
+                    _ => Progress::Done,
+                })
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_has_more_at_the_stop_goes_on_to_its_end() {
+        let job = Arc::new(Full {
+            stopping: AtomicU32::new(0),
+        });
+        let jobs = vec![Arc::clone(&job) as Arc<dyn Job>];
+        let jobs = Jobs::start(jobs, &Clock::system(), &Arc::new(Metrics::new()));
+        while job.stopping.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        jobs.stop(Duration::from_secs(10)).await;
+        assert_eq!(job.stopping.load(Ordering::SeqCst), 4);
     }
 
     #[tokio::test]

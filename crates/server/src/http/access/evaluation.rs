@@ -52,9 +52,9 @@ pub(super) async fn decide(
         .get_or_create(&OutcomeLabel::of(outcome))
         .inc();
     if app.authority().note_decision(claims, &request, &answer)
-        && let Some(writing) = app.authority().flush_decisions(&caller.ctx)?
+        && let Some(flushing) = app.authority().flush_decisions(&caller.ctx)?
     {
-        writing.await.map_err(Fault::from)?;
+        flushing.written.await.map_err(Fault::from)?;
     }
     Ok(told(answer))
 }

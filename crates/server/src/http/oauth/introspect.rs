@@ -95,9 +95,12 @@ pub async fn introspect(
     if app
         .authority()
         .note_introspection(tenant.id, caller, claims.is_some())
-        && let Some(writing) = app.authority().flush_decisions(&ctx)?
+        && let Some(flushing) = app.authority().flush_decisions(&ctx)?
     {
-        writing.await.map_err(countersign_authority::Fault::from)?;
+        flushing
+            .written
+            .await
+            .map_err(countersign_authority::Fault::from)?;
     }
     let body = IntrospectionResponse {
         active: claims.is_some(),
