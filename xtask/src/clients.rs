@@ -16,15 +16,11 @@ pub struct Clients {
 impl Clients {
     /// Makes `openid-client` and `jose` ready.
     pub fn prepare_node(&mut self) -> Result<Done, Failure> {
-        let node = match node::find() {
+        let folder = process::root().join(NODE_FOLDER);
+        let node = match node::find().and_then(|node| node::fetch(&folder).map(|()| node)) {
             Ok(node) => node,
-            Err(why) => return Ok(Done::Skipped(why)),
+            Err(missing) => return Ok(missing),
         };
-        if let Err(failure) = node::install(&process::root().join(NODE_FOLDER)) {
-            return Ok(Done::Skipped(format!(
-                "npm could not fetch the packages: {failure}"
-            )));
-        }
         self.ready.push((NODE_VARIABLE, node));
         Ok(Done::Ran)
     }
@@ -37,7 +33,7 @@ impl Clients {
                 self.ready.push((PYTHON_VARIABLE, interpreter));
                 Ok(Done::Ran)
             }
-            Err(why) => Ok(Done::Skipped(why)),
+            Err(missing) => Ok(missing),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The commands behind `make`: `cargo xtask <command>`. Standard library only.
 
 mod bench;
+mod cargo_deny;
 mod clients;
 mod demo;
+mod network;
 mod node;
 mod packages;
 mod postgres;
@@ -23,7 +25,9 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   demo [--release] [ARGS]     build the program and play its main story; ARGS go to `countersign demo`
-  test [--keep-going] [STEP]  everything continuous integration checks, or only the steps named
+  test [STEP]                 everything continuous integration checks, or only the steps named
+       --keep-going           also what comes after a step that failed
+       --allow-skips          do not fail for a step whose tool could not be installed
   ci                          the same as test
   bench [ARGS]                build for release and measure; ARGS go to the bench program
   fmt                         format the Rust sources

@@ -4,30 +4,45 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::network;
 use crate::packages;
 use crate::process::{self, Failure};
+use crate::report::Done;
 use crate::toolchain;
 
-/// Node of at least [`MINIMUM`] with npm, or the sentence that says why not.
-pub fn find() -> Result<PathBuf, String> {
+/// Node of at least [`MINIMUM`] with npm, or what becomes of the step without it.
+pub fn find() -> Result<PathBuf, Done> {
     if let Some(found) = suitable() {
         return Ok(found);
     }
-    let offered = packages::candidate("nodejs").is_some_and(|(major, _)| major >= MINIMUM);
-    if offered
-        && packages::can_install()
-        && packages::install(&["nodejs", "npm"]).is_ok()
-        && let Some(found) = suitable()
-    {
-        return Ok(found);
+    let sentence =
+        format!("Node {MINIMUM} or newer with npm is needed: install the package `nodejs`");
+    match packages::candidate("nodejs") {
+        Some((major, _)) if major >= MINIMUM => {
+            if let Err(failure) = packages::install(&["nodejs", "npm"]) {
+                let failure = Failure::new(format!("{sentence}; {failure}"));
+                return Err(network::not_installed(REGISTRY, &failure));
+            }
+            suitable().ok_or_else(|| {
+                Done::Skipped(format!(
+                    "{sentence}; it was installed, and is not on the search path"
+                ))
+            })
+        }
+        Some((major, _)) => Err(Done::Unchecked(format!(
+            "{sentence}; the system's packages offer {major}"
+        ))),
+        None => Err(Done::Unchecked(sentence)),
     }
-    Err(format!(
-        "Node {MINIMUM} or newer with npm is needed: install the package `nodejs`"
-    ))
 }
 
-/// Installs what the folder's lock file names. Nothing happens when that is already there.
-pub fn install(folder: &Path) -> Result<(), Failure> {
+/// Installs what the folder's lock file names, or says what becomes of the step without it.
+pub fn fetch(folder: &Path) -> Result<(), Done> {
+    install(folder).map_err(|failure| network::not_installed(REGISTRY, &failure))
+}
+
+/// Nothing happens when it is already there.
+fn install(folder: &Path) -> Result<(), Failure> {
     let lock = fs::read(folder.join("package-lock.json")).map_err(|error| {
         Failure::new(format!("{}: package-lock.json: {error}", folder.display()))
     })?;
@@ -61,5 +76,6 @@ fn suitable() -> Option<PathBuf> {
 }
 
 const MINIMUM: u32 = 20;
+const REGISTRY: &str = "registry.npmjs.org";
 const INSTALL_LIMIT: Duration = Duration::from_secs(180);
 const SCRIPT_LIMIT: Duration = Duration::from_secs(300);

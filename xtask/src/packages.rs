@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use crate::process::{self, Failure, Program};
@@ -19,15 +20,30 @@ pub fn install(names: &[&str]) -> Result<(), Failure> {
         "    installing {} from the system's packages",
         names.join(", ")
     );
-    // A stale list is no reason to stop: the installation itself says what is missing.
-    let _ = apt(&["update", "-q"]).limit(UPDATE_LIMIT).run();
+    refresh();
     let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
     arguments.extend_from_slice(names);
-    apt(&arguments).limit(INSTALL_LIMIT).run()
+    apt(&arguments).limit(INSTALL_LIMIT).run().map_err(|_| {
+        let names = names.join(" ");
+        Failure::new(format!(
+            "`apt-get install {names}` did not succeed, and says why above"
+        ))
+    })
 }
 
-/// Major and minor version that the system's packages would install.
+/// Brings the list of packages up to date, once: a bare machine has none.
+fn refresh() {
+    static ONCE: Once = Once::new();
+    // A stale list is no reason to stop: the installation itself says what is missing.
+    ONCE.call_once(|| drop(apt(&["update", "-q"]).limit(UPDATE_LIMIT).run()));
+}
+
+/// Major and minor version that the system's packages would install, where they can be installed.
 pub fn candidate(name: &str) -> Option<(u32, u32)> {
+    if !can_install() {
+        return None;
+    }
+    refresh();
     let told = process::program("apt-cache")
         .args(&["policy", name])
         .output()

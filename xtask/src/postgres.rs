@@ -95,7 +95,8 @@ fn find_or_install() -> Result<Binaries, Failure> {
         return Err(Failure::new(sentence));
     }
     packages::refuse_main_cluster()?;
-    packages::install(&["postgresql"])?;
+    packages::install(&["postgresql"])
+        .map_err(|failure| Failure::new(format!("{sentence}; {failure}")))?;
     find().ok_or_else(|| Failure::new(sentence))
 }
 

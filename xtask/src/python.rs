@@ -4,19 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::network;
 use crate::packages;
 use crate::process::{self, Failure};
+use crate::report::Done;
 
-/// The interpreter of an environment that holds what `requirements` names, or the sentence that says why not.
-pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
+/// The interpreter of an environment that holds what `requirements` names, or what becomes of the step without it.
+pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, Done> {
     let folder = process::target().join("python").join(name);
     let interpreter = folder.join("bin/python");
-    let wanted = fs::read(requirements).map_err(|error| error.to_string())?;
+    let wanted = fs::read(requirements).map_err(|error| {
+        Done::Skipped(format!(
+            "{} cannot be read: {error}",
+            requirements.display()
+        ))
+    })?;
     let stamp = folder.join("installed-requirements.txt");
     if interpreter.exists() && fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(interpreter);
     }
-    create(&folder).map_err(|failure| failure.to_string())?;
+    create(&folder)?;
     process::program(&interpreter)
         .args(&[
             "-m",
@@ -29,12 +36,14 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
         .args(&[requirements])
         .limit(INSTALL_LIMIT)
         .run()
-        .map_err(|failure| format!("pip could not install the packages: {failure}"))?;
-    fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
+        .map_err(|failure| network::not_installed(REGISTRY, &failure))?;
+    fs::write(&stamp, wanted).map_err(|error| {
+        Done::Skipped(format!("{} cannot be written: {error}", stamp.display()))
+    })?;
     Ok(interpreter)
 }
 
-fn create(folder: &Path) -> Result<(), Failure> {
+fn create(folder: &Path) -> Result<(), Done> {
     let venv = || {
         process::program("python3")
             .args(&["-m", "venv"])
@@ -49,11 +58,16 @@ fn create(folder: &Path) -> Result<(), Failure> {
     let sentence =
         "Python 3 with `venv` is needed: install the packages `python3` and `python3-venv`";
     if !packages::can_install() {
-        return Err(Failure::new(sentence));
+        return Err(Done::Unchecked(sentence.to_owned()));
     }
-    packages::install(&["python3", "python3-venv"])?;
-    venv().map_err(|_| Failure::new(sentence))
+    packages::install(&["python3", "python3-venv"])
+        .and_then(|()| venv())
+        .map_err(|failure| {
+            let failure = Failure::new(format!("{sentence}; {failure}"));
+            network::not_installed(REGISTRY, &failure)
+        })
 }
 
 const CREATE_LIMIT: Duration = Duration::from_secs(120);
 const INSTALL_LIMIT: Duration = Duration::from_secs(240);
+const REGISTRY: &str = "pypi.org";

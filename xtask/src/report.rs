@@ -12,15 +12,27 @@ pub enum Done {
     Ran,
     /// It ran, and this is worth a line in the summary.
     Noted(String),
-    /// It did not run, and this is why.
+    /// It did not run although its tool can be had here, and this is why. Fails, unless skips are allowed.
     Skipped(String),
+    /// It did not run because this machine cannot have what it needs, and this is why.
+    Unchecked(String),
+}
+
+/// What one run puts up with.
+#[derive(Clone, Copy)]
+pub struct Rules {
+    /// A step that was skipped is no failure.
+    pub allow_skips: bool,
+    /// Steps run also after one that failed.
+    pub keep_going: bool,
 }
 
 enum Outcome {
-    Ran(Option<String>),
-    Skipped(String),
     Failed(String),
     NotReached,
+    Ran(Option<String>),
+    Skipped(String),
+    Unchecked(String),
 }
 
 struct Line {
@@ -33,17 +45,17 @@ struct Line {
 pub struct Report {
     lines: Vec<Line>,
     only: Vec<String>,
-    keep_going: bool,
+    rules: Rules,
     started: Instant,
 }
 
 impl Report {
     /// A report of all steps, or of those that `only` names when it names any.
-    pub fn new(only: Vec<String>, keep_going: bool) -> Self {
+    pub fn new(only: Vec<String>, rules: Rules) -> Self {
         Self {
             lines: Vec::new(),
             only,
-            keep_going,
+            rules,
             started: Instant::now(),
         }
     }
@@ -53,7 +65,7 @@ impl Report {
         if !self.only.is_empty() && !self.only.iter().any(|only| only == name) {
             return;
         }
-        if self.failed() && !self.keep_going {
+        if self.failed() && !self.rules.keep_going {
             self.lines.push(Line {
                 name,
                 outcome: Outcome::NotReached,
@@ -69,6 +81,7 @@ impl Report {
             Ok(Done::Ran) => Outcome::Ran(None),
             Ok(Done::Noted(note)) => Outcome::Ran(Some(note)),
             Ok(Done::Skipped(why)) => Outcome::Skipped(why),
+            Ok(Done::Unchecked(why)) => Outcome::Unchecked(why),
             Err(failure) => Outcome::Failed(failure.to_string()),
         };
         let line = Line {
@@ -80,7 +93,7 @@ impl Report {
         self.lines.push(line);
     }
 
-    /// Prints the summary; fails when a step did.
+    /// Prints the summary; fails when a step did, or was skipped against the rules.
     pub fn finish(self) -> Result<(), Failure> {
         println!("\n==> summary, {}", seconds(self.started.elapsed()));
         for line in &self.lines {
@@ -91,22 +104,39 @@ impl Report {
                 return Err(Failure::new(format!("`{only}` is not a step")));
             }
         }
-        let failed: Vec<&str> = self
-            .lines
-            .iter()
-            .filter(|line| matches!(line.outcome, Outcome::Failed(_)))
-            .map(|line| line.name)
-            .collect();
-        if failed.is_empty() {
-            return Ok(());
+        let verdict = self.verdict()?;
+        println!("{verdict}");
+        Ok(())
+    }
+
+    fn verdict(&self) -> Result<String, Failure> {
+        let failed = self.names(|outcome| matches!(outcome, Outcome::Failed(_)));
+        if !failed.is_empty() {
+            return Err(Failure::new(format!("failed: {failed}")));
         }
-        Err(Failure::new(format!("failed: {}", failed.join(", "))))
+        let skipped = self.names(|outcome| matches!(outcome, Outcome::Skipped(_)));
+        if !skipped.is_empty() && !self.rules.allow_skips {
+            return Err(Failure::new(format!(
+                "skipped: {skipped}; nobody knows whether they pass. Mend what the summary says, or accept it with `--allow-skips`"
+            )));
+        }
+        let unchecked =
+            self.names(|outcome| matches!(outcome, Outcome::Skipped(_) | Outcome::Unchecked(_)));
+        Ok(if unchecked.is_empty() {
+            "all of it passed".to_owned()
+        } else {
+            format!("passed, but NOT CHECKED here: {unchecked}")
+        })
+    }
+
+    fn names(&self, which: impl Fn(&Outcome) -> bool) -> String {
+        let lines = self.lines.iter().filter(|line| which(&line.outcome));
+        lines.map(|line| line.name).collect::<Vec<_>>().join(", ")
     }
 
     fn failed(&self) -> bool {
-        self.lines
-            .iter()
-            .any(|line| matches!(line.outcome, Outcome::Failed(_)))
+        let mut lines = self.lines.iter();
+        lines.any(|line| matches!(line.outcome, Outcome::Failed(_)))
     }
 }
 
@@ -115,13 +145,14 @@ impl Line {
         let Self { name, took, .. } = self;
         let took = seconds(*took);
         match &self.outcome {
-            Outcome::Ran(None) => format!("    ok       {name:<12} {took:>9}"),
-            Outcome::Ran(Some(note)) => format!("    ok       {name:<12} {took:>9}  {note}"),
-            Outcome::Skipped(why) => format!("    skipped  {name:<12} {took:>9}  skipped: {why}"),
-            Outcome::Failed(why) => format!("    FAILED   {name:<12} {took:>9}  {why}"),
+            Outcome::Failed(why) => format!("    FAILED     {name:<13} {took:>9}  {why}"),
             Outcome::NotReached => {
-                format!("    not run  {name:<12}            an earlier step failed")
+                format!("    not run    {name:<13}            an earlier step failed")
             }
+            Outcome::Ran(None) => format!("    ok         {name:<13} {took:>9}"),
+            Outcome::Ran(Some(note)) => format!("    ok         {name:<13} {took:>9}  {note}"),
+            Outcome::Skipped(why) => format!("    SKIPPED    {name:<13} {took:>9}  {why}"),
+            Outcome::Unchecked(why) => format!("    UNCHECKED  {name:<13} {took:>9}  {why}"),
         }
     }
 }
@@ -150,3 +181,47 @@ fn seconds(duration: Duration) -> String {
 }
 
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(allow_skips: bool, steps: Vec<Result<Done, Failure>>) -> Result<String, String> {
+        let rules = Rules {
+            allow_skips,
+            keep_going: true,
+        };
+        let mut report = Report::new(Vec::new(), rules);
+        for (name, step) in ["first", "second", "third"].into_iter().zip(steps) {
+            report.step(name, || step);
+        }
+        report.verdict().map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_step_that_was_skipped_is_never_green() {
+        let skipped = || Ok(Done::Skipped("npm cannot fetch".into()));
+        let failure = verdict(false, vec![Ok(Done::Ran), skipped()]).unwrap_err();
+        assert!(failure.starts_with("skipped: second;"), "{failure}");
+        let unchecked = || Ok(Done::Unchecked("no database".into()));
+        assert_eq!(
+            verdict(true, vec![Ok(Done::Ran), skipped(), unchecked()]).unwrap(),
+            "passed, but NOT CHECKED here: second, third"
+        );
+        assert_eq!(
+            verdict(false, vec![Ok(Done::Noted("1.95".into())), unchecked()]).unwrap(),
+            "passed, but NOT CHECKED here: second"
+        );
+    }
+
+    #[test]
+    fn a_failure_comes_before_a_skip() {
+        let steps = || vec![Ok(Done::Skipped("x".into())), Err(Failure::new("y"))];
+        assert_eq!(verdict(true, steps()).unwrap_err(), "failed: second");
+        assert_eq!(verdict(false, steps()).unwrap_err(), "failed: second");
+        assert_eq!(
+            verdict(false, vec![Ok(Done::Ran)]).unwrap(),
+            "all of it passed"
+        );
+    }
+}

@@ -1,25 +1,30 @@
 //! `cargo xtask test`: everything continuous integration checks, with its own set-up.
 
+use crate::cargo_deny;
 use crate::clients::Clients;
 use crate::node;
 use crate::postgres::Postgres;
 use crate::process::{self, Failure, Program};
-use crate::report::{Done, Report};
+use crate::report::{Done, Report, Rules};
 use crate::tidy;
 use crate::toolchain;
 
 /// Runs all steps, or those named in `arguments`.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    let keep_going = arguments.iter().any(|argument| argument == KEEP_GOING);
+    let given = |option: &str| arguments.iter().any(|argument| argument == option);
+    let rules = Rules {
+        allow_skips: given(ALLOW_SKIPS),
+        keep_going: given(KEEP_GOING),
+    };
     let mut only: Vec<String> = arguments
         .iter()
-        .filter(|argument| *argument != KEEP_GOING)
+        .filter(|argument| ![ALLOW_SKIPS, KEEP_GOING].contains(&argument.as_str()))
         .cloned()
         .collect();
     if only.iter().any(|step| step == "tests") {
         only.extend(NEEDED_BY_TESTS.iter().map(|step| (*step).to_owned()));
     }
-    let mut report = Report::new(only, keep_going);
+    let mut report = Report::new(only, rules);
     let mut clients = Clients::default();
     let mut postgres = None;
 
@@ -34,14 +39,19 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     report.step("postgresql", || start(&mut postgres));
     report.step("tests", || tests(postgres.as_ref(), &clients));
     report.step("doc tests", doc_tests);
-    report.step("deny", deny);
+    report.step("deny", cargo_deny::check);
+    report.step("advisories", cargo_deny::advisories);
     drop(postgres);
     report.finish()
 }
 
 /// Runs what reads the sources only.
 pub fn lint() -> Result<(), Failure> {
-    let mut report = Report::new(Vec::new(), true);
+    let rules = Rules {
+        allow_skips: false,
+        keep_going: true,
+    };
+    let mut report = Report::new(Vec::new(), rules);
     report.step("toolchain", || toolchain::check().map(Done::Noted));
     report.step("tidy", || tidy::run().map(Done::Noted));
     report.step("clippy", clippy);
@@ -64,14 +74,9 @@ fn rustdoc() -> Result<Done, Failure> {
 }
 
 fn typescript() -> Result<Done, Failure> {
-    if let Err(why) = node::find() {
-        return Ok(Done::Skipped(why));
-    }
     let folder = process::root().join("sdk/typescript");
-    if let Err(failure) = node::install(&folder) {
-        return Ok(Done::Skipped(format!(
-            "npm could not fetch the packages: {failure}"
-        )));
+    if let Err(missing) = node::find().and_then(|_| node::fetch(&folder)) {
+        return Ok(missing);
     }
     node::script(&folder, "check").map(|()| Done::Ran)
 }
@@ -125,21 +130,11 @@ fn doc_tests() -> Result<Done, Failure> {
     ]))
 }
 
-fn deny() -> Result<Done, Failure> {
-    if process::find("cargo-deny").is_none() {
-        return Ok(Done::Skipped(
-            "cargo-deny is not installed (`cargo install cargo-deny`)".into(),
-        ));
-    }
-    ran(process::cargo(&[
-        "deny", "--locked", "check", "licenses", "bans", "sources",
-    ]))
-}
-
 fn ran(program: Program) -> Result<Done, Failure> {
     program.run().map(|()| Done::Ran)
 }
 
+const ALLOW_SKIPS: &str = "--allow-skips";
 const KEEP_GOING: &str = "--keep-going";
 const NEEDED_BY_TESTS: &[&str] = &["typescript", "openid-client", "authlib", "postgresql"];
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
