@@ -34,6 +34,9 @@ pub struct TokenRequest {
     /// Its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_token_type: Option<String>,
+    /// The type of token that is wanted (RFC 8693 §2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_token_type: Option<String>,
     /// The actor's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_token: Option<String>,

@@ -189,7 +189,10 @@ fn named(tenant: &Tenant, client_id: Option<&str>, facts: &Facts) -> Result<Arc<
             "`client_id` is missing: name the identity by its id, client id or name",
         );
     };
-    find(tenant, client_id, facts)?.map_or_else(|| Err(invalid().into()), Ok)
+    match find(tenant, client_id, facts)? {
+        Some(identity) => Ok(identity),
+        None => run_identity::nobody(client_id),
+    }
 }
 
 fn find(tenant: &Tenant, client_id: &str, facts: &Facts) -> Result<Option<Arc<Record>>, Stop> {

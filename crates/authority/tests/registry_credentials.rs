@@ -6,15 +6,24 @@ mod registry_world;
 use std::collections::BTreeMap;
 
 use approvals_world::{User, World, actions, on_each, reason};
-use countersign_authority::registry::{
-    PageQuery,
-    credentials::{
-        self, CreateCredential, NewSecret, RevokeCredential, RotateCredential, TrustInput,
+use countersign_authority::{
+    Stop,
+    client_auth::ClientProof,
+    facts::Need,
+    grants::{GrantType, TokenRequest},
+    registry::{
+        PageQuery,
+        credentials::{
+            self, CreateCredential, NewSecret, RevokeCredential, RotateCredential, TrustInput,
+        },
+        identities::{IdentityPatch, UpdateIdentity},
+        issuers::{CreateIssuer, IssuerRules},
     },
-    identities::{IdentityPatch, UpdateIdentity},
-    issuers::{CreateIssuer, IssuerRules},
 };
-use countersign_crypto::{SigningAlg, SigningKey};
+use countersign_crypto::{
+    Secret, SigningAlg, SigningKey,
+    opaque::{OpaqueSecret, SecretKind},
+};
 use countersign_model::{
     identity::Kind,
     reason::{Reason, Refusal},
@@ -22,7 +31,7 @@ use countersign_model::{
     time::Seconds,
     trust::Accepted,
 };
-use registry_world::{alive, approval, identity, read, secret, token};
+use registry_world::{alive, approval, identity, read, secret, show, token};
 use serde_json::json;
 
 fn scene(world: &World) -> User {
@@ -103,7 +112,7 @@ fn invariant_8_a_secret_works_and_is_kept_as_a_hash() {
         })
         .unwrap();
         assert_eq!(page.items.len(), 1);
-        let client_id = registry_world::show(world, &dana, "payroll")
+        let client_id = show(world, &dana, "payroll")
             .unwrap()
             .record
             .identity()
@@ -350,5 +359,90 @@ fn t16_another_way_in_waits_for_a_second_person() {
         })
         .unwrap();
         assert_eq!(shown.record.status, Status::Active);
+    });
+}
+
+/// What is looked up for a client with a secret, in order, until it is refused.
+fn looked_up(world: &World, client_id: &str, secret: &str) -> Vec<Need> {
+    let request = TokenRequest {
+        tenant: world.tenant(),
+        grant: GrantType::ClientCredentials,
+        proof: ClientProof::Secret {
+            client_id: client_id.to_owned(),
+            secret: Secret::new(secret.to_owned()),
+            method: "client_secret_basic",
+        },
+        scope: None,
+        audience: None,
+        resource: None,
+        environment: None,
+        authorization_details: None,
+        approval_id: None,
+        run: None,
+    };
+    let (authority, ctx) = (world.authority(), world.ctx());
+    let mut facts = authority.facts();
+    let mut needs = Vec::new();
+    loop {
+        facts.restart();
+        match authority.authenticate_client(&ctx, &request, &facts) {
+            Err(Stop::Need(need)) => {
+                let found = facts.look_up(authority.store(), &need).wait().unwrap();
+                facts.supply(need.clone(), found).unwrap();
+                needs.push(need);
+            }
+            Err(Stop::Refused(refusal)) => {
+                assert_eq!(refusal.reason, Reason::CredentialInvalid);
+                return needs;
+            }
+            Err(Stop::Fault(fault)) => panic!("{fault}"),
+            Ok(_) => panic!("`{client_id}` got in"),
+        }
+    }
+}
+
+#[test]
+fn t02_who_has_no_secret_makes_nobody_look_for_the_client() {
+    on_each(|world| {
+        let dana = scene(world);
+        world
+            .run(&dana.permit, identity(Kind::ServiceAccount, "idle"))
+            .unwrap();
+        let (_, genuine) = secret(world, &dana, "payroll");
+        let payroll = show(world, &dana, "payroll").unwrap().record;
+        let client_id = payroll.identity().unwrap().client_id.clone();
+        let (_, made_up) = OpaqueSecret::generate(SecretKind::ClientSecret);
+        let (_, of_another_kind) = OpaqueSecret::generate(SecretKind::ApiKey);
+        // The public half is right and the checksum too: only the hash tells.
+        let half = {
+            let mut text = made_up.expose().clone();
+            text.replace_range(5..25, &genuine[5..25]);
+            text
+        };
+        for wrong in [
+            "x",
+            half.as_str(),
+            made_up.expose().as_str(),
+            of_another_kind.expose().as_str(),
+        ] {
+            let mut seen = Vec::new();
+            for client in [
+                "payroll",
+                "idle",
+                "nobody",
+                &client_id,
+                &payroll.id.to_string(),
+            ] {
+                // Twice: what is cached by then must not tell either.
+                looked_up(world, client, wrong);
+                seen.push(looked_up(world, client, wrong));
+            }
+            assert!(
+                seen.windows(2).all(|pair| pair[0] == pair[1]),
+                "{wrong}: {seen:?}"
+            );
+            assert!(seen[0].len() <= 1, "{seen:?}");
+        }
+        assert!(token(world, &client_id, &genuine).is_ok());
     });
 }

@@ -1,4 +1,5 @@
-//! `docs/coverage.md`: one row per requirement, `| S1.4 | what | how it is shown |`, and nothing in it that is not there.
+//! The tables that say what is shown by which test, `| S1.4 | what | how it is shown |`: one of all requirements, one of all
+//! attacks. No number may be missing, and nothing in them that is not there.
 //!
 //! A proof is a list, separated by commas: the name of a Rust test, the title of a TypeScript test in quotes, a
 //! documented command in backticks, and at the end perhaps `not yet: why`.
@@ -7,73 +8,104 @@ use std::collections::BTreeSet;
 
 use crate::source::Source;
 
+/// A page with such a table.
+struct Page {
+    path: &'static str,
+    /// What one row is.
+    rows: &'static str,
+    /// The groups of its numbers, each with its last: from 1 up to that, none may be missing.
+    groups: &'static [(&'static str, u32)],
+}
+
+const PAGES: [Page; 2] = [
+    Page {
+        path: "docs/attacks.md",
+        rows: "attacks",
+        // STANDARDS: the threat model, and the published attacks on run identities.
+        groups: &[("T", 36), ("P", 17)],
+    },
+    Page {
+        path: "docs/coverage.md",
+        rows: "requirements",
+        groups: &[
+            ("S0.", 20),
+            ("S1.", 18),
+            ("S2.", 11),
+            ("S3.", 17),
+            ("S4.", 29),
+        ],
+    },
+];
+
 /// A summary, and what is wrong.
 pub fn check(sources: &[Source]) -> (String, Vec<String>) {
-    let Some(page) = sources.iter().find(|source| source.path == PAGE) else {
-        return (String::new(), vec![format!("{PAGE} is missing")]);
-    };
     let known = Known::read(sources);
+    let mut summaries = Vec::new();
     let mut findings = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut open = 0_usize;
-    for (index, line) in page.text.lines().enumerate() {
-        let cells: Vec<&str> = line
-            .trim()
-            .trim_matches('|')
-            .split('|')
-            .map(str::trim)
-            .collect();
-        let at = format!("{PAGE}:{}", index + 1);
-        let Some(number) = cells.first().filter(|cell| is_number(cell)) else {
-            continue;
-        };
-        if !line.trim_start().starts_with('|') {
-            continue;
-        }
-        if !seen.insert((*number).to_owned()) {
-            findings.push(format!("{at}: {number} has a second row"));
-        }
-        let [_, what, proof] = cells.as_slice() else {
-            findings.push(format!(
-                "{at}: {number} has {} cells, not three",
-                cells.len()
-            ));
-            continue;
-        };
-        if what.is_empty() {
-            findings.push(format!("{at}: {number} does not say what it asks for"));
-        }
-        let proofs = split(proof);
-        if proofs.is_empty() {
-            findings.push(format!(
-                "{at}: {number} names no test, no command and no reason"
-            ));
-        }
-        open += usize::from(proofs.iter().any(|proof| matches!(proof, Proof::NotYet(_))));
-        findings.extend(
-            proofs
-                .iter()
-                .filter_map(|proof| known.fault(proof))
-                .map(|fault| format!("{at}: {number}: {fault}")),
-        );
+    for page in &PAGES {
+        let (summary, found) = page.check(sources, &known);
+        summaries.push(summary);
+        findings.extend(found);
     }
-    let wanted: BTreeSet<String> = numbers().collect();
-    findings.extend(
-        wanted
-            .difference(&seen)
-            .map(|number| format!("{PAGE}: {number} has no row")),
-    );
-    findings.extend(
-        seen.difference(&wanted)
-            .map(|number| format!("{PAGE}: {number} is not a requirement")),
-    );
-    (
-        format!(
-            "{} requirements, {open} of them not whole yet",
-            wanted.len()
-        ),
-        findings,
-    )
+    (summaries.join("; "), findings)
+}
+
+impl Page {
+    fn check(&self, sources: &[Source], known: &Known<'_>) -> (String, Vec<String>) {
+        let Self { path, rows, .. } = self;
+        let Some(page) = sources.iter().find(|source| source.path == *path) else {
+            return (String::new(), vec![format!("{path} is missing")]);
+        };
+        let mut findings = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut open = 0_usize;
+        for (index, line) in page.text.lines().enumerate() {
+            let Some((number, cells)) = row(line) else {
+                continue;
+            };
+            let at = format!("{path}:{}: {number}", index + 1);
+            if !seen.insert(number.to_owned()) {
+                findings.push(format!("{at} has a second row"));
+            }
+            let [what, proof] = cells.as_slice() else {
+                findings.push(format!("{at} has {} cells, not three", cells.len() + 1));
+                continue;
+            };
+            if what.is_empty() {
+                findings.push(format!("{at} does not say what it is about"));
+            }
+            let proofs = split(proof);
+            if proofs.is_empty() {
+                findings.push(format!("{at} names no test, no command and no reason"));
+            }
+            open += usize::from(proofs.iter().any(|proof| matches!(proof, Proof::NotYet(_))));
+            let faults = proofs.iter().filter_map(|proof| known.fault(proof));
+            findings.extend(faults.map(|fault| format!("{at}: {fault}")));
+        }
+        let wanted = self.numbers();
+        let missing = wanted.difference(&seen);
+        findings.extend(missing.map(|number| format!("{path}: {number} has no row")));
+        let unknown = seen.difference(&wanted);
+        findings.extend(unknown.map(|number| format!("{path}: {number} is none of its numbers")));
+        let summary = format!("{} {rows}, {open} of them not whole yet", wanted.len());
+        (summary, findings)
+    }
+
+    fn numbers(&self) -> BTreeSet<String> {
+        let group = |(name, last): &(&str, u32)| {
+            let name = (*name).to_owned();
+            (1..=*last).map(move |number| format!("{name}{number}"))
+        };
+        self.groups.iter().flat_map(group).collect()
+    }
+}
+
+/// The number of a row, and its other cells.
+fn row(line: &str) -> Option<(&str, Vec<&str>)> {
+    let line = line.trim().strip_prefix('|')?;
+    let mut cells = line.trim_end_matches('|').split('|').map(str::trim);
+    let number = cells.next().filter(|cell| is_number(cell))?;
+    Some((number, cells.collect()))
 }
 
 #[derive(Debug, PartialEq)]
@@ -128,7 +160,7 @@ impl<'a> Known<'a> {
         let texts = |extensions: &'static [&'static str]| {
             sources
                 .iter()
-                .filter(move |source| source.is(extensions) && source.path != PAGE)
+                .filter(move |source| source.is(extensions) && !is_page(source))
         };
         let name = |line: &'a str| {
             let (_, after) = line.split_once("fn ")?;
@@ -179,17 +211,14 @@ impl<'a> Known<'a> {
     }
 }
 
-fn numbers() -> impl Iterator<Item = String> {
-    LAST.iter()
-        .enumerate()
-        .flat_map(|(group, last)| (1..=*last).map(move |number| format!("S{group}.{number}")))
+fn is_page(source: &Source) -> bool {
+    PAGES.iter().any(|page| page.path == source.path)
 }
 
+/// A letter, and numbers with dots.
 fn is_number(cell: &str) -> bool {
-    let parts = cell.strip_prefix('S').and_then(|rest| rest.split_once('.'));
-    parts.is_some_and(|(group, number)| {
-        group.parse::<u32>().is_ok() && number.parse::<u32>().is_ok()
-    })
+    let rest = cell.strip_prefix(|letter: char| letter.is_ascii_uppercase());
+    rest.is_some_and(|rest| rest.split('.').all(|part| part.parse::<u32>().is_ok()))
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -200,22 +229,18 @@ fn is_word(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-const PAGE: &str = "docs/coverage.md";
-
-/// The last number of each group of requirements, S0 to S4.
-const LAST: &[u32] = &[20, 18, 11, 17, 29];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sources(rows: &str) -> Vec<Source> {
+    fn sources(attacks: &str, requirements: &str) -> Vec<Source> {
         let source = |path: &str, text: &str| Source {
             path: path.into(),
             text: text.into(),
         };
         vec![
-            source(PAGE, rows),
+            source(PAGES[0].path, attacks),
+            source(PAGES[1].path, requirements),
             source("README.md", "run `countersign demo --exit`"),
             source("crates/a/tests/a.rs", "#[test]\nfn denies_win() {}\n"),
             source(
@@ -225,21 +250,32 @@ mod tests {
         ]
     }
 
-    fn complete(first: &str) -> String {
-        let others = numbers()
-            .skip(1)
-            .map(|number| format!("| {number} | what | denies_win |\n"));
-        format!("| S0.1 | what | {first} |\n{}", others.collect::<String>())
+    /// The page with every row, the first of them shown by this.
+    fn complete(page: &Page, first: &str) -> String {
+        let numbers = page.numbers().into_iter().enumerate();
+        let rows = numbers.map(|(index, number)| {
+            let proof = if index == 0 { first } else { "denies_win" };
+            format!("| {number} | what | {proof} |\n")
+        });
+        rows.collect()
+    }
+
+    fn found(attacks: &str, requirements: &str) -> Vec<String> {
+        check(&sources(attacks, requirements)).1
     }
 
     #[test]
     fn every_kind_of_proof_is_accepted_when_it_exists() {
-        let page = complete(
-            "`denies_win`, \"denies an action\", `countersign demo --exit`, not yet: the rest",
-        );
-        let (summary, findings) = check(&sources(&page));
+        let proof =
+            "`denies_win`, \"denies an action\", `countersign demo --exit`, not yet: the rest";
+        let attacks = complete(&PAGES[0], "denies_win");
+        let requirements = complete(&PAGES[1], proof);
+        let (summary, findings) = check(&sources(&attacks, &requirements));
         assert_eq!(findings, Vec::<String>::new());
-        assert_eq!(summary, "95 requirements, 1 of them not whole yet");
+        assert_eq!(
+            summary,
+            "53 attacks, 0 of them not whole yet; 95 requirements, 1 of them not whole yet"
+        );
     }
 
     #[test]
@@ -252,13 +288,36 @@ mod tests {
             "not yet:",
             "",
         ] {
-            assert_eq!(check(&sources(&complete(proof))).1.len(), 1, "{proof}");
+            let [attacks, requirements] = PAGES.each_ref().map(|page| complete(page, proof));
+            assert_eq!(found(&attacks, &requirements).len(), 2, "{proof}");
         }
     }
 
     #[test]
-    fn a_missing_and_an_unknown_requirement_are_found() {
-        let page = complete("denies_win").replace("| S4.29 |", "| S4.30 |");
-        assert_eq!(check(&sources(&page)).1.len(), 2);
+    fn a_missing_an_unknown_and_a_repeated_number_are_found() {
+        let [attacks, requirements] = PAGES.each_ref().map(|page| complete(page, "denies_win"));
+        for (attacks, requirements) in [
+            (attacks.replace("| T36 |", "| T37 |"), requirements.clone()),
+            (
+                attacks.clone(),
+                requirements.replace("| S4.29 |", "| S4.30 |"),
+            ),
+            (attacks.replace("| P17 |", "| P16 |"), requirements.clone()),
+        ] {
+            assert_eq!(found(&attacks, &requirements).len(), 2);
+        }
+        assert_eq!(
+            found(
+                &attacks.replace("| T9 | what | denies_win |", "| T9 | denies_win |"),
+                &requirements
+            )
+            .len(),
+            1
+        );
+        let without: Vec<_> = sources(&attacks, &requirements)
+            .into_iter()
+            .skip(1)
+            .collect();
+        assert_eq!(check(&without).1, ["docs/attacks.md is missing"]);
     }
 }

@@ -51,7 +51,11 @@ pub(super) fn authenticate(
         );
     };
     let Some(identity) = find(tenant, name, facts)? else {
-        return Err(invalid().into());
+        return if own {
+            Err(invalid().into())
+        } else {
+            run_identity::nobody(name)
+        };
     };
     if !own {
         return run_identity::authenticate(

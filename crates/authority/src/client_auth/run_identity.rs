@@ -77,6 +77,19 @@ pub(super) fn authenticate(
     }
 }
 
+/// Nobody has the name. The bearer hears what it would hear of an identity that does not trust it (T2).
+pub(super) fn nobody<T>(name: &str) -> Result<T, Stop> {
+    let name: String = name
+        .chars()
+        .take(128)
+        .flat_map(char::escape_debug)
+        .collect();
+    refuse(
+        Reason::RunNotTrusted,
+        format!("no identity is called `{name}`"),
+    )
+}
+
 fn verify(
     ctx: &Ctx,
     tenant: &Tenant,

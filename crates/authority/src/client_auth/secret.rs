@@ -23,7 +23,6 @@ pub(super) fn authenticate(
     let parsed = ParsedSecret::parse(secret.expose())
         .ok()
         .filter(|parsed| parsed.kind() == SecretKind::ClientSecret);
-    let identity = find(tenant, client_id, facts)?;
     let credential = match &parsed {
         Some(parsed) => facts.named(tenant.id, Noun::Credential, parsed.public_id())?,
         None => None,
@@ -44,7 +43,12 @@ pub(super) fn authenticate(
         }
         None => false,
     };
-    let (Some(identity), Some(credential), true) = (identity, credential, genuine) else {
+    let (Some(credential), true) = (credential, genuine) else {
+        return Err(invalid().into());
+    };
+    // INVARIANT: only who holds a genuine secret makes us look for the client. What anybody else hears, and how long it
+    // takes, is the same whether it exists or not (T2).
+    let Some(identity) = find(tenant, client_id, facts)? else {
         return Err(invalid().into());
     };
     let fits = credential.credential().is_some_and(|doc| {

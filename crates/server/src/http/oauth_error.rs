@@ -101,10 +101,10 @@ impl OauthFailure {
         self.status
     }
 
-    /// Whether the client failed to prove itself: that is counted.
+    /// Whether the caller failed to prove itself, as a client or as a run: that is counted (T1).
     #[must_use]
-    pub fn is_invalid_client(&self) -> bool {
-        self.body.error == "invalid_client"
+    pub fn proved_nothing(&self) -> bool {
+        self.body.error == "invalid_client" || self.reason == Some(Reason::RunNotTrusted)
     }
 }
 

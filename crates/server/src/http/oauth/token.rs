@@ -63,7 +63,7 @@ pub async fn token(
             Ok(answer(&request, released))
         }
         Err(failure) => {
-            if failure.is_invalid_client() {
+            if failure.proved_nothing() {
                 app.attempts()
                     .failed(&claimed, context.address, context.arrived);
             }
@@ -104,6 +104,20 @@ fn read(
                         "subject_token_type must be that of a JWT or an ID token",
                     ));
                 }
+            }
+            if form.actor_token.is_some() || form.actor_token_type.is_some() {
+                // RFC 8693 §2.1: to pass over it would give the subject's token to whoever acts, unrecorded (T19).
+                return Err(OauthFailure::invalid_request(
+                    "actor_token is not taken: a run exchanges its own token, for itself",
+                ));
+            }
+            if !matches!(
+                form.requested_token_type.as_deref(),
+                None | Some(ACCESS_TOKEN)
+            ) {
+                return Err(OauthFailure::invalid_request(&format!(
+                    "requested_token_type must be {ACCESS_TOKEN}, or left out"
+                )));
             }
             run(&form.subject_token, "subject_token", "token_exchange")?
         }
