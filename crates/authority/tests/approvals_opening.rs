@@ -2,16 +2,26 @@
 
 mod approvals_world;
 
-use approvals_world::{AUDIENCE, OCTOCAT, actions, artifact, named, on_each, reason, release};
-use countersign_authority::approvals::GrantAsk;
+use approvals_world::{
+    AUDIENCE, OCTOCAT, World, actions, artifact, named, on_each, reason, release,
+};
+use countersign_authority::{approvals::GrantAsk, registry::linked_accounts::DeleteLinkedAccount};
 use countersign_crypto::digest;
 use countersign_model::{
-    approval::{ApprovalRequest, ApprovalStatus, OPEN_FOR},
+    Id,
+    approval::{Approval, ApprovalRequest, ApprovalStatus, NEW_APPROVER, OPEN_FOR},
     evidence::Separation,
+    id,
     reason::Reason,
     registry::{Doc, Noun, PolicyDoc, TenantRole},
     time::Seconds,
 };
+
+fn stored(world: &World, id: Id<id::Approval>) -> Approval {
+    let store = world.authority().store();
+    let found = store.read(move |tx| countersign_store::approvals::by_id(tx, id));
+    found.wait().unwrap().unwrap()
+}
 
 #[test]
 fn a_run_asks_with_its_own_token_for_what_it_could_do() {
@@ -262,32 +272,34 @@ fn the_human_behind_the_run_is_found_by_linked_account_alone() {
             reason(world.decide(&scene.lee, &approval, true)),
             Reason::SelfApproval
         );
-        // Who was unlinked is still that person, and nothing is proven by it.
-        world.edit(&scene.dana.permit, move |tx| {
-            let before = tx.get(account.id)?;
-            let after = countersign_model::registry::Record {
-                status: countersign_model::registry::Status::Deleted,
-                ..before.clone()
-            };
-            tx.replace(
-                &before,
-                after,
-                &countersign_authority::command::Change::verb("deleted"),
-            )
-        });
-        let ask = GrantAsk {
-            artifact_digest: Some(artifact("cd")),
+        // Whose account it was until now may be behind the run for a day, and nothing is proven by it.
+        let unlink = DeleteLinkedAccount {
+            linked_account: account.id.to_string(),
+            if_version: None,
+            reason: None,
+        };
+        let waits = world.run(&scene.dana.permit, unlink).unwrap();
+        let change = waits.approval_id().expect("it waits for Lee");
+        let change = stored(world, change);
+        world.decide(&scene.lee, &change, true).unwrap();
+        let ask = |digest: &str| GrantAsk {
+            artifact_digest: Some(artifact(digest)),
             ..release()
         };
-        let approval = world.open_grant(&world.base_token(), ask).unwrap();
+        let approval = world.open_grant(&world.base_token(), ask("cd")).unwrap();
         assert_eq!(
             (approval.doc.human, approval.doc.separation),
-            (Some(scene.lee.id), Separation::Unproven)
+            (None, Separation::Unproven)
         );
+        assert_eq!(approval.doc.held_before, [scene.lee.id]);
         assert_eq!(
             reason(world.decide(&scene.lee, &approval, true)),
             Reason::SelfApproval
         );
+        world.pass(OPEN_FOR);
+        world.pass(NEW_APPROVER);
+        let approval = world.open_grant(&world.base_token(), ask("ef")).unwrap();
+        assert!(approval.doc.held_before.is_empty());
         let kim = named(world, &scene.dana, Noun::User, "kim@example.com");
         assert!(matches!(&kim.doc, Doc::User(doc) if doc.role == TenantRole::Member));
     });

@@ -390,20 +390,30 @@ fn t14_nobody_hides_which_runs_are_theirs() {
             Reason::Unprocessable
         );
         let linked = world.run(&dana.permit, link("12")).unwrap();
+        assert_eq!(linked.record().status, Status::Active, "one's own, at once");
         assert_eq!(
             reason(world.run(&lee.permit, link("12"))),
             Reason::NameTaken
         );
         let unlink = DeleteLinkedAccount {
-            linked_account: linked.id.to_string(),
+            linked_account: linked.record().id.to_string(),
             if_version: None,
             reason: None,
         };
+        let waits = world.run(&dana.permit, unlink.clone()).unwrap();
+        let opened = approval(world, &waits);
         assert_eq!(
-            reason(world.run(&dana.permit, unlink.clone())),
-            Reason::Forbidden
+            reason(world.decide(&dana, &opened, true)),
+            Reason::SelfApproval
         );
-        world.run(&lee.permit, unlink).unwrap();
-        world.run(&lee.permit, link("12")).unwrap();
+        world.decide(&lee, &opened, true).unwrap();
+        // Somebody else says whose it is: that person agrees, and until then it says nothing.
+        let again = world.run(&lee.permit, link("12")).unwrap();
+        let opened = approval(world, &again);
+        assert_eq!(again.record().id, linked.record().id);
+        assert_eq!(again.record().status, Status::Disabled);
+        let linked = world.decide(&dana, &opened, true).unwrap().changed.unwrap();
+        assert_eq!(linked.status, Status::Active);
+        assert_eq!(linked.linked_account().unwrap().user_id, dana.id);
     });
 }

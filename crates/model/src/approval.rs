@@ -24,7 +24,8 @@ pub const OPEN_LIMIT: i64 = 5;
 /// How fresh the approver's proof of presence must be.
 pub const PRESENCE: Seconds = Seconds(12 * 3600);
 
-/// How long somebody whom the requester made eligible does not count for that requester.
+/// How long somebody whom the requester made eligible does not count for that requester, and how long
+/// whose account it was still counts as the human behind its runs.
 pub const NEW_APPROVER: Seconds = Seconds(24 * 3600);
 
 /// What people are asked to countersign. Its digest is what they sign and what is redeemed.
@@ -190,6 +191,9 @@ pub struct ApprovalDoc {
     pub run: Option<Run>,
     /// The user behind the run, by linked account.
     pub human: Option<Id<id::User>>,
+    /// Who else may be behind the run: whose account it was within the last day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_before: Vec<Id<id::User>>,
     /// Whether that user is known.
     pub separation: Separation,
     /// Who may answer, and how many it takes.
@@ -290,11 +294,12 @@ pub struct Decider {
 }
 
 impl Approval {
-    /// The users who may not decide: who asked, and who triggered the run.
+    /// The users who may not decide: who asked, and who triggered the run, or may have.
     pub fn askers(&self) -> impl Iterator<Item = Id<id::User>> + use<> {
         [self.doc.requested_by, self.doc.human]
             .into_iter()
             .flatten()
+            .chain(self.doc.held_before.clone())
     }
 
     /// Where it stands at this instant.

@@ -22,7 +22,7 @@ pub use audience::{AudienceDoc, SigningAlg};
 pub use credential::{CredentialDoc, CredentialSecret, CredentialType};
 pub use identity::{ApprovalRule, IdentityDoc, Party, PendingSponsor, Review, TrustModel};
 pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
-pub use people::{LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
+pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
 

@@ -1,11 +1,11 @@
 //! Attacks on who may countersign (STANDARDS T16, DESIGN §2.9): the others sent away, one's own brought in.
 
 use countersign_model::registry::TenantRole;
-use countersign_testkit::{Caller, TestServer, claims, eventually, on_each_database};
+use countersign_testkit::{Caller, RunForm, TestServer, claims, eventually, on_each_database};
 use serde_json::{Value, json};
 
 use crate::{
-    story::with_approver,
+    story::{base_token, open, with_approver},
     world::{Pipeline, project, service},
 };
 
@@ -316,6 +316,81 @@ async fn t16_no_action_steps_out_of_a_guard_rail() {
         owner.patch("/api/actions/ledger.close", &json!({ "description": "the end of a year" })).await.done();
         assert_eq!(says_yes(&lee, &waits.remove(0)).await.done()["status"], "redeemed");
         assert_eq!(claims(&service.token().await)["actions"], json!(["ledger.open"]));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t14_nobody_hands_their_account_to_somebody_else_and_approves_their_own_run() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        // Dana's account 12 triggers the runs.
+        let (pipeline, lee) = with_approver(&server).await;
+        let dana = &pipeline.owner;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let to =
+            |user: &str| json!({ "issuer": pipeline.issuer.url(), "subject": "12", "user": user });
+        dana.post("/api/linked-accounts", &to("lee@example.com"))
+            .await
+            .refused(409, "name_taken");
+        let linked = dana.get("/api/linked-accounts").await.done();
+        let path = format!(
+            "/api/linked-accounts/{}",
+            linked["items"][0]["id"].as_str().unwrap()
+        );
+        let away = dana.delete(&path).await.waits();
+        assert!(asked(dana, &away).await.contains("account_changed"));
+        says_yes(dana, &away).await.refused(403, "self_approval");
+        refusal(dana, SELF_APPROVAL).await;
+        let request = open(&base_token(&server, &pipeline).await).await;
+        assert_eq!(request["human"]["name"], "dana@example.com");
+        // Lee agrees to the one, and Kim believes that it is hers: for a day it may be Dana's still.
+        says_yes(&lee, &away).await.done();
+        let hers = dana
+            .post("/api/linked-accounts", &to("kim@example.com"))
+            .await
+            .waits();
+        assert!(asked(dana, &hers).await.contains("account_changed"));
+        says_yes(dana, &hers).await.refused(403, "self_approval");
+        let next = |attempt: &'static str| {
+            pipeline.run(&server, |claims| claims.with("run_attempt", attempt))
+        };
+        let asks = async |attempt: &'static str| {
+            let run = server
+                .anyone()
+                .run_token(RunForm::JwtBearer, pipeline.id(), &next(attempt), &[])
+                .await;
+            open(&server.anyone().with_token(run.access_token())).await
+        };
+        let before = asks("2").await;
+        assert_eq!(
+            (&before["human"], &before["separation"]),
+            (&Value::Null, &json!("unproven"))
+        );
+        says_yes(&kim, &hers).await.done();
+        let after = asks("3").await;
+        assert_eq!(after["human"]["name"], "kim@example.com");
+        for request in [&request, &before, &after] {
+            says_yes(dana, request).await.refused(403, "self_approval");
+        }
+        says_yes(&lee, &after).await.done();
+        // What somebody links for somebody else and nobody agrees to says nothing, and goes again.
+        let other =
+            json!({ "issuer": pipeline.issuer.url(), "subject": "13", "user": "lee@example.com" });
+        dana.post("/api/linked-accounts", &other).await.waits();
+        let thirteen = pipeline.run(&server, |claims| {
+            claims.with("actor_id", "13").with("run_attempt", "4")
+        });
+        let run = server
+            .anyone()
+            .run_token(RunForm::JwtBearer, pipeline.id(), &thirteen, &[])
+            .await;
+        let request = open(&server.anyone().with_token(run.access_token())).await;
+        assert_eq!(
+            (&request["human"], &request["separation"]),
+            (&Value::Null, &json!("unproven"))
+        );
         server.stop().await;
     })
     .await;

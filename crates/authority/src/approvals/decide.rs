@@ -269,12 +269,15 @@ impl Decide {
     }
 }
 
-/// The approval with the human behind its run as they are known now: an account that was linked since
-/// it was opened keeps its person from approving too. How many it takes stays as it was read.
+/// The approval with the human behind its run as they are known now too: an account that was linked or
+/// changed hands since it was opened keeps each of them from approving. How many it takes stays as it
+/// was read.
 fn with_human_of_now(tx: &mut WriteTx<'_, '_>, approval: &Approval) -> Result<Approval, Rejection> {
     let mut known = approval.clone();
-    if let (None, Some(run)) = (known.doc.human, &approval.doc.run) {
-        known.doc.human = human_behind(tx, run)?.0;
+    if let Some(run) = &approval.doc.run {
+        let now = human_behind(tx, run)?;
+        known.doc.held_before.extend(now.human);
+        known.doc.held_before.extend(now.held_before);
     }
     Ok(known)
 }

@@ -62,6 +62,7 @@ pub fn open_change(
             requested_by: Some(requester),
             run: None,
             human: None,
+            held_before: Vec::new(),
             separation: Separation::Proven,
             rule,
             reason: text(reason.as_deref()),

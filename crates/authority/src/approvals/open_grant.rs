@@ -2,12 +2,21 @@
 
 use std::sync::Arc;
 
+use super::{Opening, guard_rails, open, open_of_identity, text};
+use crate::{
+    command::{Actor, Command, Verdict, WriteTx},
+    evidence, grants,
+    policy::Catalogue,
+    rejection::{Rejection, refuse},
+};
 use countersign_crypto::jose::Verified;
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,
     action::{ActionClass, ActionSet},
-    approval::{Approval, ApprovalRequest, ApprovalStatus, GrantRequest, OPEN_FOR, OPEN_LIMIT},
-    evidence::{Event, Separation, Text},
+    approval::{
+        Approval, ApprovalRequest, ApprovalStatus, GrantRequest, NEW_APPROVER, OPEN_FOR, OPEN_LIMIT,
+    },
+    evidence::Separation,
     id,
     name::{ActionName, EnvironmentName},
     reason::{Reason, Refusal},
@@ -15,16 +24,6 @@ use countersign_model::{
     run::{Run, RunAssurance},
     time::Seconds,
     token::{AccessClaims, ArtifactDigest, PrincipalType},
-};
-use countersign_store::evidence;
-
-use super::{Opening, guard_rails, open, open_of_identity, text};
-use crate::{
-    command::{Actor, Command, Verdict, WriteTx},
-    evidence::seal,
-    grants,
-    policy::Catalogue,
-    rejection::{Rejection, refuse},
 };
 
 /// The shortest time that a request waits: a person has to read it.
@@ -101,15 +100,16 @@ impl Command for OpenGrant {
         if let Some(same) = same_or_full(tx, &identity, &request)? {
             return Ok(Verdict::Done(same));
         }
-        let (human, separation) = human_behind(tx, &run)?;
+        let behind = human_behind(tx, &run)?;
         let approval = open(
             tx,
             Opening {
                 request,
                 requested_by: None,
                 run: Some(run),
-                human,
-                separation,
+                human: behind.human,
+                held_before: behind.held_before,
+                separation: behind.separation,
                 rule: doc.approval_rule.clone(),
                 reason: text(self.ask.reason.as_deref()),
                 txn: claims.txn,
@@ -314,59 +314,59 @@ fn run_of(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<Run, Reject
         );
     };
     let tenant = tx.tenant_id();
-    let row = evidence::by_id(tx.peek(), claims.jti)?.filter(|row| row.tenant_id == tenant);
-    let record = row.and_then(|row| seal::read(&row.body, row.disclosed.as_deref()).ok());
-    let run = match record.map(|record| record.event) {
-        Some(Event::TokenIssued(issued)) => issued.run,
-        Some(_) | None => None,
-    };
+    let run = evidence::run_of_token(tx.peek(), tenant, claims.jti)?;
     // INVARIANT: without the full run nobody knows who triggered it, and that person could approve.
-    let Some(found) = run.filter(|found| found.run.key == claim.key) else {
-        return refuse(
+    match run.filter(|found| found.key == claim.key) {
+        Some(run) => Ok(run),
+        None => refuse(
             Reason::RunNotTrusted,
             "the record of this token's issue is not at hand; get a fresh token",
-        );
-    };
-    let login = found.login.and_then(|login| match login {
-        Text::Personal { personal } => Some(personal),
-        Text::Plain(plain) => Some(plain),
-        Text::Sealed { .. } => None,
-    });
-    Ok(Run {
-        human_login: login,
-        ..found.run
-    })
+        ),
+    }
 }
 
-/// The user behind a run, by linked account, and whether that is proven. An account that was unlinked
-/// still keeps its person from approving, and proves nothing any more.
-pub(super) fn human_behind(
-    tx: &mut WriteTx<'_, '_>,
-    run: &Run,
-) -> Result<(Option<Id<id::User>>, Separation), Rejection> {
+/// Who is behind a run, as linked accounts tell.
+pub(super) struct Behind {
+    /// The user whose account triggered it.
+    pub human: Option<Id<id::User>>,
+    /// Whose account it was within the last day.
+    pub held_before: Vec<Id<id::User>>,
+    /// Whether the user is proven.
+    pub separation: Separation,
+}
+
+/// The user behind a run, by linked account, and whether that is proven. For a day after an account
+/// changed hands both count, so that nobody hands their account on and approves their own run (T14).
+pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<Behind, Rejection> {
+    let mut behind = Behind {
+        human: None,
+        held_before: Vec::new(),
+        separation: Separation::Unproven,
+    };
     let (Some(issuer), Some(human)) = (run.issuer_id, run.human_id.as_deref()) else {
-        return Ok((None, Separation::Unproven));
+        return Ok(behind);
     };
     let issuer = tx.get(issuer)?;
     let Some(url) = issuer.issuer().map(|doc| doc.url.as_str()) else {
-        return Ok((None, Separation::Unproven));
+        return Ok(behind);
     };
     let account = tx.find(Noun::LinkedAccount, &LinkedAccountDoc::key(url, human))?;
     let Some((account, doc)) = account
         .as_ref()
         .and_then(|record| Some((record, record.linked_account()?)))
     else {
-        return Ok((None, Separation::Unproven));
+        return Ok(behind);
     };
-    let proven = account.status == Status::Active && run.assurance == RunAssurance::Verified;
-    Ok((
-        Some(doc.user_id),
-        if proven {
-            Separation::Proven
-        } else {
-            Separation::Unproven
-        },
-    ))
+    let lately = doc.held_before.iter();
+    let lately = lately.filter(|held| tx.now() < held.until + NEW_APPROVER);
+    behind.held_before = lately.map(|held| held.user_id).collect();
+    if account.status == Status::Active {
+        behind.human = Some(doc.user_id);
+        if run.assurance == RunAssurance::Verified {
+            behind.separation = Separation::Proven;
+        }
+    }
+    Ok(behind)
 }
 
 /// The open approval of the same request. Too many that are different wait: refused.

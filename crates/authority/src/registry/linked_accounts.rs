@@ -1,24 +1,31 @@
 //! Linked accounts: which person is behind an account at a foreign issuer, as an owner says.
 
+use std::collections::BTreeSet;
+
 use countersign_model::{
+    approval::{NEW_APPROVER, OPEN_FOR},
     reason::Reason,
-    registry::{LinkedAccountDoc, Noun, Record, Status, TenantRole},
+    registry::{HeldBefore, LinkedAccountDoc, Noun, Record, Status, TenantRole},
 };
-use countersign_store::{Tx, aliases};
+use countersign_store::Tx;
 
 use super::{
+    approvers::Asking,
+    guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Page, PageQuery, Shown},
     rights::{self, check_text},
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::Loosening,
     rejection::{Rejection, refuse},
 };
 
 const ISSUER_BYTES: usize = 256;
 const SUBJECT_BYTES: usize = 128;
 
-/// Links an account to a user.
+/// Links an account to a user. One's own at once, when it was never somebody else's; for any other the
+/// user, or a second owner, agrees.
 #[derive(Debug, Clone)]
 pub struct CreateLinkedAccount {
     /// The foreign issuer.
@@ -29,7 +36,7 @@ pub struct CreateLinkedAccount {
     pub user: String,
 }
 
-/// Unlinks an account. It can be linked again.
+/// Unlinks an account, when its user or a second owner agrees. It can be linked again.
 #[derive(Debug, Clone)]
 pub struct DeleteLinkedAccount {
     /// Which, by id.
@@ -41,12 +48,81 @@ pub struct DeleteLinkedAccount {
 }
 
 impl Command for CreateLinkedAccount {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "linked account create";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "link accounts")?;
+        self.check()?;
+        let user_id = rights::user(tx, &self.user)?;
+        let name = LinkedAccountDoc::key(&self.issuer, &self.subject);
+        let known = tx.find(Noun::LinkedAccount, &name)?;
+        let known = known.filter(|record| record.status == Status::Deleted);
+        let held_before = match &known {
+            Some(record) => rights::doc(record.linked_account())?.held_before.clone(),
+            None => Vec::new(),
+        };
+        let others = held_before.iter().any(|held| held.user_id != user_id);
+        let own = user_id == person.user_id && !others;
+        let doc = LinkedAccountDoc {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            user_id,
+            set_by: person.user_id,
+            held_before,
+        };
+        let off = match known {
+            Some(before) => {
+                let after = Record {
+                    status: Status::Disabled,
+                    parent_id: Some(user_id.cast()),
+                    doc: doc.into(),
+                    ..before.clone()
+                };
+                tx.replace(&before, after, &Change::verb("created"))?
+            }
+            None => {
+                let new = NewRecord {
+                    id: None,
+                    name,
+                    parent_id: Some(user_id.cast()),
+                    doc: doc.into(),
+                };
+                let record = tx.create(new, &Change::verb("created"))?;
+                if own {
+                    return Ok(Verdict::Done(ChangeOutcome::Applied {
+                        record,
+                        changed_alone: false,
+                    }));
+                }
+                let off = Record {
+                    status: Status::Disabled,
+                    ..record.clone()
+                };
+                tx.replace(&record, off, &Change::verb("disabled").because(waits()))?
+            }
+        };
+        // INVARIANT: until it is agreed to, it says nothing of who is behind a run.
+        let edit = Edit {
+            person: &person,
+            before: &off,
+            after: Record {
+                status: Status::Active,
+                ..off.clone()
+            },
+            verb: Verb::Enabled,
+            reason: None,
+            loosens: changes_hands(!own),
+            asks: Asking::about(user_id),
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
+    }
+}
+
+impl CreateLinkedAccount {
+    fn check(&self) -> Result<(), Rejection> {
         for (field, text, bytes) in [
             ("issuer", &self.issuer, ISSUER_BYTES),
             ("subject", &self.subject, SUBJECT_BYTES),
@@ -65,30 +141,16 @@ impl Command for CreateLinkedAccount {
                 "`subject` is the immutable id at the issuer, never an address or login",
             );
         }
-        let user_id = rights::user(tx, &self.user)?;
-        let doc = LinkedAccountDoc {
-            issuer: self.issuer.clone(),
-            subject: self.subject.clone(),
-            user_id,
-            set_by: person.user_id,
-        };
-        let name = LinkedAccountDoc::key(&self.issuer, &self.subject);
-        let new = NewRecord {
-            id: None,
-            name,
-            parent_id: Some(user_id.cast()),
-            doc: doc.into(),
-        };
-        tx.create(new, &Change::verb("created")).map(Verdict::Done)
+        Ok(())
     }
 }
 
 impl Command for DeleteLinkedAccount {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "linked account delete";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "unlink accounts")?;
         let before = rights::located(
             tx,
@@ -96,36 +158,48 @@ impl Command for DeleteLinkedAccount {
             &self.linked_account,
             self.if_version,
         )?;
-        let own = rights::doc(before.linked_account())?.user_id == person.user_id;
-        // Who unlinks their own account could trigger a run and then countersign it (T14).
-        let mut owners = rights::tenant_owners(tx)?;
-        owners.remove(&person.user_id);
-        if own && !owners.is_empty() {
-            return refuse(
-                Reason::Forbidden,
-                "your own account shows which runs are yours: ask another owner to unlink it",
-            );
+        let mut doc = rights::doc(before.linked_account())?.clone();
+        let holder = doc.user_id;
+        // What still waits was never in force.
+        let in_force = before.status == Status::Active;
+        let now = tx.now();
+        doc.held_before
+            .retain(|held| now < held.until + NEW_APPROVER);
+        if in_force {
+            doc.held_before.push(HeldBefore {
+                user_id: holder,
+                until: now + OPEN_FOR,
+            });
         }
         let after = Record {
             status: Status::Deleted,
+            doc: doc.into(),
             ..before.clone()
         };
-        let change = Change {
-            verb: "deleted",
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after,
+            verb: Verb::Deleted,
             reason: self.reason.clone(),
-            changed_alone: own,
+            loosens: changes_hands(in_force),
+            asks: Asking::about(holder),
+            retires: None,
         };
-        let record = tx.replace(&before, after, &change)?;
-        let tenant = tx.tenant_id();
-        aliases::remove(
-            tx.rows(),
-            tenant,
-            Noun::LinkedAccount,
-            &record.name,
-            record.id,
-        )?;
-        Ok(Verdict::Done(record))
+        guarding::settle(tx, edit).map(Verdict::Done)
     }
+}
+
+/// Who says whose account it is says who is behind its runs, and so who may approve them (T14).
+fn changes_hands(found: bool) -> BTreeSet<Loosening> {
+    found
+        .then_some(Loosening::AccountChanged)
+        .into_iter()
+        .collect()
+}
+
+fn waits() -> Option<String> {
+    Some("it waits for its user, or a second person".to_owned())
 }
 
 /// A page of linked accounts: a person's own, and all for auditors and owners of the tenant.

@@ -144,6 +144,7 @@ impl World {
             subject: subject.to_owned(),
             user_id: user.id,
             set_by: owner.id,
+            held_before: Vec::new(),
         };
         self.create(
             &owner.permit,

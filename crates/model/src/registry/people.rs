@@ -96,6 +96,18 @@ pub struct LinkedAccountDoc {
     pub user_id: Id<id::User>,
     /// The owner who said so.
     pub set_by: Id<id::User>,
+    /// Whose it was before, lately: for a day they count as the human behind its runs too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_before: Vec<HeldBefore>,
+}
+
+/// Whose an account was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBefore {
+    /// Whose.
+    pub user_id: Id<id::User>,
+    /// Until when, at the latest: the change may have waited for somebody.
+    pub until: Timestamp,
 }
 
 impl LinkedAccountDoc {
