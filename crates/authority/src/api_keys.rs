@@ -15,7 +15,7 @@ use countersign_model::{
 use crate::{
     ctx::Ctx,
     facts::Facts,
-    grants::{may_get_tokens, possible_actions},
+    grants::{Ran, Surroundings, guard_rails, may_get_tokens, possible_actions},
     keys::Tenant,
     rejection::Stop,
     secrets::Secrets,
@@ -88,6 +88,20 @@ pub fn introspect(
         .filter(|action| catalogue.class(action) == ActionClass::Read)
         .cloned()
         .collect();
+    let reading = if reading.is_empty() || facts.guard_rails(tenant.id)?.is_empty() {
+        reading
+    } else {
+        let around = Surroundings {
+            identity: &identity,
+            project: &project,
+            audience: &audience,
+            environment: None,
+            resource: None,
+            run: Ran::Unknown,
+            approved: false,
+        };
+        guard_rails(tenant.id, &reading, &around, facts)?.allowed
+    };
     let ends = doc
         .expires_at
         .map_or(about.expires_at, |at| at.min(about.expires_at));

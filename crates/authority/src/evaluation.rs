@@ -19,7 +19,6 @@ use countersign_model::{
     name::{ActionName, EnvironmentName},
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record, Status},
-    run::{Run, RunClaim},
     token::{AccessClaims, ArtifactDigest},
 };
 use serde_json::{Map, Value};
@@ -27,7 +26,7 @@ use serde_json::{Map, Value};
 use crate::{
     ctx::Ctx,
     facts::Facts,
-    grants::{self, Surroundings},
+    grants::{self, Ran, Surroundings},
     rejection::{Stop, refuse},
 };
 
@@ -297,11 +296,11 @@ impl Question<'_> {
         request: &EvaluationRequest,
         approved: bool,
     ) -> Result<grants::Decided, Stop> {
-        let run = claims
-            .run
-            .as_ref()
-            .filter(|_| self.asked.own)
-            .map(run_of_token);
+        let run = if self.asked.own {
+            Ran::With(claims)
+        } else {
+            Ran::Unknown
+        };
         let around = Surroundings {
             identity: &self.asked.identity,
             project: &self.project,
@@ -311,7 +310,7 @@ impl Question<'_> {
                 .resource
                 .as_ref()
                 .map(|resource| resource.id.as_str()),
-            run: run.as_ref(),
+            run,
             approved,
         };
         grants::guard_rails(
@@ -320,30 +319,6 @@ impl Question<'_> {
             &around,
             facts,
         )
-    }
-}
-
-/// The run as far as a token tells of it. A guard rail that asks for more, its ref for instance, finds
-/// that absent: the answer can be a no where issuing said yes, never the other way round.
-fn run_of_token(claim: &RunClaim) -> Run {
-    Run {
-        key: claim.key.clone(),
-        assurance: claim.assurance,
-        provider: claim.provider.clone(),
-        issuer_id: None,
-        project: None,
-        project_name: None,
-        run_id: claim.id.clone(),
-        attempt: claim.attempt.clone(),
-        workflow: None,
-        git_ref: None,
-        commit: claim.commit.clone(),
-        environment: None,
-        trigger: None,
-        human_id: None,
-        human_login: None,
-        runner: None,
-        claims_sha256: None,
     }
 }
 

@@ -14,6 +14,7 @@ use countersign_model::{
     approval::Approval,
     id,
     registry::{Noun, Record, Relation},
+    run::Run,
 };
 use countersign_store::{Store, StoreError, Tx, approvals, records};
 
@@ -22,6 +23,7 @@ use look_up::Found;
 pub use look_up::{LookUp, LookedUp};
 
 use crate::{
+    evidence,
     policy::{Catalogue, GuardRails},
     rejection::{Fault, Stop},
     rows,
@@ -40,6 +42,8 @@ pub enum Need {
     Children(Id<id::Tenant>, Noun, Id<id::Record>),
     /// The guard rails of a tenant.
     GuardRails(Id<id::Tenant>),
+    /// The run that a token was given to, from the record of its issue.
+    IssuedRun(Id<id::Tenant>, Id<id::Evidence>),
     /// The keys of a foreign issuer, fetched over the network; the key that is wanted.
     IssuerKeys(Id<id::Issuer>, Option<String>),
     /// Who relates to a record: the teams that a user is in.
@@ -67,13 +71,15 @@ pub enum Fact {
     Nothing,
     /// A record.
     Record(Arc<Record>),
+    /// A run.
+    Run(Arc<Run>),
 }
 
 impl Fact {
     /// Bytes, roughly: a record is a few hundred bytes of text besides its fixed parts.
     fn weight(&self) -> u32 {
         match self {
-            Self::Record(_) => 1536,
+            Self::Record(_) | Self::Run(_) => 1536,
             Self::Ids(ids) => {
                 u32::try_from(ids.len())
                     .unwrap_or(u32::MAX / 32)
@@ -90,7 +96,11 @@ impl Need {
     /// The noun whose changes make a list stale. A record or alias is invalidated by itself.
     const fn noun(&self) -> Option<Noun> {
         match self {
-            Self::Alias(..) | Self::Approval(..) | Self::IssuerKeys(..) | Self::Record(..) => None,
+            Self::Alias(..)
+            | Self::Approval(..)
+            | Self::IssuedRun(..)
+            | Self::IssuerKeys(..)
+            | Self::Record(..) => None,
             Self::Catalogue(_) => Some(Noun::Action),
             Self::Children(_, noun, _) | Self::List(_, noun) => Some(*noun),
             Self::GuardRails(_) => Some(Noun::Policy),
@@ -125,6 +135,8 @@ impl Need {
                 Loaded::Records(rows::children(tx, *tenant, *noun, *parent)?)
             }
             Self::GuardRails(tenant) => Loaded::Records(rows::all(tx, *tenant, Noun::Policy)?),
+            Self::IssuedRun(tenant, jti) => evidence::run_of_token(tx, *tenant, *jti)?
+                .map_or(Loaded::Nothing, |run| Loaded::Run(Box::new(run))),
             Self::IssuerKeys(..) => Loaded::Nothing,
             Self::LinkedTo(tenant, relation, target) => {
                 Loaded::Records(rows::linked_to(tx, *tenant, *relation, *target)?)
@@ -145,6 +157,8 @@ pub enum Loaded {
     Record(Box<Record>),
     /// Several.
     Records(Vec<Record>),
+    /// The run of a token.
+    Run(Box<Run>),
 }
 
 impl From<Option<Record>> for Loaded {
@@ -201,6 +215,7 @@ impl Facts {
         let fact = match (&need, loaded) {
             (_, Loaded::Nothing) => Fact::Nothing,
             (_, Loaded::Approval(approval)) => Fact::Approval(Arc::from(approval)),
+            (_, Loaded::Run(run)) => Fact::Run(Arc::from(run)),
             (Need::Alias(tenant, ..), Loaded::Record(record)) => {
                 let ids = Fact::Ids(Arc::from([record.id]));
                 let by_id = Need::Record(*tenant, record.id);
@@ -352,6 +367,21 @@ impl Facts {
     ) -> Result<Option<Arc<Approval>>, Stop> {
         match self.get(Need::Approval(tenant, approval))? {
             Fact::Approval(approval) => Ok(Some(approval)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The run that a token was given to, from the record of its issue.
+    ///
+    /// # Errors
+    /// A [`Need`] when it is not known yet.
+    pub fn issued_run(
+        &self,
+        tenant: Id<id::Tenant>,
+        jti: Id<id::Evidence>,
+    ) -> Result<Option<Arc<Run>>, Stop> {
+        match self.get(Need::IssuedRun(tenant, jti))? {
+            Fact::Run(run) => Ok(Some(run)),
             _ => Ok(None),
         }
     }

@@ -29,7 +29,7 @@ mod redemption;
 pub use asked::Asked;
 pub use choosing::may_get_tokens;
 pub(crate) use choosing::possible_actions;
-pub(crate) use rails::{Decided, Surroundings, guard_rails};
+pub(crate) use rails::{Decided, Ran, Surroundings, guard_rails};
 pub use redemption::Redeemed;
 
 use asked::parse;
@@ -243,7 +243,7 @@ pub fn decide(
                 .detail
                 .as_ref()
                 .and_then(|detail| detail.resource.as_deref()),
-            run: authenticated.run.as_ref(),
+            run: authenticated.run.as_ref().map_or(Ran::Unknown, Ran::Proved),
             approved: false,
         },
         facts,

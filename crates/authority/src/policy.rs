@@ -14,7 +14,7 @@ mod schema;
 
 pub use catalogue::Catalogue;
 pub use compile::PolicyError;
-pub use guard_rails::{GuardRails, PolicyDecision};
+pub use guard_rails::{GuardRails, PolicyDecision, Reach};
 pub use nearest::nearest;
 pub use schema::{ALLOWED_ACTIONS, DENIED_ACTIONS, SCHEMA};
 

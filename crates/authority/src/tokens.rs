@@ -9,11 +9,11 @@ use countersign_crypto::{
 };
 use countersign_model::{
     Id, LEEWAY_SECONDS, Timestamp,
+    action::{ActionClass, ActionSet},
     evidence::Grain,
     id,
-    name::ActionName,
     reason::{Reason, Refusal},
-    registry::{Noun, Record, Status},
+    registry::{IdentityDoc, Noun, Record, Status},
     time::Seconds,
     token::{AccessClaims, PrincipalType},
 };
@@ -21,7 +21,7 @@ use countersign_model::{
 use crate::{
     command::{Actor, Command, Permit, Revocation, Verdict, WriteTx},
     facts::Facts,
-    grants::possible_actions,
+    grants::{Ran, Surroundings, guard_rails, possible_actions},
     keys::Tenant,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
@@ -145,32 +145,98 @@ pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Resu
     }
 }
 
-/// What is left of a live token's actions: those that its identity may still do. The token itself
-/// says what it said at issue.
+/// A live token as it counts now: with those of its actions and roles that its identity still has, in
+/// the project where it lives, at this audience, under the guard rails of today. The token itself says
+/// what it said at issue; authority only narrows (DESIGN §2.4).
 ///
 /// # Errors
 /// What must be looked up first.
-pub fn still_allowed(facts: &Facts, claims: &AccessClaims) -> Result<Vec<ActionName>, Stop> {
-    if claims.identity_type == PrincipalType::User || claims.actions.is_empty() {
-        return Ok(claims.actions.clone());
+pub fn as_of_now(
+    facts: &Facts,
+    claims: &AccessClaims,
+    audience: Option<&Record>,
+) -> Result<AccessClaims, Stop> {
+    let mut now = claims.clone();
+    if claims.identity_type == PrincipalType::User {
+        return Ok(now);
     }
     let identity = facts.record(claims.tenant_id, claims.identity_id)?;
-    let project = match claims.project_id {
-        Some(project) => facts.record(claims.tenant_id, project)?,
-        None => None,
+    let doc = identity.as_ref().and_then(|record| record.identity());
+    let (Some(identity), Some(doc)) = (&identity, doc) else {
+        now.actions.clear();
+        now.authorization_details.clear();
+        now.roles.clear();
+        return Ok(now);
     };
-    let (Some(identity), Some(project)) = (identity, project) else {
-        return Ok(Vec::new());
+    now.roles
+        .retain(|role| doc.roles.iter().any(|one| one.as_str() == role));
+    if claims.actions.is_empty() {
+        return Ok(now);
+    }
+    let may_call = audience.is_some_and(|record| {
+        record.status == Status::Active && doc.audiences.contains(&record.id.cast())
+    });
+    let left = if may_call {
+        still_allowed(facts, claims, identity, doc)?
+    } else {
+        ActionSet::default()
     };
-    let Some(doc) = identity.identity() else {
-        return Ok(Vec::new());
-    };
-    let possible = possible_actions(doc, &project, true);
-    let left = claims
-        .actions
+    now.actions.retain(|action| left.contains(action));
+    for detail in &mut now.authorization_details {
+        detail.actions.retain(|action| left.contains(action));
+    }
+    now.authorization_details
+        .retain(|detail| !detail.actions.is_empty());
+    Ok(now)
+}
+
+fn still_allowed(
+    facts: &Facts,
+    claims: &AccessClaims,
+    identity: &Record,
+    doc: &IdentityDoc,
+) -> Result<ActionSet, Stop> {
+    let tenant = claims.tenant_id;
+    let project = facts
+        .record(tenant, doc.project_id)?
+        .filter(|project| project.status == Status::Active);
+    let in_environment = claims
+        .environment
+        .as_ref()
+        .is_none_or(|name| doc.environments.contains(name));
+    let resource = claims
+        .authorization_details
         .iter()
-        .filter(|action| possible.contains(action));
-    Ok(left.cloned().collect())
+        .find_map(|detail| detail.resource.as_ref());
+    let on_resource = doc.resources.is_empty()
+        || resource.is_none_or(|resource| doc.resources.contains(resource));
+    let Some(project) = project.filter(|_| in_environment && on_resource) else {
+        return Ok(ActionSet::default());
+    };
+    let approved = claims.approval_id.is_some();
+    let possible = possible_actions(doc, &project, true);
+    let mut left = ActionSet::default();
+    for action in claims.actions.iter().filter(|one| possible.contains(one)) {
+        let needs = doc.requires_approval
+            && !approved
+            && facts.catalogue(tenant)?.class(action) != ActionClass::Read;
+        if !needs {
+            left.0.insert(action.clone());
+        }
+    }
+    if left.is_empty() || facts.guard_rails(tenant)?.is_empty() {
+        return Ok(left);
+    }
+    let around = Surroundings {
+        identity,
+        project: &project,
+        audience: &claims.aud,
+        environment: claims.environment.as_ref(),
+        resource: resource.map(String::as_str),
+        run: Ran::With(claims),
+        approved,
+    };
+    Ok(guard_rails(tenant, &left, &around, facts)?.allowed)
 }
 
 fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<(), Stop> {

@@ -235,43 +235,6 @@ async fn t06_the_server_itself_is_nobodys_resource_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t12_introspection_forgets_an_action_that_was_taken_away() {
-    on_each_database(async |database| {
-        let server = TestServer::start(&database).await;
-        let service = service(&server).await;
-        let token = service.token().await;
-        let before = service
-            .owner
-            .introspect(&service.target, &token)
-            .await
-            .done();
-        let held = before["actions"]
-            .as_array()
-            .expect("a list of actions")
-            .clone();
-        assert!(held.contains(&json!("deploy.release")), "{before}");
-        service
-            .owner
-            .patch(
-                "/api/identities/payroll",
-                &json!({ "allowed_actions": ["case.read"] }),
-            )
-            .await
-            .done();
-        let after = service
-            .owner
-            .introspect(&service.target, &token)
-            .await
-            .done();
-        assert_eq!(after["active"], true, "{after}");
-        let left = after["actions"].as_array().expect("a list of actions");
-        assert!(!left.contains(&json!("deploy.release")), "{after}");
-        server.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t12_a_resource_server_that_was_switched_off_introspects_nothing() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;

@@ -7,6 +7,7 @@ mod attacks_approvals;
 mod attacks_approvers;
 mod attacks_found;
 mod attacks_guessing;
+mod attacks_introspection;
 mod attacks_issuers;
 mod attacks_log;
 mod attacks_people;

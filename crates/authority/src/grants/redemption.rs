@@ -13,7 +13,7 @@ use countersign_model::{
     token::{ActionDetail, ActionDetailType},
 };
 
-use super::{Asked, Granted, Surroundings, TokenRequest, guard_rails, possible_actions};
+use super::{Asked, Granted, Ran, Surroundings, TokenRequest, guard_rails, possible_actions};
 use crate::{
     client_auth::Authenticated,
     facts::Facts,
@@ -127,7 +127,7 @@ pub(super) fn decide(
             audience: &place.audience_name,
             environment: place.environment.as_ref(),
             resource: approved.resource.as_deref(),
-            run: authenticated.run.as_ref(),
+            run: authenticated.run.as_ref().map_or(Ran::Unknown, Ran::Proved),
             approved: true,
         },
         facts,

@@ -37,6 +37,8 @@ pub(super) struct Compiled {
     pub policy: Policy,
     /// The attributes that it can look at.
     pub mentions: Mentions,
+    /// Whether it can look at the run.
+    pub looks_at_run: bool,
 }
 
 /// Which effects the organisation's policies may have.
@@ -83,10 +85,16 @@ pub(super) fn compile(
         compiled.extend(policies.into_iter().map(|policy| Compiled {
             name: policy.id().to_string(),
             mentions: Mentions::of(&policy.to_string()),
+            looks_at_run: looks_at_run(&policy.to_string()),
             policy,
         }));
     }
     Ok(compiled)
+}
+
+/// Whether the text can reach the run of the context. An escaped spelling can.
+fn looks_at_run(policy: &str) -> bool {
+    policy.contains("run") || policy.contains('\\')
 }
 
 fn parse(name: &PolicyName, text: &str, effects: Effects) -> Result<Vec<Policy>, PolicyError> {

@@ -25,6 +25,15 @@ pub struct PolicyDecision {
     pub errors: Vec<String>,
 }
 
+/// What of the guard rails a request meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Whether any can apply.
+    pub applies: bool,
+    /// Whether one of those can look at the run.
+    pub looks_at_run: bool,
+}
+
 /// The guard rails of an organisation, compiled, over the generic permit and forbid.
 pub struct GuardRails {
     /// The generic permit and forbid, once their conditions are known to hold.
@@ -116,6 +125,19 @@ impl GuardRails {
             }
         }
         self.evaluate(&slice, request, &scope, mentions)
+    }
+
+    /// Which guard rails can apply to a request, by their scopes alone: found before all that they could
+    /// look at is gathered. Sponsor, protection and run of the request are not looked at.
+    #[must_use]
+    pub fn reach(&self, request: &PolicyRequest<'_>) -> Reach {
+        let group = group_id(request.group);
+        let candidates = self.index.candidates(&scope(request, &group));
+        let mut rails = candidates.iter().filter_map(|at| self.policies.get(*at));
+        Reach {
+            applies: !candidates.is_empty(),
+            looks_at_run: rails.any(|rail| rail.looks_at_run),
+        }
     }
 
     /// What a guard rail says about itself, in its annotation `@reason`.

@@ -162,17 +162,14 @@ async fn live(
         // A client may also ask about its own token.
         if serves || claims.identity_id == caller {
             app.authority().alive(claims, facts)?;
-            tokens::still_allowed(facts, claims).map(Some)
+            tokens::as_of_now(facts, claims, audience.as_deref()).map(Some)
         } else {
             Ok(None)
         }
     })
     .await;
     match checked {
-        Ok(Some(actions)) => Ok(Some(AccessClaims {
-            actions,
-            ..claims.clone()
-        })),
+        Ok(Some(claims)) => Ok(Some(claims)),
         Ok(None) | Err(Rejection::Refused(_)) => Ok(None),
         Err(Rejection::Fault(fault)) => Err(fault.into()),
     }
