@@ -1,8 +1,5 @@
 //! What loosens the guards of an identity waits for a second person (DESIGN §2.9).
 
-mod approvals_world;
-
-use approvals_world::{OCTOCAT, Scene, World, actions, artifact, on_each, reason, release};
 use countersign_authority::{
     approvals::GrantAsk,
     registry::{
@@ -17,6 +14,10 @@ use countersign_model::{
     id,
     reason::Reason,
     registry::{Noun, Status},
+};
+
+use crate::approvals_world::{
+    self, OCTOCAT, Scene, World, actions, artifact, on_each, reason, release,
 };
 
 fn wider() -> IdentityPatch {

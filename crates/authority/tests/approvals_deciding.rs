@@ -1,8 +1,5 @@
 //! Who may countersign, and who may not (T14).
 
-mod approvals_world;
-
-use approvals_world::{OCTOCAT, Scene, User, World, artifact, on_each, reason, release};
 use countersign_authority::approvals::{
     ApprovalsQuery, Decide, GrantAsk, approvers, lapse, list, nobody_can_approve, show,
     show_to_bearer, void_for_identity,
@@ -14,6 +11,10 @@ use countersign_model::{
     reason::Reason,
     registry::{ApprovalRule, Doc, Member, Party, ProjectRole, Record, Status, TenantRole},
     time::Seconds,
+};
+
+use crate::approvals_world::{
+    self, OCTOCAT, Scene, User, World, artifact, on_each, reason, release,
 };
 
 fn open(world: &World) -> Approval {

@@ -1,8 +1,5 @@
 //! An approver whom the requester made counts for their requests only after a day (T14).
 
-mod approvals_world;
-
-use approvals_world::{OCTOCAT, Scene, User, World, artifact, on_each, reason, release};
 use countersign_authority::approvals::GrantAsk;
 use countersign_model::{
     approval::{Approval, NEW_APPROVER},
@@ -10,6 +7,8 @@ use countersign_model::{
     registry::{ApprovalRule, Doc, Member, Party, ProjectRole, RoleSet, TeamDoc, TenantRole},
     time::Seconds,
 };
+
+use crate::approvals_world::{OCTOCAT, Scene, User, World, artifact, on_each, reason, release};
 
 fn open(world: &World) -> Approval {
     world.open_grant(&world.base_token(), release()).unwrap()

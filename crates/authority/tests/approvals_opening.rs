@@ -1,10 +1,5 @@
 //! Who may ask people for what.
 
-mod approvals_world;
-
-use approvals_world::{
-    AUDIENCE, OCTOCAT, World, actions, artifact, named, on_each, reason, release,
-};
 use countersign_authority::{approvals::GrantAsk, registry::linked_accounts::DeleteLinkedAccount};
 use countersign_crypto::digest;
 use countersign_model::{
@@ -15,6 +10,10 @@ use countersign_model::{
     reason::Reason,
     registry::{Doc, Noun, PolicyDoc, TenantRole},
     time::Seconds,
+};
+
+use crate::approvals_world::{
+    self, AUDIENCE, OCTOCAT, World, actions, artifact, named, on_each, reason, release,
 };
 
 fn stored(world: &World, id: Id<id::Approval>) -> Approval {

@@ -1,8 +1,5 @@
 //! What an approval leaves behind: evidence that can be checked, and messages without secrets.
 
-mod approvals_world;
-
-use approvals_world::{OCTOCAT, User, World, on_each, reason, release};
 use countersign_authority::evidence::seal;
 use countersign_crypto::digest;
 use countersign_model::{
@@ -14,6 +11,8 @@ use countersign_model::{
 };
 use countersign_store::{evidence, outbox};
 use serde_json::Value;
+
+use crate::approvals_world::{self, OCTOCAT, User, World, on_each, reason, release};
 
 fn record(world: &World, id: Id<id::Evidence>) -> (Evidence, String) {
     let row = world

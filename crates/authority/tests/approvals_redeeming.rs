@@ -1,10 +1,7 @@
 //! An approval is redeemed once, by the run that it was made for, for exactly what was approved (T13, T15).
 
-mod approvals_world;
-
 use std::thread;
 
-use approvals_world::{Scene, World, actions, artifact, on_each, reason, release};
 use countersign_authority::{
     Rejection,
     approvals::{GrantAsk, recheck},
@@ -20,6 +17,8 @@ use countersign_model::{
     registry::{Doc, PolicyDoc},
     time::Seconds,
 };
+
+use crate::approvals_world::{self, Scene, World, actions, artifact, on_each, reason, release};
 
 fn approved(world: &World, scene: &Scene) -> Approval {
     let approval = world.open_grant(&world.base_token(), release()).unwrap();

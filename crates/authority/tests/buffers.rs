@@ -1,14 +1,13 @@
 //! What is kept in memory for a moment goes to the database in parts that hold up nobody else.
 
-mod approvals_world;
-
-use approvals_world::{World, on_each};
 use countersign_authority::{Ctx, Flushing};
 use countersign_model::{
     Id, Timestamp, id,
     reason::{Reason, Refusal},
 };
 use countersign_store::{evidence, seen};
+
+use crate::approvals_world::{World, on_each};
 
 /// Flushes until nothing more waits, and says how many rows were there after each write.
 fn flush(

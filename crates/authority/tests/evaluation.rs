@@ -1,10 +1,5 @@
 //! May this identity do this? (OpenID AuthZEN Authorization API 1.0)
 
-mod approvals_world;
-
-use approvals_world::{
-    AUDIENCE, Bearer, Scene, User, World, actions, artifact, drive, on_each, release,
-};
 use countersign_authority::{
     Ctx,
     client_auth::ClientProof,
@@ -19,6 +14,10 @@ use countersign_model::{
     token::AccessClaims,
 };
 use serde_json::json;
+
+use crate::approvals_world::{
+    self, AUDIENCE, Bearer, Scene, User, World, actions, artifact, drive, on_each, release,
+};
 
 fn ask(
     world: &World,

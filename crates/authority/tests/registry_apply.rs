@@ -1,9 +1,5 @@
 //! A manifest is planned, applied in one transaction and exported, by the rules of single edits.
 
-mod approvals_world;
-mod registry_world;
-
-use approvals_world::{CI, ISSUER, User, World, on_each, reason};
 use countersign_authority::{
     manifest::{self, Plan, Verb},
     registry::{
@@ -18,7 +14,11 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Status, TenantRole},
 };
-use registry_world::{read, show};
+
+use crate::{
+    approvals_world::{CI, ISSUER, User, World, on_each, reason},
+    registry_world::{read, show},
+};
 
 const MANIFEST: &str = r#"
 audience: {name: deploy-api}

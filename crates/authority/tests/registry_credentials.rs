@@ -1,11 +1,7 @@
 //! Credentials: shown once, several at a time, rotated and revoked one by one.
 
-mod approvals_world;
-mod registry_world;
-
 use std::collections::BTreeMap;
 
-use approvals_world::{User, World, actions, on_each, reason};
 use countersign_authority::{
     Stop,
     client_auth::ClientProof,
@@ -31,8 +27,12 @@ use countersign_model::{
     time::Seconds,
     trust::Accepted,
 };
-use registry_world::{alive, approval, identity, read, secret, show, token};
 use serde_json::json;
+
+use crate::{
+    approvals_world::{self, User, World, actions, on_each, reason},
+    registry_world::{alive, approval, identity, read, secret, show, token},
+};
 
 fn scene(world: &World) -> User {
     let dana = world.sign_in("dana@example.com", TenantRole::Owner);

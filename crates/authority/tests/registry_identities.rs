@@ -1,9 +1,5 @@
 //! Identities: made with somebody who answers, edited within what people hold, never given out again.
 
-mod approvals_world;
-mod registry_world;
-
-use approvals_world::{actions, on_each, reason};
 use countersign_authority::registry::{
     ChangeOutcome, PageQuery,
     audiences::CreateAudience,
@@ -22,7 +18,11 @@ use countersign_model::{
     registry::{Party, ProjectRole, Status, TenantRole},
     time::Seconds,
 };
-use registry_world::{alive, approval, identity, list, names, secret, show, token};
+
+use crate::{
+    approvals_world::{actions, on_each, reason},
+    registry_world::{alive, approval, identity, list, names, secret, show, token},
+};
 
 fn edit(name: &str, patch: IdentityPatch) -> UpdateIdentity {
     UpdateIdentity {

@@ -1,9 +1,5 @@
 //! People: projects and teams that somebody always owns, and what becomes of what a leaver answered for.
 
-mod approvals_world;
-mod registry_world;
-
-use approvals_world::{on_each, reason};
 use countersign_authority::registry::{
     identities::{AcceptSponsorship, IdentityPatch, RuleInput, UpdateIdentity},
     leaving::{DeleteUser, DisableUser, EnableUser, LeaveTenant},
@@ -18,7 +14,11 @@ use countersign_model::{
     registry::{Party, ProjectRole, Status, TenantRole},
     time::Seconds,
 };
-use registry_world::{alive, approval, identity, secret, show, token};
+
+use crate::{
+    approvals_world::{on_each, reason},
+    registry_world::{alive, approval, identity, secret, show, token},
+};
 
 fn named(name: &str, role: ProjectRole) -> (String, ProjectRole) {
     (name.to_owned(), role)

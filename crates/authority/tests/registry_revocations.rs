@@ -1,9 +1,5 @@
 //! Revoking, at each grain, with a preview of what dies; and the walls between tenants.
 
-mod approvals_world;
-mod registry_world;
-
-use approvals_world::{User, World, actions, on_each, reason};
 use countersign_authority::{
     registry::{
         PageQuery,
@@ -30,7 +26,11 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Noun, Status, TenantRole},
 };
-use registry_world::{alive, approval, identity, list, read, secret, show, stranger, token};
+
+use crate::{
+    approvals_world::{self, User, World, actions, on_each, reason},
+    registry_world::{alive, approval, identity, list, read, secret, show, stranger, token},
+};
 
 fn revoke(grain: Grain, target: impl ToString) -> Revoke {
     Revoke {

@@ -1,7 +1,5 @@
 //! A tenant with people, a pipeline that needs approval, and a CI that vouches for its runs.
 
-#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
-
 mod scene;
 mod tokens;
 

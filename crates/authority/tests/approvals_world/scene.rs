@@ -23,7 +23,6 @@ pub struct Scene {
     pub identity: Record,
     pub issuer: Record,
     pub audience: Record,
-    pub credential: Record,
 }
 
 impl World {
@@ -53,7 +52,7 @@ impl World {
         };
         let issuer = self.create(&dana.permit, CI, None, issuer);
         let identity = self.identity(&dana, "releaser", &project, &audience);
-        let credential = self.trust(&dana, &identity, &issuer);
+        self.trust(&dana, &identity, &issuer);
         Scene {
             dana,
             lee,
@@ -62,7 +61,6 @@ impl World {
             identity,
             issuer,
             audience,
-            credential,
         }
     }
 

@@ -1,7 +1,5 @@
 //! What the tests of the registry share: people, readers, tokens.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use std::sync::Arc;
 
 use countersign_authority::{
