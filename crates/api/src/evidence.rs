@@ -87,10 +87,12 @@ pub struct EvidenceSummary {
     pub occurred_at: Time,
     /// When it was recorded.
     pub recorded_at: Time,
-    /// Who recorded it.
-    pub source: String,
-    /// How well it is known.
-    pub assurance: Assurance,
+    /// Who recorded it; absent for a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// How well it is known; absent for a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
     /// Its story.
     pub txn: Id<id::Transaction>,
     /// Who and what took part, with the names of then.
@@ -98,6 +100,9 @@ pub struct EvidenceSummary {
     /// What it should say and does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<AuditField>,
+    /// Why the record cannot be read now: its body was archived, and the archive is not there or damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
     /// Its index in the log, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_index: Option<u64>,
@@ -123,9 +128,9 @@ pub struct EvidenceRecord {
     /// What a list shows.
     #[serde(flatten)]
     pub summary: EvidenceSummary,
-    /// The record with its personal values put back in where they still exist.
+    /// The record with its personal values put back in where they still exist; null for a gap.
     pub record: Value,
-    /// The record's bytes as they were stored and hashed.
+    /// The record's bytes as they were stored and hashed; empty for a gap.
     pub body: String,
     /// The salt of the entry, in hexadecimal: the log entry is SHA-256 over salt and body.
     pub salt: String,

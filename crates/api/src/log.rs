@@ -70,7 +70,10 @@ pub struct LogEntry {
     /// The salt, in hexadecimal; empty for another tenant's.
     #[serde(default)]
     pub salt: String,
-    /// The record's bytes as they were stored and hashed; absent once archived elsewhere.
+    /// Why the record cannot be had now: its body was archived, and the archive is not there or damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
+    /// The record's bytes as they were stored and hashed; absent for another tenant's, and for a gap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The personal values behind the digests in the body.

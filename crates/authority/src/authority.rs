@@ -3,6 +3,7 @@
 mod buffers;
 mod first;
 mod following;
+mod gaps;
 
 use std::{
     collections::HashMap,
@@ -105,6 +106,10 @@ pub struct Authority {
     clock_mark: AtomicI64,
     log: Log,
     feeds: Mutex<Feeds>,
+    /// Names this process among the servers of the database.
+    process: Id<id::Transaction>,
+    /// When it was last noted that this process runs, in microseconds.
+    beat: AtomicI64,
 }
 
 impl Authority {
@@ -163,6 +168,8 @@ impl Authority {
             used: Mutex::default(),
             clock_mark: AtomicI64::new(mark.micros()),
             feeds: Mutex::new(feeds),
+            process: ctx.id(),
+            beat: AtomicI64::new(ctx.now.micros()),
         };
         if authority
             .door

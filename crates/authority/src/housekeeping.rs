@@ -11,6 +11,7 @@ use countersign_store::{
 };
 
 use crate::{
+    archive,
     authority::Authority,
     command::{Execution, Permit},
     ctx::Ctx,
@@ -20,6 +21,8 @@ use crate::{
 /// What is cleaned up, a row for each table that only grows otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanUp {
+    /// Bodies of records that are sealed in files of the archive.
+    ArchivedBodies,
     /// Refused attempts whose time is over.
     Attempts,
     /// Changes that every replica has read.
@@ -40,7 +43,8 @@ pub enum CleanUp {
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::ArchivedBodies,
         Self::Attempts,
         Self::Changes,
         Self::Checkpoints,
@@ -53,6 +57,7 @@ impl CleanUp {
 
     fn run(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
         match self {
+            Self::ArchivedBodies => archive::empty(tx, BATCH),
             Self::Attempts => attempts::prune(tx, now, BATCH),
             Self::Changes => changes::prune(tx, now - KEEP_CHANGES, BATCH),
             Self::Checkpoints => log::prune_checkpoints(tx, now - KEEP_CHECKPOINTS, BATCH),
@@ -131,6 +136,14 @@ impl Authority {
         })
     }
 
+    /// Gives this replica's turn back before its time.
+    pub fn end_turn(&self, job: &'static str, holder: &str) -> Pending<Result<(), StoreError>> {
+        let holder = holder.to_owned();
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            leases::release(tx, job, &holder).map(drop)
+        })
+    }
+
     /// The messages whose time has come, oldest first.
     pub fn due_messages(&self, now: Timestamp) -> Pending<Result<Vec<DueMessage>, StoreError>> {
         self.store().read(move |tx| {
@@ -184,7 +197,8 @@ mod tests {
     fn the_list_of_what_is_cleaned_up_is_closed() {
         for one in CleanUp::ALL {
             let listed = match one {
-                CleanUp::Attempts
+                CleanUp::ArchivedBodies
+                | CleanUp::Attempts
                 | CleanUp::Changes
                 | CleanUp::Checkpoints
                 | CleanUp::Codes

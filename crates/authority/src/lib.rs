@@ -14,6 +14,7 @@
 
 pub mod api_keys;
 pub mod approvals;
+pub mod archive;
 pub mod attempts;
 mod authority;
 pub mod client_auth;
@@ -52,7 +53,10 @@ pub mod tokens;
 pub mod trust_test;
 
 pub use authority::{Authority, Flushing, News, Settings, StartError};
-pub use countersign_store::{Store, StoreConfig};
+pub use countersign_store::{
+    Store, StoreConfig,
+    archive::{Archive, SEGMENT_RECORDS},
+};
 pub use ctx::Ctx;
 pub use rejection::{Fault, Rejection, Stop, refuse};
 pub use secrets::Secrets;

@@ -15,11 +15,14 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Noun, Record},
 };
-use countersign_store::{StoreError, Tx};
+use countersign_store::{StoreError, Tx, evidence::EvidenceRow};
 
 pub use graph::{Edge, Graph, Node};
 
-use crate::{evidence::search::Found, rejection::Rejection};
+use crate::{
+    evidence::search::{Gap, Page},
+    rejection::Rejection,
+};
 
 /// How far back the parents of a record are followed.
 const DEPTH: usize = 16;
@@ -118,6 +121,23 @@ pub struct Backward {
     pub truncated: bool,
 }
 
+impl Backward {
+    /// All that the reference leads to cannot be read: nothing is told, and why is said.
+    fn of_gaps(tx: &mut Tx<'_>, gaps: &[Gap]) -> Result<Self, StoreError> {
+        let mut told = Self {
+            story: Story::default(),
+            graph: Graph::default(),
+            gaps: Vec::new(),
+            others: Vec::new(),
+            truncated: false,
+        };
+        for gap in gaps {
+            told.gaps.push(told.graph.lost(tx, gap)?);
+        }
+        Ok(told)
+    }
+}
+
 /// Everything that a user or team answers for.
 #[derive(Debug, Clone)]
 pub struct Forward {
@@ -184,11 +204,11 @@ pub fn follow(
 }
 
 /// Whether a person may read a record: a reader of evidence, or somebody who sees the identity.
-fn may_read(tx: &mut Tx<'_>, asker: &Asker<'_>, found: &Found) -> Result<bool, StoreError> {
+fn may_read(tx: &mut Tx<'_>, asker: &Asker<'_>, row: &EvidenceRow) -> Result<bool, StoreError> {
     if asker.person.reads_evidence() {
         return Ok(true);
     }
-    let Some(identity) = found.row.identity_id else {
+    let Some(identity) = row.identity_id else {
         return Ok(false);
     };
     let Some(record) = crate::rows::by_id(tx, asker.tenant_id, identity.cast())? else {
@@ -204,7 +224,7 @@ fn may_read(tx: &mut Tx<'_>, asker: &Asker<'_>, found: &Found) -> Result<bool, S
         .is_some_and(|project| asker.person.sees(doc, project)))
 }
 
-/// Leaves only the records that a person may read.
+/// Leaves only the records of a page that a person may read.
 ///
 /// # Errors
 /// When the database fails.
@@ -212,16 +232,24 @@ pub fn retain_readable(
     tx: &mut Tx<'_>,
     tenant_id: Id<id::Tenant>,
     person: &Person,
-    records: &mut Vec<Found>,
+    page: &mut Page,
 ) -> Result<(), StoreError> {
     let asker = Asker { tenant_id, person };
-    let mut readable = Vec::with_capacity(records.len());
-    for found in records.drain(..) {
-        if may_read(tx, &asker, &found)? {
-            readable.push(found);
+    let mut readable = Page {
+        next: page.next,
+        ..Page::default()
+    };
+    for found in page.records.drain(..) {
+        if may_read(tx, &asker, &found.row)? {
+            readable.records.push(found);
         }
     }
-    *records = readable;
+    for gap in page.gaps.drain(..) {
+        if may_read(tx, &asker, &gap.row)? {
+            readable.gaps.push(gap);
+        }
+    }
+    *page = readable;
     Ok(())
 }
 

@@ -32,6 +32,9 @@ const PURPOSE: &str = "log";
 /// Where the log's name is kept.
 pub(crate) const ORIGIN: &str = "log_origin";
 
+/// An entry of the log, and the row of its record, as the store has them.
+pub use countersign_store::{evidence::EvidenceRow as Row, log::LogEntry as Entry};
+
 /// The log's name and key.
 pub struct Log {
     origin: String,
@@ -383,6 +386,30 @@ pub fn newest_checkpoint(tx: &mut Tx<'_>) -> Result<Option<log::Checkpoint>, Sto
     match log::head(tx)? {
         Some(head) => log::newest_checkpoint(tx, head.generation),
         None => Ok(None),
+    }
+}
+
+/// Whether the log is one that a checkpoint of this size and root was signed over; if not, what is wrong.
+///
+/// # Errors
+/// When the database fails.
+pub fn contradiction(
+    tx: &mut Tx<'_>,
+    checkpoint: &Checkpoint,
+) -> Result<Option<String>, StoreError> {
+    let Some(head) = log::head(tx)? else {
+        return Ok(Some("the log here has not begun".to_owned()));
+    };
+    let size = checkpoint.size;
+    if i64::try_from(size).is_ok_and(|size| size > head.size) {
+        return Ok(Some(format!("the log here has {} entries", head.size)));
+    }
+    match tree::root(size, |indexes| read_hashes(tx, head.generation, indexes)) {
+        Ok(root) if root == checkpoint.root => Ok(None),
+        Err(TreeError::Read(error)) => Err(error),
+        Ok(_) | Err(_) => Ok(Some(format!(
+            "the first {size} entries of the log here are others"
+        ))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The feed of revocations, as guards follow it.
 
 use countersign_model::{Id, Timestamp, id};
-use countersign_store::{Cursor, StoreError, Tx, revocations};
+use countersign_store::{Cursor, StoreError, Tx, log, revocations};
 
 use crate::command::Revocation;
 
@@ -27,7 +27,17 @@ pub fn read(
     now: Timestamp,
     limit: u32,
 ) -> Result<Piece, StoreError> {
-    let cursor = after.and_then(Cursor::from_text).unwrap_or(Cursor::START);
+    // INVARIANT: after a restore the places of the feed are given again, so a position of the life that was
+    // lost begins anew: else a guard would never learn that the tenant's tokens are dead.
+    let head = log::head(tx)?;
+    let life = head
+        .as_ref()
+        .and_then(|head| head.origin.rsplit_once("/log/"))
+        .map_or("1", |(_, life)| life);
+    let cursor = after
+        .and_then(|after| after.strip_prefix(life)?.strip_prefix('~'))
+        .and_then(Cursor::from_text)
+        .unwrap_or(Cursor::START);
     let page = revocations::after(tx, cursor, now, limit)?;
     let own = page.items.into_iter().filter(|one| one.tenant_id == tenant);
     let entries = own.map(|one| Revocation {
@@ -39,7 +49,7 @@ pub fn read(
     });
     Ok(Piece {
         entries: entries.collect(),
-        next: page.next.to_text(),
+        next: format!("{life}~{}", page.next.to_text()),
         more: page.more,
     })
 }

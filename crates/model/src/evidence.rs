@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
-    Grain, Introspected, KeyEvent, Outcome, Refused, Revoked, RunEvidence, Separation, SignedIn,
-    Started, TokenIssued,
+    Gap, Grain, Introspected, KeyEvent, Outcome, Refused, Revoked, RunEvidence, Separation,
+    SignedIn, Started, TokenIssued,
 };
 
 use crate::{

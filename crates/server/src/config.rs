@@ -114,6 +114,21 @@ pub struct FederationConfig {
 pub struct LogConfig {
     /// Where checkpoints go, outside the database.
     pub publish: Vec<PublishConfig>,
+    /// Where the bodies of old records go.
+    pub archive: ArchiveConfig,
+}
+
+/// Where the bodies of old records go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// The directory.
+    pub directory: Option<PathBuf>,
+    /// How long bodies stay in the database.
+    pub keep_days: u32,
+    /// How many records a segment holds. Fixed for ever; tests have smaller ones.
+    #[serde(skip, default = "segment_records")]
+    pub segment_records: u64,
 }
 
 /// One place where checkpoints go.
@@ -288,6 +303,17 @@ impl Config {
             .unwrap_or_else(|| self.data_directory().join(KEY_FILE))
     }
 
+    /// Where the bodies of old records go. Without a word about it: beside an embedded database, and of a shared one
+    /// nowhere, for a directory of one server is none of the others'.
+    #[must_use]
+    pub fn archive_directory(&self) -> Option<PathBuf> {
+        let own = || {
+            let embedded = self.data.database.is_none();
+            embedded.then(|| self.data_directory().join(ARCHIVE_DIRECTORY))
+        };
+        self.log.archive.directory.clone().or_else(own)
+    }
+
     /// Where checkpoints go. Without a word about it they go to a directory beside the database, so
     /// that there is a copy outside it from the first start.
     #[must_use]
@@ -317,6 +343,16 @@ impl LimitsConfig {
     #[must_use]
     pub const fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout_seconds)
+    }
+}
+
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            keep_days: 90,
+            segment_records: segment_records(),
+        }
     }
 }
 
@@ -364,7 +400,12 @@ fn required_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<
     String::deserialize(deserializer).map(Secret::new)
 }
 
+const fn segment_records() -> u64 {
+    countersign_authority::SEGMENT_RECORDS
+}
+
 const PORT: u16 = 8400;
 const DATA_DIRECTORY: &str = "countersign-data";
 const KEY_FILE: &str = "countersign.key";
 const PUBLISH_DIRECTORY: &str = "checkpoints";
+const ARCHIVE_DIRECTORY: &str = "log/segments";

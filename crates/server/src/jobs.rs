@@ -1,9 +1,12 @@
 //! Work that nobody waits for: each job is idempotent, in small steps, and survives its own failure.
 
+mod archive;
 mod clean_up;
 mod feed;
 mod flush;
+mod gaps;
 mod outbox;
+mod publish;
 mod runner;
 mod sequencer;
 
@@ -16,7 +19,7 @@ use crate::{app::App, notify::Notifier, sinks::Sink};
 /// Every job of the server, in one table.
 #[must_use]
 pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>> {
-    vec![
+    let mut jobs: Vec<Arc<dyn Job>> = vec![
         Arc::new(feed::FollowChanges(app.clone())),
         Arc::new(flush::FlushUses(app.clone())),
         Arc::new(flush::FlushRefusals(app.clone())),
@@ -27,8 +30,13 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(clean_up::FinishDeletions(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
-        Arc::new(sequencer::Publish::new(app.clone(), sinks)),
-    ]
+        Arc::new(archive::Archive::new(app.clone())),
+        Arc::new(gaps::RecordGaps(app.clone())),
+    ];
+    for (number, sink) in (1..).zip(sinks) {
+        jobs.push(Arc::new(publish::Publish::new(app.clone(), sink, number)));
+    }
+    jobs
 }
 
 /// Something that is done again and again.

@@ -48,6 +48,10 @@ pub struct Metrics {
     pub notifications: Family<OutcomeLabel, Counter>,
     /// Checkpoints published, by how that ended.
     pub checkpoints_published: Family<OutcomeLabel, Counter>,
+    /// How often in a row a sink did not take the newest checkpoint; 0 when it has it.
+    pub checkpoint_sink_failures: Family<SinkLabel, Gauge>,
+    /// Records whose bodies are in the archive alone.
+    pub log_archived: Gauge,
     /// Records in the log.
     pub log_size: Gauge,
     /// Seconds since the newest checkpoint.
@@ -113,6 +117,13 @@ pub struct JobLabel {
     pub job: &'static str,
 }
 
+/// A sink of checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SinkLabel {
+    /// Its number in `log.publish`, from 1, and its kind.
+    pub sink: String,
+}
+
 /// A job and how its run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct JobLabels {
@@ -167,6 +178,8 @@ impl Metrics {
             job_last_success: Family::default(),
             notifications: Family::default(),
             checkpoints_published: Family::default(),
+            checkpoint_sink_failures: Family::default(),
+            log_archived: Gauge::default(),
             log_size: Gauge::default(),
             log_checkpoint_age: Gauge::default(),
             feed_age: Gauge::default(),
@@ -221,6 +234,9 @@ impl Metrics {
         ] {
             drop(family.get_or_create(&outcome));
         }
+        drop(self.checkpoint_sink_failures.get_or_create(&SinkLabel {
+            sink: "any".to_owned(),
+        }));
         drop(self.job_runs.get_or_create(&JobLabels {
             job: "any",
             outcome: "success",
@@ -302,6 +318,16 @@ impl Metrics {
             "checkpoints_published",
             "Checkpoints published: success or failure",
             self.checkpoints_published.clone(),
+        );
+        r.register(
+            "checkpoint_sink_failures",
+            "Failures in a row of a place where checkpoints go; 0 when it has the newest",
+            self.checkpoint_sink_failures.clone(),
+        );
+        r.register(
+            "log_archived",
+            "Records whose bodies are in the archive alone",
+            self.log_archived.clone(),
         );
         r.register("log_size", "Records in the log", self.log_size.clone());
         r.register(

@@ -4,7 +4,10 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use axum_server::Handle;
-use countersign_authority::{Authority, Ctx, Secrets, Settings, Store, StoreConfig, log};
+use countersign_authority::{
+    Archive, Authority, Ctx, Secrets, Settings, Store, StoreConfig, archive, log,
+};
+use countersign_crypto::log::Checkpoint;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
     listener::{self, ListenerSettings, tls::ReloadingTls},
     metrics::Metrics,
     notify::Notifier,
-    sinks::{PublishedCheckpoint, Sink, size_of},
+    sinks::Sink,
     telemetry,
 };
 
@@ -105,6 +108,7 @@ impl Server {
         let notifier = Notifier::new(&config.notify, &outbound)?;
         let opened = open_authority(&config, &clock, &issuer).await?;
         refuse_older_log(&opened.authority, &sinks).await?;
+        opened.record_start(&clock).await?;
         let app = wire(config, clock, outbound, &opened);
         let config = app.config();
         let shell = surround(&app, &issuer);
@@ -192,6 +196,17 @@ pub(crate) struct Opened {
     first_start: bool,
 }
 
+impl Opened {
+    /// Records that a server starts here, which blocks.
+    async fn record_start(&self, clock: &Clock) -> anyhow::Result<()> {
+        let (authority, ctx) = (Arc::clone(&self.authority), Ctx::internal(clock.now()));
+        spawn_blocking(move || authority.record_start(&ctx))
+            .await
+            .context("recording the start panicked")?
+            .context("the start cannot be recorded")
+    }
+}
+
 fn refuse_errors(config: &Config) -> anyhow::Result<()> {
     let findings = check::check(config);
     match findings
@@ -229,7 +244,7 @@ pub(crate) async fn open_authority(
     // The same key file again: one copy seals cursors, the other belongs to the application.
     let text = key.to_text();
     let copy = countersign_crypto::key_wrap::KeyFile::parse(text.expose())?;
-    let store = match &config.data.database {
+    let mut store = match &config.data.database {
         Some(url) => StoreConfig::postgres(url.expose().clone()),
         None => {
             let directory = config.data_directory();
@@ -238,6 +253,7 @@ pub(crate) async fn open_authority(
             StoreConfig::sqlite(directory)
         }
     };
+    store.archive = open_archive(config)?;
     let settings = Settings {
         issuer: issuer.to_owned(),
         trust_domain: config.trust_domain(issuer),
@@ -245,9 +261,12 @@ pub(crate) async fn open_authority(
     let ctx = Ctx::internal(clock.now());
     let authority = spawn_blocking(move || -> anyhow::Result<Authority> {
         let secrets = Secrets::new(key)?;
-        let authority = Authority::open(Store::open(store)?, settings, secrets, &ctx)?;
-        authority.record_start(&ctx)?;
-        Ok(authority)
+        Ok(Authority::open(
+            Store::open(store)?,
+            settings,
+            secrets,
+            &ctx,
+        )?)
     });
     let authority = Arc::new(authority.await.context("opening the data panicked")??);
     Ok(Opened {
@@ -257,23 +276,45 @@ pub(crate) async fn open_authority(
     })
 }
 
-/// A database that is older than what was published was restored or cut (DESIGN §3, restore).
+/// Where the bodies of old records are. Our own directory is made here; one that was configured is not: a share
+/// that is not mounted must not become a directory of this machine.
+fn open_archive(config: &Config) -> anyhow::Result<Option<Archive>> {
+    let Some(directory) = config.archive_directory() else {
+        return Ok(None);
+    };
+    if config.log.archive.directory.is_none() {
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make `{}`", directory.display()))?;
+    }
+    let records = config.log.archive.segment_records;
+    Ok(Some(Archive::new(directory, records, archive::entry_of)))
+}
+
+/// A database that is not the one that was signed for was restored or cut (DESIGN §3, restore).
 async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Result<()> {
-    let newest = authority.store().read(log::newest_checkpoint).await?;
-    let here = newest
-        .as_ref()
-        .and_then(|checkpoint| size_of(&checkpoint.note))
-        .unwrap_or_default();
+    let own = authority.store().read(log::newest_checkpoint).await?;
+    let mut kept: Vec<(String, String)> = Vec::new();
+    kept.extend(own.map(|own| ("the database itself".to_owned(), own.note)));
     for sink in sinks {
-        let Some(PublishedCheckpoint { size, note }) = sink.newest().await? else {
+        let newest = sink.newest().await?;
+        kept.extend(newest.map(|newest| (sink.to_string(), newest.note)));
+    }
+    for (place, note) in kept {
+        let checkpoint = Checkpoint::parse_for_explanation(&note)
+            .map_err(|error| anyhow!("{place} has a checkpoint that cannot be read: {error}"))?;
+        let (origin, size) = (checkpoint.origin.clone(), checkpoint.size);
+        if origin != authority.log().origin() || size == 0 {
             continue;
-        };
-        let same_log = note.lines().next() == Some(authority.log().origin());
-        if same_log && size > here {
-            return Err(anyhow!(
-                "the log here has a checkpoint of {here} entries, but {sink} has one of {size}: this database is older than \
-                 what was published; if it was restored on purpose, run `countersign admin restored`"
-            ));
+        }
+        let wrong = authority
+            .store()
+            .read(move |tx| log::contradiction(tx, &checkpoint))
+            .await?;
+        if let Some(wrong) = wrong {
+            bail!(
+                "{wrong}, but {place} has a checkpoint of {size} entries: this database is not the one that was \
+                 signed for; if it was restored on purpose, run `countersign admin restored`"
+            );
         }
     }
     Ok(())

@@ -9,11 +9,7 @@ use std::{fmt, time::Duration};
 use thiserror::Error;
 
 pub use self::url::UrlSink;
-use crate::{
-    config::PublishConfig,
-    federation::Outbound,
-    metrics::{Metrics, OutcomeLabel},
-};
+use crate::{config::PublishConfig, federation::Outbound};
 
 /// A signed head of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +57,16 @@ impl Sink {
                 Self::Url(sink.map_err(named)?)
             }
         })
+    }
+
+    /// Its kind, as the configuration names it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Command(_) => "command",
+            Self::Directory(_) => "directory",
+            Self::Url(_) => "url",
+        }
     }
 
     /// Publishes a checkpoint.
@@ -115,35 +121,13 @@ impl fmt::Display for Sink {
     }
 }
 
-/// Publishes to all sinks; one that fails does not keep the others from it.
-pub async fn publish_all(
-    sinks: &[Sink],
-    checkpoint: &PublishedCheckpoint,
-    metrics: &Metrics,
-) -> bool {
-    let mut all = true;
-    for sink in sinks {
-        let ended = sink.publish(checkpoint).await;
-        let outcome = if ended.is_ok() { "success" } else { "failure" };
-        metrics
-            .checkpoints_published
-            .get_or_create(&OutcomeLabel { outcome })
-            .inc();
-        if let Err(error) = ended {
-            all = false;
-            tracing::warn!(error = %error, "a checkpoint was not published: {error}");
-        }
-    }
-    all
-}
-
 /// The size that a checkpoint's note states on its second line.
 #[must_use]
 pub fn size_of(note: &str) -> Option<u64> {
     note.lines().nth(1)?.parse().ok()
 }
 
-/// A sink that takes longer holds up the next checkpoint.
+/// A sink that takes longer has failed, and is tried again.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

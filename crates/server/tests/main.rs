@@ -3,6 +3,7 @@
 mod api_decisions;
 mod api_reasons;
 mod api_registry;
+mod archive;
 mod attacks_approvals;
 mod attacks_approvers;
 mod attacks_found;
@@ -20,6 +21,8 @@ mod edges;
 mod invariants;
 mod invariants_evidence;
 mod operating;
+mod publishing;
+mod restore;
 mod seeds;
 mod serving;
 mod stock_clients;

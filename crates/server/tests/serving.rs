@@ -74,7 +74,7 @@ async fn checkpoints_leave_the_database_and_an_older_database_is_refused() {
     server.stop().await.unwrap();
     let mut lines: Vec<&str> = note.lines().collect();
     lines[1] = "1000000";
-    std::fs::write(&published, lines.join("\n")).unwrap();
+    std::fs::write(&published, format!("{}\n", lines.join("\n"))).unwrap();
     let error = start(config(directory.path()))
         .await
         .err()

@@ -127,6 +127,7 @@ fn row(record: &Record, number: u64) -> EvidenceRow {
             "x".repeat(600)
         ),
         disclosed: None,
+        lost: None,
     }
 }
 

@@ -25,7 +25,10 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
+use std::sync::Arc;
+
 use crate::{
+    archive::Archive,
     error::StoreError,
     sql::Sql,
     value::{Row, Value},
@@ -43,6 +46,7 @@ pub enum Engine {
 /// A transaction, for as long as the closure runs.
 pub struct Tx<'a> {
     link: Link<'a>,
+    archive: Option<Arc<Archive>>,
     failure: Option<StoreError>,
 }
 
@@ -64,6 +68,7 @@ impl<'a> Tx<'a> {
     pub(crate) fn sqlite(connection: &'a rusqlite::Connection) -> Self {
         Self {
             link: Link::Sqlite(connection),
+            archive: None,
             failure: None,
         }
     }
@@ -71,6 +76,7 @@ impl<'a> Tx<'a> {
     pub(crate) fn postgres(connection: &'a mut postgres::connection::Connection) -> Self {
         Self {
             link: Link::Postgres(connection),
+            archive: None,
             failure: None,
         }
     }
@@ -138,6 +144,16 @@ impl<'a> Tx<'a> {
             Link::Postgres(_) => Engine::Postgres,
             Link::Sqlite(_) => Engine::Sqlite,
         }
+    }
+
+    /// Where the bodies of old records are, if anywhere.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Archive> {
+        self.archive.as_deref()
+    }
+
+    pub(crate) fn set_archive(&mut self, archive: Option<&Arc<Archive>>) {
+        self.archive = archive.cloned();
     }
 
     /// Executes a statement and says how many rows it changed.

@@ -1,6 +1,7 @@
 //! Evidence: one row for each record of what happened, inserted with the change that it tells of.
 //!
-//! The body is kept as the bytes that were hashed. The row costs one b-tree beside its primary key; search terms and
+//! The body is kept as the bytes that were hashed; those of old records are in the [archive](crate::archive), and
+//! whoever reads a row gets them from there. The row costs one b-tree beside its primary key; search terms and
 //! places in the log are written later, in bulk, by the sequencer.
 
 use countersign_model::{
@@ -13,6 +14,7 @@ pub(crate) mod search;
 pub use search::{EvidenceQuery, by_txn, insert_terms, search, tail};
 
 use crate::{
+    archive,
     db::{Engine, Tx},
     error::StoreError,
     sql::Sql,
@@ -40,10 +42,12 @@ pub struct EvidenceRow {
     pub identity_id: Option<Id<id::Identity>>,
     /// Hashed before the body, so that a leaf tells nothing.
     pub salt: Vec<u8>,
-    /// The record, as the JSON text that was hashed.
+    /// The record, as the JSON text that was hashed; empty when it is lost.
     pub body: String,
     /// The personal values that the body holds only digests of. Can be erased.
     pub disclosed: Option<String>,
+    /// Why the body of an archived record cannot be had now.
+    pub lost: Option<String>,
 }
 
 /// Where the sequencer stands: the transaction and number of the last row that is in the log.
@@ -118,9 +122,8 @@ pub fn insert_guarded(
 /// # Errors
 /// When the row does not parse, or the database fails.
 pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<Option<EvidenceRow>, StoreError> {
-    tx.row(&BY_ID, values![id])?
-        .map(|row| read(&row, 0))
-        .transpose()
+    let row = tx.row(&BY_ID, values![id])?;
+    Ok(read_all(tx, row.as_slice())?.pop())
 }
 
 /// The records with these ids that are still kept, in no particular order.
@@ -138,6 +141,7 @@ pub fn by_ids(tx: &mut Tx<'_>, ids: &[Id<id::Evidence>]) -> Result<Vec<EvidenceR
             found.push(read(&row, 0)?);
         }
     }
+    archive::fill(tx, &mut found)?;
     Ok(found)
 }
 
@@ -217,20 +221,29 @@ pub fn disclose(
     Ok(tx.exec(&DISCLOSE, values![id, disclosed])? == 1)
 }
 
-/// Removes rows that were sealed into a file: those of the log's generation below this index. Says how many went.
+/// Takes the bodies out of rows whose records are in a file: those of the log's generation from one index to another.
+/// What rows are found by, their salts and personal values stay. Says how many went.
 ///
 /// # Errors
 /// When the database fails.
-pub fn remove_sealed(
+pub fn remove_archived(
     tx: &mut Tx<'_>,
     generation: i64,
     from: i64,
     until: i64,
 ) -> Result<u64, StoreError> {
-    tx.exec(&REMOVE_SEALED, values![generation, from, until])
+    tx.exec(&REMOVE_ARCHIVED, values![generation, from, until])
 }
 
-pub(crate) fn read(row: &Row, first: usize) -> Result<EvidenceRow, StoreError> {
+/// Rows with their bodies, wherever these are.
+pub(crate) fn read_all(tx: &mut Tx<'_>, rows: &[Row]) -> Result<Vec<EvidenceRow>, StoreError> {
+    let read: Result<Vec<_>, _> = rows.iter().map(|row| read(row, 0)).collect();
+    let mut read = read?;
+    archive::fill(tx, &mut read)?;
+    Ok(read)
+}
+
+fn read(row: &Row, first: usize) -> Result<EvidenceRow, StoreError> {
     Ok(EvidenceRow {
         id: row.id(first)?,
         tenant_id: row.id(first + 1)?,
@@ -243,6 +256,7 @@ pub(crate) fn read(row: &Row, first: usize) -> Result<EvidenceRow, StoreError> {
         salt: row.blob(first + 8)?.to_vec(),
         body: row.text(first + 9)?.to_owned(),
         disclosed: row.opt_text(first + 10)?.map(str::to_owned),
+        lost: None,
     })
 }
 
@@ -259,7 +273,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &UNSEQUENCED,
     &ERASE,
     &DISCLOSE,
-    &REMOVE_SEALED,
+    &REMOVE_ARCHIVED,
 ];
 
 /// One statement for each number of guards.
@@ -315,7 +329,9 @@ static ERASE: Sql = Sql::new("UPDATE evidence SET disclosed = NULL WHERE id = ?1
 
 static DISCLOSE: Sql = Sql::new("UPDATE evidence SET disclosed = CAST(?2 AS TEXT) WHERE id = ?1");
 
-static REMOVE_SEALED: Sql = Sql::new(
-    "DELETE FROM evidence
-    WHERE id IN (SELECT evidence_id FROM log_entry WHERE generation = ?1 AND log_index >= ?2 AND log_index < ?3)",
+static REMOVE_ARCHIVED: Sql = Sql::new(
+    "UPDATE evidence
+    SET body = ''
+    WHERE body <> ''
+        AND id IN (SELECT evidence_id FROM log_entry WHERE generation = ?1 AND log_index >= ?2 AND log_index < ?3)",
 );

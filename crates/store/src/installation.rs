@@ -32,7 +32,28 @@ pub fn replace(tx: &mut Tx<'_>, name: &str, value: &str) -> Result<(), StoreErro
     tx.exec(&REPLACE, values![name, value]).map(drop)
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&FIX, &READ, &REPLACE];
+/// The facts whose names begin so, in the order of their names.
+///
+/// # Errors
+/// When the database fails.
+pub fn beginning(tx: &mut Tx<'_>, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    // Text is collated by its bytes: `~` comes after every character of a name.
+    let end = format!("{prefix}~");
+    tx.rows(&BEGINNING, values![prefix, end])?
+        .iter()
+        .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
+        .collect()
+}
+
+/// Forgets a fact. `false`: there was none.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove(tx: &mut Tx<'_>, name: &str) -> Result<bool, StoreError> {
+    Ok(tx.exec(&REMOVE, values![name])? == 1)
+}
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&FIX, &READ, &REPLACE, &BEGINNING, &REMOVE];
 
 static FIX: Sql = Sql::new(
     "INSERT INTO installation (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
@@ -46,3 +67,12 @@ static REPLACE: Sql = Sql::new(
     ON CONFLICT (name) DO UPDATE
     SET value = excluded.value",
 );
+
+static BEGINNING: Sql = Sql::new(
+    "SELECT name, value
+    FROM installation
+    WHERE name >= ?1 AND name < ?2
+    ORDER BY name",
+);
+
+static REMOVE: Sql = Sql::new("DELETE FROM installation WHERE name = ?1");

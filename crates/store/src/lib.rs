@@ -16,6 +16,7 @@
 
 pub mod aliases;
 pub mod approvals;
+pub mod archive;
 pub mod attempts;
 pub mod changes;
 pub mod codes;

@@ -144,6 +144,27 @@ pub fn entry_of(
         .transpose()
 }
 
+/// The places of these records that have one, in no particular order.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn entries_of(
+    tx: &mut Tx<'_>,
+    records: &[Id<id::Evidence>],
+) -> Result<Vec<LogEntry>, StoreError> {
+    let mut found = Vec::with_capacity(records.len());
+    for group in records.chunks(GROUP) {
+        let mut values: Vec<Value> = group.iter().map(|id| Value::from(*id)).collect();
+        // Places that are not needed repeat the first id.
+        let filler = values.first().cloned().unwrap_or(Value::Null);
+        values.resize(GROUP, filler);
+        for row in tx.rows(&ENTRIES_OF, &values)? {
+            found.push(read_entry(&row)?);
+        }
+    }
+    Ok(found)
+}
+
 /// The entries from this place on, in order.
 ///
 /// # Errors
@@ -328,6 +349,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT_ENTRY,
     &INSERT_ENTRIES,
     &ENTRY_OF,
+    &ENTRIES_OF,
     &ENTRIES,
     &PUT_TILE,
     &TILE,
@@ -375,6 +397,17 @@ static INSERT_ENTRIES: Sql = Sql::rows(
 
 static ENTRY_OF: Sql = Sql::new(
     "SELECT generation, log_index, evidence_id, commitment FROM log_entry WHERE evidence_id = ?1",
+);
+
+/// How many ids one statement reads.
+const GROUP: usize = 16;
+
+static ENTRIES_OF: Sql = Sql::new(
+    "SELECT generation, log_index, evidence_id, commitment
+    FROM log_entry
+    WHERE evidence_id IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+    ORDER BY evidence_id
+    LIMIT 16",
 );
 
 static ENTRIES: Sql = Sql::new(

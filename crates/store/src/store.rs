@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    archive::Archive,
     db::{Engine, Tx, postgres, sqlite},
     error::StoreError,
     job::{Job, job},
@@ -49,6 +50,8 @@ pub struct StoreConfig {
     pub writers: usize,
     /// How many units of work may wait, for writers and for readers each.
     pub queue: usize,
+    /// Where the bodies of old records are, if anywhere.
+    pub archive: Option<Archive>,
 }
 
 /// An open database. Clones share it; it closes when the last one goes, after carrying out what was accepted.
@@ -63,6 +66,7 @@ struct Inner {
     writes: Arc<Queue>,
     reads: Arc<Queue>,
     inline: Option<sqlite::readers::Inline>,
+    archive: Option<Arc<Archive>>,
     counters: Arc<Counters>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: Option<sqlite::directory::DirectoryLock>,
@@ -77,6 +81,7 @@ impl StoreConfig {
             readers: READERS,
             writers: WRITERS,
             queue: QUEUE,
+            archive: None,
         }
     }
 
@@ -139,7 +144,7 @@ impl Store {
                 StoreError::ReadOnly("this connection".to_owned()).into()
             ));
         }
-        let (job, future) = job(mode, work);
+        let (job, future) = job(mode, self.inner.with_archive(work));
         push(&self.inner.writes, job);
         future
     }
@@ -151,7 +156,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        let (job, future) = job(WriteMode::Housekeeping, work);
+        let (job, future) = job(WriteMode::Housekeeping, self.inner.with_archive(work));
         push(&self.inner.reads, job);
         future
     }
@@ -168,7 +173,7 @@ impl Store {
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         match &self.inner.inline {
-            Some(inline) => inline.read(work),
+            Some(inline) => inline.read(self.inner.with_archive(work)),
             None => self.read(work).wait(),
         }
     }
@@ -183,6 +188,12 @@ impl Store {
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.inner.engine
+    }
+
+    /// Where the bodies of old records are, if anywhere.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Archive> {
+        self.inner.archive.as_deref()
     }
 
     /// Counts for metrics.
@@ -275,9 +286,22 @@ impl Inner {
             writes: Arc::new(Queue::new(config.queue)),
             reads: Arc::new(Queue::new(config.queue)),
             inline: None,
+            archive: config.archive.clone().map(Arc::new),
             counters: Arc::default(),
             threads: Mutex::default(),
             _lock: lock,
+        }
+    }
+
+    /// The work, in transactions that know where the bodies of old records are.
+    fn with_archive<T, F: FnMut(&mut Tx<'_>) -> T>(
+        &self,
+        mut work: F,
+    ) -> impl FnMut(&mut Tx<'_>) -> T + use<T, F> {
+        let archive = self.archive.clone();
+        move |tx| {
+            tx.set_archive(archive.as_ref());
+            work(tx)
         }
     }
 

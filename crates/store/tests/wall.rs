@@ -15,6 +15,24 @@ use countersign_store::{Outcome, StoreError, WriteMode, installation, leases, te
 use support::{at, databases, has, hold, on_each, put, read, write};
 
 #[test]
+fn facts_are_listed_by_how_their_names_begin_and_can_be_forgotten() {
+    on_each(|store| {
+        write(store, |tx| {
+            for name in ["running_b", "running_a", "running", "runningz", "other"] {
+                installation::replace(tx, name, name)?;
+            }
+            Ok(())
+        });
+        let listed = || read(store, |tx| installation::beginning(tx, "running_"));
+        let pair = |name: &str| (name.to_owned(), name.to_owned());
+        assert_eq!(listed(), [pair("running_a"), pair("running_b")]);
+        assert!(write(store, |tx| installation::remove(tx, "running_a")));
+        assert!(!write(store, |tx| installation::remove(tx, "running_a")));
+        assert_eq!(listed(), [pair("running_b")]);
+    });
+}
+
+#[test]
 fn every_statement_is_accepted() {
     on_each(|store| assert!(testing::prepare_all(store).unwrap() > 80));
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use countersign_model::{Id, id, reason::Refusal, token::AccessClaims};
+use countersign_model::{Id, Timestamp, id, reason::Refusal, token::AccessClaims};
 use countersign_store::{Pending, StoreError, WriteMode, evidence, installation, seen};
 
-use super::{Authority, CLOCK_MARK};
+use super::{Authority, CLOCK_MARK, gaps};
 use crate::{
     ctx::Ctx,
     evaluation::{EvaluationAnswer, EvaluationRequest},
@@ -131,19 +131,30 @@ impl Authority {
         }
     }
 
-    /// Writes last uses, in one write: called every second, and before the server stops. Nothing when nothing waits.
-    pub fn flush_uses(&self) -> Option<Flushing> {
+    /// Writes last uses, and that this server runs, in one write: called every second, and before the server stops.
+    /// Nothing when nothing waits.
+    pub fn flush_uses(&self, now: Timestamp) -> Option<Flushing> {
         let mut waiting = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        // One row is the mark.
-        let part = waiting.extract_if(|_, _| true).take(ROWS - 1);
+        // One row is the mark, one the note.
+        let part = waiting.extract_if(|_, _| true).take(ROWS - 2);
         let uses: Vec<_> = part.map(|(_, seen)| seen).collect();
         let more = !waiting.is_empty();
         drop(waiting);
-        if uses.is_empty() {
+        let last = Timestamp::from_micros(self.beat.load(Ordering::Relaxed));
+        // A clock that was put back waits for nothing.
+        if uses.is_empty() && last <= now && now < last + self.beat_every() {
             return None;
         }
-        let mark = self.clock_mark.load(Ordering::Relaxed).to_string();
+        self.beat.store(now.micros(), Ordering::Relaxed);
+        let (own, mark) = (
+            self.note_name(),
+            self.clock_mark.load(Ordering::Relaxed).to_string(),
+        );
         let written = self.door.store.write(WriteMode::Housekeeping, move |tx| {
+            gaps::beat(tx, &own)?;
+            if uses.is_empty() {
+                return Ok(());
+            }
             seen::touch(tx, &uses)?;
             installation::replace(tx, CLOCK_MARK, &mark)
         });

@@ -1,24 +1,12 @@
-//! What changes elsewhere, and when this process begins and ends.
+//! What changes elsewhere.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::sync::{Arc, PoisonError};
 
-use countersign_model::{
-    Timestamp,
-    evidence::{Event, Started},
-    registry::Noun,
-};
-use countersign_store::{
-    Cursor, Page, Pending, StoreError, Tx, WriteMode, changes, evidence, installation, keys,
-    records, revocations,
-};
+use countersign_model::{Timestamp, registry::Noun};
+use countersign_store::{Cursor, Page, Pending, StoreError, changes, keys, records, revocations};
 
 use super::Authority;
-use crate::{
-    command::Revocation, ctx::Ctx, evidence::seal::Draft, keys::KeyRing, rejection::Fault,
-};
-
-/// Where it is kept whether a server runs, or stopped.
-const RUNNING: &str = "running";
+use crate::{command::Revocation, keys::KeyRing, rejection::Fault};
 
 /// How many rows of a feed are read at once.
 const FEED_PAGE: u32 = 1000;
@@ -46,47 +34,6 @@ impl News {
 }
 
 impl Authority {
-    /// Records the start of the server. When the last one ended without a stop, what was buffered then
-    /// is a gap, and the record says since when. Blocks.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn record_start(&self, ctx: &Ctx) -> Result<(), Fault> {
-        let Some(tenant) = self.tenant(None) else {
-            return Ok(());
-        };
-        let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
-        let running = self
-            .door
-            .store
-            .read(|tx| installation::read(tx, RUNNING))
-            .wait()?;
-        // Other replicas may be running rightly; a database of our own says for certain.
-        let alone = self.door.store.reads_inline();
-        let gap_since = (alone && running.is_some_and(|running| running == "yes")).then_some(mark);
-        let event = Event::Started(Started {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            gap_since,
-        });
-        let sealed = Draft::new(ctx.id(), event).seal(ctx, tenant.id)?;
-        let write = move |tx: &mut Tx<'_>| {
-            installation::replace(tx, RUNNING, "yes")?;
-            evidence::insert(tx, &sealed.row)
-        };
-        Ok(self
-            .door
-            .store
-            .write(WriteMode::Housekeeping, write)
-            .wait()?)
-    }
-
-    /// Notes that the server stopped, and lost nothing.
-    pub fn record_stop(&self) -> Pending<Result<(), StoreError>> {
-        self.door.store.write(WriteMode::Housekeeping, |tx| {
-            installation::replace(tx, RUNNING, "no")
-        })
-    }
-
     /// Reads what changed elsewhere. Give it to [`Self::apply`].
     pub fn news(&self, now: Timestamp) -> Pending<Result<News, StoreError>> {
         let feeds = *self.feeds.lock().unwrap_or_else(PoisonError::into_inner);

@@ -142,6 +142,7 @@ impl Draft {
             salt: random::bytes::<16>().to_vec(),
             body,
             disclosed,
+            lost: None,
         };
         Ok(Sealed { id, row })
     }

@@ -57,11 +57,33 @@ pub struct Found {
     pub log_index: Option<u64>,
 }
 
+/// A record that is on record, and whose body cannot be had now.
+#[derive(Debug, Clone)]
+pub struct Gap {
+    /// What the table still says of it.
+    pub row: EvidenceRow,
+    /// Its place in the log, when it has one.
+    pub log_index: Option<u64>,
+    /// Why.
+    pub why: String,
+}
+
+/// A record, or the gap where it should be.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// The record.
+    Found(Box<Found>),
+    /// What is left of it.
+    Gap(Box<Gap>),
+}
+
 /// A page of records.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The records, newest first.
     pub records: Vec<Found>,
+    /// Those that should be among them and cannot be read, newest first.
+    pub gaps: Vec<Gap>,
     /// Where the next page begins, when there may be one.
     pub next: Option<Id<id::Evidence>>,
 }
@@ -104,7 +126,7 @@ pub fn search(
             if page.records.iter().all(|known| known.row.id != row.id) {
                 push(tx, &mut page, row, wanted, &terms, pepper)?;
             }
-            if page.records.len() >= limit as usize {
+            if page.records.len() + page.gaps.len() >= limit as usize {
                 page.next = before;
                 return Ok(page);
             }
@@ -139,14 +161,18 @@ fn push(
     if !in_time || other(&wanted.kind, &row.kind) || other(&wanted.outcome, &row.outcome) {
         return Ok(());
     }
-    let own: Vec<String> = terms::of(&row, pepper)
-        .into_iter()
-        .map(|(_, term, _)| term)
-        .collect();
-    if terms.iter().all(|term| own.contains(term))
-        && let Some(found) = read(tx, row)?
-    {
-        page.records.push(found);
+    if row.lost.is_none() {
+        let own: Vec<String> = terms::of(&row, pepper)
+            .into_iter()
+            .map(|(_, term, _)| term)
+            .collect();
+        if !terms.iter().all(|term| own.contains(term)) {
+            return Ok(());
+        }
+    }
+    match read(tx, row)? {
+        Known::Found(found) => page.records.push(*found),
+        Known::Gap(gap) => page.gaps.push(*gap),
     }
     Ok(())
 }
@@ -155,17 +181,26 @@ fn push(
 ///
 /// # Errors
 /// When the database fails.
-pub fn read(tx: &mut Tx<'_>, row: EvidenceRow) -> Result<Option<Found>, StoreError> {
-    let Ok(record) = seal::read(&row.body, row.disclosed.as_deref()) else {
-        return Ok(None);
-    };
+pub fn read(tx: &mut Tx<'_>, mut row: EvidenceRow) -> Result<Known, StoreError> {
     let log_index =
         log::entry_of(tx, row.id)?.and_then(|entry| u64::try_from(entry.log_index).ok());
-    Ok(Some(Found {
-        record,
-        row,
-        log_index,
-    }))
+    let read = match row.lost.take() {
+        Some(why) => Err(why),
+        None => seal::read(&row.body, row.disclosed.as_deref())
+            .map_err(|_| "its body is no record".to_owned()),
+    };
+    Ok(match read {
+        Ok(record) => Known::Found(Box::new(Found {
+            record,
+            row,
+            log_index,
+        })),
+        Err(why) => Known::Gap(Box::new(Gap {
+            row,
+            log_index,
+            why,
+        })),
+    })
 }
 
 /// One record of a tenant.
@@ -176,9 +211,9 @@ pub fn by_id(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
     id: Id<id::Evidence>,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<Known>, StoreError> {
     match evidence::by_id(tx, id)?.filter(|row| row.tenant_id == tenant) {
-        Some(row) => read(tx, row),
+        Some(row) => read(tx, row).map(Some),
         None => Ok(None),
     }
 }

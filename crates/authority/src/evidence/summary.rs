@@ -70,6 +70,10 @@ pub fn line(record: &Evidence) -> String {
             "{} personal values erased: {}",
             erased.fields, erased.reason
         ),
+        Event::Gap(gap) => format!(
+            "records may be missing from {} to {}: a server ended without a stop",
+            gap.since, gap.until
+        ),
         Event::Introspected(summed) => format!(
             "{} tokens introspected, {} active",
             summed.active + summed.inactive,

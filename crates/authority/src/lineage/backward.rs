@@ -16,9 +16,14 @@ use countersign_store::Tx;
 
 use super::{
     Asker, Backward, Graph, Node, RECORDS, Start,
-    gathering::{gather, starts},
+    gathering::{Gathered, gather, starts},
 };
-use crate::{evidence::search::Found, log, rejection::Rejection, rows};
+use crate::{
+    evidence::search::{Found, Gap},
+    log,
+    rejection::Rejection,
+    rows,
+};
 
 /// How many other stories an answer names.
 const OTHERS: usize = 20;
@@ -29,27 +34,35 @@ pub(super) fn tell(
     start: &Start,
     pepper: &Pepper,
 ) -> Result<Backward, Rejection> {
-    let mut starts = starts(tx, asker, start, pepper)?;
+    let page = starts(tx, asker, start, pepper)?;
+    let mut starts = page.records;
     starts.sort_by_key(|found| {
         std::cmp::Reverse((weight(&found.record.event), found.record.recorded_at))
     });
     let Some(main) = starts.first().cloned() else {
+        if !page.gaps.is_empty() {
+            return Ok(Backward::of_gaps(tx, &page.gaps)?);
+        }
         return Err(Refusal::new(
             Reason::NotFound,
             "nothing is on record for this reference, or you may not see it",
         )
         .into());
     };
-    let records = gather(tx, asker, &main, pepper)?;
+    let Gathered { records, mut gaps } = gather(tx, asker, &main, pepper)?;
+    gaps.extend(page.gaps.into_iter().map(|gap| (gap.row.id, gap)));
     let truncated = records.len() >= RECORDS;
-    let (story, graph, gaps) = Teller {
+    let mut teller = Teller {
         tx,
         asker,
         records: &records,
         graph: Graph::default(),
         gaps: Vec::new(),
+    };
+    for gap in gaps.values() {
+        teller.lost(gap)?;
     }
-    .tell(&main)?;
+    let (story, graph, gaps) = teller.tell(&main)?;
     let mut others = Vec::new();
     for other in starts
         .iter()
@@ -61,7 +74,7 @@ pub(super) fn tell(
         }
         let reference = reference_of(&other.record);
         if others.iter().all(|(known, _)| *known != reference) {
-            let records = gather(tx, asker, other, pepper)?;
+            let Gathered { records, .. } = gather(tx, asker, other, pepper)?;
             let (story, ..) = Teller {
                 tx,
                 asker,
@@ -162,6 +175,12 @@ impl Teller<'_, '_, '_> {
             self.gap(&last, "approved_by", "the approval");
         }
         Ok((story, self.graph, self.gaps))
+    }
+
+    fn lost(&mut self, gap: &Gap) -> Result<(), Rejection> {
+        let said = self.graph.lost(self.tx, gap)?;
+        self.gaps.push(said);
+        Ok(())
     }
 
     fn gap(&mut self, from: &str, relation: &'static str, what: &str) {

@@ -1,8 +1,8 @@
 //! Which records a reference leads to, and which belong to their stories.
 
-use super::{Asker, DEPTH, RECORDS, Start, forward::locate, may_read};
+use super::{Asker, DEPTH, RECORDS, Start, forward::locate, retain_readable};
 use crate::{
-    evidence::search::{self, Found, Search},
+    evidence::search::{self, Found, Gap, Known, Page, Search},
     rejection::Rejection,
 };
 use countersign_crypto::opaque::Pepper;
@@ -15,14 +15,17 @@ pub(super) fn starts(
     asker: &Asker<'_>,
     start: &Start,
     pepper: &Pepper,
-) -> Result<Vec<Found>, Rejection> {
-    let found = match start {
+) -> Result<Page, Rejection> {
+    let mut found = match start {
         Start::Action(id) | Start::Token(id) => {
-            let mut found: Vec<Found> = search::by_id(tx, asker.tenant_id, *id)?
-                .into_iter()
-                .collect();
-            if matches!(start, Start::Token(_)) {
-                found.extend(by_term(tx, asker, "token", &id.to_string(), pepper)?);
+            let mut found = match start {
+                Start::Token(_) => by_term(tx, asker, "token", &id.to_string(), pepper)?,
+                _ => Page::default(),
+            };
+            match search::by_id(tx, asker.tenant_id, *id)? {
+                Some(Known::Found(one)) => found.records.insert(0, *one),
+                Some(Known::Gap(gap)) => found.gaps.insert(0, *gap),
+                None => {}
             }
             found
         }
@@ -35,15 +38,10 @@ pub(super) fn starts(
             let identity = locate(tx, asker.tenant_id, Noun::Identity, name)?;
             by_term(tx, asker, "identity", &identity.id.to_string(), pepper)?
         }
-        Start::Team(_) | Start::User(_) => Vec::new(),
+        Start::Team(_) | Start::User(_) => Page::default(),
     };
-    let mut readable = Vec::with_capacity(found.len());
-    for found in found {
-        if may_read(tx, asker, &found)? {
-            readable.push(found);
-        }
-    }
-    Ok(readable)
+    retain_readable(tx, asker.tenant_id, asker.person, &mut found)?;
+    Ok(found)
 }
 
 fn by_term(
@@ -52,13 +50,33 @@ fn by_term(
     kind: &str,
     value: &str,
     pepper: &Pepper,
-) -> Result<Vec<Found>, Rejection> {
+) -> Result<Page, Rejection> {
     let wanted = Search {
         term: Some(crate::evidence::terms::term(kind, value)),
         limit: 100,
         ..Search::default()
     };
-    Ok(search::search(tx, asker.tenant_id, &wanted, pepper)?.records)
+    Ok(search::search(tx, asker.tenant_id, &wanted, pepper)?)
+}
+
+/// The records of a story, and those of them that cannot be read.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) records: BTreeMap<Id<id::Evidence>, Found>,
+    pub(super) gaps: BTreeMap<Id<id::Evidence>, Gap>,
+}
+
+impl Gathered {
+    fn add(&mut self, known: Known) {
+        match known {
+            Known::Found(found) => drop(self.records.insert(found.record.id, *found)),
+            Known::Gap(gap) => drop(self.gaps.insert(gap.row.id, *gap)),
+        }
+    }
+
+    fn has(&self, id: &Id<id::Evidence>) -> bool {
+        self.records.contains_key(id) || self.gaps.contains_key(id)
+    }
 }
 
 /// The records of a story: all of its transaction, and the ancestors of each.
@@ -67,25 +85,25 @@ pub(super) fn gather(
     asker: &Asker<'_>,
     main: &Found,
     pepper: &Pepper,
-) -> Result<BTreeMap<Id<id::Evidence>, Found>, Rejection> {
-    let mut records: BTreeMap<Id<id::Evidence>, Found> = BTreeMap::new();
+) -> Result<Gathered, Rejection> {
+    let mut gathered = Gathered::default();
     let wanted = Search {
         txn: Some(main.record.txn.to_string()),
         limit: 200,
         ..Search::default()
     };
-    for found in search::search(tx, asker.tenant_id, &wanted, pepper)?
-        .records
+    let page = search::search(tx, asker.tenant_id, &wanted, pepper)?;
+    let found = page.records.into_iter().chain([main.clone()]);
+    found.for_each(|found| gathered.add(Known::Found(Box::new(found))));
+    page.gaps
         .into_iter()
-        .chain([main.clone()])
-    {
-        records.insert(found.record.id, found);
-    }
+        .for_each(|gap| gathered.add(Known::Gap(Box::new(gap))));
     for _ in 0..DEPTH {
+        let records = &gathered.records;
         let missing: Vec<Id<id::Evidence>> = records
             .values()
             .flat_map(|found| &found.record.parents)
-            .filter(|parent| !records.contains_key(parent))
+            .filter(|parent| !gathered.has(parent))
             .copied()
             .take(RECORDS.saturating_sub(records.len()))
             .collect();
@@ -97,10 +115,9 @@ pub(super) fn gather(
             break;
         }
         for row in rows {
-            if let Some(found) = search::read(tx, row)? {
-                records.insert(found.record.id, found);
-            }
+            let known = search::read(tx, row)?;
+            gathered.add(known);
         }
     }
-    Ok(records)
+    Ok(gathered)
 }

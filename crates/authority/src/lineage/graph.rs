@@ -1,8 +1,12 @@
 //! The graph of a lineage: who and what took part, and how they hang together.
 
 use countersign_model::{Id, Timestamp, id};
+use countersign_store::{StoreError, Tx};
 
-use crate::log::Position;
+use crate::{
+    evidence::search::Gap,
+    log::{self, Position},
+};
 
 /// Nodes and edges, each once.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +83,23 @@ impl Graph {
         if from != to && !self.edges.contains(&edge) {
             self.edges.push(edge);
         }
+    }
+
+    /// Adds a node for a record whose body cannot be had, with its place in the log, and says why.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn lost(&mut self, tx: &mut Tx<'_>, gap: &Gap) -> Result<String, StoreError> {
+        let kind = gap.row.kind.replace('_', " ");
+        let said = format!("a record of kind `{kind}` cannot be read: {}", gap.why);
+        self.node(Node {
+            at: Some(gap.row.occurred_at),
+            evidence: Some(gap.row.id),
+            position: log::position(tx, gap.row.id)?,
+            gap: true,
+            ..Node::new(format!("evidence:{}", gap.row.id), "gap", said.clone())
+        });
+        Ok(said)
     }
 
     /// Adds a node that stands for a missing link.

@@ -128,6 +128,7 @@ impl Doctor {
                 ),
             ),
         });
+        findings.push(archive(&config));
         let key = config.key_file();
         if let Ok(found) = std::fs::metadata(&key) {
             findings.push(open_to_others(&found, 0o077).map_or_else(
@@ -197,6 +198,7 @@ impl Doctor {
                 good("clock", "this machine and the server agree")
             });
         }
+        sinks(&base, findings).await;
         self.sign_in(app, &base, findings).await;
     }
 
@@ -214,6 +216,78 @@ impl Doctor {
         });
         log(app, &client, base, findings).await;
     }
+}
+
+/// Whether checkpoints reach every place outside the database, as the server's metrics say.
+async fn sinks(base: &str, findings: &mut Vec<Finding>) {
+    let metrics = async {
+        reqwest::Client::builder()
+            .timeout(countersign_api::client::TIMEOUT)
+            .build()?
+            .get(format!("{base}/metrics"))
+            .send()
+            .await?
+            .text()
+            .await
+    };
+    // Whoever hides the metrics from this machine looks at them elsewhere.
+    let failing = failing_sinks(&metrics.await.unwrap_or_default());
+    if let Some(failing) = failing {
+        findings.push(match failing.as_slice() {
+            [] => good("checkpoints", "every place in `log.publish` has the newest"),
+            failing => bad(
+                "checkpoints",
+                format!(
+                    "they do not reach {}: the server's messages say why",
+                    failing.join(", ")
+                ),
+            ),
+        });
+    }
+}
+
+/// The sinks that failed the last time, of those that the metrics name; nothing when they name none.
+fn failing_sinks(metrics: &str) -> Option<Vec<String>> {
+    let sinks: Vec<(&str, u64)> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("countersign_checkpoint_sink_failures{sink=\""))
+        .filter_map(|line| line.split_once("\"} "))
+        // The family's first member, there before any sink is.
+        .filter(|(sink, _)| *sink != "any")
+        .filter_map(|(sink, count)| Some((sink, count.trim().parse().ok()?)))
+        .collect();
+    let failing = sinks
+        .iter()
+        .filter(|(_, failures)| *failures > 0)
+        .map(|(sink, failures)| format!("`{sink}` ({failures} failures in a row)"));
+    (!sinks.is_empty()).then(|| failing.collect())
+}
+
+/// Where the bodies of old records go.
+fn archive(config: &config::Config) -> Finding {
+    let Some(directory) = config.archive_directory() else {
+        return look(
+            "archive",
+            "bodies of old records stay in the database: set `log.archive.directory` to a directory that every server shares",
+        );
+    };
+    let days = config.log.archive.keep_days;
+    if directory.is_dir() || config.log.archive.directory.is_none() {
+        return good(
+            "archive",
+            format!(
+                "bodies older than {days} days go to `{}`",
+                directory.display()
+            ),
+        );
+    }
+    bad(
+        "archive",
+        format!(
+            "`{}` is not a directory; is it mounted?",
+            directory.display()
+        ),
+    )
 }
 
 async fn log(app: &App, client: &Client, base: &str, findings: &mut Vec<Finding>) {
@@ -285,6 +359,37 @@ fn bad(what: &'static str, detail: impl Into<String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_fails_is_named() {
+        let metrics = "countersign_checkpoint_sink_failures{sink=\"1 directory\"} 0\n\
+                       countersign_checkpoint_sink_failures{sink=\"2 url\"} 5\n";
+        assert_eq!(
+            failing_sinks(metrics),
+            Some(vec!["`2 url` (5 failures in a row)".to_owned()])
+        );
+        assert_eq!(
+            failing_sinks(&metrics.replace(" 5", " 0")),
+            Some(Vec::new())
+        );
+        assert_eq!(failing_sinks("countersign_log_size 7\n"), None);
+    }
+
+    #[test]
+    fn where_old_bodies_go_is_said() {
+        let mut config = config::Config::default();
+        assert_eq!(archive(&config).level, "good");
+        config.data.database = Some(countersign_crypto::Secret::new(
+            "postgres://db/x".to_owned(),
+        ));
+        assert!(
+            archive(&config)
+                .detail
+                .contains("set `log.archive.directory`")
+        );
+        config.log.archive.directory = Some(PathBuf::from("/nonexistent/share"));
+        assert_eq!(archive(&config).level, "bad");
+    }
 
     #[test]
     fn the_date_of_a_server_is_understood() {

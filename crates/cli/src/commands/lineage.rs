@@ -52,12 +52,21 @@ impl Lineage {
             return Ok(());
         }
         let trust = LogTrust::of(app, self.key.as_deref(), Some(&app.base()))?;
-        let (mut proven, mut waiting) = (0_u32, 0_u32);
+        let (mut proven, mut waiting, mut lost) = (0_u32, 0_u32, 0_u32);
+        let mut elsewhere = None;
         for node in &lineage.nodes {
             let Some(evidence_id) = node.evidence_id else {
                 continue;
             };
+            if node.gap {
+                lost += 1;
+                continue;
+            }
             let record = client.evidence(&evidence_id.to_string(), &()).await?;
+            if let Some(other) = trust.other_log(&record) {
+                elsewhere = Some(other);
+                continue;
+            }
             match trust.check_record(&record) {
                 Ok(true) => proven += 1,
                 Ok(false) => waiting += 1,
@@ -77,6 +86,20 @@ impl Lineage {
             app.out.talk(&format!(
                 "{waiting} not yet published in the log; try again in a second"
             ));
+        }
+        if let Some(other) = elsewhere {
+            return Err(Failure::failed(format!(
+                "some hops are in the log `{other}`, and the key is that of `{}`",
+                trust.origin()
+            ))
+            .next("a restore began another log: prove those with --key and the key from before"));
+        }
+        if lost > 0 {
+            return Err(Failure::new(
+                Exit::Tampered,
+                format!("{lost} hops cannot be proven: their records cannot be read"),
+            )
+            .next("the gaps above say what is missing in the archive"));
         }
         Ok(())
     }

@@ -100,12 +100,17 @@ fn shown(report: &Report) -> String {
     let mut lines = vec![
         format!("log       {}", plain(&report.origin)),
         format!("size      {} entries", report.size),
-        format!(
-            "records   {} verified, {} archived elsewhere, {} of other tenants",
-            report.records, report.archived, report.other_tenants
-        ),
+        format!("records   {} verified", report.records),
         format!("earlier   {} checkpoints agree", report.earlier_checkpoints),
     ];
+    if report.other_tenants > 0 {
+        lines.push(format!(
+            "unchecked {} said to be of other tenants, at {}: their places are signed; what they say, and that they \
+             are not of this tenant, cannot be checked here",
+            report.other_tenants,
+            places(&report.unchecked)
+        ));
+    }
     lines.extend(
         report
             .findings
@@ -113,7 +118,29 @@ fn shown(report: &Report) -> String {
             .map(|finding| format!("FINDING   {}", plain(finding))),
     );
     if report.findings.is_empty() {
-        lines.push("everything is as it was signed".to_owned());
+        lines.push(match report.other_tenants {
+            0 => "everything is as it was signed".to_owned(),
+            unchecked => {
+                format!("everything is as it was signed, but for {unchecked} records that were not checked")
+            }
+        });
     }
     lines.join("\n")
 }
+
+/// The first places; `-o json` has all of them.
+fn places(all: &[String]) -> String {
+    let mut shown = all
+        .iter()
+        .take(PLACES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if all.len() > PLACES {
+        shown.push_str(", ...");
+    }
+    shown
+}
+
+/// As many as a line holds.
+const PLACES: usize = 12;

@@ -26,10 +26,11 @@ pub struct Report {
     pub size: u64,
     /// How many records stand behind their entries.
     pub records: u64,
-    /// How many records are not in the folder although their entries are: archived elsewhere.
-    pub archived: u64,
-    /// How many entries are of other tenants of the installation: only their places are known.
+    /// How many entries the folder says are of other tenants of the installation. Their places are signed. What their
+    /// records say, and that they are not of this tenant, nobody can check from here.
     pub other_tenants: u64,
+    /// Which those are, as `4` or `7..9`: who takes this tenant's records out of the folder must show them here.
+    pub unchecked: Vec<String>,
     /// How many earlier checkpoints the log still begins with.
     pub earlier_checkpoints: usize,
     /// What is wrong; empty when everything is as it was signed.
@@ -73,6 +74,7 @@ pub fn check(
         roots: RootBuilder::default(),
         places: HashMap::new(),
         misplaced: Vec::new(),
+        unchecked: Vec::new(),
     };
     let mut signed = earlier.drain(..).peekable();
     for bundle in Bundle::new_bundles(0, newest.size()) {
@@ -141,6 +143,8 @@ struct Walk<'a> {
     places: HashMap<[u8; 32], u64>,
     /// Records that are not behind the entry of their index.
     misplaced: Vec<(u64, [u8; 32])>,
+    /// From where to where entries are said to be of other tenants.
+    unchecked: Vec<(u64, u64)>,
 }
 
 impl Walk<'_> {
@@ -255,11 +259,24 @@ impl Walk<'_> {
             return;
         };
         if record.other_tenant {
+            if record.body.is_some() {
+                self.find(format!(
+                    "record {index} is there, and said to be of another tenant"
+                ));
+            }
             self.report.other_tenants += 1;
+            match self.unchecked.last_mut() {
+                Some((_, last)) if *last + 1 == index => *last = index,
+                _ => self.unchecked.push((index, index)),
+            }
             return;
         }
         let Some(body) = &record.body else {
-            self.report.archived += 1;
+            let why = record
+                .gap
+                .as_deref()
+                .unwrap_or("its body is not in the folder");
+            self.find(format!("record {index} cannot be checked: {why}"));
             return;
         };
         let commitment = salt(&record.salt).map(|salt| Commitment::new(&salt, body.as_bytes()));
@@ -291,6 +308,14 @@ impl Walk<'_> {
             };
             self.find(finding);
         }
+        let shown = |(first, last): &(u64, u64)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}..{last}")
+            }
+        };
+        self.report.unchecked = self.unchecked.iter().map(shown).collect();
         (self.report, self.roots.root())
     }
 }

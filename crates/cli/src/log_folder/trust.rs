@@ -111,6 +111,13 @@ impl LogTrust {
             .map_err(|error| error.to_string())
     }
 
+    /// The log that a record says it is in, when that is another one: the one before a restore, for instance.
+    pub fn other_log(&self, record: &EvidenceRecord) -> Option<String> {
+        let note = &record.log.as_ref()?.checkpoint;
+        let claimed = Checkpoint::parse_for_explanation(note).ok()?.origin;
+        (claimed != self.origin).then_some(claimed)
+    }
+
     /// Whether a record is in the log as it is: true when proven, false when not yet published.
     pub fn check_record(&self, record: &EvidenceRecord) -> Result<bool, String> {
         let salt = salt(&record.salt)?;

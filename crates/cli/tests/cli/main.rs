@@ -1,6 +1,7 @@
 //! The program itself, as people and scripts run it: against a server that is a process of its own.
 
 mod approvals;
+mod crashes;
 mod demo;
 mod failures;
 mod help;
@@ -9,4 +10,6 @@ mod log;
 mod manifests;
 mod output;
 mod redact;
+mod restore;
+mod tls;
 mod world;

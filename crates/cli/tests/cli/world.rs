@@ -1,6 +1,7 @@
 //! A server as a child process, people at their own command lines, and what a command said.
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -40,14 +41,23 @@ pub struct Server {
     /// What it said on stdout when it came up.
     pub said: Vec<String>,
     directory: TempDir,
+    /// What it was started with beside its directory and address.
+    flags: Vec<String>,
 }
 
 impl Server {
     pub fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap())
+        Self::start_with(&[])
     }
 
-    fn start_in(directory: TempDir) -> Self {
+    /// One that is started with more flags, at every start.
+    pub fn start_with(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::start_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    fn start_in(directory: TempDir, flags: Vec<String>) -> Self {
+        let messages = File::create(directory.path().join("messages")).unwrap();
         let mut command = program();
         command
             .arg("serve")
@@ -56,8 +66,9 @@ impl Server {
             .args(["--listen", "127.0.0.1:0"]);
         command.args(["--set", "federation.allow_loopback_issuers=true"]);
         let mut child = command
+            .args(&flags)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(messages)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -80,6 +91,27 @@ impl Server {
             url,
             said,
             directory,
+            flags,
+        }
+    }
+
+    /// What it said on stderr since it was started.
+    pub fn messages(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("messages")).unwrap()
+    }
+
+    /// Kills it, as the system does when memory runs out: it learns nothing of it.
+    pub fn crash(mut self) -> Stopped {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.away()
+    }
+
+    fn away(&mut self) -> Stopped {
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
+        Stopped {
+            directory,
+            flags: self.flags.clone(),
         }
     }
 
@@ -110,8 +142,7 @@ impl Server {
             Some(0),
             "it stops in order"
         );
-        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
-        Stopped(directory)
+        self.away()
     }
 
     /// A one-time code, made beside the running server.
@@ -144,15 +175,28 @@ impl Server {
 }
 
 /// A server that stopped: its directory.
-pub struct Stopped(TempDir);
+pub struct Stopped {
+    directory: TempDir,
+    flags: Vec<String>,
+}
 
 impl Stopped {
     pub fn data(&self) -> PathBuf {
-        self.0.path().join("data")
+        self.directory.path().join("data")
     }
 
     pub fn start(self) -> Server {
-        Server::start_in(self.0)
+        Server::start_in(self.directory, self.flags)
+    }
+
+    /// Tries to start it, and answers what it says when it does not.
+    pub fn refuses(&self) -> String {
+        let data = self.data().display().to_string();
+        let mut command = program();
+        command.args(["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+        let output = command.args(&self.flags).output().unwrap();
+        assert!(!output.status.success(), "it started");
+        String::from_utf8(output.stderr).unwrap()
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Event {
     Decision(Decision),
     /// A personal field was erased.
     Erased(Erased),
+    /// A server ended without a stop: what it had buffered is lost.
+    Gap(Gap),
     /// Tokens were introspected: summed.
     Introspected(Introspected),
     /// A signing key changed.
@@ -43,7 +45,7 @@ pub enum Event {
     Refused(Box<Refused>),
     /// Something was revoked.
     Revoked(Revoked),
-    /// The server started; what was buffered before a crash is a gap.
+    /// The server started.
     Started(Started),
     /// A user signed in.
     SignedIn(SignedIn),
@@ -191,6 +193,16 @@ pub struct Erased {
     pub reason: String,
 }
 
+/// A time in which records may be missing: decisions and introspections that changed nothing, and refusals
+/// of callers who proved nothing. Everything else was durable before its answer left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Everything before this was written.
+    pub since: Timestamp,
+    /// When it was found that the server had ended.
+    pub until: Timestamp,
+}
+
 /// Introspections, summed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Introspected {
@@ -312,8 +324,6 @@ impl Grain {
 pub struct Started {
     /// The version of the program.
     pub version: String,
-    /// Since when buffered decisions and introspections may be lost, after a crash.
-    pub gap_since: Option<Timestamp>,
 }
 
 /// A user's sign-in.
@@ -391,6 +401,7 @@ impl Event {
             Self::Changed(_) => "changed",
             Self::Decision(_) => "decision",
             Self::Erased(_) => "erased",
+            Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
             Self::Key(_) => "key",
             Self::Refused(_) => "refused",
@@ -414,6 +425,7 @@ impl Event {
             Self::Action(_)
             | Self::ApprovalVoided(_)
             | Self::Decision(_)
+            | Self::Gap(_)
             | Self::Introspected(_)
             | Self::Refused(_)
             | Self::Started(_)
@@ -446,6 +458,7 @@ impl Event {
             | Self::ApprovalVoided(_)
             | Self::Changed(_)
             | Self::Erased(_)
+            | Self::Gap(_)
             | Self::Introspected(_)
             | Self::Key(_)
             | Self::Revoked(_)

@@ -52,6 +52,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     keys(config, report);
     outward::networks(config, report);
     outward::publish(config, report);
+    outward::archive(config, report);
     outward::webhooks(config, report);
     limits(config, report);
     logging(config, report);

@@ -10,7 +10,7 @@ use crate::{
     jobs::{Job, JobRun, Progress},
 };
 
-/// Writes when credentials and identities were last used.
+/// Writes when credentials and identities were last used, and that this server runs.
 pub struct FlushUses(pub App);
 
 /// Writes the sums of refusals of callers who proved nothing (DESIGN §2.7).
@@ -55,7 +55,7 @@ impl Job for FlushUses {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            let flushing = self.0.authority().flush_uses();
+            let flushing = self.0.authority().flush_uses(self.0.clock().now());
             finish(flushing, "last uses cannot be written").await
         })
     }

@@ -64,7 +64,7 @@ impl ReloadingTls {
         &self.config
     }
 
-    /// Looks every ten seconds whether a file changed, and reads both again then. While the new files
+    /// Looks every second whether a file changed, and reads both again then. While the new files
     /// cannot be used, the old certificate stays.
     pub async fn follow(self) {
         let mut known = None;
@@ -160,7 +160,8 @@ async fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-const LOOK: Duration = Duration::from_secs(10);
+/// Two looks at the metadata of files cost nothing.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 #[path = "tls_tests.rs"]

@@ -114,39 +114,7 @@ async fn what_is_not_a_certificate_is_refused_with_its_file() {
     assert!(load().await.ends_with("holds no usable PEM certificate"));
 }
 
-const FIRST_CERT: &str = "-----BEGIN CERTIFICATE-----
-MIIBmDCCAT6gAwIBAgIUHMMnTJrH7NQN0ddOAweM8CZUuuAwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjA3MjIzMFoYDzIxMjYxMDI5
-MDcyMjMwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARm/usaa92xzq0zm/5jgu3xUn0owuaIGkEGWnxnYkUWZFC9ZZhG9TNo
-CYGVnacFt25mIltxvZzXAxQw1rFiVvyco2wwajAdBgNVHQ4EFgQUsv3AmrstEGz/
-BNp/NEU4sOXeghQwHwYDVR0jBBgwFoAUsv3AmrstEGz/BNp/NEU4sOXeghQwGgYD
-VR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAwGA1UdEwEB/wQCMAAwCgYIKoZIzj0E
-AwIDSAAwRQIhAO3RLx/+D23qtBVHHXJQAzvAVojv+a0Nmec252kJIWXbAiAQkVPL
-7vctN9ok9Kl6rv3at9qT5D9kaY2M4oORdh1K/w==
------END CERTIFICATE-----
-";
-const FIRST_KEY: &str = "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkp7LAh9jar0Btg+2
-NuO8ym8gSjG51XBBNjfcnt3O0+ihRANCAARm/usaa92xzq0zm/5jgu3xUn0owuaI
-GkEGWnxnYkUWZFC9ZZhG9TNoCYGVnacFt25mIltxvZzXAxQw1rFiVvyc
------END PRIVATE KEY-----
-";
-const SECOND_CERT: &str = "-----BEGIN CERTIFICATE-----
-MIIBmDCCAT6gAwIBAgIUJoGXtSwjFu3Krs0IiMg2/CirsYUwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjA3MjIzMFoYDzIxMjYxMDI5
-MDcyMjMwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAASmPOdS2TJHM/RWxj/XipmtedwD0mScc15sakosKJagP5c+QNSEW6ZN
-xfRASDYLgadD5iCK9+8VWcXAWS+SRMBHo2wwajAdBgNVHQ4EFgQUN8RPCNxxntYI
-e03F3LT8cUpgW28wHwYDVR0jBBgwFoAUN8RPCNxxntYIe03F3LT8cUpgW28wGgYD
-VR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAwGA1UdEwEB/wQCMAAwCgYIKoZIzj0E
-AwIDSAAwRQIgOwPjzMYocPN8ku1ai0lA8sTKOmUS0OXJZ3NgIIMcX5QCIQCaUgnK
-sj0R0gnz+KcnmtLcm8ut9ogK3ASCKSa9+SBFyg==
------END CERTIFICATE-----
-";
-const SECOND_KEY: &str = "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgmsyz/KS8CEQ+o036
-cEbz6UXSBPZKAO1dGsnwWZPjULihRANCAASmPOdS2TJHM/RWxj/XipmtedwD0mSc
-c15sakosKJagP5c+QNSEW6ZNxfRASDYLgadD5iCK9+8VWcXAWS+SRMBH
------END PRIVATE KEY-----
-";
+const FIRST_CERT: &str = include_str!("test_keys/first.crt");
+const FIRST_KEY: &str = include_str!("test_keys/first.key");
+const SECOND_CERT: &str = include_str!("test_keys/second.crt");
+const SECOND_KEY: &str = include_str!("test_keys/second.key");

@@ -1,4 +1,4 @@
-//! Checkpoints in a directory: the newest, and the last one of each day.
+//! Checkpoints in a directory: the newest, the last one of each day, and the last one before a restore.
 
 use std::path::Path;
 
@@ -13,14 +13,19 @@ use crate::{
 pub async fn publish(directory: &Path, checkpoint: &PublishedCheckpoint) -> Result<(), String> {
     let failed = |error: std::io::Error| error.to_string();
     fs::create_dir_all(directory).await.map_err(failed)?;
-    if let Some(kept) = newest(directory).await?
-        && same_origin(&kept.note, &checkpoint.note)
-        && kept.size > checkpoint.size
-    {
-        return Err(format!(
-            "it has a checkpoint of {} entries, and the log now claims {}",
-            kept.size, checkpoint.size
-        ));
+    if let Some(kept) = newest(directory).await? {
+        if !same_origin(&kept.note, &checkpoint.note) {
+            // A restore began another log: the end of the one before shows what was lost with it.
+            let name = format!("{NEWEST}-before-restore-{}", kept.size);
+            replace(directory, &name, kept.note.as_bytes())
+                .await
+                .map_err(failed)?;
+        } else if kept.size > checkpoint.size {
+            return Err(format!(
+                "it has a checkpoint of {} entries, and the log now claims {}",
+                kept.size, checkpoint.size
+            ));
+        }
     }
     let day: String = system_now().to_string().chars().take(10).collect();
     for name in [NEWEST.to_owned(), format!("{NEWEST}-{day}")] {

@@ -94,16 +94,16 @@ async fn a_url_takes_the_note_and_an_error_does_not_show_its_query() {
 }
 
 #[tokio::test]
-async fn one_failing_sink_does_not_keep_the_others_from_it() {
+async fn a_directory_keeps_the_last_checkpoint_of_the_log_before_a_restore() {
     let directory = tempfile::tempdir().unwrap();
-    let good = Sink::Directory(directory.path().to_owned());
-    let sinks = [Sink::Command(vec!["/nonexistent/program".into()]), good];
-    let metrics = Metrics::new();
-    assert!(!publish_all(&sinks, &checkpoint(1), &metrics).await);
-    assert!(directory.path().join("checkpoint").is_file());
-    assert!(
-        metrics
-            .text()
-            .contains("checkpoints_published_total{outcome=\"failure\"} 1")
-    );
+    let sink = Sink::Directory(directory.path().to_owned());
+    sink.publish(&checkpoint(7)).await.unwrap();
+    let anew = PublishedCheckpoint {
+        size: 2,
+        note: checkpoint(2).note.replace("/log", "/log/2-1795338000"),
+    };
+    sink.publish(&anew).await.unwrap();
+    assert_eq!(sink.newest().await.unwrap(), Some(anew));
+    let kept = directory.path().join("checkpoint-before-restore-7");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), checkpoint(7).note);
 }

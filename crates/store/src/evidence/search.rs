@@ -5,7 +5,7 @@ use countersign_model::{
     time::Timestamp,
 };
 
-use super::{EvidenceRow, Position, read};
+use super::{EvidenceRow, Position, read_all};
 use crate::{
     db::{Engine, Tx},
     error::StoreError,
@@ -54,7 +54,7 @@ pub fn search(tx: &mut Tx<'_>, query: &EvidenceQuery<'_>) -> Result<Vec<Evidence
             )));
         }
     };
-    rows.iter().map(|row| read(row, 0)).collect()
+    read_all(tx, &rows)
 }
 
 /// The story of a transaction: what is indexed under `term`, and what is younger than the index.
@@ -84,7 +84,7 @@ pub fn by_txn(
     } else {
         0
     };
-    for row in tx.rows(
+    let tail = tx.rows(
         &TAIL_OF_TXN,
         values![
             tenant_id,
@@ -94,8 +94,8 @@ pub fn by_txn(
             from_seq,
             limit
         ],
-    )? {
-        let row = read(&row, 0)?;
+    )?;
+    for row in read_all(tx, &tail)? {
         if found.iter().all(|known| known.id != row.id) {
             found.push(row);
         }
@@ -122,7 +122,7 @@ pub fn tail(
         &TAIL,
         values![tenant_id, sequenced.xid, sequenced.seq, from_seq, limit],
     )?;
-    rows.iter().map(|row| read(row, 0)).collect()
+    read_all(tx, &rows)
 }
 
 /// Indexes rows under terms. Repeating it does nothing.

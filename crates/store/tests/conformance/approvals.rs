@@ -32,6 +32,7 @@ fn approval(tenant_id: Id<id::Tenant>, identity_id: Id<id::Identity>, digest: &s
         opened_at: at(0),
         expires_at: at(100),
         doc: ApprovalDoc {
+            held_before: Vec::new(),
             request: ApprovalRequest::Change(request),
             nonce: "n".to_owned(),
             digest: digest.to_owned(),

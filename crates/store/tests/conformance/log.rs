@@ -86,6 +86,15 @@ fn entries_tiles_and_checkpoints_are_kept() {
             Some(entries[3].clone())
         );
         assert_eq!(read(store, |tx| log::entry_of(tx, id())), None);
+        let mut some: Vec<_> = entries
+            .iter()
+            .take(20)
+            .map(|entry| entry.evidence_id)
+            .collect();
+        some.push(id());
+        let mut found = read(store, move |tx| log::entries_of(tx, &some));
+        found.sort_by_key(|entry| entry.log_index);
+        assert_eq!(found, entries[..20]);
         let twice = vec![entries[3].clone()];
         let result = store
             .write(WriteMode::Housekeeping, move |tx| {
@@ -155,8 +164,17 @@ fn entries_tiles_and_checkpoints_are_kept() {
             Some(300)
         );
 
-        assert_eq!(write(store, |tx| evidence::remove_sealed(tx, 1, 0, 64)), 64);
-        assert_eq!(read(store, move |tx| evidence::by_id(tx, third)), None);
+        let removed = |from, until| {
+            write(store, move |tx| {
+                evidence::remove_archived(tx, 1, from, until)
+            })
+        };
+        assert_eq!(removed(0, 64), 64);
+        assert_eq!(removed(60, 66), 2, "what is gone is not counted again");
+        let row = read(store, move |tx| evidence::by_id(tx, third)).unwrap();
+        assert_eq!(row.body, "");
+        let lost = row.lost.expect("this store has no archive");
+        assert!(lost.contains("log.archive.directory"), "{lost}");
     });
 }
 

@@ -149,6 +149,7 @@ pub fn evidence(tenant_id: Id<id::Tenant>, millis: u64) -> EvidenceRow {
         salt: vec![1, 2, 3],
         body: "{\"v\":1}".to_owned(),
         disclosed: Some("{\"0\":[\"salt\",\"dana@example.com\"]}".to_owned()),
+        lost: None,
     }
 }
 

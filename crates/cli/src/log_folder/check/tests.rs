@@ -43,6 +43,7 @@ fn record(index: u64) -> LogEntry {
         index,
         evidence_id: countersign_model::Id::from_bytes([1; 16]),
         other_tenant: false,
+        gap: None,
         salt: hex::encode([u8::try_from(index % 251).unwrap(); 16]),
         body: Some(format!(r#"{{"n":{index},"who":{{"digest":"{digest}"}}}}"#)),
         disclosed: vec![Disclosed {
@@ -237,5 +238,42 @@ fn a_checkpoint_of_another_key_is_not_the_logs_own() {
         report.findings[0].starts_with("the checkpoint is not the log's own"),
         "{:?}",
         report.findings
+    );
+}
+
+#[test]
+fn what_cannot_be_checked_is_counted_and_placed_and_a_record_that_is_gone_is_found() {
+    let log = fixture(6);
+    let mut records: Vec<LogEntry> = (0..6).map(record).collect();
+    for index in [1, 3, 4] {
+        records[index].other_tenant = true;
+        records[index].body = None;
+        records[index].disclosed.clear();
+    }
+    log.put_records(0, &records);
+    let report = check(&log.folder, &log.trust, &[]).unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    assert_eq!((report.records, report.other_tenants), (3, 3));
+    assert_eq!(report.unchecked, ["1", "3..4"]);
+
+    records[3].body = record(3).body;
+    log.put_records(0, &records);
+    assert_eq!(
+        log.findings(),
+        ["record 3 is there, and said to be of another tenant"]
+    );
+
+    let mut records: Vec<LogEntry> = (0..6).map(record).collect();
+    (records[2].body, records[5].body) = (None, None);
+    records[2].gap = Some(
+        "its body was archived, and `1/000000000000.segment` is not in the archive".to_owned(),
+    );
+    log.put_records(0, &records);
+    assert_eq!(
+        log.findings(),
+        [
+            "record 2 cannot be checked: its body was archived, and `1/000000000000.segment` is not in the archive",
+            "record 5 cannot be checked: its body is not in the folder"
+        ]
     );
 }

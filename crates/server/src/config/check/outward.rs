@@ -64,6 +64,28 @@ pub(super) fn publish(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
+pub(super) fn archive(config: &Config, findings: &mut Vec<Finding>) {
+    if config.log.archive.keep_days < SHORTEST_KEPT_DAYS {
+        error(
+            findings,
+            "log.archive.keep_days",
+            format!("at least {SHORTEST_KEPT_DAYS}: what is younger is still asked for"),
+        );
+    }
+    if let Some(directory) = &config.log.archive.directory
+        && !directory.is_dir()
+    {
+        warning(
+            findings,
+            "log.archive.directory",
+            format!(
+                "`{}` is not a directory: bodies that are there show as gaps until it is mounted",
+                directory.display()
+            ),
+        );
+    }
+}
+
 pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
     for webhook in &config.notify.webhooks {
         if !is_web_url(webhook.url.expose(), config) {
@@ -97,3 +119,6 @@ fn is_web_url(text: &str, config: &Config) -> bool {
 }
 
 const WEB_URL: &str = "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
+
+/// As the authority has it; a longer time is anybody's choice.
+const SHORTEST_KEPT_DAYS: u32 = 2;

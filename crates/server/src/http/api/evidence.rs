@@ -17,7 +17,7 @@ use countersign_authority::{
     Rejection,
     evidence::{
         erase::Erase,
-        search::{self, Found, Search},
+        search::{self, Found, Gap, Known, Page as Listed, Search},
         summary,
     },
     lineage, log, people,
@@ -79,7 +79,7 @@ pub async fn list(
                 limit: paging::limit(query.limit),
             };
             let mut page = search::search(tx, tenant, &wanted, &pepper)?;
-            lineage::retain_readable(tx, tenant, &person, &mut page.records)?;
+            lineage::retain_readable(tx, tenant, &person, &mut page)?;
             Ok::<_, Rejection>(page)
         })
         .await?;
@@ -87,10 +87,11 @@ pub async fn list(
         .next
         .map(|next| app.cursors().seal(&list, &next))
         .transpose()?;
-    Ok(JsonAnswer(Page {
-        items: page.records.iter().map(summarise).collect(),
-        next,
-    }))
+    let mut items: Vec<_> = page.records.iter().map(summarise).collect();
+    items.extend(page.gaps.iter().map(summarise_gap));
+    // Ids are ordered by their making: a gap stands where its record would.
+    items.sort_by_key(|item| std::cmp::Reverse(item.id));
+    Ok(JsonAnswer(Page { items, next }))
 }
 
 /// `GET /api/evidence/{id}`: one record in full, with its proof.
@@ -107,7 +108,12 @@ pub async fn show(
         .store()
         .read(move |tx| {
             let person = people::person(tx, tenant, user)?;
-            let mut found: Vec<Found> = search::by_id(tx, tenant, id)?.into_iter().collect();
+            let mut found = Listed::default();
+            match search::by_id(tx, tenant, id)? {
+                Some(Known::Found(one)) => found.records.push(*one),
+                Some(Known::Gap(gap)) => found.gaps.push(*gap),
+                None => {}
+            }
             lineage::retain_readable(tx, tenant, &person, &mut found)?;
             let missing = || {
                 Refusal::new(
@@ -115,11 +121,29 @@ pub async fn show(
                     format!("there is no record {id} that you can see"),
                 )
             };
-            let found = found.pop().ok_or_else(missing)?;
+            let found = match (found.records.pop(), found.gaps.pop()) {
+                (Some(found), _) => Ok(found),
+                (None, Some(gap)) => Err(gap),
+                (None, None) => return Err(missing().into()),
+            };
             let place = log::position(tx, id)?;
             Ok::<_, Rejection>((found, place))
         })
         .await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(gap) => {
+            return Ok(JsonAnswer(EvidenceRecord {
+                summary: summarise_gap(&gap),
+                record: serde_json::Value::Null,
+                salt: hex::encode(&gap.row.salt),
+                disclosed: disclosed(gap.row.disclosed.as_deref()),
+                parents: Vec::new(),
+                body: String::new(),
+                log: place.map(position),
+            }));
+        }
+    };
     Ok(JsonAnswer(EvidenceRecord {
         summary: summarise(&found),
         record: serde_json::to_value(&found.record).map_err(countersign_authority::Fault::from)?,
@@ -167,8 +191,8 @@ fn summarise(found: &Found) -> EvidenceSummary {
         summary: summary::line(record),
         occurred_at: Time::from(record.occurred_at),
         recorded_at: Time::from(record.recorded_at),
-        source: record.source.clone(),
-        assurance: record.assurance,
+        source: Some(record.source.clone()),
+        assurance: Some(record.assurance),
         txn: record.txn,
         refs: record
             .refs
@@ -180,6 +204,26 @@ fn summarise(found: &Found) -> EvidenceSummary {
             })
             .collect(),
         missing: record.missing.clone(),
+        gap: None,
         log_index: found.log_index,
+    }
+}
+
+/// What the table still says of a record that cannot be read.
+fn summarise_gap(gap: &Gap) -> EvidenceSummary {
+    EvidenceSummary {
+        id: gap.row.id,
+        kind: gap.row.kind.clone(),
+        outcome: gap.row.outcome.clone(),
+        summary: format!("[gap: {}]", gap.why),
+        occurred_at: Time::from(gap.row.occurred_at),
+        recorded_at: Time::from(gap.row.recorded_at),
+        source: None,
+        assurance: None,
+        txn: gap.row.txn,
+        refs: Vec::new(),
+        missing: Vec::new(),
+        gap: Some(gap.why.clone()),
+        log_index: gap.log_index,
     }
 }

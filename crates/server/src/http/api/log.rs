@@ -118,20 +118,31 @@ pub async fn entries(
             Ok(log::records(tx, tenant, from, limit)?)
         })
         .await?;
-    let entries = rows.into_iter().map(|(entry, row)| LogEntry {
+    let entries = rows.into_iter().map(|(entry, row)| shown(&entry, row));
+    Ok(JsonAnswer(LogEntries {
+        entries: entries.collect(),
+    }))
+}
+
+/// Whose a record is that cannot be read cannot be told either: only why is shown.
+fn shown(entry: &log::Entry, row: Option<log::Row>) -> LogEntry {
+    let other_tenant = row.is_none();
+    let (row, gap) = match row {
+        Some(row) if row.lost.is_some() => (None, row.lost),
+        row => (row, None),
+    };
+    LogEntry {
         index: u64::try_from(entry.log_index).unwrap_or(0),
         evidence_id: entry.evidence_id,
-        other_tenant: row.is_none(),
+        other_tenant,
+        gap,
         salt: row
             .as_ref()
             .map(|row| hex::encode(&row.salt))
             .unwrap_or_default(),
         disclosed: disclosed(row.as_ref().and_then(|row| row.disclosed.as_deref())),
         body: row.map(|row| row.body),
-    });
-    Ok(JsonAnswer(LogEntries {
-        entries: entries.collect(),
-    }))
+    }
 }
 
 /// The personal values beside a record.
