@@ -376,6 +376,23 @@ impl Authority {
         Permit::system(tenant.id, ctx.id())
     }
 
+    /// The permit of a client that proved itself: a story of its own.
+    #[must_use]
+    pub fn client_permit(&self, ctx: &Ctx, tenant: &Tenant, client: &Authenticated) -> Permit {
+        let identity = &client.identity;
+        Permit {
+            tenant_id: tenant.id,
+            actor: Actor::Identity {
+                id: identity.id.cast(),
+                subject: identity
+                    .identity()
+                    .map_or_else(|| identity.name.clone(), |doc| doc.subject.clone()),
+            },
+            txn: ctx.id(),
+            parents: Vec::new(),
+        }
+    }
+
     /// Records the evidence of a planned token.
     pub fn record(&self, plan: IssuePlan) -> Recording {
         issue::record(&self.door.store, plan)

@@ -9,7 +9,9 @@ mod door;
 mod write;
 
 use countersign_model::{
-    Id, Timestamp, id,
+    Id, Timestamp,
+    evidence::Role,
+    id,
     reason::{Reason, Refusal},
 };
 
@@ -18,7 +20,10 @@ pub use door::Execution;
 pub(crate) use write::Effects;
 pub use write::{Change, NewRecord, Revocation, WriteTx};
 
-use crate::rejection::Rejection;
+use crate::{
+    evidence::seal::{Draft, refer, refer_person},
+    rejection::Rejection,
+};
 
 /// Somebody who may try: made only by who checked a token or a code.
 #[derive(Debug, Clone)]
@@ -82,6 +87,23 @@ impl Permit {
                 Reason::Forbidden,
                 "only a person who is signed in can do this",
             )),
+        }
+    }
+
+    /// Says in a record who acts, and what that follows from. A program is found as one.
+    pub(crate) fn sign(&self, draft: &mut Draft) {
+        match &self.actor {
+            Actor::User { id, email, .. } => draft.refs.push(refer_person(Role::Actor, id, email)),
+            Actor::Identity { id, subject } => {
+                if draft.refs.iter().all(|found| found.role != Role::Identity) {
+                    draft.refs.push(refer(Role::Identity, id, Some(subject)));
+                }
+                draft.refs.push(refer(Role::Actor, id, Some(subject)));
+            }
+            Actor::System => draft.refs.push(refer(Role::Actor, "system", None)),
+        }
+        if draft.parents.is_empty() {
+            draft.parents.extend(&self.parents);
         }
     }
 

@@ -46,6 +46,21 @@ pub struct About<'a> {
     pub txn: Option<Id<id::Transaction>>,
 }
 
+/// What a record says of refusals of somebody who proved something. The sentence may repeat what they
+/// wrote, an address of a person among it: so it can be erased.
+pub(crate) fn event(ctx: &Ctx, asked: &str, refusal: &Refusal, count: u64) -> Refused {
+    Refused {
+        asked: asked.to_owned(),
+        reason: refusal.reason,
+        detail: Text::personal(&refusal.detail),
+        claimed: None,
+        source_address: ctx.source.as_deref().map(Text::personal),
+        actions: None,
+        count,
+        run: None,
+    }
+}
+
 /// Seals the evidence of one refusal.
 ///
 /// # Errors
@@ -57,14 +72,10 @@ pub fn seal(
     refusal: &Refusal,
 ) -> Result<Sealed, Fault> {
     let event = Event::Refused(Box::new(Refused {
-        asked: about.asked.to_owned(),
-        reason: refusal.reason,
-        detail: refusal.detail.clone(),
         claimed: about.claimed.map(shorten),
-        source_address: ctx.source.as_deref().map(Text::personal),
         actions: about.actions.clone(),
-        count: 1,
         run: about.run.map(RunEvidence::from),
+        ..event(ctx, about.asked, refusal, 1)
     }));
     let mut draft = Draft::new(about.txn.unwrap_or_else(|| ctx.id()), event);
     if let Some(record) = about.identity {
@@ -132,7 +143,7 @@ impl RefusalSums {
             let event = Event::Refused(Box::new(Refused {
                 asked: key.asked.to_owned(),
                 reason: key.reason,
-                detail: "summed: the callers had proved nothing".to_owned(),
+                detail: Text::Plain("summed: the callers had proved nothing".to_owned()),
                 claimed: key.claimed,
                 source_address: key.prefix.map(Text::personal),
                 actions: None,

@@ -12,6 +12,9 @@ pub enum Rejection {
     /// Ours: the caller sees only an id, or is asked to try again.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// A "no" whose evidence is durable: that of a command.
+    #[error(transparent)]
+    Recorded(Refusal),
     /// A "no", which goes to the caller and into the evidence.
     #[error(transparent)]
     Refused(#[from] Refusal),

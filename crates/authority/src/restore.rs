@@ -81,7 +81,9 @@ impl Authority {
             match self.execute(ctx, &permit, EndTokens { cites }).wait() {
                 Ok(()) => {}
                 Err(Rejection::Fault(fault)) => return Err(fault),
-                Err(Rejection::Refused(refusal)) => return Err(Fault::Invariant(refusal.detail)),
+                Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+                    return Err(Fault::Invariant(refusal.detail));
+                }
             }
         }
         let now = ctx.now;

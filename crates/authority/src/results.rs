@@ -86,7 +86,7 @@ impl Command for ReportResults {
             // One result that cannot be recorded does not cost the others their place.
             ids.push(match record(tx, reporter, report, &catalogue) {
                 Ok(id) => Ok(id),
-                Err(Rejection::Refused(refusal)) => Err(refusal),
+                Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => Err(refusal),
                 Err(fault) => return Err(fault),
             });
         }

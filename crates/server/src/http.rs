@@ -21,6 +21,7 @@ pub mod oauth_error;
 pub mod openapi;
 pub mod path;
 pub mod problem;
+pub mod refused;
 mod rejection;
 pub mod router;
 pub mod routes;

@@ -1,7 +1,7 @@
 //! Attacks on the evidence (STANDARDS §4): a tampering administrator, effects without evidence, a
 //! clock that is put back.
 
-use countersign_model::time::Seconds;
+use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_testkit::{LogCopy, TestServer, on_each_database};
 use serde_json::json;
 
@@ -123,6 +123,7 @@ async fn t21_without_evidence_there_is_no_token_and_no_change() {
         let service: Service = service(&server).await;
         let path = format!("/api/identities/{}", service.id());
         let before = service.owner.get(&path).await.done();
+        let member = server.enrol("mo@example.com", TenantRole::Member).await;
         break_evidence(&server, true).await;
         let answer = service.owner.client_token(&service.client, &[]).await;
         assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
@@ -147,6 +148,13 @@ async fn t21_without_evidence_there_is_no_token_and_no_change() {
             .post("/api/projects", &json!({ "name": "unseen" }))
             .await;
         assert!(made.status >= 500, "{} {}", made.status, made.text());
+        let refused = member.get("/api/log/entries").await;
+        assert!(
+            refused.status >= 500,
+            "a refusal without evidence is not told: {} {}",
+            refused.status,
+            refused.text()
+        );
         let code = server.code("mia@example.com", None);
         assert!(
             server

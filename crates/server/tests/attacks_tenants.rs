@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Ids of the first tenant, by what stands in the path before them.
-async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static str, String)> {
+pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static str, String)> {
     let owner = &pipeline.owner;
     let first = async |noun: &str| {
         owner.get(&format!("/api/{noun}")).await.done()["items"][0]["id"]

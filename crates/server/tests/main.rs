@@ -20,6 +20,7 @@ mod attacks_widening;
 mod edges;
 mod invariants;
 mod invariants_evidence;
+mod invariants_refusals;
 mod operating;
 mod publishing;
 mod restore;

@@ -2,14 +2,15 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use countersign_model::{Id, Timestamp, id, reason::Refusal, token::AccessClaims};
+use countersign_model::{Id, Timestamp, evidence::Event, id, reason::Refusal, token::AccessClaims};
 use countersign_store::{Pending, StoreError, WriteMode, evidence, installation, seen};
 
 use super::{Authority, CLOCK_MARK, gaps};
 use crate::{
+    command::Permit,
     ctx::Ctx,
     evaluation::{EvaluationAnswer, EvaluationRequest},
-    evidence::seal::Sealed,
+    evidence::seal::{Draft, Sealed},
     refusals::About,
     rejection::Fault,
 };
@@ -73,6 +74,28 @@ impl Authority {
         refusal: &Refusal,
     ) -> Result<Pending<Result<(), StoreError>>, Fault> {
         let sealed = crate::refusals::seal(ctx, tenant, about, refusal)?;
+        Ok(self.door.store.write(WriteMode::Append, move |tx| {
+            evidence::insert(tx, &sealed.row)
+        }))
+    }
+
+    /// Records refusals of one call, before its answer leaves: of a caller whose permit was checked, in
+    /// the story of that permit. `asked` says what was called, without what the caller wrote.
+    ///
+    /// # Errors
+    /// A fault: without evidence there is no answer but 503.
+    pub fn record_refused_call(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        asked: &str,
+        refusal: &Refusal,
+        count: u64,
+    ) -> Result<Pending<Result<(), StoreError>>, Fault> {
+        let event = crate::refusals::event(ctx, asked, refusal, count);
+        let mut draft = Draft::new(permit.txn(), Event::Refused(Box::new(event)));
+        permit.sign(&mut draft);
+        let sealed = draft.seal(ctx, permit.tenant_id())?;
         Ok(self.door.store.write(WriteMode::Append, move |tx| {
             evidence::insert(tx, &sealed.row)
         }))

@@ -41,8 +41,13 @@ impl Execution<Id<id::Tenant>> {
     pub(super) fn wait_for_start(self) -> Result<(), Fault> {
         match self.wait() {
             Ok(_) => Ok(()),
-            Err(Rejection::Refused(refusal)) if refusal.reason == Reason::NameTaken => Ok(()),
-            Err(Rejection::Refused(refusal)) => Err(Fault::Invariant(refusal.detail)),
+            Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+                if refusal.reason == Reason::NameTaken {
+                    Ok(())
+                } else {
+                    Err(Fault::Invariant(refusal.detail))
+                }
+            }
             Err(Rejection::Fault(fault)) => Err(fault),
         }
     }

@@ -7,16 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use countersign_model::{
-    evidence::{Event, Refused, Text},
-    reason::Refusal,
-};
+use countersign_model::{evidence::Event, reason::Refusal};
 use countersign_store::{Outcome, Pending, Store, Tx, WriteMode};
 
 use super::{Command, Effects, Permit, Verdict, WriteTx};
 use crate::{
     ctx::Ctx,
     facts::FactCache,
+    refusals,
     rejection::{Fault, Rejection},
     revoked::RevokedSet,
 };
@@ -89,7 +87,9 @@ fn run<C: Command>(
             });
         }
         Ok((Verdict::RefusedWithEffects(refusal), effects)) => (refusal, effects),
-        Err(Rejection::Refused(refusal)) => (refusal, Effects::default()),
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+            (refusal, Effects::default())
+        }
         Err(fault @ Rejection::Fault(_)) => return Err(fault),
     };
     let mut write = WriteTx {
@@ -98,17 +98,8 @@ fn run<C: Command>(
         permit,
         effects,
     };
-    let event = Event::Refused(Box::new(Refused {
-        asked: C::NAME.to_owned(),
-        reason: refusal.reason,
-        detail: refusal.detail.clone(),
-        claimed: None,
-        source_address: ctx.source.as_deref().map(Text::personal),
-        actions: None,
-        count: 1,
-        run: None,
-    }));
-    write.evidence(write.draft(event))?;
+    let event = refusals::event(ctx, C::NAME, &refusal, 1);
+    write.evidence(write.draft(Event::Refused(Box::new(event))))?;
     Ok(Commit {
         result: Err(refusal),
         effects: write.effects,
@@ -149,5 +140,5 @@ fn apply<T>(
     for revocation in &commit.effects.revoked {
         revoked.insert(revocation);
     }
-    commit.result.map_err(Rejection::Refused)
+    commit.result.map_err(Rejection::Recorded)
 }

@@ -321,16 +321,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             )
             .into());
         }
-        match &self.permit.actor {
-            Actor::User { id, email, .. } => draft.refs.push(refer_person(Role::Actor, id, email)),
-            Actor::Identity { id, subject } => {
-                draft.refs.push(refer(Role::Actor, id, Some(subject)))
-            }
-            Actor::System => draft.refs.push(refer(Role::Actor, "system", None)),
-        }
-        if draft.parents.is_empty() {
-            draft.parents.extend(&self.permit.parents);
-        }
+        self.permit.sign(&mut draft);
         let sealed = draft.seal(self.ctx, self.permit.tenant_id)?;
         evidence::insert(self.tx, &sealed.row)?;
         self.effects.evidence += 1;

@@ -84,7 +84,7 @@ pub fn line(record: &Evidence) -> String {
             "{} refused to {}: {} ({}x)",
             refused.asked,
             caller(record, refused.claimed.as_deref()),
-            refused.detail,
+            refused.detail.shown(),
             refused.count
         ),
         Event::Revoked(revoked) => format!(

@@ -91,7 +91,7 @@ fn placed(rejection: Rejection, step: &Step) -> Rejection {
             );
             Rejection::Refused(refusal)
         }
-        fault @ Rejection::Fault(_) => fault,
+        other @ (Rejection::Fault(_) | Rejection::Recorded(_)) => other,
     }
 }
 

@@ -321,7 +321,7 @@ pub fn drive<T>(
 
 pub fn refused<T>(done: Result<T, Rejection>) -> Result<T, Refusal> {
     done.map_err(|rejection| match rejection {
-        Rejection::Refused(refusal) => refusal,
+        Rejection::Recorded(refusal) | Rejection::Refused(refusal) => refusal,
         Rejection::Fault(fault) => panic!("{fault}"),
     })
 }

@@ -234,7 +234,7 @@ pub struct Refused {
     /// Why not.
     pub reason: Reason,
     /// The sentence.
-    pub detail: String,
+    pub detail: Text,
     /// Who the caller said it is; nobody checked.
     pub claimed: Option<String>,
     /// The source address, or its prefix when summed.

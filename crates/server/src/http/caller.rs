@@ -10,7 +10,7 @@ use countersign_authority::{Ctx, Rejection, command::Permit, keys::Tenant};
 use countersign_crypto::jose::Verified;
 use countersign_model::token::AccessClaims;
 
-use super::{authorization::Bearer, context::Context, problem::Failure};
+use super::{authorization::Bearer, context::Context, problem::Failure, refused::Admitted};
 use crate::{app::App, driver::gather};
 
 /// The caller of an endpoint of Countersign's own API: its token's audience is the issuer.
@@ -79,13 +79,20 @@ where
     })
     .await;
     match permit {
-        Ok(permit) => Ok(Caller {
-            ctx,
-            tenant,
-            permit,
-            token: verified,
-        }),
-        Err(Rejection::Refused(refusal)) => {
+        Ok(permit) => {
+            context.admitted.get_or_init(|| Admitted {
+                app,
+                ctx: ctx.clone(),
+                permit: permit.clone(),
+            });
+            Ok(Caller {
+                ctx,
+                tenant,
+                permit,
+                token: verified,
+            })
+        }
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
             app.authority().note_refusal(
                 &ctx,
                 tenant.id,

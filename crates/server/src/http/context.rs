@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     net::IpAddr,
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -15,7 +15,10 @@ use countersign_crypto::random;
 use countersign_model::name::TenantName;
 use http::HeaderName;
 
-use crate::{http::problem::Failure, telemetry::trace_context::TraceContext};
+use crate::{
+    http::{problem::Failure, refused::Admitted},
+    telemetry::trace_context::TraceContext,
+};
 
 /// What is known of a request before its handler runs.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct RequestContext {
     pub tenant: Option<TenantName>,
     /// When it arrived, for durations.
     pub arrived: Instant,
+    /// Who proved to be calling: set once, by what checked it.
+    pub admitted: OnceLock<Admitted>,
 }
 
 impl RequestContext {

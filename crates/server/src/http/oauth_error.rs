@@ -6,7 +6,7 @@ use countersign_api::tokens::{ApprovalNeeded, OauthError};
 use countersign_model::reason::{Reason, Refusal};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::http::{limits::Exhausted, problem::RefusedFor, urlencoded::InvalidForm};
+use crate::http::{limits::Exhausted, refused::RefusedFor, urlencoded::InvalidForm};
 
 /// An answer of an OAuth endpoint that says no.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct OauthFailure {
     body: Box<OauthError>,
     basic: bool,
     retry_after_seconds: Option<u64>,
-    reason: Option<Reason>,
+    refused: Option<Box<RefusedFor>>,
 }
 
 impl OauthFailure {
@@ -34,7 +34,7 @@ impl OauthFailure {
             body: Box::new(body),
             basic: false,
             retry_after_seconds: None,
-            reason: None,
+            refused: None,
         }
     }
 
@@ -74,6 +74,16 @@ impl OauthFailure {
         failure
     }
 
+    /// A refusal whose evidence is durable already.
+    #[must_use]
+    pub fn recorded(refusal: Refusal) -> Self {
+        let mut failure = Self::from(refusal);
+        if let Some(refused) = &mut failure.refused {
+            refused.recorded = true;
+        }
+        failure
+    }
+
     /// The same, for a client that used Basic: it is told so (RFC 6749 §5.2).
     #[must_use]
     pub fn used_basic(mut self, basic: bool) -> Self {
@@ -104,7 +114,11 @@ impl OauthFailure {
     /// Whether the caller failed to prove itself, as a client or as a run: that is counted (T1).
     #[must_use]
     pub fn proved_nothing(&self) -> bool {
-        self.body.error == "invalid_client" || self.reason == Some(Reason::RunNotTrusted)
+        self.body.error == "invalid_client"
+            || self
+                .refused
+                .as_ref()
+                .is_some_and(|refused| refused.refusal.reason == Reason::RunNotTrusted)
     }
 }
 
@@ -113,9 +127,9 @@ impl From<Refusal> for OauthFailure {
         let (status, error) = code(refusal.reason);
         let mut failure = Self::new(status, error, &refusal.detail);
         failure.body.reason_code = Some(refusal.reason.as_str().to_owned());
-        failure.reason = Some(refusal.reason);
         failure.body.interval = (error == "authorization_pending").then_some(POLL_SECONDS);
         failure.retry_after_seconds = matches!(status.as_u16(), 429 | 503).then_some(1);
+        failure.refused = Some(Box::new(RefusedFor::new(refusal)));
         failure
     }
 }
@@ -123,13 +137,7 @@ impl From<Refusal> for OauthFailure {
 impl From<Exhausted> for OauthFailure {
     fn from(exhausted: Exhausted) -> Self {
         let text = "too many failures or requests: wait before the next one";
-        let mut failure = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "temporarily_unavailable",
-            text,
-        );
-        failure.body.reason_code = Some(Reason::RateLimited.as_str().to_owned());
-        failure.reason = Some(Reason::RateLimited);
+        let mut failure = Self::from(Refusal::new(Reason::RateLimited, text));
         failure.retry_after_seconds = Some(exhausted.retry_after_seconds);
         failure
     }
@@ -162,8 +170,8 @@ impl IntoResponse for OauthFailure {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(reason) = self.reason {
-            response.extensions_mut().insert(RefusedFor(reason));
+        if let Some(refused) = self.refused {
+            response.extensions_mut().insert(*refused);
         }
         response
     }

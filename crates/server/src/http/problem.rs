@@ -6,7 +6,10 @@ use countersign_model::reason::{Reason, Refusal};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::{
-    http::{authorization::InvalidAuthorization, limits::Exhausted, urlencoded::InvalidForm},
+    http::{
+        authorization::InvalidAuthorization, limits::Exhausted, refused::RefusedFor,
+        urlencoded::InvalidForm,
+    },
     telemetry::current_request,
 };
 
@@ -16,12 +19,8 @@ pub struct Failure {
     problem: Box<Problem>,
     challenge: Option<Challenge>,
     retry_after_seconds: Option<u64>,
-    reason: Option<Reason>,
+    refused: Option<Box<RefusedFor>>,
 }
-
-/// Why an answer says no: travels with it to the shell, which counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RefusedFor(pub Reason);
 
 /// What a `WWW-Authenticate: Bearer` says besides its scheme (RFC 6750 §3.1, RFC 9470 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +43,18 @@ impl Failure {
             problem: Box::new(Problem::new(reason_code, status.as_u16(), detail)),
             challenge: None,
             retry_after_seconds: None,
-            reason: None,
+            refused: None,
         }
     }
 
-    /// A failure with these words.
+    /// A refusal whose evidence is durable already.
     #[must_use]
-    pub fn from_problem(problem: Problem) -> Self {
-        Self {
-            problem: Box::new(problem),
-            challenge: None,
-            retry_after_seconds: None,
-            reason: None,
+    pub fn recorded(refusal: Refusal) -> Self {
+        let mut failure = Self::from(refusal);
+        if let Some(refused) = &mut failure.refused {
+            refused.recorded = true;
         }
+        failure
     }
 
     /// The request is malformed.
@@ -129,11 +127,15 @@ impl Failure {
         &self.problem
     }
 
+    fn refused(mut self, refusal: Refusal) -> Self {
+        self.refused = Some(Box::new(RefusedFor::new(refusal)));
+        self
+    }
+
     fn unauthorized(reason: Reason, detail: &str, challenge: Challenge) -> Self {
         let mut failure = Self::new(StatusCode::UNAUTHORIZED, reason.as_str(), detail);
         failure.challenge = Some(challenge);
-        failure.reason = Some(reason);
-        failure
+        failure.refused(Refusal::new(reason, detail))
     }
 }
 
@@ -144,7 +146,7 @@ impl From<Refusal> for Failure {
             problem: Box::new(Problem::refusal(&refusal, status.as_u16())),
             challenge: challenge(refusal.reason, status),
             retry_after_seconds: retry_after(status),
-            reason: Some(refusal.reason),
+            refused: Some(Box::new(RefusedFor::new(refusal))),
         }
     }
 }
@@ -152,13 +154,8 @@ impl From<Refusal> for Failure {
 impl From<Exhausted> for Failure {
     fn from(exhausted: Exhausted) -> Self {
         let detail = "too many failures or requests: wait before the next one";
-        let mut failure = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            Reason::RateLimited.as_str(),
-            detail,
-        );
-        failure.reason = Some(Reason::RateLimited);
-        failure.retry_after(exhausted.retry_after_seconds)
+        Self::from(Refusal::new(Reason::RateLimited, detail))
+            .retry_after(exhausted.retry_after_seconds)
     }
 }
 
@@ -183,8 +180,8 @@ impl IntoResponse for Failure {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(reason) = self.reason {
-            response.extensions_mut().insert(RefusedFor(reason));
+        if let Some(refused) = self.refused {
+            response.extensions_mut().insert(*refused);
         }
         response
     }

@@ -12,6 +12,7 @@ impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Fault(fault) => fault.into(),
+            Rejection::Recorded(refusal) => Self::recorded(refusal),
             Rejection::Refused(refusal) => refusal.into(),
         }
     }
@@ -31,6 +32,7 @@ impl From<Rejection> for OauthFailure {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Fault(fault) => fault.into(),
+            Rejection::Recorded(refusal) => Self::recorded(refusal),
             Rejection::Refused(refusal) => refusal.into(),
         }
     }

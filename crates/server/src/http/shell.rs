@@ -9,7 +9,7 @@ use std::{
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -32,7 +32,8 @@ use crate::{
         context::{REQUEST_ID, RequestContext},
         oauth_error::OauthFailure,
         path,
-        problem::{Failure, RefusedFor},
+        problem::Failure,
+        refused::RefusedFor,
         router::{RouteCounters, is_oauth, refuse},
     },
     metrics::{Metrics, ReasonLabel},
@@ -116,14 +117,13 @@ impl Shell {
             placed.as_ref().ok().cloned().flatten(),
             arrived,
         ));
-        let oauth = is_oauth(request.uri().path());
         let counters = inner.counters.of(request.uri().path());
         let in_flight = InFlight::new(&inner.metrics.requests_in_flight);
         let answer = async {
             match placed {
                 Ok(_) => {
                     request.extensions_mut().insert(Arc::clone(&context));
-                    self.route(request, oauth).await
+                    self.route(request, &context, counters.route).await
                 }
                 Err(refusal) => *refusal,
             }
@@ -131,26 +131,40 @@ impl Shell {
         let mut response = in_request(Arc::clone(&context), answer).await;
         drop(in_flight);
         counters.answered(response.status(), arrived.elapsed());
-        if let Some(RefusedFor(reason)) = response.extensions().get() {
+        if let Some(RefusedFor { refusal, count, .. }) = response.extensions().get() {
             inner
                 .metrics
                 .refusals
                 .get_or_create(&ReasonLabel {
-                    reason: reason.as_str(),
+                    reason: refusal.reason.as_str(),
                 })
-                .inc();
+                .inc_by(*count);
         }
         self.finish(&context, &mut response);
         log_answer(counters.route, &context, response.status());
         response
     }
 
-    /// Runs the handler within its time, and survives its panic.
-    async fn route(&self, request: Request<Body>, oauth: bool) -> Response {
+    /// Runs the handler within its time, and survives its panic. What it refuses to a caller who proved
+    /// who they are is recorded before it is told.
+    async fn route(
+        &self,
+        request: Request<Body>,
+        context: &RequestContext,
+        route: &'static str,
+    ) -> Response {
         let inner = &*self.0;
         let mut router = inner.router.clone();
-        match bounded(inner.settings.timeout, router.call(request)).await {
-            Ended::Answered(Ok(response)) => response,
+        let (method, oauth) = (request.method().clone(), is_oauth(request.uri().path()));
+        let handler = async {
+            let Ok(response) = router.call(request).await;
+            match context.admitted.get() {
+                Some(admitted) => admitted.answered(&method, route, response).await,
+                None => response,
+            }
+        };
+        match bounded(inner.settings.timeout, handler).await {
+            Ended::Answered(response) => response,
             Ended::Panicked => {
                 // The panic hook has logged the place.
                 inner.metrics.panics.inc();
@@ -325,6 +339,7 @@ fn context(
         encrypted: origin.encrypted,
         tenant,
         arrived,
+        admitted: OnceLock::new(),
     }
 }
 

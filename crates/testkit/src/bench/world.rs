@@ -342,7 +342,7 @@ fn drive<T>(
 
 fn told(rejection: Rejection) -> anyhow::Error {
     match rejection {
-        Rejection::Refused(refusal) => anyhow!(refusal.detail),
+        Rejection::Recorded(refusal) | Rejection::Refused(refusal) => anyhow!(refusal.detail),
         Rejection::Fault(fault) => fault.into(),
     }
 }

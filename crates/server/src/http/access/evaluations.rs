@@ -17,9 +17,10 @@ use super::evaluation::decide;
 use crate::{
     app::App,
     http::{
-        caller::{AnyAudienceCaller, Caller},
+        caller::AnyAudienceCaller,
         json::Json,
         problem::{self, Failure},
+        refused::{RefusedFor, denies},
     },
 };
 
@@ -51,8 +52,21 @@ pub async fn evaluations(
         .map(|options| options.evaluations_semantic)
         .unwrap_or_default();
     let mut evaluations = Vec::with_capacity(questions.len());
+    let mut refused: Option<RefusedFor> = None;
     for question in questions {
-        let answer = one(&app, &caller, filled(&body, question)).await?;
+        let answer = match decide(&app, &caller, filled(&body, question)).await {
+            Ok(answer) => answer,
+            Err(Rejection::Fault(fault)) => return Err(fault.into()),
+            Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+                if denies(problem::status(refusal.reason)) {
+                    match &mut refused {
+                        Some(refused) => refused.count += 1,
+                        None => refused = Some(RefusedFor::new(refusal.clone())),
+                    }
+                }
+                unanswered(refusal)
+            }
+        };
         let last = match semantic {
             Semantic::DenyOnFirstDeny => !answer.decision,
             Semantic::ExecuteAll => false,
@@ -63,19 +77,12 @@ pub async fn evaluations(
             break;
         }
     }
-    Ok(JsonAnswer(EvaluationsResponse { evaluations }).into_response())
-}
-
-async fn one(
-    app: &App,
-    caller: &Caller,
-    question: EvaluationRequest,
-) -> Result<EvaluationResponse, Failure> {
-    match decide(app, caller, question).await {
-        Ok(answer) => Ok(answer),
-        Err(Rejection::Refused(refusal)) => Ok(unanswered(refusal)),
-        Err(fault @ Rejection::Fault(_)) => Err(fault.into()),
+    let mut response = JsonAnswer(EvaluationsResponse { evaluations }).into_response();
+    // They are told one by one and recorded as one, under the reason of the first.
+    if let Some(refused) = refused {
+        response.extensions_mut().insert(refused);
     }
+    Ok(response)
 }
 
 /// The question, with what it leaves out from the batch. What it states replaces the batch's as a whole.

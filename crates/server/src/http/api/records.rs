@@ -297,7 +297,7 @@ pub(in crate::http) async fn execute<C: Command>(
         .execute(&caller.ctx, &caller.permit, command)
         .await
         .map_err(|rejection| match rejection {
-            Rejection::Refused(refusal)
+            Rejection::Recorded(refusal)
                 if version.is_some() && refusal.reason == Reason::Conflict =>
             {
                 IfMatch::failed()

@@ -16,7 +16,10 @@ use super::proof;
 use crate::{
     app::App,
     driver::gather,
-    http::{authorization::ClientSecret, context::RequestContext, oauth_error::OauthFailure},
+    http::{
+        authorization::ClientSecret, context::RequestContext, oauth_error::OauthFailure,
+        refused::Admitted,
+    },
 };
 
 /// Authenticates the client of an OAuth endpoint.
@@ -58,9 +61,14 @@ pub async fn authenticate(
                 &ctx,
                 &[authenticated.identity.id, authenticated.credential.id],
             );
+            context.admitted.get_or_init(|| Admitted {
+                app: app.clone(),
+                ctx: ctx.clone(),
+                permit: app.authority().client_permit(&ctx, &tenant, &authenticated),
+            });
             Ok((ctx, tenant, authenticated))
         }
-        Err(Rejection::Refused(refusal)) => {
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
             app.attempts()
                 .failed(&claimed, context.address, context.arrived);
             app.authority().note_refusal(

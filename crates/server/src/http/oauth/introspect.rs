@@ -67,13 +67,6 @@ pub async fn introspect(
         && let Err(refusal) = grants::may_get_tokens(&authenticated.identity, doc, ctx.now)
     {
         // A resource server that was switched off learns nothing more of anybody's tokens.
-        app.authority().note_refusal(
-            &ctx,
-            tenant.id,
-            "introspection",
-            Some(&doc.client_id),
-            &refusal,
-        );
         return Err(refusal.into());
     }
     let caller = authenticated.identity.id.cast();
@@ -170,7 +163,7 @@ async fn live(
     .await;
     match checked {
         Ok(Some(claims)) => Ok(Some(claims)),
-        Ok(None) | Err(Rejection::Refused(_)) => Ok(None),
+        Ok(None) | Err(Rejection::Recorded(_) | Rejection::Refused(_)) => Ok(None),
         Err(Rejection::Fault(fault)) => Err(fault.into()),
     }
 }

@@ -213,7 +213,7 @@ async fn authenticate(
     .await;
     match authenticated {
         Ok(authenticated) => Ok(authenticated),
-        Err(Rejection::Refused(refusal)) => {
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
             authority.note_refusal(ctx, tenant, "token", request.proof.claimed(), &refusal);
             if let (Some(identity), Some(token)) =
                 (request.proof.claimed(), request.proof.run_token())
@@ -247,7 +247,7 @@ async fn refused(
     rejection: Rejection,
 ) -> OauthFailure {
     let refusal = match rejection {
-        Rejection::Refused(refusal) => refusal,
+        Rejection::Recorded(refusal) | Rejection::Refused(refusal) => refusal,
         Rejection::Fault(fault) => return fault.into(),
     };
     let asked = Asked::parse(request).unwrap_or_default();
@@ -270,7 +270,7 @@ async fn refused(
         return fault.into();
     }
     let needs_approval = refusal.reason == Reason::ApprovalRequired;
-    let failure = OauthFailure::from(refusal);
+    let failure = OauthFailure::recorded(refusal);
     if needs_approval {
         failure.approval(needed(request, asked, only_audience))
     } else {
