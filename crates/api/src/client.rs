@@ -142,6 +142,17 @@ impl Client {
         self.json(segments, &answer)
     }
 
+    /// Posts what has no answer but that it is done.
+    async fn act<B: Serialize + ?Sized>(
+        &self,
+        segments: &[&str],
+        body: &B,
+    ) -> Result<(), ClientError> {
+        self.send(self.request(Method::POST, segments).json(body))
+            .await
+            .map(drop)
+    }
+
     /// Posts a change, which may have to wait for a second person.
     async fn change<T: DeserializeOwned, B: Serialize + ?Sized>(
         &self,

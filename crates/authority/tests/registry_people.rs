@@ -56,7 +56,8 @@ fn a_project_keeps_an_owner_and_remembers_who_let_whom_in() {
             reason(world.run(
                 &kim.permit,
                 LeaveProject {
-                    project: "web".to_owned()
+                    project: "web".to_owned(),
+                    reason: None,
                 }
             )),
             Reason::LastOneLeaving
@@ -83,6 +84,7 @@ fn a_project_keeps_an_owner_and_remembers_who_let_whom_in() {
                 &kim.permit,
                 LeaveProject {
                     project: "web".to_owned(),
+                    reason: None,
                 },
             )
             .unwrap();

@@ -90,6 +90,14 @@ impl App {
             Changed::Done(record) => {
                 self.out.talk(done);
                 self.out.data(record, |json| {
+                    let pending = &json["pending_sponsor"]["party"];
+                    if !pending.is_null() {
+                        self.out.talk(&format!(
+                            "{} is asked to answer for it: `countersign identity accept {}`, or decline",
+                            view::cell(pending),
+                            view::cell(&json["name"])
+                        ));
+                    }
                     for warning in json["warnings"].as_array().into_iter().flatten() {
                         self.out.warn(&view::cell(warning));
                     }

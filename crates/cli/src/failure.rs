@@ -157,10 +157,51 @@ fn hint(error: &ClientError) -> Option<String> {
         ClientError::Oauth { error, .. } if error.approval.is_some() => {
             "ask for it with `countersign token issue .. --wait`, or POST /api/approvals with the run's token".to_owned()
         }
+        ClientError::Problem { problem, .. } if problem.reason_code == "not_found" => {
+            by_noun(&problem.detail)?
+        }
         _ => by_code(code(error)?)?.to_owned(),
     };
     Some(next)
 }
+
+/// Where the names are of what there is none of.
+fn by_noun(detail: &str) -> Option<String> {
+    if detail.starts_with("nothing is on record") {
+        return Some("`countersign audit search` shows what is on record".to_owned());
+    }
+    let missing = detail.strip_prefix("there is no ")?;
+    if missing.starts_with("credential") {
+        return Some(
+            "`countersign credential list IDENTITY` shows those of an identity".to_owned(),
+        );
+    }
+    if missing.starts_with("token") {
+        return Some(
+            "`countersign audit search --kind token_issued` shows what was issued".to_owned(),
+        );
+    }
+    let noun = LISTED.iter().find(|noun| missing.starts_with(**noun))?;
+    let noun = noun.replace(' ', "-");
+    Some(format!(
+        "`countersign {noun} list` shows those that you may see"
+    ))
+}
+
+/// The nouns whose records are listed by themselves.
+const LISTED: [&str; 11] = [
+    "action",
+    "approval",
+    "audience",
+    "environment",
+    "identity",
+    "issuer",
+    "linked account",
+    "policy",
+    "project",
+    "team",
+    "user",
+];
 
 /// What to do for who is not signed in, or no longer.
 pub const SIGN_IN: &str = "sign in: `countersign login --server URL --code CODE` \
@@ -178,7 +219,10 @@ fn by_code(code: &str) -> Option<&'static str> {
         "forbidden" | "not_held" => {
             "`countersign auth whoami` says who you are; ask an owner of the project"
         }
-        "last_one_leaving" => "name somebody else first",
+        "last_one_leaving" => {
+            "`countersign user update EMAIL --role owner`, `project update NAME --member USER=owner` or \
+             `identity update NAME --manager USER` names somebody"
+        }
         "name_taken" => "names are never given out again; choose another one",
         "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => SIGN_IN,
         "invalid_client" => {
@@ -215,6 +259,12 @@ mod tests {
              `countersign approval show ID` says who may"
         );
         assert_eq!(failure.exit, Exit::Failed);
+        let missing = |detail| refused("not_found", 404, detail).next;
+        assert_eq!(
+            missing("there is no linked account `x`").as_deref(),
+            Some("`countersign linked-account list` shows those that you may see")
+        );
+        assert_eq!(missing("there is no such page"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use countersign_api::{
     reference::Why,
 };
 use countersign_model::registry::Status;
+use serde::Serialize;
 
 use crate::{
     app::App,
@@ -35,6 +36,29 @@ pub struct Target {
     /// Its name or id
     #[arg(value_name = "NAME|ID")]
     pub target: String,
+}
+
+/// Which one, and why.
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Its name or id
+    #[arg(value_name = "NAME|ID")]
+    pub target: String,
+    /// Why, for the evidence
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+impl ActArgs {
+    /// Why, as it is sent.
+    pub fn why(&self) -> Why {
+        Why {
+            reason: self.reason.clone(),
+        }
+    }
 }
 
 /// Which one to delete, and why.
@@ -114,6 +138,13 @@ pub async fn update<R: Resource>(
     target: &str,
     update: &R::Update,
 ) -> Result<(), Failure> {
+    if says_nothing(update) {
+        return Err(
+            Failure::usage(format!("nothing says what to change of {noun} `{target}`")).next(
+                format!("`countersign {noun} update --help` lists what can be"),
+            ),
+        );
+    }
     let client = app.client()?;
     let before: R = client.show(target).await?;
     let changed: Changed<R> = client
@@ -123,6 +154,16 @@ pub async fn update<R: Resource>(
         &changed,
         &format!("{noun} `{}` updated", before.meta().name),
     )
+}
+
+/// Whether an edit changes nothing. A reason alone is none.
+fn says_nothing(update: &impl Serialize) -> bool {
+    let fields = serde_json::to_value(update);
+    fields.is_ok_and(|fields| {
+        fields
+            .as_object()
+            .is_some_and(|fields| fields.keys().all(|name| name == "reason"))
+    })
 }
 
 /// Deletes a record, after asking a person.

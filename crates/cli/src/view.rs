@@ -88,6 +88,15 @@ pub fn cell(value: &Value) -> String {
             }
             (Some(name), Some(kind)) if kind == "team" => format!("team:{}", cell(name)),
             (Some(name), _) => cell(name),
+            (None, _) if fields.contains_key("party") && fields.contains_key("asked_by") => {
+                let of = |name: &str| fields.get(name).map(cell).unwrap_or_default();
+                format!(
+                    "{}, asked by {} at {}",
+                    of("party"),
+                    of("asked_by"),
+                    of("asked_at")
+                )
+            }
             (None, _) if fields.contains_key("required") && fields.contains_key("approvers") => {
                 rule(fields)
             }

@@ -66,7 +66,7 @@ pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
 /// The text is not an id.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "`{text}` is not the id of a {noun}: expected a UUID such as 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
+    "`{text}` is not the id of any {noun}: expected a UUID such as 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
 )]
 pub struct InvalidId {
     text: String,

@@ -46,7 +46,16 @@ pub struct ListenerSettings {
 /// One sentence with the address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        let next = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; another program does: stop it, or give another `--listen`"
+            }
+            io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 are for privileged programs",
+            _ => "",
+        };
+        let text = format!("cannot listen on {address}: {error}{next}");
+        io::Error::new(error.kind(), text)
     };
     let listener = TcpListener::bind(address).map_err(named)?;
     listener.set_nonblocking(true).map_err(named)?;

@@ -90,6 +90,17 @@ async fn the_reason_of_every_edit_is_in_its_evidence() {
         let paths = api["paths"].as_object().unwrap().values();
         let documented = paths.filter(|path| path.get("patch").is_some()).count();
         assert_eq!(edited, documented, "an edit of which noun is not tried?");
+        let shared =
+            json!({ "name": "shared", "members": [{ "user": "mo@example.com", "role": "owner" }] });
+        owner.make("projects", &shared).await;
+        owner
+            .post(
+                "/api/projects/shared/leave",
+                &json!({ "reason": "not mine" }),
+            )
+            .await
+            .done();
+        assert_eq!(newest(owner, "changed").await["reason"], "not mine");
         let kid = owner.get("/api/keys").await.done()["items"][0]["kid"]
             .as_str()
             .unwrap()

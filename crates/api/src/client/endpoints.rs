@@ -10,6 +10,7 @@ use crate::{
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
     identities::{Identity, Rename, ReviewInput, Transfer},
+    issuers::Issuer,
     keys::{KeyList, KillKey, RotateKeys},
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
@@ -21,6 +22,7 @@ use crate::{
     sessions::{CreateSession, CreatedSession, CurrentSession},
     tenants::{Tenant, UpdateTenant},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
+    users::User,
 };
 
 /// A method for each endpoint: segments of its path, its request, its answer.
@@ -43,6 +45,7 @@ macro_rules! endpoints {
     };
     (@ get $client:ident, $path:tt, $request:ident) => { $client.get(&$path, $request).await };
     (@ post $client:ident, $path:tt, $request:ident) => { $client.post(&$path, $request).await };
+    (@ act $client:ident, $path:tt, $request:ident) => { $client.act(&$path, $request).await };
     (@ change $client:ident, $path:tt, $request:ident) => {
         $client.change(Method::POST, &$path, $request, Headers::default()).await
     };
@@ -59,8 +62,20 @@ endpoints! {
     change rename_identity(id) ["api", "identities", id, "rename"], Rename => Changed<Identity>;
     /// Accepts to answer for an identity.
     change accept_sponsorship(id) ["api", "identities", id, "accept-sponsorship"], Why => Changed<Identity>;
+    /// Declines to answer for an identity.
+    change decline_sponsorship(id) ["api", "identities", id, "decline-sponsorship"], Why => Changed<Identity>;
     /// Reviews an identity.
     change review_identity(id) ["api", "identities", id, "review"], ReviewInput => Changed<Identity>;
+    /// Switches a user off.
+    change disable_user(id) ["api", "users", id, "disable"], Why => Changed<User>;
+    /// Switches a user on again.
+    change enable_user(id) ["api", "users", id, "enable"], Why => Changed<User>;
+    /// The caller leaves the tenant.
+    act leave_tenant() ["api", "users", "current", "leave"], Why => ();
+    /// The caller leaves a project.
+    act leave_project(id) ["api", "projects", id, "leave"], Why => ();
+    /// Trusts a revoked issuer again.
+    change enable_issuer(id) ["api", "issuers", id, "enable"], Why => Changed<Issuer>;
     /// The credentials of an identity.
     get credentials(identity) ["api", "identities", identity, "credentials"], ListQuery => Page<Credential>;
     /// Makes a credential: the only answer with its secret.

@@ -77,6 +77,8 @@ pub struct ProjectPatch {
 pub struct LeaveProject {
     /// Which, by id or name.
     pub project: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl Command for CreateProject {
@@ -153,8 +155,8 @@ impl Command for LeaveProject {
         doc.members
             .retain(|member| member.user_id != person.user_id);
         must_be_owned(tx, &doc)?;
-        tx.update(&before, doc.into(), &Change::verb("left"))
-            .map(Verdict::Done)
+        let change = Change::verb("left").because(self.reason.clone());
+        tx.update(&before, doc.into(), &change).map(Verdict::Done)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     failure::Failure,
     input::{confirm, word},
-    registry::{self, DeleteArgs, ListArgs, Target},
+    registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
     view::Column,
 };
 
@@ -48,10 +48,10 @@ pub enum Identity {
     #[command(
         after_help = "Example:\n  countersign identity disable triage --reason 'it posts secrets'"
     )]
-    Disable(Lifecycle),
+    Disable(ActArgs),
     /// Switch one on again
     #[command(after_help = "Example:\n  countersign identity enable triage")]
-    Enable(Lifecycle),
+    Enable(ActArgs),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign identity delete triage --dry-run")]
     Delete(DeleteArgs),
@@ -64,6 +64,11 @@ pub enum Identity {
     /// Accept to answer for one
     #[command(after_help = "Example:\n  countersign identity accept triage")]
     Accept(Target),
+    /// Decline to answer for one; whoever answers now goes on
+    #[command(
+        after_help = "Example:\n  countersign identity decline triage --reason 'not our team'"
+    )]
+    Decline(ActArgs),
     /// Lower or restore the risk of one, after a look at it
     #[command(
         after_help = "Example:\n  countersign identity review triage --tier medium --reason 'reads only'"
@@ -88,20 +93,6 @@ pub struct List {
     /// Only those whose document left something out
     #[arg(long)]
     incomplete: bool,
-}
-
-/// Which one, and why.
-#[derive(Debug, Args)]
-pub struct Lifecycle {
-    /// Its name or id
-    #[arg(value_name = "NAME|ID")]
-    target: String,
-    /// Why, for the evidence
-    #[arg(long)]
-    reason: Option<String>,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
 }
 
 /// Where to.
@@ -229,6 +220,16 @@ impl Identity {
                     .await?;
                 app.changed(&changed, "sponsorship accepted: you answer for it now")
             }
+            Self::Decline(args) => {
+                let changed = app
+                    .client()?
+                    .decline_sponsorship(&args.target, &args.why())
+                    .await?;
+                app.changed(
+                    &changed,
+                    "sponsorship declined: who answered for it so far still does",
+                )
+            }
             Self::Review(args) => {
                 let review = ReviewInput {
                     tier: args.tier,
@@ -263,13 +264,5 @@ impl List {
             }
         })
         .await
-    }
-}
-
-impl Lifecycle {
-    fn why(&self) -> Why {
-        Why {
-            reason: self.reason.clone(),
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     files,
     input::word,
-    registry::{self, DeleteArgs, ListArgs, Target},
+    registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
     view::Column,
 };
 
@@ -34,6 +34,9 @@ pub enum Issuer {
         after_help = "Example:\n  countersign issuer update https://kubernetes.default.svc --jwks keys.json"
     )]
     Update(Update),
+    /// Trust one again that was revoked; credentials from before stay dead
+    #[command(after_help = "Example:\n  countersign issuer enable https://kubernetes.default.svc")]
+    Enable(ActArgs),
     /// Delete one; its names stay taken
     #[command(
         after_help = "Example:\n  countersign issuer delete https://kubernetes.default.svc --dry-run"
@@ -104,6 +107,13 @@ impl Issuer {
             Self::Update(args) => {
                 registry::update::<issuers::Issuer>(app, "issuer", &args.target, &args.request()?)
                     .await
+            }
+            Self::Enable(args) => {
+                let changed = app
+                    .client()?
+                    .enable_issuer(&args.target, &args.why())
+                    .await?;
+                app.changed(&changed, "issuer enabled: its runs are listened to again")
             }
             Self::Delete(args) => registry::delete::<issuers::Issuer>(app, "issuer", &args).await,
         }

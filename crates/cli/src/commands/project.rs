@@ -7,8 +7,8 @@ use countersign_model::name::{ActionName, ProjectName};
 use crate::{
     app::App,
     failure::Failure,
-    input::{pair, word},
-    registry::{self, DeleteArgs, ListArgs, Target},
+    input::{confirm, pair, word},
+    registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
     view::Column,
 };
 
@@ -34,6 +34,9 @@ pub enum Project {
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign project delete support --dry-run")]
     Delete(DeleteArgs),
+    /// Leave one yourself, as long as somebody else owns it
+    #[command(after_help = "Example:\n  countersign project leave support")]
+    Leave(ActArgs),
 }
 
 /// A new one.
@@ -114,6 +117,18 @@ impl Project {
             }
             Self::Delete(args) => {
                 registry::delete::<projects::Project>(app, "project", &args).await
+            }
+            Self::Leave(args) => {
+                let question = format!(
+                    "leave project `{}`? only its owners can let you in again",
+                    args.target
+                );
+                confirm(&question, args.yes)?;
+                app.client()?
+                    .leave_project(&args.target, &args.why())
+                    .await?;
+                app.out.talk(&format!("left project `{}`", args.target));
+                Ok(())
             }
         }
     }

@@ -25,7 +25,8 @@ impl Reference {
 /// The whole reference.
 fn markdown() -> String {
     let mut text = String::from(
-        "# Command line\n\nEvery command takes `--server URL` and `-o table|json|yaml`.\n\n",
+        "# Command line\n\n<!-- Made by `countersign reference` from the same tree as `--help`. -->\n\n\
+         Every command takes `--server URL` and `-o table|json|yaml`.\n\n",
     );
     let _ = writeln!(text, "```text\n{EXIT_CODES}\n```");
     let mut root = Cli::command();
@@ -95,6 +96,17 @@ mod tests {
         assert!(
             text.contains("```sh\ncountersign lineage commit:8f3c2d1\n"),
             "{text}"
+        );
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn the_published_reference_is_fresh() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md");
+        let published = std::fs::read_to_string(page).unwrap();
+        assert!(
+            published == markdown(),
+            "docs/reference/cli.md is stale: `cargo run -p countersign-cli -- reference > docs/reference/cli.md`"
         );
     }
 }

@@ -113,16 +113,19 @@ impl Query {
             token: token_text::read_any(&self.token)?,
             token_type_hint: None,
         };
-        let answer = match self.client.secret()? {
-            Some((client_id, client_secret)) => {
-                let basic = Basic {
-                    client_id: &client_id,
-                    client_secret: &client_secret,
-                };
-                app.anonymous()?.introspect(&query, Some(basic)).await?
-            }
-            None => app.client()?.introspect(&query, None).await?,
+        let Some((client_id, client_secret)) = self.client.secret()? else {
+            return Err(Failure::usage(
+                "only the resource server that a token is for asks whether it counts, and proves itself",
+            )
+            .next(
+                "give its --client-id and --client-secret; `countersign token inspect` decodes a token without asking",
+            ));
         };
+        let basic = Basic {
+            client_id: &client_id,
+            client_secret: &client_secret,
+        };
+        let answer = app.anonymous()?.introspect(&query, Some(basic)).await?;
         app.out.data(&answer, view::details)
     }
 

@@ -1,7 +1,10 @@
 //! `user`: users.
 
 use clap::{Args, Subcommand};
-use countersign_api::users::{self, CreateUser, UpdateUser};
+use countersign_api::{
+    reference::Why,
+    users::{self, CreateUser, UpdateUser},
+};
 use countersign_model::{
     name::{Email, Handle},
     registry::TenantRole,
@@ -10,8 +13,8 @@ use countersign_model::{
 use crate::{
     app::App,
     failure::Failure,
-    input::word,
-    registry::{self, DeleteArgs, ListArgs, Target},
+    input::{confirm, word},
+    registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
     view::Column,
 };
 
@@ -30,9 +33,39 @@ pub enum User {
     /// Edit one
     #[command(after_help = "Example:\n  countersign user update lee@example.com --role auditor")]
     Update(Update),
+    /// Switch one off: their sign-ins end at once
+    ///
+    /// Nothing that runs stops. What nobody else answers for is orphaned: the owners of the tenant
+    /// answer for it meanwhile, and after the grace period it gets no more tokens.
+    #[command(
+        after_help = "Example:\n  countersign user disable lee@example.com --reason 'left the company'\n  countersign identity list --status orphaned"
+    )]
+    Disable(ActArgs),
+    /// Switch one on again; what was orphaned stays so until somebody accepts it
+    #[command(after_help = "Example:\n  countersign user enable lee@example.com")]
+    Enable(ActArgs),
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign user delete lee@example.com --dry-run")]
     Delete(DeleteArgs),
+    /// Leave the tenant yourself, as long as somebody else owns it
+    ///
+    /// Give what you answer for to somebody first: `countersign lineage user:YOU` lists it. What nobody
+    /// takes is orphaned.
+    #[command(
+        after_help = "Example:\n  countersign lineage user:lee@example.com\n  countersign user leave"
+    )]
+    Leave(Leave),
+}
+
+/// Why.
+#[derive(Debug, Args)]
+pub struct Leave {
+    /// Why, for the evidence
+    #[arg(long)]
+    reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// A new one.
@@ -95,9 +128,67 @@ impl User {
             Self::Update(args) => {
                 registry::update::<users::User>(app, "user", &args.target, &args.request()?).await
             }
-            Self::Delete(args) => registry::delete::<users::User>(app, "user", &args).await,
+            Self::Disable(args) => {
+                let question = format!(
+                    "disable `{}`? their sign-ins end at once, and what nobody else answers for is orphaned",
+                    args.target
+                );
+                confirm(&question, args.yes)?;
+                let changed = app
+                    .client()?
+                    .disable_user(&args.target, &args.why())
+                    .await?;
+                app.changed(&changed, "user disabled: their sign-ins are over")?;
+                orphans(app);
+                Ok(())
+            }
+            Self::Enable(args) => {
+                let changed = app.client()?.enable_user(&args.target, &args.why()).await?;
+                app.changed(&changed, "user enabled: they sign in anew")?;
+                orphans(app);
+                Ok(())
+            }
+            Self::Delete(args) => {
+                registry::delete::<users::User>(app, "user", &args).await?;
+                if !args.dry_run {
+                    orphans(app);
+                }
+                Ok(())
+            }
+            Self::Leave(args) => args.run(app).await,
         }
     }
+}
+
+impl Leave {
+    async fn run(self, app: &App) -> Result<(), Failure> {
+        let client = app.client()?;
+        let session = client.current_session(&()).await?;
+        confirm(
+            &format!(
+                "leave tenant `{}` as {}? what only you answer for is orphaned",
+                session.tenant.name, session.name
+            ),
+            self.yes,
+        )?;
+        let why = Why {
+            reason: self.reason,
+        };
+        client.leave_tenant(&why).await?;
+        let base = app.base();
+        app.home().forget_token(&base)?;
+        app.out.talk(&format!(
+            "{} left tenant `{}`, and is signed out here",
+            session.name, session.tenant.name
+        ));
+        Ok(())
+    }
+}
+
+/// Where to look for what nobody answers for now.
+fn orphans(app: &App) {
+    app.out
+        .talk("what nobody answers for now: `countersign identity list --status orphaned`");
 }
 
 impl Create {

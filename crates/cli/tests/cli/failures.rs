@@ -166,6 +166,10 @@ fn exit_codes_say_what_happened() {
         (&dana, &["token", "issue"], 2),
         (&dana, &["token", "inspect", "nothing"], 2),
         (&dana, &["audience", "create", "not a name"], 2),
+        (&dana, &["project", "update", "support"], 2),
+        (&dana, &["credential", "revoke", "nobody"], 6),
+        (&dana, &["revoke", "token", "nonsense"], 6),
+        (&dana, &["token", "introspect", "e30.e30.e30"], 2),
         (&stranger, &["identity", "list"], 3),
         (
             &stranger,

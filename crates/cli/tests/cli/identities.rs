@@ -245,7 +245,8 @@ fn a_token_lives_and_dies_at_the_command_line() {
             found(&["--kind", "revoked"]),
             found(&["--kind", "introspected"]),
         ];
-        (told == [1, 1, 2]).then_some(())
+        // The two introspections are one record when a tenth of a second has both.
+        matches!(told, [1, 1, 1 | 2]).then_some(())
     });
 
     let preview = dana

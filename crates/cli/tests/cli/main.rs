@@ -9,6 +9,7 @@ mod identities;
 mod log;
 mod manifests;
 mod output;
+mod people;
 mod redact;
 mod restore;
 mod tls;

@@ -138,7 +138,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BasicClient {
             Ok(Some(Authorization::Basic(client))) => Ok(Self(Some(client))),
             Ok(None) => Ok(Self(None)),
             Ok(Some(Authorization::Bearer(_))) => Err(OauthFailure::invalid_client(
-                &InvalidAuthorization::Scheme.to_string(),
+                "a client proves itself with its secret or an assertion, not with a Bearer token",
             )),
             Err(error) => Err(OauthFailure::invalid_client(&error.to_string())),
         }

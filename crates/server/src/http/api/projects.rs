@@ -100,9 +100,13 @@ pub async fn leave(
     State(app): State<App>,
     caller: Caller,
     Addressed(project): Addressed,
-    Json(_): Json<Why>,
+    Json(why): Json<Why>,
 ) -> Result<Response, Failure> {
-    records::delete(&app, &caller, IfMatch(None), LeaveProject { project }).await
+    let command = LeaveProject {
+        project,
+        reason: why.reason,
+    };
+    records::delete(&app, &caller, IfMatch(None), command).await
 }
 
 fn members(members: Vec<MemberInput>) -> Vec<(String, ProjectRole)> {
