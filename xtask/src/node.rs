@@ -38,7 +38,10 @@ pub fn find() -> Result<PathBuf, Done> {
 
 /// Installs what the folder's lock file names, or says what becomes of the step without it.
 pub fn fetch(folder: &Path) -> Result<(), Done> {
-    install(folder).map_err(|failure| network::not_installed(REGISTRY, &failure))
+    install(folder).map_err(|failure| {
+        let failure = Failure::new(format!("npm could not fetch the packages: {failure}"));
+        network::not_installed(REGISTRY, &failure)
+    })
 }
 
 /// Nothing happens when it is already there.

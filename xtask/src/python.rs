@@ -36,7 +36,10 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, Done> {
         .args(&[requirements])
         .limit(INSTALL_LIMIT)
         .run()
-        .map_err(|failure| network::not_installed(REGISTRY, &failure))?;
+        .map_err(|failure| {
+            let failure = Failure::new(format!("pip could not fetch the packages: {failure}"));
+            network::not_installed(REGISTRY, &failure)
+        })?;
     fs::write(&stamp, wanted).map_err(|error| {
         Done::Skipped(format!("{} cannot be written: {error}", stamp.display()))
     })?;

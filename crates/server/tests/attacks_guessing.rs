@@ -129,9 +129,10 @@ async fn t01_ten_thousand_guesses_are_stopped_and_nobody_else_is() {
         .get("/api/evidence?kind=refused&limit=200")
         .await;
     let records = refused.done()["items"].as_array().unwrap().len();
+    // The thirty and more of the client in its three spellings are three records every ten seconds.
     assert!(
-        records <= most + GUESSERS,
-        "{records} records of {GUESSES} guesses"
+        records + 10 <= heard,
+        "{records} records of {heard} guesses that were heard"
     );
     server.stop().await;
 }
