@@ -132,7 +132,7 @@ async fn t12_introspection_knows_the_project_roles_and_audiences_of_today() {
         owner.patch(path, &json!({ "roles": [] })).await.done();
         let answer = owner.introspect(&service.target, &token).await.done();
         assert!(answer.get("roles").is_none(), "{answer}");
-        // Moved under a lower ceiling: that ceiling counts, and not the one of where it was issued.
+        // Moved: what was issued in the old project dies, and cannot outlive a revocation of the new one.
         owner
             .make(
                 "projects",
@@ -143,6 +143,8 @@ async fn t12_introspection_knows_the_project_roles_and_audiences_of_today() {
             .post(&format!("{path}/transfer"), &json!({ "project": "small" }))
             .await
             .done();
+        assert!(!owner.is_active(&service.target, &token).await);
+        let token = service.token().await;
         assert_eq!(
             service.told(&token).await,
             json!(["case.read", "deploy.release"])

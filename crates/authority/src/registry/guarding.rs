@@ -95,6 +95,14 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Whether the tokens of what it is done to die.
+    const fn kills(self) -> bool {
+        match self {
+            Self::Deleted | Self::Disabled | Self::Transferred => true,
+            Self::Enabled | Self::Updated => false,
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -299,7 +307,7 @@ pub fn apply_change(
         name: pending.name.unwrap_or_else(|| before.name.clone()),
         parent_id: pending.parent_id.or(before.parent_id),
         status: pending.status.unwrap_or(before.status),
-        epoch: before.epoch + i64::from(matches!(pending.verb, Verb::Deleted | Verb::Disabled)),
+        epoch: before.epoch + i64::from(pending.verb.kills()),
         doc,
         ..before.clone()
     };

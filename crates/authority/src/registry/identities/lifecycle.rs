@@ -71,7 +71,7 @@ pub struct RenameIdentity {
     pub reason: Option<String>,
 }
 
-/// Moves an identity to another project. Its subject stays.
+/// Moves an identity to another project. Its subject stays; tokens from before die.
 #[derive(Debug, Clone)]
 pub struct TransferIdentity {
     /// Which, by id or name.

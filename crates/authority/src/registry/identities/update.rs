@@ -225,6 +225,11 @@ pub(crate) fn put_edit(
         Verb::Transferred
     };
     let old = old.clone();
+    if verb == Verb::Transferred {
+        // INVARIANT: a token names the project that it was issued in, and revoking a project revokes by
+        // that name: what an identity got in its old project must not outlive the move (T12).
+        after.epoch += 1;
+    }
     after.doc = doc.into();
     if after == *before {
         let outcome = ChangeOutcome::Applied {
