@@ -1,5 +1,7 @@
 //! Approvals: a person's decision on one exact request, used once.
 
+use std::collections::BTreeMap;
+
 use countersign_model::{
     Id,
     action::{ActionClass, ActionSet},
@@ -11,6 +13,7 @@ use countersign_model::{
     token::ArtifactDigest,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     log::LogPosition,
@@ -72,6 +75,9 @@ pub struct Approval {
     /// Its version: any edit voids the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_version: Option<i64>,
+    /// What a change does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ApprovalChange>,
     /// What is to be done, each with how much it can hurt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ApprovalAction>,
@@ -128,6 +134,23 @@ pub enum ApprovalType {
     Change,
     /// A token.
     Grant,
+}
+
+/// A change, as it is bound by the digest, and what people need to read it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApprovalChange {
+    /// What kind of record it edits.
+    pub noun: String,
+    /// Which.
+    pub record: Ref,
+    /// The version that it edits: any other edit makes it stale.
+    pub version: i64,
+    /// What is done: `verb`, what it `loosens`, and in `set` each member of the record that it sets, or
+    /// takes away with null.
+    pub does: Value,
+    /// The names of the people, teams and resource servers whose ids stand in it.
+    pub names: BTreeMap<String, String>,
 }
 
 /// An action and how much it can hurt.

@@ -7,6 +7,7 @@
 mod decide;
 mod eligibility;
 mod guard_rails;
+mod naming;
 mod notice;
 mod open_change;
 mod open_grant;

@@ -206,6 +206,42 @@ async fn t16_no_owner_brings_an_approver_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t14_nobody_countersigns_a_change_that_they_cannot_read() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let dana = &pipeline.owner;
+        server.enrol("mo@example.com", TenantRole::Member).await;
+        let members = json!([{ "user": "dana@example.com", "role": "owner" }, { "user": "mo@example.com", "role": "owner" }]);
+        let wider = json!({ "allowed_actions": ["deploy.release", "rollout.status.read", "infrastructure.modify"] });
+        let account = json!({ "issuer": pipeline.issuer.url(), "subject": "13", "user": "mo@example.com" });
+        let identity = format!("/api/identities/{}", pipeline.id());
+        let waits = [
+            (dana.patch("/api/projects/release", &json!({ "members": members })).await.waits(), "/set/members", "mo@example.com"),
+            (dana.patch(&identity, &wider).await.waits(), "/set/allowed_actions", "infrastructure.modify"),
+            (dana.patch("/api/users/mo@example.com", &json!({ "role": "owner" })).await.waits(), "/set/role", "owner"),
+            (dana.post("/api/users/lee@example.com/disable", &json!({})).await.waits(), "/status", "disabled"),
+            (dana.post("/api/linked-accounts", &account).await.waits(), "/about", "mo@example.com"),
+        ];
+        drop(lee);
+        let lee = server.enrol("lee@example.com", TenantRole::Owner).await;
+        for (asked, place, said) in &waits {
+            let path = format!("/api/approvals/{}", asked["id"].as_str().unwrap());
+            let read = lee.get(&path).await.done();
+            assert_eq!(read["digest"], asked["digest"]);
+            let change = &read["change"];
+            let mut does = change["does"].pointer(place).unwrap_or(&Value::Null).to_string();
+            for (id, name) in change["names"].as_object().unwrap() {
+                does = does.replace(id.as_str(), name.as_str().unwrap());
+            }
+            assert!(does.contains(said), "{place}: {change}");
+        }
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t16_no_approver_is_edited_away() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;

@@ -1,5 +1,7 @@
 //! Reading approvals: who may see one, one with all that belongs to it, and pages of them.
 
+use std::collections::BTreeMap;
+
 use countersign_model::{
     Id, Timestamp,
     action::{ActionClass, ActionSet},
@@ -18,7 +20,7 @@ use countersign_store::{
 
 use super::{
     decide::{APPROVE, Decision, DecisionDoc},
-    eligibility,
+    eligibility, naming,
 };
 use crate::{
     evidence::terms,
@@ -68,6 +70,10 @@ pub struct Shown {
     pub summary: String,
     /// Where it stands now.
     pub status: ApprovalStatus,
+    /// The record that a change is about.
+    pub changes: Option<Record>,
+    /// The names of people, teams and resource servers that a change names by id.
+    pub names: BTreeMap<Id<id::Record>, String>,
     /// The identity that it is about.
     pub identity: Option<Record>,
     /// The user behind the run.
@@ -354,14 +360,19 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
         .collect();
     let status = approval.status_at(now);
     let mut summary = approval.doc.request.summary();
-    if let ApprovalRequest::Change(change) = &approval.doc.request
-        && let Some(record) = rows::by_id(tx, tenant, change.record_id)?
-    {
-        summary = summary.replace(&record.id.to_string(), &record.name);
+    let (mut changes, mut names) = (None, BTreeMap::new());
+    if let ApprovalRequest::Change(change) = &approval.doc.request {
+        changes = rows::by_id(tx, tenant, change.record_id)?;
+        names = naming::names(tx, tenant, &change.change)?;
+        if let Some(record) = &changes {
+            summary = summary.replace(&record.id.to_string(), &record.name);
+        }
     }
     Ok(Shown {
         approval,
         summary,
+        changes,
+        names,
         status,
         identity,
         human,

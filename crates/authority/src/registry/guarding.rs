@@ -211,6 +211,9 @@ struct PendingChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
     loosens: BTreeSet<Loosening>,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<Id<id::User>>,
     requested_by: Id<id::User>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -239,6 +242,7 @@ fn open(
             .filter(|_| after.parent_id != before.parent_id),
         status: (after.status != before.status).then_some(after.status),
         loosens: edit.loosens.clone(),
+        about: edit.asks.about,
         requested_by: edit.person.user_id,
         reason: edit.reason.clone(),
         retires: edit.retires,

@@ -8,6 +8,7 @@ use countersign_api::{
     approvals::{self, Decide, ListApprovals},
 };
 use countersign_model::{approval::ApprovalStatus, evidence::Separation};
+use serde_json::Value;
 
 use crate::{
     app::App,
@@ -238,6 +239,9 @@ fn described(approval: &approvals::Approval) -> String {
             .unwrap_or_default();
         say("identity", format!("{}{version}", identity.name));
     }
+    for (label, text) in approval.change.iter().flat_map(changes) {
+        say(label, text);
+    }
     for action in &approval.actions {
         say(
             "action",
@@ -307,6 +311,33 @@ fn described(approval: &approvals::Approval) -> String {
     lines.join("\n")
 }
 
+/// What a change does, line by line, with names where ids stand.
+fn changes(change: &approvals::ApprovalChange) -> Vec<(&'static str, String)> {
+    let noun = change.noun.replace('_', " ");
+    let of = format!("{noun} {} (version {})", change.record.name, change.version);
+    let named = |value: &Value| {
+        let mut text = value.to_string();
+        for (id, name) in &change.names {
+            text = text.replace(id.as_str(), name);
+        }
+        text
+    };
+    let mut lines = vec![("changes", of)];
+    for (member, value) in change.does.as_object().into_iter().flatten() {
+        match (member.as_str(), value) {
+            // It is said beside, or in the summary.
+            ("loosens" | "requested_by" | "reason", _) => {}
+            ("verb", Value::String(verb)) => lines.push(("does", verb.clone())),
+            ("set", Value::Object(set)) => lines.extend(
+                set.iter()
+                    .map(|(name, value)| ("sets", format!("{name} = {}", named(value)))),
+            ),
+            (member, value) => lines.push(("sets", format!("{member} = {}", named(value)))),
+        }
+    }
+    lines
+}
+
 fn run(run: &countersign_model::run::Run) -> String {
     let mut text = run.provider.clone();
     let parts = [
@@ -364,6 +395,28 @@ mod tests {
             !text.contains("release\n1.2"),
             "a reason cannot add lines of its own"
         );
+    }
+
+    #[test]
+    fn who_decides_on_a_change_reads_what_it_sets_and_for_whom() {
+        let mut approval = approval();
+        let kim = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b22";
+        let change = json!({
+            "noun": "project", "record": {"id": kim, "name": "release"}, "version": 4,
+            "does": {"verb": "updated", "loosens": ["approver_added"], "set": {"members": [{"user_id": kim, "role": "owner"}], "description": null}},
+            "names": {kim: "kim@example.com"},
+        });
+        approval.change = Some(serde_json::from_value(change).unwrap());
+        let text = described(&approval);
+        for part in [
+            "changes:       project release (version 4)",
+            "sets:          members = [{",
+            r#""user_id":"kim@example.com""#,
+            "description = null",
+            "does:          updated",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 
     #[test]

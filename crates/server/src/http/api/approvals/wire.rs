@@ -1,7 +1,9 @@
 //! An approval on the wire.
 
 use countersign_api::{
-    approvals::{Approval, ApprovalAction, ApprovalEvidence, ApprovalType, Decided},
+    approvals::{
+        Approval, ApprovalAction, ApprovalChange, ApprovalEvidence, ApprovalType, Decided,
+    },
     reference::{PartyRef, Ref},
 };
 use countersign_authority::approvals::{PlacedEvidence, Shown};
@@ -43,6 +45,7 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
             .map(|(party, record)| PartyRef::new(*party, name_of(record.as_ref())))
             .collect(),
         identity: shown.identity.as_ref().map(refer),
+        change: change(&shown),
         identity_version: grant.map(|grant| grant.identity_version),
         actions: shown
             .actions
@@ -65,6 +68,25 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
         txn: doc.txn,
         evidence: places.into_iter().map(evidence).collect(),
     }
+}
+
+fn change(shown: &Shown) -> Option<ApprovalChange> {
+    let ApprovalRequest::Change(change) = &shown.approval.doc.request else {
+        return None;
+    };
+    let names = shown.names.iter();
+    Some(ApprovalChange {
+        noun: change.noun.as_str().to_owned(),
+        record: Ref {
+            id: change.record_id,
+            name: name_of(shown.changes.as_ref()),
+        },
+        version: change.version,
+        does: change.change.clone(),
+        names: names
+            .map(|(id, name)| (id.to_string(), name.clone()))
+            .collect(),
+    })
 }
 
 fn evidence(placed: PlacedEvidence) -> ApprovalEvidence {
