@@ -126,3 +126,40 @@ fn a_database_that_was_tampered_with_is_found() {
     );
     found.fails(7);
 }
+
+#[test]
+fn doctor_names_the_place_that_checkpoints_do_not_reach() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/checkpoints", closed.local_addr().unwrap());
+    drop(closed);
+    let witness = tempfile::tempdir().unwrap();
+    let publish = format!(
+        "log.publish=[{{directory = \"{}\"}}, {{url = \"{url}\"}}]",
+        witness.path().display()
+    );
+    let server = Server::start_with(&["--set", &publish]);
+    let dana = server.dana();
+    let said = eventually("a failure that is counted", || {
+        let said = dana.run(&["doctor"]);
+        said.out.contains("they do not reach").then_some(said)
+    });
+    let line = said
+        .out
+        .lines()
+        .find(|line| line.contains("checkpoints"))
+        .unwrap();
+    assert!(
+        line.starts_with("bad") && line.contains("`2 url` ("),
+        "{line}"
+    );
+    assert!(!line.contains("1 directory"), "{line}");
+    assert!(said.fails(1).contains("1 of the above must be mended"));
+
+    let server = Server::start();
+    let lee = server.dana();
+    let healthy = lee.run(&["doctor"]).ok();
+    assert!(
+        healthy.contains("every place in `log.publish` has the newest"),
+        "{healthy}"
+    );
+}
