@@ -62,9 +62,11 @@ pub struct LogEntries {
 pub struct LogEntry {
     /// Its index.
     pub index: u64,
-    /// The record.
-    pub evidence_id: Id<id::Evidence>,
-    /// Whether it is a record of another tenant of the installation: only its place is shown.
+    /// The record; absent for another tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_id: Option<Id<id::Evidence>>,
+    /// Whether it is a record of another tenant of the installation: only its place is shown, and its
+    /// leaf, which the tiles have, says nothing of what it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub other_tenant: bool,
     /// The salt, in hexadecimal; empty for another tenant's.

@@ -6,7 +6,7 @@
 
 use countersign_model::{
     Id, LEEWAY_SECONDS, Timestamp,
-    evidence::{Event, Evidence, Grain, Role},
+    evidence::{Event, Evidence, Grain, Reference, Role},
     id,
     permission::Person,
     reason::Reason,
@@ -97,6 +97,7 @@ impl Revoke {
                 Grain::Token,
                 self.target.clone(),
                 dead_by(token.expires_at),
+                token.whose(),
                 self.because(),
             )?);
         }
@@ -110,34 +111,36 @@ impl Revoke {
 
     fn run_of(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
         let tenant = tx.tenant_id();
-        let mut keys = Vec::new();
+        let mut keys: Vec<(String, Option<Reference>)> = Vec::new();
         for token in of_run(tx.peek(), tenant, &self.target)? {
             let Some(key) = &token.run_key else { continue };
-            if !keys.contains(key) && (owns(person) || is_managed(tx, person, &token)?) {
-                keys.push(key.clone());
+            let known = keys.iter().any(|(known, _)| known == key);
+            if !known && (owns(person) || is_managed(tx, person, &token)?) {
+                keys.push((key.clone(), token.whose()));
             }
         }
         if keys.is_empty() && owns(person) {
             // It may not have asked for a token yet.
-            keys.push(self.target.clone());
+            keys.push((self.target.clone(), None));
         }
         if keys.is_empty() {
             return Err(unknown("run", &self.target));
         }
         let mut evidence = Vec::new();
-        for key in &keys {
+        for (key, whose) in &keys {
             // A run can come again for as long as its platform lets it.
             evidence.push(by_id(
                 tx,
                 Grain::Run,
                 key.clone(),
                 RevokedSet::until_long(tx.now()),
+                whose.clone(),
                 self.because(),
             )?);
         }
         Ok(RevokedThing {
             grain: self.grain,
-            targets: keys,
+            targets: keys.into_iter().map(|(key, _)| key).collect(),
             name: self.target.clone(),
             evidence,
         })
@@ -151,6 +154,7 @@ impl Revoke {
             Grain::Chain,
             self.target.clone(),
             until,
+            None,
             self.because(),
         )?];
         Ok(RevokedThing {
@@ -246,6 +250,7 @@ fn by_id(
     grain: Grain,
     target: String,
     until: Timestamp,
+    whose: Option<Reference>,
     reason: &str,
 ) -> Result<Id<id::Evidence>, Rejection> {
     let revocation = Revocation {
@@ -255,7 +260,7 @@ fn by_id(
         generation: None,
         until,
     };
-    tx.revoke(revocation, reason)
+    tx.revoke(revocation, whose, reason)
 }
 
 /// When no clock can take the token for live any more, and as much again for the clean-up.
@@ -293,12 +298,21 @@ struct Issued {
     jti: Id<id::Evidence>,
     /// The identity, when it is an identity's token.
     identity_id: Option<Id<id::Identity>>,
+    /// The same, with the name of then.
+    identity: Option<Reference>,
     /// The user, when it is a user's.
     holder: Option<Id<id::User>>,
     subject: String,
     expires_at: Timestamp,
     run_key: Option<String>,
     run_id: Option<String>,
+}
+
+impl Issued {
+    /// Whose it was, for the evidence of its end.
+    fn whose(&self) -> Option<Reference> {
+        self.identity.clone()
+    }
 }
 
 fn issued(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, jti: &str) -> Result<Option<Issued>, Rejection> {
@@ -323,6 +337,11 @@ fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
     };
     Some(Issued {
         jti: record.id,
+        identity: record
+            .refs
+            .iter()
+            .find(|found| found.role == Role::Identity)
+            .cloned(),
         identity_id: of(Role::Identity).and_then(|id| id.parse().ok()),
         holder: of(Role::Actor).and_then(|id| id.parse().ok()),
         subject: issued.subject.clone(),

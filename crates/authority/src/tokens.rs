@@ -322,7 +322,7 @@ impl Command for RevokeOwn {
             // As long as any verifier, its clock and ours apart, could still accept it (T11).
             until: self.expires_at.max(tx.now()) + Seconds(2 * LEEWAY_SECONDS),
         };
-        tx.revoke(revocation, "its own client revoked it")?;
+        tx.revoke(revocation, None, "its own client revoked it")?;
         Ok(Verdict::Done(()))
     }
 }

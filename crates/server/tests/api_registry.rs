@@ -331,3 +331,50 @@ async fn rotated_keys_are_published_first_and_a_killed_one_verifies_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_is_repeated_is_recorded_once_and_a_revoked_token_is_found_by_its_identity() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let owner = &service.owner;
+        let claims = countersign_testkit::claims(&service.token().await);
+        let (jti, txn) = (&claims["jti"], &claims["txn"]);
+        let issuer = [("audience", server.issuer())];
+        let reporter = owner.client_token(&service.target, &issuer).await;
+        let reporter = owner.with_token(reporter.access_token());
+        let report = |outcome: &str| {
+            json!({ "results": [
+                { "jti": jti, "txn": txn, "action": "case.read", "outcome": outcome, "occurred_at": "2026-01-01T00:00:00Z" },
+                { "jti": "0198c0de-0000-7000-8000-000000000000", "txn": txn, "action": "case.read", "outcome": "done",
+                  "occurred_at": "2026-01-01T00:00:00Z" },
+            ] })
+        };
+        let key = [("idempotency-key", "r-1")];
+        let send = async |outcome: &str| {
+            let body = report(outcome);
+            reporter.send(Method::POST, "/api/results", Some(&body), &key).await
+        };
+        let first = send("done").await.done();
+        assert!(first["results"][0]["evidence_id"].is_string(), "{first}");
+        assert_eq!(first["results"][1]["reason_code"], "not_found");
+        assert_eq!(send("done").await.done(), first);
+        send("failed").await.refused(409, "conflict");
+        let found = async |query: &str| {
+            owner
+                .get(&format!("/api/evidence?identity={}&{query}", service.id()))
+                .await
+                .done()["items"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        assert_eq!(found("kind=action").await, 1);
+        assert_eq!(found("kind=revoked").await, 0);
+        let body = json!({ "grain": "token", "target": jti });
+        owner.post("/api/revocations", &body).await.done();
+        assert_eq!(found("kind=revoked").await, 1);
+        server.stop().await;
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::registry::TenantRole;
 use countersign_server::http::{router::inventory, routes::routes};
-use countersign_testkit::{Caller, RunForm, TestServer, claims, guard, on_each_database};
+use countersign_testkit::{Caller, LogCopy, RunForm, TestServer, claims, guard, on_each_database};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -119,16 +119,32 @@ async fn t30_another_tenant_reaches_nothing_by_any_route() {
         }
         assert!(tried > 25, "{tried}");
         assert_eq!(eve.get("/api/identities").await.done()["items"], json!([]));
+        let log = LogCopy::settled(&eve).await;
+        assert!(log.size() > 20, "{}", log.size());
+        let (mut own, mut others) = (0, 0);
         for entry in eve.get("/api/log/entries").await.done()["entries"]
             .as_array()
             .unwrap()
         {
+            // Of another tenant's record only the place is anybody's business.
+            if entry["other_tenant"] == true {
+                let mut shown: Vec<_> = entry.as_object().unwrap().keys().collect();
+                shown.sort();
+                assert_eq!(shown, ["index", "other_tenant", "salt"], "{entry}");
+                assert_eq!(entry["salt"], "", "{entry}");
+                others += 1;
+            } else {
+                let id = entry["evidence_id"].as_str().unwrap();
+                eve.get(&format!("/api/evidence/{id}")).await.done();
+                own += 1;
+            }
             assert!(
                 entry["body"].is_null()
                     || !entry["body"].as_str().unwrap().contains("release-promoter"),
                 "{entry}"
             );
         }
+        assert!(own > 0 && others > 0, "{own} {others}");
         let theirs: BTreeSet<String> = [eve.get("/api/evidence?limit=500").await.text()].into();
         assert!(
             !theirs

@@ -2,7 +2,7 @@
 
 use countersign_model::{
     Id, Timestamp,
-    evidence::{Changed, Event, Grain, REASON_CHARS, Revoked, Role},
+    evidence::{Changed, Event, Grain, REASON_CHARS, Reference, Revoked, Role},
     id,
     permission::Person,
     reason::{Reason, Refusal},
@@ -334,13 +334,14 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         Draft::new(self.permit.txn, event)
     }
 
-    /// Revokes by id or generation, with its evidence.
+    /// Revokes by id or generation, with its evidence, which says whose it was.
     ///
     /// # Errors
     /// A fault.
     pub fn revoke(
         &mut self,
         revocation: Revocation,
+        whose: Option<Reference>,
         reason: &str,
     ) -> Result<Id<id::Evidence>, Rejection> {
         let event = Event::Revoked(Revoked {
@@ -348,7 +349,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             target: revocation.target.clone(),
             reason: reason.to_owned(),
         });
-        let refs = match revocation.grain {
+        let mut refs = match revocation.grain {
             Grain::Run => vec![refer(Role::Run, &revocation.target, None)],
             Grain::Token => vec![refer(Role::Token, &revocation.target, None)],
             Grain::Identity => vec![refer(Role::Identity, &revocation.target, None)],
@@ -361,6 +362,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
                 vec![refer(Role::Target, &revocation.target, None)]
             }
         };
+        refs.extend(whose);
         let evidence = self.evidence(self.draft(event).refs(refs))?;
         self.insert_revocation(revocation, reason)?;
         Ok(evidence)

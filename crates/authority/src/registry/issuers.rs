@@ -223,7 +223,7 @@ pub(crate) fn stop(
         generation: None,
         until: RevokedSet::until(tx.now()),
     };
-    tx.revoke(revocation, reason.unwrap_or(verb))?;
+    tx.revoke(revocation, None, reason.unwrap_or(verb))?;
     Ok(record)
 }
 

@@ -133,7 +133,7 @@ fn shown(entry: &log::Entry, row: Option<log::Row>) -> LogEntry {
     };
     LogEntry {
         index: u64::try_from(entry.log_index).unwrap_or(0),
-        evidence_id: entry.evidence_id,
+        evidence_id: row.as_ref().map(|row| row.id),
         other_tenant,
         gap,
         salt: row

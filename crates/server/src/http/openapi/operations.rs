@@ -385,6 +385,7 @@ fn evidence(s: &mut Schemas) -> Vec<Operation> {
         .query::<LineageQuery>(s)
         .answers::<Lineage>(200, s),
         Operation::post("/api/results", "results.report", "what a guard saw happen")
+            .keyed()
             .body::<ReportResults>(s)
             .answers::<ReportedResults>(200, s),
     ]
