@@ -294,7 +294,7 @@ fn a_revoked_run_redeems_nothing() {
                 generation: None,
                 until,
             };
-            tx.revoke(revocation, "stolen")
+            tx.revoke(revocation, None, "stolen")
         });
         assert_eq!(
             reason(world.redeem(&approval, world.claims())),
