@@ -1,6 +1,8 @@
 //! Evidence: how a record is drafted and sealed, found again, and erased.
 
 pub mod erase;
+pub(crate) mod index;
+pub(crate) mod looking;
 pub mod seal;
 pub mod search;
 pub mod summary;

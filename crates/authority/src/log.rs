@@ -15,18 +15,18 @@ use countersign_crypto::{
 };
 use countersign_model::{Id, Timestamp, id};
 use countersign_store::{
-    Outcome, Pending, Store, StoreError, Tx, WriteMode, evidence, installation,
+    Pending, Store, StoreError, Tx, WriteMode, evidence, installation,
     keys::{self, SigningKey as KeyRow},
     log::{self, Head, LogEntry},
 };
 
-use crate::{
-    ctx::Ctx, evidence::terms, registry::tenants::ALL_TENANTS, rejection::Fault, secrets::Secrets,
-};
+mod step;
 
-/// How many records get a place in one transaction: a full tile, and few enough that a token that waits
-/// for the same commit does not wait long.
-const BATCH: u32 = 256;
+pub use step::Step;
+
+use crate::{
+    ctx::Ctx, evidence::index, registry::tenants::ALL_TENANTS, rejection::Fault, secrets::Secrets,
+};
 
 const PURPOSE: &str = "log";
 /// Where the log's name is kept.
@@ -42,7 +42,7 @@ pub struct Log {
 }
 
 /// What one step of the sequencer did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sequenced {
     /// How many records got a place.
     pub entries: u32,
@@ -72,7 +72,9 @@ impl Log {
         let wanted = origin_of(issuer);
         let origin = store
             .write(WriteMode::Housekeeping, move |tx| {
-                installation::fix(tx, ORIGIN, &wanted)
+                let origin = installation::fix(tx, ORIGIN, &wanted)?;
+                begin(tx, &origin)?;
+                Ok::<_, StoreError>(origin)
             })
             .wait()?;
         let row = match store
@@ -141,17 +143,43 @@ impl Log {
         self.signer.verifier()
     }
 
-    /// Gives places to what has none yet: at most a batch.
-    pub fn sequence(
+    /// Works out the next step, on a reader: what has no place yet, up to the end of a tile.
+    pub fn next_step(
         &self,
         store: &Store,
         secrets: &Secrets,
-    ) -> Pending<Result<Sequenced, StoreError>> {
-        let (origin, pepper) = (self.origin.clone(), secrets.pepper.clone());
-        store.write(WriteMode::Housekeeping, move |tx| {
-            let head = head(tx, &origin)?;
-            tx.savepoint(|tx| step(tx, &head, &pepper))
+    ) -> Pending<Result<Option<Step>, StoreError>> {
+        let pepper = secrets.pepper.clone();
+        store.read(move |tx| match log::head(tx)? {
+            Some(head) => step::next(tx, head, &pepper),
+            None => Ok(None),
         })
+    }
+
+    /// Takes a step, if no other sequencer was faster: only then is it in the log.
+    pub fn take(&self, store: &Store, step: Step) -> Pending<Result<Sequenced, StoreError>> {
+        store.write(WriteMode::Housekeeping, move |tx| {
+            tx.savepoint(|tx| step.take(tx))
+        })
+    }
+
+    /// Folds what the index has into larger pieces, a little at a time. Says whether there may be more.
+    pub fn fold_index(&self, store: &Store) -> Pending<Result<bool, StoreError>> {
+        store.write(WriteMode::Housekeeping, |tx| match log::head(tx)? {
+            Some(head) => index::fold(tx, head.generation),
+            None => Ok(false),
+        })
+    }
+
+    /// Works out a step and takes it. Blocks: for the command line and tests.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn sequence(&self, store: &Store, secrets: &Secrets) -> Result<Sequenced, StoreError> {
+        match self.next_step(store, secrets).wait()? {
+            Some(step) => self.take(store, step).wait(),
+            None => Ok(Sequenced::default()),
+        }
     }
 
     /// The committed head, when no checkpoint signs it yet.
@@ -210,9 +238,9 @@ fn origin_of(issuer: &str) -> String {
     format!("{}/log", bare.trim_end_matches('/'))
 }
 
-fn head(tx: &mut Tx<'_>, origin: &str) -> Result<Head, StoreError> {
-    if let Some(head) = log::head(tx)? {
-        return Ok(head);
+fn begin(tx: &mut Tx<'_>, origin: &str) -> Result<(), StoreError> {
+    if log::head(tx)?.is_some() {
+        return Ok(());
     }
     let first = Head {
         generation: 1,
@@ -221,97 +249,7 @@ fn head(tx: &mut Tx<'_>, origin: &str) -> Result<Head, StoreError> {
         root: Hash::EMPTY.0.to_vec(),
         position: evidence::Position { xid: 0, seq: 0 },
     };
-    log::begin(tx, &first)?;
-    Ok(log::head(tx)?.unwrap_or(first))
-}
-
-fn step(
-    tx: &mut Tx<'_>,
-    from: &Head,
-    pepper: &countersign_crypto::opaque::Pepper,
-) -> Result<Outcome<Sequenced>, StoreError> {
-    let rows = evidence::unsequenced(tx, from.position, BATCH)?;
-    let Some(last) = rows.last().map(|row| row.position) else {
-        return Ok(Outcome::Keep(Sequenced {
-            entries: 0,
-            more: false,
-        }));
-    };
-    let commitments: Vec<Commitment> = rows
-        .iter()
-        .map(|row| commitment(&row.row))
-        .collect::<Result<_, _>>()?;
-    let leaves: Vec<Hash> = commitments.iter().map(Commitment::leaf).collect();
-    let size = u64::try_from(from.size).map_err(|_| broken("a negative size"))?;
-    let appended = tree::append(size, &leaves, |indexes| {
-        read_hashes(tx, from.generation, indexes)
-    })
-    .map_err(tree_fault)?;
-    let mut tiles = Vec::new();
-    for tile in Tile::new_tiles(size, appended.size) {
-        let bytes = tile
-            .read(|indexes| {
-                indexes
-                    .iter()
-                    .map(
-                        |index| match index.checked_sub(appended.first_stored_index) {
-                            Some(offset) => usize::try_from(offset)
-                                .ok()
-                                .and_then(|offset| appended.hashes.get(offset).copied())
-                                .ok_or_else(|| broken("a new hash is missing")),
-                            None => read_hashes(tx, from.generation, &[*index])?
-                                .pop()
-                                .ok_or_else(|| broken("a hash is missing")),
-                        },
-                    )
-                    .collect()
-            })
-            .map_err(tree_fault)?;
-        tiles.push(log::Tile {
-            level: i64::from(tile.level),
-            n: i64::try_from(tile.index).map_err(|_| broken("a tile beyond the tree"))?,
-            width: i64::from(tile.width),
-            hashes: bytes,
-        });
-    }
-    let entries: Vec<LogEntry> = rows
-        .iter()
-        .zip(&commitments)
-        .zip(from.size..)
-        .map(|((row, commitment), log_index)| LogEntry {
-            generation: from.generation,
-            log_index,
-            evidence_id: row.row.id,
-            commitment: *commitment.entry(),
-        })
-        .collect();
-    let to = Head {
-        size: i64::try_from(appended.size).map_err(|_| broken("a tree beyond its limit"))?,
-        root: appended.root.0.to_vec(),
-        position: last,
-        ..from.clone()
-    };
-    if !log::advance(tx, from, &to)? {
-        // Another sequencer was faster: it did this work.
-        return Ok(Outcome::Undo(Sequenced {
-            entries: 0,
-            more: true,
-        }));
-    }
-    log::insert_entries(tx, &entries)?;
-    log::put_tiles(tx, from.generation, &tiles)?;
-    let mut found: Vec<_> = rows
-        .iter()
-        .flat_map(|row| terms::of(&row.row, pepper))
-        .collect();
-    // In the order of the index, so that neighbours are written while their page is at hand.
-    found.sort_unstable();
-    evidence::insert_terms(tx, &found)?;
-    let entries = u32::try_from(rows.len()).unwrap_or(BATCH);
-    Ok(Outcome::Keep(Sequenced {
-        entries,
-        more: entries == BATCH,
-    }))
+    log::begin(tx, &first).map(drop)
 }
 
 /// The log entry of a record: a hash over its salt and bytes.

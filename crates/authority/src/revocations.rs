@@ -13,12 +13,15 @@ use countersign_model::{
     registry::{Noun, Record, Status, TenantRole},
     time::Seconds,
 };
-use countersign_store::{Tx, evidence, log};
+use countersign_store::{Tx, evidence};
 
 use crate::{
     approvals,
     command::{Change, Command, Revocation, Verdict, WriteTx},
-    evidence::{seal, terms},
+    evidence::{
+        looking::{self, Query},
+        seal, terms,
+    },
     registry::{credentials, issuers, rights},
     rejection::Rejection,
     revoked::RevokedSet,
@@ -29,7 +32,7 @@ mod preview;
 pub use preview::{Dying, Preview, preview};
 
 /// How many records of issue one look-up reads.
-const LOOKED_AT: u32 = 500;
+const LOOKED_AT: usize = 500;
 
 /// Revokes one thing.
 #[derive(Debug, Clone)]
@@ -353,32 +356,30 @@ fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
 
 /// The tokens of a run, by its key or its id at the platform.
 fn of_run(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, target: &str) -> Result<Vec<Issued>, Rejection> {
-    let mut found = under(tx, tenant, &terms::term("run", target), None)?;
+    let mut found = under(tx, tenant, terms::term("run", target), None)?;
     found.retain(|token| {
         token.run_key.as_deref() == Some(target) || token.run_id.as_deref() == Some(target)
     });
     Ok(found)
 }
 
-/// The newest records of issue under a term, and those that are too young to be indexed.
+/// The newest records of issue under a term.
 fn under(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
-    term: &str,
+    term: String,
     from: Option<Timestamp>,
 ) -> Result<Vec<Issued>, Rejection> {
-    let position =
-        log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
-    let mut rows = evidence::tail(tx, tenant, position, LOOKED_AT)?;
-    let query = evidence::EvidenceQuery {
-        tenant_id: tenant,
+    let query = Query {
+        tenant,
         terms: &[term],
         from,
         until: None,
         before: None,
-        limit: LOOKED_AT,
+        pepper: None,
+        most: LOOKED_AT,
     };
-    rows.extend(evidence::search(tx, &query)?);
+    let (rows, _) = looking::newest(tx, &query)?;
     let mut found: Vec<Issued> = rows
         .iter()
         .filter(|row| row.kind == "token_issued")

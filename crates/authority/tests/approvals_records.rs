@@ -177,7 +177,7 @@ fn a_refusal_is_on_record_too() {
             .read(move |tx| evidence::tail(tx, tenant, Default::default(), 500))
             .wait()
             .unwrap();
-        let last = rows.last().unwrap();
+        let last = &rows.last().unwrap().row;
         let record = seal::read(&last.body, last.disclosed.as_deref()).unwrap();
         let Event::Refused(refused) = &record.event else {
             panic!("{record:?}")

@@ -71,7 +71,7 @@ fn refusals_are_written_a_thousand_rows_at_a_time() {
         let refused = || {
             let read = world.authority().store().read(move |tx| {
                 let all = evidence::tail(tx, tenant, evidence::Position::default(), 10_000)?;
-                let refused = all.iter().filter(|one| one.kind == "refused");
+                let refused = all.iter().filter(|one| one.row.kind == "refused");
                 Ok::<_, countersign_store::StoreError>(refused.count())
             });
             read.wait().unwrap()

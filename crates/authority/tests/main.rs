@@ -9,6 +9,7 @@ mod approvals_redeeming;
 mod approvals_world;
 mod buffers;
 mod evaluation;
+mod evidence_search;
 mod manifest_schema;
 mod registry_apply;
 mod registry_credentials;

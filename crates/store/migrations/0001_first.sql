@@ -69,12 +69,17 @@ CREATE TABLE evidence (
 ) {strict};
 CREATE UNIQUE INDEX evidence_id ON evidence (id);
 
-CREATE TABLE evidence_term (
-    tenant_id {blob} NOT NULL,
-    term {text} NOT NULL,
-    evidence_id {blob} NOT NULL,
-    PRIMARY KEY (tenant_id, term, evidence_id)
-) {keyed};
+-- The terms that records are found by, in stretches of the log: written once, at the end, then folded into larger ones.
+CREATE TABLE term_tile (
+    generation {int} NOT NULL,
+    level {int} NOT NULL,
+    n {int} NOT NULL,
+    part {int} NOT NULL,
+    first_at {int} NOT NULL,
+    last_at {int} NOT NULL,
+    entries {blob} NOT NULL,
+    PRIMARY KEY (generation, level, part, n)
+) {strict};
 
 -- The Merkle log over it. A restored installation begins a new generation.
 CREATE TABLE log_head (

@@ -1,7 +1,7 @@
 //! Evidence: one row for each record of what happened, inserted with the change that it tells of.
 //!
 //! The body is kept as the bytes that were hashed; those of old records are in the [archive](crate::archive), and
-//! whoever reads a row gets them from there. The row costs one b-tree beside its primary key; search terms and
+//! whoever reads a row gets them from there. The row costs one b-tree beside its primary key; term tiles and
 //! places in the log are written later, in bulk, by the sequencer.
 
 use countersign_model::{
@@ -9,9 +9,10 @@ use countersign_model::{
     time::Timestamp,
 };
 
-pub(crate) mod search;
+pub(crate) mod recent;
+pub mod tiles;
 
-pub use search::{EvidenceQuery, by_txn, insert_terms, search, tail};
+pub use recent::{Recent, recent, tail};
 
 use crate::{
     archive,
@@ -66,6 +67,18 @@ pub struct Unsequenced {
     pub position: Position,
     /// The row.
     pub row: EvidenceRow,
+}
+
+impl Unsequenced {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            position: Position {
+                xid: row.int(0)?,
+                seq: row.int(1)?,
+            },
+            row: read(row, 2)?,
+        })
+    }
 }
 
 /// The most records whose versions one insert can compare.
@@ -185,20 +198,7 @@ pub fn unsequenced(
             }
         }
     };
-    let position = |row: &Row| {
-        Ok(Position {
-            xid: row.int(0)?,
-            seq: row.int(1)?,
-        })
-    };
-    rows.iter()
-        .map(|row| {
-            Ok(Unsequenced {
-                position: position(row)?,
-                row: read(row, 2)?,
-            })
-        })
-        .collect()
+    rows.iter().map(Unsequenced::read).collect()
 }
 
 /// Erases the personal values of a row; its body, and with it every proof, stays. `false`: no such row.

@@ -2,9 +2,12 @@
 //!
 //! A restored installation begins a new *generation* with a new origin; the rows of older ones stay for proofs.
 
-use countersign_model::{
-    id::{self, Id},
-    time::Timestamp,
+use countersign_model::id::{self, Id};
+
+pub(crate) mod checkpoints;
+
+pub use checkpoints::{
+    Checkpoint, checkpoint_covering, newest_checkpoint, prune_checkpoints, put_checkpoint,
 };
 
 use crate::{
@@ -56,25 +59,20 @@ pub struct Tile {
     pub hashes: Vec<u8>,
 }
 
-/// A signed head.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The generation.
-    pub generation: i64,
-    /// The size that it signs.
-    pub size: i64,
-    /// The signed note.
-    pub note: String,
-    /// When it was signed.
-    pub signed_at: Timestamp,
-}
-
 /// The head of the newest generation, if the log was begun.
 ///
 /// # Errors
 /// When the row does not parse, or the database fails.
 pub fn head(tx: &mut Tx<'_>) -> Result<Option<Head>, StoreError> {
     tx.row(&HEAD, &[])?.map(|row| read_head(&row)).transpose()
+}
+
+/// The heads of all generations, the newest first.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn heads(tx: &mut Tx<'_>) -> Result<Vec<Head>, StoreError> {
+    tx.rows(&HEADS, &[])?.iter().map(read_head).collect()
 }
 
 /// Begins a generation with an empty log. `false`: it was begun before, nothing was written.
@@ -181,6 +179,28 @@ pub fn entries(
         .collect()
 }
 
+/// The records at these places, in no particular order.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn entries_at(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    places: &[i64],
+) -> Result<Vec<LogEntry>, StoreError> {
+    let mut found = Vec::with_capacity(places.len());
+    for group in places.chunks(GROUP) {
+        let mut values = vec![Value::from(generation)];
+        values.extend(group.iter().map(|place| Value::from(*place)));
+        // What is not needed is a place that there cannot be.
+        values.resize(GROUP + 1, Value::from(-1));
+        for row in tx.rows(&ENTRIES_AT, &values)? {
+            found.push(read_entry(&row)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes tiles; a narrower one never replaces a wider one.
 ///
 /// # Errors
@@ -228,59 +248,6 @@ pub fn tile(
         width,
         hashes,
     }))
-}
-
-/// Keeps a signed checkpoint. Repeating it does nothing.
-///
-/// # Errors
-/// When the database fails.
-pub fn put_checkpoint(tx: &mut Tx<'_>, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-    let values = values![
-        checkpoint.generation,
-        checkpoint.size,
-        checkpoint.note.as_str(),
-        checkpoint.signed_at
-    ];
-    tx.exec(&PUT_CHECKPOINT, values).map(drop)
-}
-
-/// The newest checkpoint of a generation.
-///
-/// # Errors
-/// When the row does not parse, or the database fails.
-pub fn newest_checkpoint(
-    tx: &mut Tx<'_>,
-    generation: i64,
-) -> Result<Option<Checkpoint>, StoreError> {
-    tx.row(&NEWEST_CHECKPOINT, values![generation])?
-        .map(|row| read_checkpoint(&row))
-        .transpose()
-}
-
-/// The oldest checkpoint of a generation that covers this place.
-///
-/// # Errors
-/// When the row does not parse, or the database fails.
-pub fn checkpoint_covering(
-    tx: &mut Tx<'_>,
-    generation: i64,
-    log_index: i64,
-) -> Result<Option<Checkpoint>, StoreError> {
-    tx.row(&CHECKPOINT_COVERING, values![generation, log_index])?
-        .map(|row| read_checkpoint(&row))
-        .transpose()
-}
-
-/// Removes checkpoints signed before this time, except those of full tiles and the newest. Says how many went.
-///
-/// # Errors
-/// When the database fails.
-pub fn prune_checkpoints(
-    tx: &mut Tx<'_>,
-    before: Timestamp,
-    limit: u32,
-) -> Result<u64, StoreError> {
-    tx.exec(&PRUNE_CHECKPOINTS, values![before, limit])
 }
 
 /// After a restore from a dump: the numbers of transactions begin anew there, so rows are marked as settled, those
@@ -333,17 +300,9 @@ fn read_entry(row: &Row) -> Result<LogEntry, StoreError> {
     })
 }
 
-fn read_checkpoint(row: &Row) -> Result<Checkpoint, StoreError> {
-    Ok(Checkpoint {
-        generation: row.int(0)?,
-        size: row.int(1)?,
-        note: row.text(2)?.to_owned(),
-        signed_at: row.time(3)?,
-    })
-}
-
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &HEAD,
+    &HEADS,
     &BEGIN,
     &ADVANCE,
     &INSERT_ENTRY,
@@ -351,12 +310,9 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &ENTRY_OF,
     &ENTRIES_OF,
     &ENTRIES,
+    &ENTRIES_AT,
     &PUT_TILE,
     &TILE,
-    &PUT_CHECKPOINT,
-    &NEWEST_CHECKPOINT,
-    &CHECKPOINT_COVERING,
-    &PRUNE_CHECKPOINTS,
     &REBASE_PLACED,
     &REBASE_REST,
     &REBASE_CHANGES,
@@ -370,6 +326,13 @@ static HEAD: Sql = Sql::new(
     FROM log_head
     ORDER BY generation DESC
     LIMIT 1",
+);
+
+static HEADS: Sql = Sql::new(
+    "SELECT generation, origin, size, root, cursor_xid, cursor_seq
+    FROM log_head
+    ORDER BY generation DESC
+    LIMIT 1000",
 );
 
 static BEGIN: Sql = Sql::new(
@@ -399,7 +362,7 @@ static ENTRY_OF: Sql = Sql::new(
     "SELECT generation, log_index, evidence_id, commitment FROM log_entry WHERE evidence_id = ?1",
 );
 
-/// How many ids one statement reads.
+/// How many ids or places one statement reads.
 const GROUP: usize = 16;
 
 static ENTRIES_OF: Sql = Sql::new(
@@ -418,6 +381,15 @@ static ENTRIES: Sql = Sql::new(
     LIMIT ?3",
 );
 
+static ENTRIES_AT: Sql = Sql::new(
+    "SELECT generation, log_index, evidence_id, commitment
+    FROM log_entry
+    WHERE generation = ?1
+        AND log_index IN (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    ORDER BY log_index
+    LIMIT 16",
+);
+
 static PUT_TILE: Sql = Sql::new(
     "INSERT INTO log_tile (generation, level, n, width, hashes)
     VALUES (?1, ?2, ?3, ?4, ?5)
@@ -428,40 +400,6 @@ static PUT_TILE: Sql = Sql::new(
 
 static TILE: Sql =
     Sql::new("SELECT width, hashes FROM log_tile WHERE generation = ?1 AND level = ?2 AND n = ?3");
-
-static PUT_CHECKPOINT: Sql = Sql::new(
-    "INSERT INTO checkpoint (generation, size, note, signed_at)
-    VALUES (?1, ?2, ?3, ?4)
-    ON CONFLICT (generation, size) DO NOTHING",
-);
-
-static NEWEST_CHECKPOINT: Sql = Sql::new(
-    "SELECT generation, size, note, signed_at
-    FROM checkpoint
-    WHERE generation = ?1
-    ORDER BY size DESC
-    LIMIT 1",
-);
-
-static CHECKPOINT_COVERING: Sql = Sql::new(
-    "SELECT generation, size, note, signed_at
-    FROM checkpoint
-    WHERE generation = ?1 AND size > ?2
-    ORDER BY size
-    LIMIT 1",
-);
-
-static PRUNE_CHECKPOINTS: Sql = Sql::new(
-    "DELETE FROM checkpoint
-    WHERE (generation, size) IN (
-        SELECT c.generation, c.size
-        FROM checkpoint c
-        WHERE c.signed_at < ?1 AND c.size % 256 <> 0
-            AND EXISTS (SELECT 1 FROM checkpoint d WHERE d.generation = c.generation AND d.size > c.size)
-        ORDER BY c.generation, c.size
-        LIMIT ?2
-    )",
-);
 
 static REBASE_PLACED: Sql =
     Sql::new("UPDATE evidence SET xid = 0 WHERE id IN (SELECT evidence_id FROM log_entry)");

@@ -15,7 +15,7 @@ use countersign_model::{
 use countersign_store::{
     Tx,
     approvals::{self, ApprovalQuery},
-    evidence::{self, EvidenceQuery},
+    evidence,
 };
 
 use super::{
@@ -23,7 +23,10 @@ use super::{
     eligibility, naming,
 };
 use crate::{
-    evidence::terms,
+    evidence::{
+        looking::{self, Query},
+        terms,
+    },
     log::{self, Position},
     policy::Catalogue,
     rejection::Rejection,
@@ -303,19 +306,17 @@ pub fn places(tx: &mut Tx<'_>, shown: &Shown) -> Result<Vec<PlacedEvidence>, Rej
     let mut rows = evidence::by_ids(tx, &shown.evidence)?;
     if shown.status == ApprovalStatus::Redeemed {
         let term = terms::term("approval", &shown.approval.id.to_string());
-        let query = EvidenceQuery {
-            tenant_id: shown.approval.tenant_id,
-            terms: &[&term],
-            from: None,
+        let query = Query {
+            tenant: shown.approval.tenant_id,
+            terms: &[term],
+            from: Some(shown.approval.opened_at),
             until: None,
             before: None,
-            limit: ROWS,
+            pepper: None,
+            most: ROWS as usize,
         };
-        rows.extend(
-            evidence::search(tx, &query)?
-                .into_iter()
-                .filter(|row| row.kind == REDEEMED),
-        );
+        let (found, _) = looking::newest(tx, &query)?;
+        rows.extend(found.into_iter().filter(|row| row.kind == REDEEMED));
     }
     rows.sort_by_key(|row| row.id);
     let mut placed = Vec::with_capacity(rows.len());

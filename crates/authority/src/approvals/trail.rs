@@ -8,23 +8,20 @@ use countersign_model::{
     id,
     registry::Record,
 };
-use countersign_store::{
-    Tx,
-    evidence::{self, EvidenceQuery, EvidenceRow},
-    log,
-};
+use countersign_store::{Tx, evidence::EvidenceRow};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    evidence::{seal, terms::term},
+    evidence::{
+        looking::{self, Query},
+        seal,
+        terms::term,
+    },
     rejection::Rejection,
 };
 
 /// How many changes of one record in a day are looked at.
-const CHANGES: u32 = 500;
-
-/// How many records that have no place in the log yet are looked at: a second's worth.
-const YOUNG: u32 = 2000;
+const CHANGES: usize = 500;
 
 /// One change, member by member.
 pub(super) struct Trail<'a>(&'a Changed);
@@ -51,31 +48,24 @@ pub(super) fn find(
     let (Some(first), true) = (by.first(), record.updated_at > since && record.version > 1) else {
         return Ok(None);
     };
-    let position = log::head(tx)?.map_or_else(Default::default, |head| head.position);
-    let mut rows = evidence::tail(tx, record.tenant_id, position, YOUNG)?;
-    if rows.len() >= YOUNG as usize {
-        // INVARIANT: what cannot be seen counts as having happened.
-        return Ok(Some((*first, now)));
-    }
-    let target = term("target", &record.id.to_string());
-    let query = EvidenceQuery {
-        tenant_id: record.tenant_id,
-        terms: &[&target, "kind:changed"],
+    let query = Query {
+        tenant: record.tenant_id,
+        terms: &[
+            term("target", &record.id.to_string()),
+            term("kind", "changed"),
+        ],
         from: Some(since),
         until: None,
         before: None,
-        limit: CHANGES,
+        pepper: None,
+        most: CHANGES,
     };
-    let found = evidence::search(tx, &query)?;
-    if found.len() >= CHANGES as usize {
-        // The same: many small edits hide nothing.
+    let (rows, all) = looking::newest(tx, &query)?;
+    if !all {
+        // INVARIANT: what cannot be seen counts as having happened. Many small edits hide nothing.
         return Ok(Some((*first, now)));
     }
-    rows.extend(found);
-    Ok(rows
-        .iter()
-        .filter(|row| row.kind == "changed")
-        .find_map(|row| made(row, record, by, &does)))
+    Ok(rows.iter().find_map(|row| made(row, record, by, &does)))
 }
 
 fn made(

@@ -1,17 +1,22 @@
-//! Finding evidence: by up to two indexed terms and a time, the rest by looking at each record.
+//! Finding evidence: by indexed terms and a time, the rest by looking at each record.
+
+use std::ops::ControlFlow;
 
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{Id, Timestamp, evidence::Evidence, id};
 use countersign_store::{
     StoreError, Tx,
-    evidence::{self, EvidenceQuery, EvidenceRow},
+    evidence::{self, EvidenceRow},
     log,
 };
 
-use super::{seal, terms};
+use super::{
+    looking::{self, End, Query},
+    seal, terms,
+};
 
 /// How many records one page may look at before it says so and stops.
-const LOOKED_AT: u32 = 5000;
+const LOOKED_AT: usize = 5000;
 
 /// What to find. All that is given must match.
 #[derive(Debug, Clone, Default)]
@@ -99,82 +104,37 @@ pub fn search(
     pepper: &Pepper,
 ) -> Result<Page, StoreError> {
     let terms = wanted.terms(pepper);
-    let indexed: Vec<&str> = terms.iter().take(2).map(String::as_str).collect();
-    let limit = wanted.limit.clamp(1, 500);
-    let mut page = Page::default();
-    let mut before = wanted.before;
-    let mut looked_at = 0;
-    if before.is_none() {
-        for row in young(tx, tenant)?.into_iter().rev() {
-            push(tx, &mut page, row, wanted, &terms, pepper)?;
-        }
-    }
-    while looked_at < LOOKED_AT {
-        let query = EvidenceQuery {
-            tenant_id: tenant,
-            terms: &indexed,
-            from: wanted.since,
-            until: wanted.until,
-            before,
-            limit: 500,
-        };
-        let rows = evidence::search(tx, &query)?;
-        let last = rows.len() < 500;
-        for row in rows {
-            before = Some(row.id);
-            looked_at += 1;
-            if page.records.iter().all(|known| known.row.id != row.id) {
-                push(tx, &mut page, row, wanted, &terms, pepper)?;
-            }
-            if page.records.len() + page.gaps.len() >= limit as usize {
-                page.next = before;
-                return Ok(page);
+    let limit = wanted.limit.clamp(1, 500) as usize;
+    let query = Query {
+        tenant,
+        terms: &terms,
+        from: wanted.since,
+        until: wanted.until,
+        before: wanted.before,
+        pepper: Some(pepper),
+        most: LOOKED_AT,
+    };
+    let (mut page, mut last) = (Page::default(), None);
+    let end = looking::each(tx, &query, &mut |tx, row| {
+        last = Some(row.id);
+        if wanted.is(&row) {
+            match read(tx, row)? {
+                Known::Found(found) => page.records.push(*found),
+                Known::Gap(gap) => page.gaps.push(*gap),
             }
         }
-        if last {
-            return Ok(page);
-        }
-    }
-    page.next = before;
+        Ok(if page.records.len() + page.gaps.len() >= limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    page.next = match end {
+        End::All => None,
+        End::Stopped => last,
+        End::Most(at) => Some(at),
+    };
     Ok(page)
-}
-
-/// The records that are younger than the index: at most a second's worth.
-fn young(tx: &mut Tx<'_>, tenant: Id<id::Tenant>) -> Result<Vec<EvidenceRow>, StoreError> {
-    let position =
-        log::head(tx)?.map_or(evidence::Position { xid: 0, seq: 0 }, |head| head.position);
-    evidence::tail(tx, tenant, position, 500)
-}
-
-fn push(
-    tx: &mut Tx<'_>,
-    page: &mut Page,
-    row: EvidenceRow,
-    wanted: &Search,
-    terms: &[String],
-    pepper: &Pepper,
-) -> Result<(), StoreError> {
-    let in_time = wanted.since.is_none_or(|since| row.recorded_at >= since)
-        && wanted.until.is_none_or(|until| row.recorded_at < until);
-    let other =
-        |wanted: &Option<String>, is: &str| wanted.as_deref().is_some_and(|wanted| wanted != is);
-    if !in_time || other(&wanted.kind, &row.kind) || other(&wanted.outcome, &row.outcome) {
-        return Ok(());
-    }
-    if row.lost.is_none() {
-        let own: Vec<String> = terms::of(&row, pepper)
-            .into_iter()
-            .map(|(_, term, _)| term)
-            .collect();
-        if !terms.iter().all(|term| own.contains(term)) {
-            return Ok(());
-        }
-    }
-    match read(tx, row)? {
-        Known::Found(found) => page.records.push(*found),
-        Known::Gap(gap) => page.gaps.push(*gap),
-    }
-    Ok(())
 }
 
 /// A record with its place in the log.
@@ -233,6 +193,14 @@ pub fn by_ids(
 }
 
 impl Search {
+    /// Whether a row has what is compared with the row itself.
+    fn is(&self, row: &EvidenceRow) -> bool {
+        let other = |wanted: &Option<String>, is: &str| {
+            wanted.as_deref().is_some_and(|wanted| wanted != is)
+        };
+        !other(&self.kind, &row.kind) && !other(&self.outcome, &row.outcome)
+    }
+
     /// What must match, the rarest first.
     fn terms(&self, pepper: &Pepper) -> Vec<String> {
         let named = [

@@ -1,4 +1,4 @@
-//! The terms under which a record is found: derived from its bytes, written in bulk by the sequencer.
+//! The terms under which a record is found: derived from its bytes, indexed by the sequencer.
 
 use countersign_crypto::opaque::{self, Pepper};
 use countersign_model::{
@@ -19,9 +19,9 @@ const VALUE_BYTES: usize = 256;
 
 const ISSUED: &str = "token_issued";
 
-/// The terms of a record. One that does not parse is found by time alone.
+/// The terms of a record; that of its source address needs the pepper. One that does not parse is found by time alone.
 #[must_use]
-pub fn of(row: &EvidenceRow, pepper: &Pepper) -> Vec<Term> {
+pub fn of(row: &EvidenceRow, pepper: Option<&Pepper>) -> Vec<Term> {
     let terms = if row.kind == ISSUED {
         issued(row, pepper)
     } else {
@@ -62,7 +62,7 @@ struct IssuedRun {
     run_id: Option<String>,
 }
 
-fn issued(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
+fn issued(row: &EvidenceRow, pepper: Option<&Pepper>) -> Option<Vec<String>> {
     let record: Issued = serde_json::from_str(&row.body).ok()?;
     let mut terms = vec![term("txn", &record.txn)];
     terms.extend(
@@ -84,7 +84,7 @@ fn issued(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
     Some(terms)
 }
 
-fn any(row: &EvidenceRow, pepper: &Pepper) -> Option<Vec<String>> {
+fn any(row: &EvidenceRow, pepper: Option<&Pepper>) -> Option<Vec<String>> {
     let record: Evidence = serde_json::from_str(&row.body).ok()?;
     let mut terms = vec![term("txn", &record.txn.to_string())];
     terms.extend(
@@ -127,7 +127,8 @@ fn referred(role: Role, id: &str) -> Option<String> {
 }
 
 /// The term of the source address, while it is still disclosed.
-fn source_of(row: &EvidenceRow, address: Option<&Text>, pepper: &Pepper) -> Option<String> {
+fn source_of(row: &EvidenceRow, address: Option<&Text>, pepper: Option<&Pepper>) -> Option<String> {
+    let pepper = pepper?;
     match address? {
         Text::Personal { personal } => Some(source_term(pepper, personal)),
         Text::Sealed { digest } => {
@@ -262,8 +263,12 @@ mod tests {
                 .seal(&ctx, ctx.id())
                 .unwrap()
                 .row;
-            let short: BTreeSet<String> = issued(&row, &pepper).unwrap().into_iter().collect();
-            assert_eq!(short, any(&row, &pepper).unwrap().into_iter().collect());
+            let short: BTreeSet<String> =
+                issued(&row, Some(&pepper)).unwrap().into_iter().collect();
+            assert_eq!(
+                short,
+                any(&row, Some(&pepper)).unwrap().into_iter().collect()
+            );
             assert!(
                 short.contains(&source_term(&pepper, "203.0.113.7")),
                 "{short:?}"
@@ -274,7 +279,7 @@ mod tests {
                 ..row
             };
             assert!(
-                !of(&erased, &pepper)
+                !of(&erased, Some(&pepper))
                     .iter()
                     .any(|(_, text, _)| text.starts_with("source:"))
             );

@@ -122,7 +122,7 @@ impl Looking<'_> {
         keep: impl Fn(&Issued) -> bool,
     ) -> Result<u64, Rejection> {
         let from = self.now - Seconds(countersign_model::SHORT_LIVED_SECONDS);
-        let found = under(tx, self.tenant, term, Some(from))?;
+        let found = under(tx, self.tenant, term.to_owned(), Some(from))?;
         Ok(found
             .iter()
             .filter(|token| token.expires_at > self.now && keep(token))

@@ -189,7 +189,6 @@ impl World {
         let log = Log::open(authority.store(), authority.secrets(), ISSUER, &self.ctx()).unwrap();
         while log
             .sequence(authority.store(), authority.secrets())
-            .wait()
             .unwrap()
             .entries
             > 0

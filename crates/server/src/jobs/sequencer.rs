@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_authority::log;
+use countersign_authority::log::{self, Sequenced};
 
 use crate::{
     app::App,
@@ -81,11 +81,20 @@ impl Job for Sequence {
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
             let authority = self.app.authority();
-            let step = authority
-                .log()
-                .sequence(authority.store(), authority.secrets())
-                .await;
-            let step = step.context("records get no place in the log")?;
+            let (log, store) = (authority.log(), authority.store());
+            let step = log.next_step(store, authority.secrets()).await;
+            let step = match step.context("what has no place in the log cannot be read")? {
+                Some(step) => log
+                    .take(store, step)
+                    .await
+                    .context("records get no place in the log")?,
+                None => Sequenced::default(),
+            };
+            if step.more {
+                log.fold_index(store)
+                    .await
+                    .context("the index of evidence cannot be folded")?;
+            }
             let due = self
                 .signed
                 .lock()

@@ -3,10 +3,13 @@
 use countersign_model::time::Timestamp;
 use countersign_store::{
     StoreError, WriteMode,
-    evidence::{self, EvidenceQuery, Position},
+    evidence::{
+        self, Position, Recent,
+        tiles::{self, TermTile, TermTiles},
+    },
 };
 
-use crate::support::{self, evidence, id, insert, on_each, read, team, unsequenced, write};
+use crate::support::{self, at, evidence, id, insert, on_each, read, team, unsequenced, write};
 
 #[test]
 fn evidence_is_inserted_only_while_its_facts_stand() {
@@ -90,7 +93,7 @@ fn evidence_keeps_its_nulls_and_can_be_erased() {
 }
 
 #[test]
-fn evidence_is_searched_by_terms_and_time() {
+fn evidence_is_listed_by_time() {
     on_each(|store| {
         let tenant_id = id();
         let rows: Vec<_> = (1..=70)
@@ -98,53 +101,34 @@ fn evidence_is_searched_by_terms_and_time() {
             .collect();
         let inserted = rows.clone();
         write(store, move |tx| {
-            let mut terms = Vec::new();
-            for (index, row) in inserted.iter().enumerate() {
+            for row in &inserted {
                 evidence::insert(tx, row)?;
-                terms.push((tenant_id, "all".to_owned(), row.id));
-                if index % 10 == 0 {
-                    terms.push((tenant_id, "tenth".to_owned(), row.id));
-                }
             }
-            evidence::insert(tx, &evidence(id(), 5_000))?;
-            evidence::insert_terms(tx, &terms)?;
-            evidence::insert_terms(tx, &terms)
+            evidence::insert(tx, &evidence(id(), 5_000))
         });
-        let search =
-            |terms: &'static [&'static str], from: Option<i64>, until: Option<i64>, limit: u32| {
-                read(store, move |tx| {
-                    let (mut before, mut seconds) = (None, Vec::new());
-                    loop {
-                        let query = EvidenceQuery {
-                            tenant_id,
-                            terms,
-                            from: from.map(Timestamp::from_seconds),
-                            until: until.map(Timestamp::from_seconds),
-                            before,
-                            limit,
-                        };
-                        let page = evidence::search(tx, &query)?;
-                        seconds.extend(page.iter().map(|row| row.occurred_at.seconds()));
-                        match page.last() {
-                            Some(last) if page.len() == limit as usize => before = Some(last.id),
-                            _ => return Ok(seconds),
-                        }
+        let list = |from: Option<i64>, until: Option<i64>, limit: u32| {
+            read(store, move |tx| {
+                let (mut before, mut seconds) = (None, Vec::new());
+                loop {
+                    let query = Recent {
+                        tenant_id,
+                        from: from.map(Timestamp::from_seconds),
+                        until: until.map(Timestamp::from_seconds),
+                        before,
+                        limit,
+                    };
+                    let page = evidence::recent(tx, &query)?;
+                    seconds.extend(page.iter().map(|row| row.occurred_at.seconds()));
+                    match page.last() {
+                        Some(last) if page.len() == limit as usize => before = Some(last.id),
+                        _ => return Ok(seconds),
                     }
-                })
-            };
+                }
+            })
+        };
         let down: Vec<i64> = (1..=70).rev().collect();
-        assert_eq!(search(&[], None, None, 7), down);
-        assert_eq!(search(&["all"], None, None, 7), down);
-        assert_eq!(
-            search(&["tenth"], None, None, 2),
-            [61, 51, 41, 31, 21, 11, 1]
-        );
-        assert_eq!(
-            search(&["tenth", "all"], Some(11), Some(51), 3),
-            [41, 31, 21, 11]
-        );
-        assert_eq!(search(&["all"], Some(3), Some(6), 10), [5, 4, 3]);
-        assert!(search(&["none"], None, None, 10).is_empty());
+        assert_eq!(list(None, None, 7), down);
+        assert_eq!(list(Some(3), Some(6), 10), [5, 4, 3]);
         let ids: Vec<_> = rows.iter().take(20).map(|row| row.id).collect();
         let mut found = read(store, move |tx| evidence::by_ids(tx, &ids));
         found.sort_by_key(|row| row.id);
@@ -153,15 +137,64 @@ fn evidence_is_searched_by_terms_and_time() {
 }
 
 #[test]
+fn term_tiles_are_read_newest_first_and_written_once() {
+    on_each(|store| {
+        let tile = |level, n: i64, part| TermTile {
+            generation: 7,
+            level,
+            n,
+            part,
+            first_at: at(n * 10),
+            last_at: at(n * 10 + 9),
+            entries: vec![u8::try_from(n).unwrap(), 0, 255],
+        };
+        let all: Vec<_> = (0..20)
+            .map(|n| tile(0, n, 0))
+            .chain([tile(0, 3, 1)])
+            .collect();
+        let written = all.clone();
+        write(store, move |tx| {
+            written.iter().try_for_each(|tile| tiles::put(tx, tile))
+        });
+        let again = all[4].clone();
+        let twice = store
+            .write(WriteMode::Housekeeping, move |tx| tiles::put(tx, &again))
+            .wait();
+        assert!(
+            matches!(twice, Err(StoreError::Conflict { .. })),
+            "{twice:?}"
+        );
+        let places = |before, from, until, limit| {
+            let wanted = TermTiles {
+                generation: 7,
+                level: 0,
+                part: 0,
+                before,
+                from: at(from),
+                until: at(until),
+                limit,
+            };
+            let found = read(store, move |tx| tiles::of_part(tx, &wanted));
+            assert!(found.iter().all(|found| all.contains(found)));
+            found.iter().map(|tile| tile.n).collect::<Vec<_>>()
+        };
+        assert_eq!(places(20, 0, 1_000, 3), [19, 18, 17]);
+        assert_eq!(places(5, 0, 1_000, 64), [4, 3, 2, 1, 0]);
+        assert_eq!(places(20, 35, 60, 64), [5, 4, 3]);
+        assert_eq!(read(store, |tx| tiles::oldest(tx, 7, 0)), Some((0, 0)));
+        assert_eq!(write(store, |tx| tiles::remove(tx, 7, 0, 0, 0..16)), 16);
+        assert_eq!(read(store, |tx| tiles::oldest(tx, 7, 0)), Some((3, 1)));
+        assert_eq!(places(20, 0, 1_000, 64), [19, 18, 17, 16]);
+        assert_eq!(read(store, |tx| tiles::oldest(tx, 7, 1)), None);
+    });
+}
+
+#[test]
 fn evidence_is_sequenced_once_and_in_order() {
     on_each(|store| {
         let tenant_id = id();
-        let txn = id();
         let rows: Vec<_> = (1..=8)
-            .map(|second| evidence::EvidenceRow {
-                txn,
-                ..evidence(tenant_id, second * 1_000)
-            })
+            .map(|second| evidence(tenant_id, second * 1_000))
             .collect();
         for row in rows.clone() {
             write(store, move |tx| evidence::insert(tx, &row));
@@ -175,19 +208,9 @@ fn evidence_is_sequenced_once_and_in_order() {
         let middle = found[3].position;
         assert_eq!(unsequenced(store, middle, 4).len(), 4);
 
-        // A story is whole although only its first half is indexed.
-        let terms: Vec<_> = rows[..4]
-            .iter()
-            .map(|row| (tenant_id, "txn".to_owned(), row.id))
-            .collect();
-        write(store, move |tx| evidence::insert_terms(tx, &terms));
-        let story = read(store, move |tx| {
-            evidence::by_txn(tx, tenant_id, txn, "txn", middle, 100)
-        });
-        assert_eq!(story, rows);
         assert_eq!(
             read(store, move |tx| evidence::tail(tx, tenant_id, middle, 2)),
-            rows[4..6]
+            found[4..6]
         );
         let end = found[7].position;
         assert!(read(store, move |tx| evidence::tail(tx, tenant_id, end, 2)).is_empty());

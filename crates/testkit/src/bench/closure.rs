@@ -117,8 +117,8 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
         let plan = world::plan(authority, &world.request(&tenant, number)?)?;
         waiting.push_back((Instant::now(), authority.record(plan)));
         if number % SEQUENCED == 0 {
-            log.sequence(authority.store(), authority.secrets())
-                .wait()?;
+            log.sequence(authority.store(), authority.secrets())?;
+            log.fold_index(authority.store()).wait()?;
         }
     }
     while !waiting.is_empty() {
@@ -134,8 +134,7 @@ pub fn fill(authority: &Authority, world: &World, records: u64) -> anyhow::Resul
 pub fn settle(authority: &Authority) -> anyhow::Result<()> {
     let log = authority.log();
     while log
-        .sequence(authority.store(), authority.secrets())
-        .wait()?
+        .sequence(authority.store(), authority.secrets())?
         .entries
         > 0
     {}

@@ -1,0 +1,169 @@
+//! Evidence is found by its terms, wherever it stands: without a place yet, in the last block of the log, in any tile.
+
+use countersign_authority::{
+    Ctx, Flushing,
+    evidence::search::{self, Search},
+};
+use countersign_model::{
+    Id, id,
+    reason::{Reason, Refusal},
+    time::Seconds,
+};
+use countersign_store::evidence;
+
+use crate::approvals_world::{World, on_each};
+
+/// Leaves refusals on record, each of another name.
+fn refuse(world: &World, count: usize) {
+    let (ctx, tenant) = (Ctx::internal(world.now()), world.tenant().id);
+    let refusal = Refusal::new(Reason::CredentialInvalid, "client authentication failed");
+    for _ in 0..count {
+        let claimed = format!("client-{}", ctx.id::<id::Identity>());
+        let authority = world.authority();
+        authority.note_refusal(&ctx, tenant, "token", Some(&claimed), &refusal);
+    }
+    while let Some(Flushing { written, .. }) = world.authority().flush_refusals(&ctx).unwrap() {
+        written.wait().unwrap();
+    }
+}
+
+/// A few steps of the sequencer.
+fn steps(world: &World, count: usize) {
+    let (authority, log) = (world.authority(), world.authority().log());
+    for _ in 0..count {
+        let (store, secrets) = (authority.store(), authority.secrets());
+        log.sequence(store, secrets).unwrap();
+        log.fold_index(store).wait().unwrap();
+    }
+}
+
+fn page(world: &World, wanted: Search) -> search::Page {
+    let (tenant, pepper) = (
+        world.tenant().id,
+        world.authority().secrets().pepper.clone(),
+    );
+    let read = world
+        .authority()
+        .store()
+        .read(move |tx| search::search(tx, tenant, &wanted, &pepper));
+    read.wait().unwrap()
+}
+
+/// Every record that is found, page by page; `between` happens after each.
+fn found(world: &World, wanted: &Search, mut between: impl FnMut()) -> Vec<Id<id::Evidence>> {
+    let (mut wanted, mut all) = (wanted.clone(), Vec::new());
+    loop {
+        let page = page(world, wanted.clone());
+        all.extend(page.records.iter().map(|found| found.record.id));
+        between();
+        match page.next {
+            Some(_) => wanted.before = page.next,
+            None => return all,
+        }
+    }
+}
+
+/// All refusals in the order of the log, the newest first, from the table itself.
+fn expected(world: &World) -> Vec<Id<id::Evidence>> {
+    let tenant = world.tenant().id;
+    let read = world
+        .authority()
+        .store()
+        .read(move |tx| evidence::tail(tx, tenant, evidence::Position::default(), 50_000));
+    let rows = read.wait().unwrap();
+    let refused = rows.iter().rev().filter(|one| one.row.kind == "refused");
+    refused.map(|one| one.row.id).collect()
+}
+
+fn refused() -> Search {
+    Search {
+        kind: Some("refused".to_owned()),
+        limit: 70,
+        ..Search::default()
+    }
+}
+
+#[test]
+fn evidence_is_found_wherever_it_stands() {
+    on_each(|world| {
+        refuse(world, 900);
+        let nothing = || ();
+        assert_eq!(
+            found(world, &refused(), nothing),
+            expected(world),
+            "no place yet"
+        );
+        for _ in 0..3 {
+            steps(world, 1);
+            assert_eq!(
+                found(world, &refused(), nothing),
+                expected(world),
+                "some places"
+            );
+        }
+        steps(world, 20);
+        refuse(world, 5);
+        assert_eq!(
+            found(world, &refused(), nothing),
+            expected(world),
+            "all tiles"
+        );
+        // Enough for a fold, and a part of the next.
+        refuse(world, 3_600);
+        steps(world, 30);
+        assert_eq!(found(world, &refused(), nothing), expected(world), "folded");
+        assert!(
+            page(
+                world,
+                Search {
+                    term: Some("run:none".to_owned()),
+                    ..refused()
+                }
+            )
+            .records
+            .is_empty()
+        );
+    });
+}
+
+#[test]
+fn no_page_repeats_or_leaves_out_a_record_while_places_are_given() {
+    on_each(|world| {
+        refuse(world, 700);
+        let before = expected(world);
+        let all = found(world, &refused(), || {
+            steps(world, 1);
+            refuse(world, 3);
+        });
+        assert_eq!(all, before);
+    });
+}
+
+#[test]
+fn two_terms_and_a_time_narrow_a_search() {
+    on_each(|world| {
+        refuse(world, 300);
+        world.pass(Seconds(60));
+        let later = world.now();
+        refuse(world, 300);
+        steps(world, 9);
+        let all = expected(world);
+        let (newer, older) = all.split_at(300);
+        let since = Search {
+            since: Some(later),
+            ..refused()
+        };
+        let until = Search {
+            until: Some(later),
+            ..refused()
+        };
+        assert_eq!(found(world, &since, || ()), newer);
+        assert_eq!(found(world, &until, || ()), older);
+        let one = page(world, refused()).records.pop().unwrap();
+        let both = Search {
+            txn: Some(one.record.txn.to_string()),
+            ..refused()
+        };
+        assert_eq!(found(world, &both, || ()), [one.record.id]);
+    });
+}
