@@ -12,7 +12,7 @@ use std::{
 };
 
 use countersign_store::{Outcome, StoreError, WriteMode, installation, leases, testing};
-use support::{at, databases, has, hold, on_each, put, read, write};
+use support::{Database, at, databases, has, hold, on_each, put, read, write};
 
 #[test]
 fn facts_are_listed_by_how_their_names_begin_and_can_be_forgotten() {
@@ -221,6 +221,26 @@ fn commands_that_collide_are_run_again() {
         );
         assert!(runs.load(Ordering::Relaxed) >= 40);
     });
+}
+
+#[test]
+fn who_collides_many_times_is_still_run() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let store = database.open();
+    let mut runs = 0;
+    let runs = write(&store, move |tx| {
+        runs += 1;
+        if runs <= 14 {
+            testing::batch(
+                tx,
+                "DO $$ BEGIN RAISE EXCEPTION 'collided' USING ERRCODE = 'serialization_failure'; END $$",
+            )?;
+        }
+        Ok(runs)
+    });
+    assert_eq!(runs, 15);
 }
 
 #[test]

@@ -121,17 +121,13 @@ impl Worker {
                 Attempt::Again(error) => error,
             };
             turn += 1;
+            let collided = error == StoreError::Serialization;
             // A lost connection is worth exactly one more try: a fresh one works, or the server is away.
-            let most = if error == StoreError::Serialization {
-                MAX_TURNS
-            } else {
-                2
-            };
-            if turn >= most || started.elapsed() > PATIENCE {
+            if started.elapsed() > PATIENCE || (!collided && turn > 1) {
                 return Err(error);
             }
             self.counters.retry();
-            if error == StoreError::Serialization {
+            if collided {
                 thread::sleep(pause(turn));
             }
         }
@@ -230,8 +226,6 @@ const MAX_MERGED: usize = 64;
 /// After so many spoilers the rest is run one by one.
 const MAX_SPOILERS: usize = 4;
 
-/// A unit that collides more often than this would also collide next time.
-const MAX_TURNS: u32 = 12;
-
-/// A caller has given up by then.
+/// How long one unit that collides is run again. A count would give up sooner the busier the server is, though of
+/// those that collide some are done each time. But it holds one of few threads, and a caller has given up by then.
 const PATIENCE: Duration = Duration::from_secs(3);
