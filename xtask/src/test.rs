@@ -116,7 +116,7 @@ fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure
     Ok(Done::Noted(if nextest {
         "cargo nextest".into()
     } else {
-        "cargo test".into()
+        "cargo test: cargo-nextest, which would end a test that hangs, is not installed".into()
     }))
 }
 
