@@ -8,6 +8,7 @@ use std::sync::{
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use tokio::task::spawn_blocking;
 
 use crate::{app::App, http::problem::Failure};
 
@@ -52,8 +53,23 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: requests would be answered now.
 pub async fn readyz(State(app): State<App>) -> Response {
-    match app.not_ready() {
-        None => (StatusCode::OK, "ready\n").into_response(),
-        Some(reason) => Failure::unavailable(reason, 1).into_response(),
+    if let Some(reason) = app.not_ready() {
+        return Failure::unavailable(reason, 1).into_response();
     }
+    // Nothing is done without evidence, so where nothing can be written nothing is done.
+    if app.authority().store().is_unwritable() {
+        let store = app.authority().store().clone();
+        let reason = match spawn_blocking(move || store.probe()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(reason) = reason {
+            tracing::warn!(error = %reason, "not ready, the database cannot be written: {reason}");
+            return Failure::unavailable(UNWRITABLE, 1).into_response();
+        }
+    }
+    (StatusCode::OK, "ready\n").into_response()
 }
+
+const UNWRITABLE: &str = "the database cannot be written: the log of the server says why";

@@ -18,6 +18,40 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_database_has_no_room_is_not_ready_until_it_has() {
+    let server = TestServer::start(&countersign_testkit::Database::sqlite()).await;
+    let ready = async || server.anyone().get("/readyz").await;
+    assert_eq!(ready().await.status, 200);
+    // The limit below lasts until the server opens the file anew; this keeps it from being ready until told.
+    server
+        .sql(
+            "CREATE TRIGGER no_probe BEFORE INSERT ON installation WHEN NEW.name = 'write_probe'
+             BEGIN SELECT RAISE(ABORT, 'no probe'); END;",
+        )
+        .await;
+    // Nothing failed yet, so nothing is tried.
+    assert_eq!(ready().await.status, 200);
+    let filled = server
+        .try_sql(
+            "PRAGMA max_page_count = 1; CREATE TABLE filler (x TEXT);
+             INSERT INTO filler VALUES (hex(zeroblob(1000000)));",
+        )
+        .await;
+    let error = filled.unwrap_err().to_string();
+    assert!(error.contains("no room left"), "{error}");
+    for _ in 0..2 {
+        let problem = ready().await.refused(503, "unavailable");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("cannot be written"), "{problem}");
+    }
+    server
+        .sql("PRAGMA max_page_count = 1000000; DROP TRIGGER no_probe;")
+        .await;
+    assert_eq!(ready().await.text(), "ready\n");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t35_keys_are_rotated_under_load_and_nobody_fails() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;

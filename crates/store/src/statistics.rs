@@ -1,9 +1,11 @@
 //! What the wall counts about itself.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
+
+use crate::error::StoreError;
 
 /// Counts since the start, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +37,7 @@ pub(crate) struct Counters {
     failures: AtomicU64,
     retries: AtomicU64,
     last_commit_micros: AtomicU64,
+    unwritable: AtomicBool,
 }
 
 impl Counters {
@@ -48,6 +51,21 @@ impl Counters {
         } else {
             self.failures.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Notes an error after which it is not known whether anything can be written.
+    pub(crate) fn failed(&self, error: &StoreError) {
+        if matches!(error, StoreError::Full(_) | StoreError::ReadOnly(_)) {
+            self.unwritable.store(true, Relaxed);
+        }
+    }
+
+    pub(crate) fn written(&self) {
+        self.unwritable.store(false, Relaxed);
+    }
+
+    pub(crate) fn is_unwritable(&self) -> bool {
+        self.unwritable.load(Relaxed)
     }
 
     pub(crate) fn retry(&self) {

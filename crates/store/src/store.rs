@@ -11,6 +11,7 @@ use crate::{
     archive::Archive,
     db::{Engine, Tx, postgres, sqlite},
     error::StoreError,
+    installation,
     job::{Job, job},
     migrate,
     pending::Pending,
@@ -204,6 +205,31 @@ impl Store {
             .read(self.inner.writes.depth(), self.inner.reads.depth())
     }
 
+    /// Whether work failed because there was no room or nothing may be written, and no [`probe`](Self::probe) succeeded
+    /// since. Other work that succeeds may have needed no room, so it proves nothing.
+    #[must_use]
+    pub fn is_unwritable(&self) -> bool {
+        self.inner.counters.is_unwritable()
+    }
+
+    /// Finds out whether as much as a full group of work can be written: writes it, and removes it. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let mode = WriteMode::Housekeeping;
+        let write = self.write(mode, |tx| {
+            // SQLite does not write a page that would stay as it is.
+            installation::remove(tx, PROBE)?;
+            installation::replace(tx, PROBE, &"x".repeat(PROBE_BYTES))
+        });
+        write.wait()?;
+        self.write(mode, |tx| installation::remove(tx, PROBE))
+            .wait()?;
+        self.inner.counters.written();
+        Ok(())
+    }
+
     /// Accepts nothing more, carries out what was accepted, and waits for that.
     pub fn close(&self) {
         self.inner.close();
@@ -373,6 +399,12 @@ fn migrate_sqlite(writer: &rusqlite::Connection) -> Result<(), StoreError> {
         }
     }
 }
+
+/// The row that a probe writes.
+const PROBE: &str = "write_probe";
+
+/// A page for each unit of the largest group: with much less, a probe would succeed where the next group fails.
+const PROBE_BYTES: usize = sqlite::writer::MAX_BATCH * 4096;
 
 /// Enough for a machine of a few cores.
 const READERS: usize = 4;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use countersign_store::{
-    Location, Pending, Store, StoreConfig, StoreError, WriteMode, installation, testing,
+    Engine, Location, Pending, Store, StoreConfig, StoreError, WriteMode, installation, testing,
 };
 use support::{Database, databases, has, hold, put, write};
 
@@ -132,12 +132,99 @@ fn a_full_disk_is_told_to_every_caller_and_survived() {
     let last = put(&store, "last");
     release();
     assert!(matches!(filler.wait(), Err(StoreError::Full(_))));
+    assert!(store.is_unwritable());
     // Who shared the group was told so; who came after was carried out.
     let shared = first.wait();
     assert!(matches!(shared, Err(StoreError::Full(_))), "{shared:?}");
     let _ = last.wait();
     put(&store, "after").wait().unwrap();
     assert!(has(&store, "after") && !has(&store, "first") && !has(&store, "filler 0"));
+}
+
+#[test]
+fn a_store_without_room_is_unwritable_until_a_probe_succeeds() {
+    let database = Database::sqlite();
+    let store = database.open();
+    store.probe().unwrap();
+    assert!(!store.is_unwritable() && !has(&store, "write_probe"));
+    // A refusal is not a lack of room.
+    let refused = store.write(WriteMode::Append, |tx| testing::batch(tx, "no SQL"));
+    assert!(matches!(refused.wait(), Err(StoreError::Fault(_))));
+    assert!(!store.is_unwritable());
+    // The pages that the probe left free would be room.
+    let packed = store.write(WriteMode::Append, |tx| {
+        testing::batch(
+            tx,
+            "CREATE TABLE ballast (x TEXT); INSERT INTO ballast VALUES (hex(zeroblob(1000000)));
+             PRAGMA max_page_count = 1",
+        )
+    });
+    packed.wait().unwrap();
+    // It costs this one its table and the group nothing.
+    let table = store.write(WriteMode::Append, |tx| {
+        testing::batch(tx, "CREATE TABLE one_more (x TEXT)")
+    });
+    let error = table.wait().unwrap_err();
+    assert!(matches!(error, StoreError::Full(_)), "{error}");
+    assert!(store.is_unwritable());
+    // What needs no new page is still kept.
+    put(&store, "small").wait().unwrap();
+    assert!(store.is_unwritable());
+    let error = store.probe().unwrap_err();
+    assert!(matches!(error, StoreError::Full(_)), "{error}");
+    assert!(store.is_unwritable());
+    write(&store, |tx| {
+        testing::batch(tx, "PRAGMA max_page_count = 1000000")
+    });
+    store.probe().unwrap();
+    assert!(!store.is_unwritable() && has(&store, "small"));
+}
+
+#[test]
+fn a_read_only_database_is_unwritable_until_a_probe_succeeds() {
+    for database in databases() {
+        let store = database.open();
+        let refused = match store.engine() {
+            Engine::Postgres => store.write(WriteMode::Append, |tx| {
+                testing::batch(tx, "SET TRANSACTION READ ONLY")?;
+                installation::replace(tx, "no", "")
+            }),
+            Engine::Sqlite => {
+                // From the next transaction on, until the connection is replaced for that.
+                write(&store, |tx| testing::batch(tx, "PRAGMA query_only = 1"));
+                put(&store, "no")
+            }
+        };
+        let error = refused.wait().unwrap_err();
+        assert!(matches!(error, StoreError::ReadOnly(_)), "{error}");
+        assert!(store.is_unwritable());
+        store.probe().unwrap();
+        assert!(!store.is_unwritable() && !has(&store, "no"));
+    }
+}
+
+#[test]
+fn a_postgres_without_room_is_unwritable_until_a_probe_succeeds() {
+    let Some(mut database) = Database::postgres() else {
+        return;
+    };
+    database.config.writers = 1;
+    let store = database.open();
+    let release = hold(&store, 1);
+    let first = put(&store, "first");
+    let filler = store.write(WriteMode::Append, |tx| {
+        testing::batch(
+            tx,
+            "DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$",
+        )
+    });
+    release();
+    for answer in [first.wait(), filler.wait()] {
+        assert!(matches!(answer, Err(StoreError::Full(_))), "{answer:?}");
+    }
+    assert!(store.is_unwritable());
+    store.probe().unwrap();
+    assert!(!store.is_unwritable());
 }
 
 /// With `COUNTERSIGN_TEST_SMALL_DISK`, a directory on a file system of a few megabytes: a disk that is really full.
@@ -167,8 +254,12 @@ fn a_disk_that_was_full_is_used_again_when_there_is_room() {
         );
         if let Err(error) = &answers[0] {
             assert!(matches!(error, StoreError::Full(_)), "{error}");
-            assert!(has(&store, "before"));
+            assert!(has(&store, "before") && store.is_unwritable());
+            let probed = store.probe();
+            assert!(matches!(probed, Err(StoreError::Full(_))), "{probed:?}");
             std::fs::remove_file(&ballast).unwrap();
+            store.probe().unwrap();
+            assert!(!store.is_unwritable());
             put(&store, "after").wait().unwrap();
             assert!(has(&store, "after") && has(&store, "before"));
             return;

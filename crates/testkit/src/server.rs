@@ -303,15 +303,22 @@ impl TestServer {
     /// # Panics
     /// When the database refuses.
     pub async fn sql(&self, text: &str) {
+        let done = self.try_sql(text).await;
+        done.unwrap_or_else(|error| panic!("SQL: {error}"));
+    }
+
+    /// The same, of SQL that the database may refuse.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn try_sql(&self, text: &str) -> Result<(), StoreError> {
         let text = text.to_owned();
         let work = move |tx: &mut Tx<'_>| testing::batch(tx, &text);
-        let done: Result<(), StoreError> = self
-            .app()
+        self.app()
             .authority()
             .store()
             .write(WriteMode::Housekeeping, work)
-            .await;
-        done.unwrap_or_else(|error| panic!("SQL: {error}"));
+            .await
     }
 }
 

@@ -90,6 +90,7 @@ impl Worker {
                 }
                 Attempt::Again(_) | Attempt::Refused(..) => break,
                 Attempt::Failed(error) => {
+                    self.counters.failed(&error);
                     for mut job in jobs.drain(..) {
                         job.settle(Err(error.clone()));
                     }
@@ -106,6 +107,9 @@ impl Worker {
     fn alone(&mut self, job: Box<dyn Job>, begin: &'static str) {
         let mut one = [job];
         let outcome = self.outcome(&mut one, begin);
+        if let Err(error) = &outcome {
+            self.counters.failed(error);
+        }
         for mut job in one {
             job.settle(outcome.clone());
         }

@@ -27,6 +27,7 @@ pub(crate) fn run(
         let started = Instant::now();
         let mut writer = Writer {
             connection: &connection,
+            counters: &counters,
             begun: false,
             careful: false,
             failure: None,
@@ -40,6 +41,9 @@ pub(crate) fn run(
         }
         let outcome = writer.finish();
         counters.batch(batch.len(), started.elapsed(), outcome.is_ok());
+        if let Err(error) = &outcome {
+            counters.failed(error);
+        }
         for mut job in batch.drain(..) {
             job.settle(outcome.clone());
         }
@@ -58,6 +62,7 @@ pub(crate) fn run(
 /// the batch, and its jobs are run again, each in a savepoint of its own.
 struct Writer<'a> {
     connection: &'a Connection,
+    counters: &'a Counters,
     begun: bool,
     careful: bool,
     failure: Option<StoreError>,
@@ -112,6 +117,10 @@ impl Writer<'_> {
         let mut tx = Tx::sqlite(self.connection);
         let keep = job.run(&mut tx);
         let failure = tx.failure().cloned();
+        if let Some(error) = &failure {
+            // A full disk may cost one job its changes and leave the batch as it was.
+            self.counters.failed(error);
+        }
         if self.connection.is_autocommit() {
             // SQLite gave up the whole transaction, with what other jobs did in it.
             let lost = StoreError::Unavailable("the transaction was given up".to_owned());
