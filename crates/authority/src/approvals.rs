@@ -1,4 +1,4 @@
-//! Approvals: a person's decision on one exact request, used once (DESIGN §2.9).
+//! Approvals: a person's decision on one exact request, used once.
 //!
 //! A run opens one with [`OpenGrant`], a loosening edit with [`open_change`]. People answer with
 //! [`Decide`]. The token endpoint redeems what they granted; a change is applied in the transaction of

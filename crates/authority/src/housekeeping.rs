@@ -1,7 +1,7 @@
-//! What writes without evidence: a closed list (DESIGN §3). Nothing here changes what anybody may do.
+//! What writes without evidence: a closed list. Nothing here changes what anybody may do.
 //!
-//! The sequencer ([`crate::log`]), the last uses and the migrations of the store are the others that
-//! do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
+//! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, the notes of running servers and the migrations of the
+//! store are the others that do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{

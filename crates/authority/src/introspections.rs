@@ -1,4 +1,4 @@
-//! Introspections as evidence: summed by who asked, for they change nothing (DESIGN §2.7).
+//! Introspections as evidence: summed by who asked, for they change nothing.
 
 use std::{
     collections::HashMap,

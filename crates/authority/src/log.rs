@@ -1,5 +1,5 @@
 //! The log: evidence gets its place outside the transaction that wrote it, and the committed head is
-//! then signed (DESIGN §3). One sequencer at a time moves the head, by compare-and-set.
+//! then signed. One sequencer at a time moves the head, by compare-and-set.
 
 use std::collections::HashMap;
 
@@ -163,15 +163,15 @@ impl Log {
         })
     }
 
-    /// Folds what the index has into larger pieces, a little at a time. Says whether there may be more.
-    pub fn fold_index(&self, store: &Store) -> Pending<Result<bool, StoreError>> {
+    /// Folds what the index has into larger pieces, a little at a time.
+    pub fn fold_index(&self, store: &Store) -> Pending<Result<(), StoreError>> {
         store.write(WriteMode::Housekeeping, |tx| match log::head(tx)? {
             Some(head) => index::fold(tx, head.generation),
-            None => Ok(false),
+            None => Ok(()),
         })
     }
 
-    /// Works out a step and takes it. Blocks: for the command line and tests.
+    /// Works out a step and takes it. Blocks: for tests and benchmarks.
     ///
     /// # Errors
     /// When the database fails.

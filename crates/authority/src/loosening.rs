@@ -1,4 +1,4 @@
-//! Loosening: the changes that weaken what guards an identity (DESIGN §2.9).
+//! Loosening: the changes that weaken what guards an identity.
 //!
 //! Who may edit an identity could otherwise take its guards away and then do alone what two people
 //! should do. A change that is found here waits for a second eligible person.

@@ -1,5 +1,5 @@
 //! After a restore: every token from before dies, approvals are voided, and the log begins anew
-//! under another origin that cites the old one (DESIGN §3).
+//! under another origin that cites the old one.
 
 use countersign_crypto::log::Hash;
 use countersign_model::{

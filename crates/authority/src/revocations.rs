@@ -1,4 +1,4 @@
-//! Revoking: what is dead is dead in every replica within a second (DESIGN §2.6).
+//! Revoking: what is dead is dead in every replica within a second.
 //!
 //! What has a record of its own is revoked by raising its epoch; tokens, runs and chains, which have
 //! none, by their id. A credential or trust rule that is revoked is deleted; an issuer is switched

@@ -147,7 +147,7 @@ pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Resu
 
 /// A live token as it counts now: with those of its actions and roles that its identity still has, in
 /// the project where it lives, at this audience, under the guard rails of today. The token itself says
-/// what it said at issue; authority only narrows (DESIGN §2.4).
+/// what it said at issue; authority only narrows.
 ///
 /// # Errors
 /// What must be looked up first.

@@ -1,4 +1,4 @@
-//! What loosens the guards of an identity waits for a second person (DESIGN §2.9).
+//! What loosens the guards of an identity waits for a second person.
 
 use countersign_authority::{
     approvals::GrantAsk,

@@ -51,7 +51,8 @@ fn made_by_the_requester(world: &World, scene: &Scene, make: impl Fn(&World, &Sc
         reason(world.decide(&scene.kim, &approval, true)),
         Reason::SelfApproval
     );
-    // The same when the edit is found by the index of the log.
+    // The same when the edit is found by the index of the log, which full tiles have.
+    world.fill_a_tile();
     world.sequence();
     assert_eq!(
         reason(world.decide(&scene.kim, &approval, true)),

@@ -1,30 +1,17 @@
 //! Evidence is found by its terms, wherever it stands: without a place yet, in the last block of the log, in any tile.
 
 use countersign_authority::{
-    Ctx, Flushing,
+    Ctx,
     evidence::search::{self, Search},
 };
-use countersign_model::{
-    Id, id,
-    reason::{Reason, Refusal},
-    time::Seconds,
-};
+use countersign_model::{Id, id, time::Seconds};
 use countersign_store::evidence;
 
 use crate::approvals_world::{World, on_each};
 
 /// Leaves refusals on record, each of another name.
 fn refuse(world: &World, count: usize) {
-    let (ctx, tenant) = (Ctx::internal(world.now()), world.tenant().id);
-    let refusal = Refusal::new(Reason::CredentialInvalid, "client authentication failed");
-    for _ in 0..count {
-        let claimed = format!("client-{}", ctx.id::<id::Identity>());
-        let authority = world.authority();
-        authority.note_refusal(&ctx, tenant, "token", Some(&claimed), &refusal);
-    }
-    while let Some(Flushing { written, .. }) = world.authority().flush_refusals(&ctx).unwrap() {
-        written.wait().unwrap();
-    }
+    world.refuse(&Ctx::internal(world.now()), world.tenant().id, count);
 }
 
 /// A few steps of the sequencer.
@@ -165,5 +152,24 @@ fn two_terms_and_a_time_narrow_a_search() {
             ..refused()
         };
         assert_eq!(found(world, &both, || ()), [one.record.id]);
+    });
+}
+
+#[test]
+fn servers_that_fold_the_same_at_once_write_it_once() {
+    on_each(|world| {
+        refuse(world, 4_400);
+        let (authority, log) = (world.authority(), world.authority().log());
+        while log
+            .sequence(authority.store(), authority.secrets())
+            .unwrap()
+            .entries
+            > 0
+        {}
+        let at_once: Vec<_> = (0..40).map(|_| log.fold_index(authority.store())).collect();
+        for fold in at_once {
+            fold.wait().unwrap();
+        }
+        assert_eq!(found(world, &refused(), || ()), expected(world));
     });
 }

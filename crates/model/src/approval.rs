@@ -174,7 +174,7 @@ impl Approval {
     }
 
     /// Whether this person may decide now: pending, named by the rule, present, and nobody who
-    /// asked for it (DESIGN §2.9).
+    /// asked for it.
     ///
     /// # Errors
     /// Says why not.

@@ -1,4 +1,4 @@
-//! Evidence: one record of what happened, with explicit parents (DESIGN §3).
+//! Evidence: one record of what happened, with explicit parents.
 //!
 //! A record is serialised once, and those bytes are hashed and kept for ever. Personal values stand
 //! in them as salted digests; what they were is kept beside the record and can be erased.

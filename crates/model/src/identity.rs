@@ -97,7 +97,7 @@ impl Kind {
         self.profile().name
     }
 
-    /// The subject of a new identity of this kind, frozen from then on (DESIGN §4).
+    /// The subject of a new identity of this kind, frozen from then on.
     #[must_use]
     pub fn subject(
         self,

@@ -1,4 +1,4 @@
-//! The one computation of authority: it only ever narrows (DESIGN §2.4).
+//! The one computation of authority: it only ever narrows.
 
 use crate::action::ActionSet;
 

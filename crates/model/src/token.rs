@@ -1,4 +1,4 @@
-//! What an access token says (RFC 9068, DESIGN §4).
+//! What an access token says (RFC 9068).
 
 use serde::{Deserialize, Serialize};
 

@@ -20,7 +20,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How old what is known of other replicas' revocations may be before this one refuses (DESIGN §2.6).
+/// How old what is known of other replicas' revocations may be before this one refuses.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The wiring of a running server. Clones share it.

@@ -290,7 +290,7 @@ fn open_archive(config: &Config) -> anyhow::Result<Option<Archive>> {
     Ok(Some(Archive::new(directory, records, archive::entry_of)))
 }
 
-/// A database that is not the one that was signed for was restored or cut (DESIGN §3, restore).
+/// A database that is not the one that was signed for was restored or cut.
 async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Result<()> {
     let own = authority.store().read(log::newest_checkpoint).await?;
     let mut kept: Vec<(String, String)> = Vec::new();

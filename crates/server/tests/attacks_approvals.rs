@@ -1,4 +1,4 @@
-//! Attacks on approvals (STANDARDS §4): used by another run, by oneself, after an edit.
+//! Attacks on approvals: used by another run, by oneself, after an edit.
 
 use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_testkit::{Answer, Caller, Claims, RunForm, TestServer, claims, on_each_database};

@@ -1,4 +1,4 @@
-//! Attacks on who may countersign (STANDARDS T16, DESIGN §2.9): the others sent away, one's own brought in.
+//! Attacks on who may countersign (T16): the others sent away, one's own brought in.
 
 use countersign_model::registry::TenantRole;
 use countersign_testkit::{Caller, RunForm, TestServer, claims, eventually, on_each_database};

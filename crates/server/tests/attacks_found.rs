@@ -1,4 +1,4 @@
-//! Attacks that once worked (STANDARDS T14, T16): each stays here, so that none works again.
+//! Attacks that once worked (T14, T16): each stays here, so that none works again.
 
 use countersign_model::registry::TenantRole;
 use countersign_testkit::{Caller, TestServer, claims, on_each_database};

@@ -1,4 +1,4 @@
-//! Attacks by guessing (STANDARDS §4, T1 and T2): how often, and what is learnt from words and time.
+//! Attacks by guessing (T1 and T2): how often, and what is learnt from words and time.
 
 use std::time::Instant;
 
@@ -9,16 +9,16 @@ use serde_json::json;
 
 use crate::world::{AUDIENCE, Service, pipeline, service};
 
-/// So many guesses (STANDARDS §4, T1).
+/// So many guesses (T1).
 const GUESSES: usize = 10_000;
 
 /// So many guess at the same time.
 const GUESSERS: usize = 8;
 
-/// So many pairs are compared (STANDARDS §4, T2).
+/// So many pairs are compared (T2).
 const PAIRS: usize = 2000;
 
-/// Beyond it two series of times differ (STANDARDS §4, T2).
+/// Beyond it two series of times differ (T2).
 const TELLING: f64 = 4.5;
 
 /// A machine that is busy with something else for a moment disturbs one comparison, not all. What leaks shows in each.

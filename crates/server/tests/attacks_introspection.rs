@@ -1,4 +1,4 @@
-//! Introspection after something was taken away (STANDARDS T12, DESIGN §2.4): it tells what counts now.
+//! Introspection after something was taken away (T12): it tells what counts now.
 
 use countersign_testkit::{
     Caller, ClientSecret, TestServer, on_each_database, on_postgres, within,

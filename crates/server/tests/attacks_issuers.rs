@@ -1,4 +1,4 @@
-//! Attacks through what the server connects to (STANDARDS §4, T23): from the registration to the token request.
+//! Attacks through what the server connects to (T23): from the registration to the token request.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -1,4 +1,4 @@
-//! Attacks on the evidence (STANDARDS §4): a tampering administrator, effects without evidence, a
+//! Attacks on the evidence: a tampering administrator, effects without evidence, a
 //! clock that is put back.
 
 use countersign_model::{registry::TenantRole, time::Seconds};

@@ -1,4 +1,4 @@
-//! Attacks by people with some rights who want more (STANDARDS §4, T16), and on who they are (T25).
+//! Attacks by people with some rights who want more (T16), and on who they are (T25).
 
 use countersign_model::registry::TenantRole;
 use countersign_testkit::{Caller, ClientSecret, TestServer, on_each_database};

@@ -1,4 +1,4 @@
-//! Attacks on revocation (STANDARDS §4): undone by clean-up, restart or deletion, or one grain masking
+//! Attacks on revocation: undone by clean-up, restart or deletion, or one grain masking
 //! another.
 
 use countersign_model::{registry::IssuerProfile, time::Seconds};

@@ -1,4 +1,4 @@
-//! Attacks across tenants and through paths (STANDARDS §4), and the inventory of routes.
+//! Attacks across tenants and through paths, and the inventory of routes.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Attacks on tokens (STANDARDS §4): forged headers, tokens of the wrong type, revocations undone.
+//! Attacks on tokens: forged headers, tokens of the wrong type, revocations undone.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_crypto::{SigningAlg, SigningKey, digest::hmac_sha256};
@@ -31,7 +31,7 @@ fn forged(
     format!("{signed}.{signature}")
 }
 
-/// Everything that STANDARDS T5 lists, made from a good token.
+/// Everything that attack T5 lists, made from a good token.
 fn tricks(token: &str, key_set: &Value) -> Vec<(&'static str, String)> {
     let parts: Vec<&str> = token.split('.').collect();
     let (head, body, signature) = (parts[0], parts[1], parts[2]);
@@ -270,7 +270,7 @@ fn is_public(method: &Method, path: &str) -> bool {
         || (path == "/api/sessions" && *method == Method::POST)
 }
 
-/// DESIGN §4 names what also takes an identity's token of any audience.
+/// These routes also take an identity's token of any audience.
 fn takes_any_audience(method: &Method, path: &str) -> bool {
     path.starts_with("/access/v1/evaluation")
         || (path == "/api/approvals" && *method == Method::POST)

@@ -1,4 +1,4 @@
-//! Attacks that want more than was given (STANDARDS §4): more actions (T17), a longer life (T9), another's place (T18, T19).
+//! Attacks that want more than was given: more actions (T17), a longer life (T9), another's place (T18, T19).
 
 use std::collections::BTreeSet;
 

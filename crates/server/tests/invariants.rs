@@ -1,4 +1,4 @@
-//! What must always hold (DESIGN §2), seen from outside.
+//! What must always hold, seen from outside.
 
 use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_testkit::{Caller, RunForm, TestServer, claims, on_each_database};

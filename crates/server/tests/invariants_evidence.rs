@@ -1,4 +1,4 @@
-//! What must always hold (DESIGN §2), seen from outside: revocation, evidence, approvals, the sentence.
+//! What must always hold, seen from outside: revocation, evidence, approvals, the sentence.
 
 use countersign_guard::Request;
 use countersign_model::registry::TenantRole;

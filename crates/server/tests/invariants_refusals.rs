@@ -1,4 +1,4 @@
-//! What is refused to somebody who proved who they are is on record (DESIGN §2.7), whatever the route.
+//! What is refused to somebody who proved who they are is on record, whatever the route.
 
 use countersign_model::registry::TenantRole;
 use countersign_testkit::{Caller, TestServer, claims, on_each_database};

@@ -1,4 +1,4 @@
-//! What the source documents ask for, literally (STANDARDS §1d), as far as no other file shows it.
+//! What the source documents ask for, literally, as far as no other file shows it.
 
 use countersign_model::registry::TenantRole;
 use countersign_testkit::{LogCopy, RunForm, TestServer, claims, eventually, on_each_database};

@@ -1,4 +1,4 @@
-//! The main story (DESIGN §6), end to end: a run, a refusal, a second person, a deploy, the sentence.
+//! The main story, end to end: a run, a refusal, a second person, a deploy, the sentence.
 
 use countersign_crypto::log::{
     Hash, InclusionProof, NoteVerifier,

@@ -1,4 +1,4 @@
-//! Two servers over one PostgreSQL database (DESIGN §3): what one revokes the other refuses within a
+//! Two servers over one PostgreSQL database: what one revokes the other refuses within a
 //! second, and a database that is gone makes a replica refuse, and come back.
 
 use std::{
@@ -23,7 +23,7 @@ use crate::{
     world::service,
 };
 
-/// DESIGN §2.6, with a moment for the request itself.
+/// One second, with a moment for the request itself.
 const WITHIN: Duration = Duration::from_millis(1_200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

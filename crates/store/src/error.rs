@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The queue before the database is full. The work was not accepted; the caller may repeat it.
+    /// More waits than may: the queue before the database is full, or the log is far behind. The caller may repeat it.
     #[error("too much work is waiting for the database: try again in {retry_after_ms} ms")]
     Busy {
         /// How long to wait before trying again.
@@ -54,7 +54,7 @@ pub enum StoreError {
     #[error("`{0}` is read-only: make it writable for this user, or connect to the primary")]
     ReadOnly(String),
 
-    /// Concurrent work got in the way more often than the bound of retries.
+    /// Concurrent work got in the way for longer than it is tried again.
     #[error("concurrent changes got in the way each time: try again")]
     Serialization,
 

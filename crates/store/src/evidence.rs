@@ -1,6 +1,6 @@
 //! Evidence: one row for each record of what happened, inserted with the change that it tells of.
 //!
-//! The body is kept as the bytes that were hashed; those of old records are in the [archive](crate::archive), and
+//! The body is kept as the bytes that were hashed; those of old records are in the [archive], and
 //! whoever reads a row gets them from there. The row costs one b-tree beside its primary key; term tiles and
 //! places in the log are written later, in bulk, by the sequencer.
 

@@ -1,4 +1,4 @@
-//! The schema: numbered texts, applied once, never changed afterwards.
+//! The schema: numbered texts, applied once, never changed after a release.
 //!
 //! Each applied text is kept word for word in `schema_migration`, so that a changed one is noticed. A change is
 //! made by expanding first (a new migration that old servers can live with) and contracting in a later version.

@@ -21,7 +21,7 @@ const PAGES: [Page; 2] = [
     Page {
         path: "docs/attacks.md",
         rows: "attacks",
-        // STANDARDS: the threat model, and the published attacks on run identities.
+        // The threat model, and the published attacks on run identities.
         groups: &[("T", 36), ("P", 17)],
     },
     Page {
@@ -148,6 +148,23 @@ fn split(cell: &str) -> Vec<Proof> {
     }
 }
 
+/// The names of the functions that a test attribute stands before: a helper proves nothing.
+fn tests_of(text: &str) -> Vec<&str> {
+    let (mut marked, mut found) = (false, Vec::new());
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+        } else if !line.starts_with("//")
+            && let Some((_, after)) = line.split_once("fn ")
+        {
+            let name = after.split(|letter: char| !is_word(letter)).next();
+            found.extend(name.filter(|_| marked));
+            marked = false;
+        }
+    }
+    found
+}
+
 /// What the repository has that a proof can name.
 struct Known<'a> {
     functions: BTreeSet<&'a str>,
@@ -162,18 +179,9 @@ impl<'a> Known<'a> {
                 .iter()
                 .filter(move |source| source.is(extensions) && !is_page(source))
         };
-        let name = |line: &'a str| {
-            let (_, after) = line.split_once("fn ")?;
-            Some(
-                after
-                    .split(|letter: char| !is_word(letter))
-                    .next()
-                    .unwrap_or_default(),
-            )
-        };
         Self {
             functions: texts(&["rs"])
-                .flat_map(|source| source.text.lines().filter_map(name))
+                .flat_map(|source| tests_of(&source.text))
                 .collect(),
             scripts: texts(&["mjs", "ts"])
                 .map(|source| source.text.as_str())
@@ -248,6 +256,12 @@ mod tests {
                 "test(\"denies an action\", () => {});",
             ),
         ]
+    }
+
+    #[test]
+    fn only_what_is_marked_as_a_test_is_one() {
+        let text = "fn helper() {}\n#[tokio::test(flavor = \"multi_thread\")]\n/// Why, in a fn of words.\nasync fn proof() {\n    fn inner() {}\n}\n";
+        assert_eq!(tests_of(text), ["proof"]);
     }
 
     /// The page with every row, the first of them shown by this.

@@ -101,7 +101,7 @@ impl Command for Decide {
                 holder,
             )? > 0
         {
-            // INVARIANT: nobody approves what may be their own request (DESIGN §2.9).
+            // INVARIANT: nobody approves what may be their own request.
             return refuse(
                 Reason::SelfApproval,
                 "you made the secret that this run proved itself with, so that it may be yours: somebody else approves it",

@@ -1,4 +1,4 @@
-//! Opening an approval for a change that loosens what guards an identity (DESIGN §2.9).
+//! Opening an approval for a change that loosens what guards an identity.
 
 use countersign_model::{
     approval::{Approval, ApprovalRequest, ApprovalStatus, ChangeRequest, OPEN_FOR, OPEN_LIMIT},

@@ -74,7 +74,10 @@ fn made(
     by: &[Id<id::User>],
     does: &impl Fn(&Trail<'_>) -> bool,
 ) -> Option<(Id<id::User>, Timestamp)> {
-    let found = seal::read(&row.body, row.disclosed.as_deref()).ok()?;
+    let Ok(found) = seal::read(&row.body, row.disclosed.as_deref()) else {
+        // INVARIANT: what cannot be read counts as having happened.
+        return by.first().map(|first| (*first, row.recorded_at));
+    };
     let Event::Changed(changed) = &found.event else {
         return None;
     };

@@ -18,7 +18,7 @@ use crate::{
 /// How many last uses wait to be written; beyond it the newest are left out until the next flush.
 const USES: usize = 65_536;
 
-/// How many rows one write touches (DESIGN §3): a longer one would hold up every other on the writer.
+/// How many rows one write touches: a longer one would hold up every other on the writer.
 const ROWS: usize = 1000;
 
 /// A part of what waited, on its way to the database.

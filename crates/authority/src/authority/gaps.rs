@@ -1,7 +1,7 @@
 //! When this process begins and ends, and what is lost of one that ended without saying so.
 //!
 //! A server notes in the database that it runs, and again and again that everything before then is written. A
-//! note that stays behind is that of a server that crashed: what it had buffered since is a gap (DESIGN §2.7).
+//! note that stays behind is that of a server that crashed: what it had buffered since is a gap.
 //! All times here are the database's, which servers share.
 
 use countersign_model::{

@@ -23,7 +23,7 @@ use crate::{
     rejection::{Stop, refuse},
 };
 
-/// The longest life of a client's assertion, in seconds (STANDARDS §1a).
+/// The longest life of a client's assertion, in seconds.
 const MAX_AGE_SECONDS: i64 = 300;
 
 pub(super) fn authenticate(

@@ -1,5 +1,5 @@
 //! Run identities: a foreign issuer vouches for the run, and a trust rule of the identity that was
-//! named says that this run is it. Only that identity's rules are looked at (STANDARDS §0.8).
+//! named says that this run is it. Only that identity's rules are looked at.
 
 use std::sync::Arc;
 

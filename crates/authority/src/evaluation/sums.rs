@@ -1,5 +1,5 @@
 //! Decisions as evidence: summed in memory for at most 100 ms and within a bound, then recorded
-//! (DESIGN §2.7). They change nothing, so that a crash loses only what the next start records as a gap.
+//!. They change nothing, so that a crash loses only what the next start records as a gap.
 
 use std::{
     collections::HashMap,

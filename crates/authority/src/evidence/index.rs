@@ -110,11 +110,11 @@ fn place(entry: &[u8; ENTRY]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// Folds one part of the oldest sixteen tiles of a level into the next, if there are as many. Says whether there were.
+/// Folds one part of the oldest sixteen tiles of a level into the next, if there are as many.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) fn fold(tx: &mut Tx<'_>, generation: i64) -> Result<bool, StoreError> {
+pub(crate) fn fold(tx: &mut Tx<'_>, generation: i64) -> Result<(), StoreError> {
     for level in 0..TOP {
         let Some((n, part)) = tiles::oldest(tx, generation, level)? else {
             continue;
@@ -135,13 +135,15 @@ pub(crate) fn fold(tx: &mut Tx<'_>, generation: i64) -> Result<bool, StoreError>
         if i64::try_from(children.len()) != Ok(FAN) {
             continue;
         }
-        for parent in folded(&children, first) {
-            tiles::put(tx, &parent)?;
+        // Another server may fold the same at this moment: whoever removes the tiles writes what they become.
+        if tiles::remove(tx, generation, level, part, first..first + FAN)? != FAN as u64 {
+            return Ok(());
         }
-        tiles::remove(tx, generation, level, part, first..first + FAN)?;
-        return Ok(true);
+        return folded(&children, first)
+            .iter()
+            .try_for_each(|parent| tiles::put(tx, parent));
     }
-    Ok(false)
+    Ok(())
 }
 
 /// The sixteen parts that one part of sixteen tiles becomes.
@@ -354,7 +356,7 @@ mod tests {
             let folds = store.write(WriteMode::Housekeeping, move |tx| {
                 tiles::put(tx, &tile)?;
                 // Less often than it could be, so that it is halfway through all the while.
-                if n % 5 < 4 { fold(tx, 1) } else { Ok(false) }
+                if n % 5 < 4 { fold(tx, 1) } else { Ok(()) }
             });
             folds.wait().unwrap();
             size = (n + 1) * BLOCK;

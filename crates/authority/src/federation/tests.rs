@@ -1,4 +1,4 @@
-//! Run identities end to end: real claims (STANDARDS §2b), published attacks (§2c), the linter, and
+//! Run identities end to end: real claims, published attacks (§2c), the linter, and
 //! the explanation.
 
 mod attacks;

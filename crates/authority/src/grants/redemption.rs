@@ -42,7 +42,7 @@ pub(super) struct Place {
     pub environment: Option<EnvironmentName>,
 }
 
-/// Decides whether this run, now, may redeem this approval: all is looked at again (DESIGN §2.9).
+/// Decides whether this run, now, may redeem this approval: all is looked at again.
 pub(super) fn decide(
     now: Timestamp,
     request: &TokenRequest,

@@ -2,7 +2,7 @@
 //!
 //! Whoever could take the other approvers away, or bring one of their own, would be alone with every
 //! guard. So a person who countersigns for something guarded comes and goes with a second person
-//! (DESIGN §2.9, decision 0010).
+//!.
 
 use std::collections::BTreeSet;
 

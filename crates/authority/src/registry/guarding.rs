@@ -1,4 +1,4 @@
-//! Guarding: a change that loosens waits for a second eligible person (DESIGN §2.9).
+//! Guarding: a change that loosens waits for a second eligible person.
 //!
 //! What waits is kept as the fields that it sets, for people to read. When enough of them have
 //! countersigned it, [`apply_change`] makes it, on the very version that they saw, with the rights

@@ -2,7 +2,7 @@
 //!
 //! An identity whose sponsor left, or whose last manager did, is orphaned: it keeps the name of who
 //! answered, the owners of the tenant manage it meanwhile, and after a grace period it gets no more
-//! tokens (DESIGN §2.1).
+//! tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 

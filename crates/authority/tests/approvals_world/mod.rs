@@ -183,7 +183,26 @@ impl World {
         }
     }
 
-    /// Gives every record its place in the log, and its search terms.
+    /// Leaves as many records as a tile of the log holds.
+    pub fn fill_a_tile(&self) {
+        let (ctx, tenant) = (Ctx::internal(self.now()), self.tenant().id);
+        self.refuse(&ctx, tenant, 256);
+    }
+
+    /// Leaves refusals on record, each of another name.
+    pub fn refuse(&self, ctx: &Ctx, tenant: Id<id::Tenant>, count: usize) {
+        let refusal = Refusal::new(Reason::CredentialInvalid, "client authentication failed");
+        for _ in 0..count {
+            let claimed = format!("client-{}", ctx.id::<id::Identity>());
+            self.authority()
+                .note_refusal(ctx, tenant, "token", Some(&claimed), &refusal);
+        }
+        while let Some(flushing) = self.authority().flush_refusals(ctx).unwrap() {
+            flushing.written.wait().unwrap();
+        }
+    }
+
+    /// Gives every record its place in the log.
     pub fn sequence(&self) {
         let authority = self.authority();
         let log = Log::open(authority.store(), authority.secrets(), ISSUER, &self.ctx()).unwrap();

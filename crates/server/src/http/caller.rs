@@ -26,7 +26,7 @@ pub struct Caller {
 }
 
 /// The caller of one of the two endpoints that also take an identity's live token of any audience
-/// (DESIGN §4): opening an approval, and asking for a decision about itself.
+///: opening an approval, and asking for a decision about itself.
 pub struct AnyAudienceCaller(pub Caller);
 
 impl<S> FromRequestParts<S> for Caller

@@ -1,4 +1,4 @@
-//! Refusals of callers who proved who they are (DESIGN §2.7, decision 0009): recorded on their way out.
+//! Refusals of callers who proved who they are: recorded on their way out.
 //!
 //! Whoever admits a caller leaves it in the request's context; the shell hands every answer to a caller
 //! that was admitted to [`Admitted::answered`]. No handler takes part, so none can forget it.

@@ -1,4 +1,4 @@
-//! Follows what other replicas change (DESIGN §3): revocations, edits, keys.
+//! Follows what other replicas change: revocations, edits, keys.
 
 use std::{
     sync::Arc,

@@ -13,10 +13,10 @@ use crate::{
 /// Writes when credentials and identities were last used, and that this server runs.
 pub struct FlushUses(pub App);
 
-/// Writes the sums of refusals of callers who proved nothing (DESIGN §2.7).
+/// Writes the sums of refusals of callers who proved nothing.
 pub struct FlushRefusals(pub App);
 
-/// Writes the sums of decisions, which changed nothing (DESIGN §2.7).
+/// Writes the sums of decisions, which changed nothing.
 pub struct FlushDecisions(pub App);
 
 impl Job for FlushDecisions {

@@ -1,4 +1,4 @@
-//! Published attacks on trust in run identities, a test for each (STANDARDS §2c).
+//! Published attacks on trust in run identities, a test for each.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
 //! Tokens that are not what they should be: audience, issuer, algorithm, keys, times, and every
-//! single claim (STANDARDS §2c).
+//! single claim.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

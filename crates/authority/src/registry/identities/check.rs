@@ -18,7 +18,7 @@ use crate::{
 
 /// The longest life of an identity between two looks at it.
 const LONGEST: Seconds = Seconds::days(3653);
-/// The longest life of a token, in seconds (DESIGN §4).
+/// The longest life of a token, in seconds.
 const LONGEST_TOKEN: i64 = countersign_model::SHORT_LIVED_SECONDS;
 /// As many as a person can still oversee.
 const MOST_MANAGERS: usize = 50;
@@ -119,7 +119,7 @@ fn people(
     doc: &IdentityDoc,
     before: Option<&IdentityDoc>,
 ) -> Result<(), Rejection> {
-    // INVARIANT: no identity exists without somebody who can administer it (DESIGN §2.1).
+    // INVARIANT: no identity exists without somebody who can administer it.
     if rights::active(tx, doc.managers.iter().copied())?.is_empty() {
         return refuse(
             Reason::LastOneLeaving,

@@ -1,5 +1,4 @@
-//! Keys that a tenant has not needed before: those of RSA are made when an audience first asks for one
-//! (DESIGN §3, Speed).
+//! Keys that a tenant has not needed before: those of RSA are made when an audience first asks for one.
 
 use std::sync::Arc;
 
