@@ -338,6 +338,13 @@ pub fn contradiction(
     let Some(head) = log::head(tx)? else {
         return Ok(Some("the log here has not begun".to_owned()));
     };
+    if head.position.xid >= tx.lowest_open()? {
+        // Nothing that is recorded from now on would ever get a place.
+        return Ok(Some(
+            "this database server numbers its transactions anew, so the database was moved here"
+                .to_owned(),
+        ));
+    }
     let size = checkpoint.size;
     if i64::try_from(size).is_ok_and(|size| size > head.size) {
         return Ok(Some(format!("the log here has {} entries", head.size)));

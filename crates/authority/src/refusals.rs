@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use countersign_crypto::opaque::ParsedSecret;
 use countersign_model::{
     Id,
     action::ActionSet,
@@ -46,13 +47,30 @@ pub struct About<'a> {
     pub txn: Option<Id<id::Transaction>>,
 }
 
+/// The sentence without what people paste by mistake: a secret of ours, or a token. What was wrong with it stays.
+fn without_secrets(detail: &str) -> String {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    let mut told = String::with_capacity(detail.len());
+    for word in detail.split_inclusive(|letter| !is_word(letter)) {
+        let bare = word.trim_end_matches(|letter| !is_word(letter));
+        let is_token = bare.starts_with("eyJ") && bare.matches('.').count() >= 2;
+        if is_token || ParsedSecret::parse(bare).is_ok() {
+            told.push_str("(a secret)");
+            told.push_str(word.strip_prefix(bare).unwrap_or_default());
+        } else {
+            told.push_str(word);
+        }
+    }
+    told
+}
+
 /// What a record says of refusals of somebody who proved something. The sentence may repeat what they
 /// wrote, an address of a person among it: so it can be erased.
 pub(crate) fn event(ctx: &Ctx, asked: &str, refusal: &Refusal, count: u64) -> Refused {
     Refused {
         asked: asked.to_owned(),
         reason: refusal.reason,
-        detail: Text::personal(&refusal.detail),
+        detail: Text::personal(without_secrets(&refusal.detail)),
         claimed: None,
         source_address: ctx.source.as_deref().map(Text::personal),
         actions: None,
@@ -172,5 +190,24 @@ fn address_prefix(address: &str) -> String {
             format!("{a:x}:{b:x}:{c:x}::/48")
         }
         Err(_) => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_crypto::opaque::{OpaqueSecret, SecretKind};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_somebody_pasted_is_not_kept() {
+        let (_, secret) = OpaqueSecret::generate(SecretKind::ClientSecret);
+        let secret = secret.expose();
+        for pasted in [secret.as_str(), "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"] {
+            let told = without_secrets(&format!("there is no token `{pasted}`, said 1.2.3"));
+            assert_eq!(told, "there is no token `(a secret)`, said 1.2.3");
+        }
+        let plain = "there is no token `cs_not_a_secret`";
+        assert_eq!(without_secrets(plain), plain);
     }
 }

@@ -9,7 +9,7 @@ use countersign_model::{
     evidence::{Event, Evidence, Grain, Reference, Role},
     id,
     permission::Person,
-    reason::Reason,
+    reason::{Reason, Refusal},
     registry::{Noun, Record, Status, TenantRole},
     time::Seconds,
 };
@@ -115,7 +115,19 @@ impl Revoke {
     fn run_of(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
         let tenant = tx.tenant_id();
         let mut keys: Vec<(String, Option<Reference>)> = Vec::new();
-        for token in of_run(tx.peek(), tenant, &self.target)? {
+        let (tokens, all) = of_run(tx.peek(), tenant, &self.target)?;
+        let named = tokens
+            .iter()
+            .any(|token| token.run_key.as_deref() == Some(self.target.as_str()));
+        if !all && !named {
+            // Some of its keys may be beyond what was looked at: a part must not pass for the whole.
+            return Err(Refusal::new(
+                Reason::Unprocessable,
+                "too many tokens carry this run id: revoke the run by its key",
+            )
+            .into());
+        }
+        for token in tokens {
             let Some(key) = &token.run_key else { continue };
             let known = keys.iter().any(|(known, _)| known == key);
             if !known && (owns(person) || is_managed(tx, person, &token)?) {
@@ -277,11 +289,7 @@ fn unknown(what: &str, target: &str) -> Rejection {
         .take(128)
         .flat_map(char::escape_debug)
         .collect();
-    countersign_model::reason::Refusal::new(
-        Reason::NotFound,
-        format!("there is no {what} `{shown}`"),
-    )
-    .into()
+    Refusal::new(Reason::NotFound, format!("there is no {what} `{shown}`")).into()
 }
 
 fn is_managed(
@@ -354,22 +362,26 @@ fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
     })
 }
 
-/// The tokens of a run, by its key or its id at the platform.
-fn of_run(tx: &mut Tx<'_>, tenant: Id<id::Tenant>, target: &str) -> Result<Vec<Issued>, Rejection> {
-    let mut found = under(tx, tenant, terms::term("run", target), None)?;
+/// The tokens of a run, by its key or its id at the platform, and whether these are all.
+fn of_run(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    target: &str,
+) -> Result<(Vec<Issued>, bool), Rejection> {
+    let (mut found, all) = under(tx, tenant, terms::term("run", target), None)?;
     found.retain(|token| {
         token.run_key.as_deref() == Some(target) || token.run_id.as_deref() == Some(target)
     });
-    Ok(found)
+    Ok((found, all))
 }
 
-/// The newest records of issue under a term.
+/// The newest records of issue under a term, and whether these are all.
 fn under(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
     term: String,
     from: Option<Timestamp>,
-) -> Result<Vec<Issued>, Rejection> {
+) -> Result<(Vec<Issued>, bool), Rejection> {
     let query = Query {
         tenant,
         terms: &[term],
@@ -379,7 +391,7 @@ fn under(
         pepper: None,
         most: LOOKED_AT,
     };
-    let (rows, _) = looking::newest(tx, &query)?;
+    let (rows, all) = looking::newest(tx, &query)?;
     let mut found: Vec<Issued> = rows
         .iter()
         .filter(|row| row.kind == "token_issued")
@@ -387,5 +399,5 @@ fn under(
         .collect();
     found.sort_by_key(|token| token.jti);
     found.dedup_by_key(|token| token.jti);
-    Ok(found)
+    Ok((found, all))
 }

@@ -3,9 +3,11 @@
 use countersign_authority::{
     Ctx,
     evidence::search::{self, Search},
+    log,
 };
+use countersign_crypto::log::{Checkpoint, Hash};
 use countersign_model::{Id, id, time::Seconds};
-use countersign_store::evidence;
+use countersign_store::{WriteMode, evidence, log as kept};
 
 use crate::approvals_world::{World, on_each};
 
@@ -171,5 +173,30 @@ fn servers_that_fold_the_same_at_once_write_it_once() {
             fold.wait().unwrap();
         }
         assert_eq!(found(world, &refused(), || ()), expected(world));
+    });
+}
+
+#[test]
+fn a_log_whose_database_was_moved_to_another_server_is_noticed() {
+    on_each(|world| {
+        let store = world.authority().store();
+        let empty = Checkpoint {
+            origin: world.authority().log().origin().to_owned(),
+            size: 0,
+            root: Hash::EMPTY,
+        };
+        let contradicted = |checkpoint: Checkpoint| {
+            let read = store.read(move |tx| log::contradiction(tx, &checkpoint));
+            read.wait().unwrap().is_some()
+        };
+        assert!(!contradicted(empty.clone()));
+        let moved = store.write(WriteMode::Housekeeping, |tx| {
+            let from = kept::head(tx)?.unwrap();
+            let mut to = from.clone();
+            to.position.xid = i64::MAX - 1;
+            kept::advance(tx, &from, &to)
+        });
+        assert!(moved.wait().unwrap());
+        assert_eq!(contradicted(empty), world.engine == "postgres");
     });
 }

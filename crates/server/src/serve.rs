@@ -68,6 +68,8 @@ pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     }
     let directory = options.config.data_directory();
     let server = Server::start(options).await?;
+    // Before anybody hears that it is ready: who stops it then must be heard too.
+    let told = told_to_stop()?;
     // Whoever reads our output may be gone; the server serves nevertheless.
     let mut out = std::io::stdout().lock();
     let scheme = if server.app.config().server.tls.cert.is_some() {
@@ -86,7 +88,7 @@ pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     }
     let _ = out.flush();
     drop(out);
-    told_to_stop().await?;
+    told.await;
     tracing::info!("stopping: finishing what runs");
     server.stop().await
 }
@@ -356,21 +358,28 @@ fn surround(app: &App, issuer: &str) -> Shell {
     )
 }
 
-/// SIGTERM or Ctrl-C.
-async fn told_to_stop() -> anyhow::Result<()> {
+/// Listens for SIGTERM and Ctrl-C from now on: the future ends with the first of them.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
 
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
-        Ok(())
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
+    Ok(async {
+        // Without a way to hear of it, it serves until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }
 
 /// Buffers are written also when no time was given for draining.

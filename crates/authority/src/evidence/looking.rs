@@ -260,9 +260,12 @@ impl Looking<'_, '_> {
         {
             return false;
         }
-        // Where the body cannot be had, the index alone says that it stands under these terms.
-        if terms.is_empty() || row.lost.is_some() {
+        if terms.is_empty() {
             return true;
+        }
+        if row.lost.is_some() {
+            // The index alone says that it stands under these terms; of an address that was erased it says nothing.
+            return !terms.iter().any(|term| term.starts_with("source:"));
         }
         let own = terms::of(row, self.query.pepper);
         terms

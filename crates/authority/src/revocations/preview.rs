@@ -122,7 +122,7 @@ impl Looking<'_> {
         keep: impl Fn(&Issued) -> bool,
     ) -> Result<u64, Rejection> {
         let from = self.now - Seconds(countersign_model::SHORT_LIVED_SECONDS);
-        let found = under(tx, self.tenant, term.to_owned(), Some(from))?;
+        let (found, _) = under(tx, self.tenant, term.to_owned(), Some(from))?;
         Ok(found
             .iter()
             .filter(|token| token.expires_at > self.now && keep(token))
@@ -154,7 +154,7 @@ impl Looking<'_> {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Preview, Rejection> {
         let (mut dies, mut live) = (Vec::new(), 0);
-        for token in of_run(tx, self.tenant, self.target)? {
+        for token in of_run(tx, self.tenant, self.target)?.0 {
             let identity = match token.identity_id {
                 Some(identity) => rows::by_id(tx, self.tenant, identity.cast())?,
                 None => None,
