@@ -305,7 +305,14 @@ async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Resu
         let checkpoint = Checkpoint::parse_for_explanation(&note)
             .map_err(|error| anyhow!("{place} has a checkpoint that cannot be read: {error}"))?;
         let (origin, size) = (checkpoint.origin.clone(), checkpoint.size);
-        if origin != authority.log().origin() || size == 0 {
+        let own = authority.log().origin();
+        if begun_after(&origin, own) {
+            bail!(
+                "{place} has a checkpoint of `{origin}`, which began after this log, `{own}`: this database is older than \
+                 a restore that was declared; if it was restored again on purpose, run `countersign admin restored`"
+            );
+        }
+        if origin != own || size == 0 {
             continue;
         }
         let wrong = authority
@@ -320,6 +327,23 @@ async fn refuse_older_log(authority: &Authority, sinks: &[Sink]) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+/// Whether one origin names a later life of the log that the other one names.
+fn begun_after(one: &str, other: &str) -> bool {
+    let ((log, later), (same, earlier)) = (life(one), life(other));
+    log == same && later > earlier
+}
+
+/// The log that an origin names, and its life: the generation, and when that began. The first has no number.
+fn life(origin: &str) -> (&str, (u64, i64)) {
+    let numbered = || {
+        let (log, life) = origin.rsplit_once("/log/")?;
+        let (generation, began) = life.split_once('-')?;
+        Some((log, (generation.parse().ok()?, began.parse().ok()?)))
+    };
+    let first = || (origin.strip_suffix("/log").unwrap_or(origin), (1, 0));
+    numbered().unwrap_or_else(first)
 }
 
 fn wire(config: Config, clock: Clock, outbound: Outbound, opened: &Opened) -> App {
@@ -384,3 +408,28 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Buffers are written also when no time was given for draining.
 const LEAST_FOR_JOBS: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_life_of_the_same_log_is_told_from_an_earlier_one() {
+        let lives = [
+            "id.example/log",
+            "id.example/log/2-100",
+            "id.example/log/2-200",
+            "id.example/log/3-50",
+        ];
+        for (number, earlier) in lives.iter().enumerate() {
+            for (other, later) in lives.iter().enumerate() {
+                assert_eq!(
+                    begun_after(later, earlier),
+                    other > number,
+                    "{later} {earlier}"
+                );
+            }
+        }
+        assert!(!begun_after("other.example/log/2-100", "id.example/log"));
+    }
+}

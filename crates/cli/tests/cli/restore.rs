@@ -193,4 +193,19 @@ fn a_restored_backup_is_refused_until_it_is_declared_and_then_nothing_earlier_co
     owner
         .run(&["log", "verify", &old_folder, "--key", &new_key])
         .fails(7);
+
+    // The same backup once more, and nobody declares it: the later life of the log is known outside.
+    eventually("the new log is outside", || {
+        let note = fs::read_to_string(witness.join("checkpoint")).ok()?;
+        note.starts_with("127.0.0.1:8400/log/2-").then_some(())
+    });
+    let stopped = server.stop();
+    fs::remove_dir_all(stopped.data()).unwrap();
+    copy(&backup, &stopped.data());
+    let said = stopped.refuses();
+    assert!(
+        said.contains("which began after this log")
+            && said.contains("run `countersign admin restored`"),
+        "{said}"
+    );
 }
