@@ -10,7 +10,7 @@ use countersign_model::{
     registry::{Noun, Record, TenantRole},
     time::Seconds,
 };
-use countersign_store::codes;
+use countersign_store::{codes, records};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -127,7 +127,8 @@ impl Command for UseCode {
         let (user, created) = match tx.find(Noun::User, &self.code.email)? {
             Some(user) => (user, false),
             None => {
-                let first = tx.all(Noun::User)?.is_empty();
+                let tenant = tx.tenant_id();
+                let first = records::count(tx.peek(), tenant, Noun::User)? == 0;
                 let role = self.code.role.unwrap_or(if first {
                     TenantRole::Owner
                 } else {

@@ -10,8 +10,9 @@ use countersign_store::{StoreError, Tx, aliases, links, records};
 
 use crate::rejection::{Fault, Rejection};
 
-/// How many records a whole list may have. Beyond it a list is paged by its caller, or is our fault.
-const WHOLE_LIST: usize = 10_000;
+/// How many records a whole list may have, at some kilobytes each. Whoever decides on more than these is told so:
+/// a part must not pass for the whole.
+pub(crate) const WHOLE_LIST: usize = 10_000;
 const PAGE: u32 = 500;
 
 /// The record with this id, in this tenant.
@@ -30,16 +31,26 @@ pub(crate) fn children(
     noun: Noun,
     parent: Id<id::Record>,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut found: Vec<Record> = Vec::new();
-    loop {
-        let after = found.last().map(|record| record.id);
-        let page = records::children(tx, parent, noun, after, PAGE)?;
-        let last = page.len() < PAGE as usize;
-        found.extend(page.into_iter().filter(|record| record.tenant_id == tenant));
-        if last || found.len() >= WHOLE_LIST {
-            return Ok(found);
-        }
-    }
+    whole(children_up_to(tx, tenant, noun, parent, |_| true, BEYOND)?)
+}
+
+/// Those of the records of a noun under a record that are wanted, the first of them when there are more.
+pub(crate) fn children_up_to(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    parent: Id<id::Record>,
+    mut wanted: impl FnMut(&Record) -> bool,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let pages = |last: Option<&Record>| {
+        records::children(tx, parent, noun, last.map(|record| record.id), PAGE)
+    };
+    collect(
+        pages,
+        |record| record.tenant_id == tenant && wanted(record),
+        most,
+    )
 }
 
 /// All living records of a noun.
@@ -48,24 +59,29 @@ pub(crate) fn all(
     tenant: Id<id::Tenant>,
     noun: Noun,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut found: Vec<Record> = Vec::new();
-    loop {
+    matching(tx, tenant, noun, |_| true)
+}
+
+/// Those of the living records of a noun that are wanted, however many there are beside them.
+pub(crate) fn matching(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    wanted: impl FnMut(&Record) -> bool,
+) -> Result<Vec<Record>, StoreError> {
+    let pages = |last: Option<&Record>| {
         let query = records::RecordQuery {
             tenant_id: tenant,
             noun,
             parent_id: None,
             name_prefix: None,
-            after: found.last().map(|record| (record.name.as_str(), record.id)),
+            after: last.map(|record| (record.name.as_str(), record.id)),
             with_deleted: false,
             limit: PAGE,
         };
-        let page = records::list(tx, &query)?;
-        let last = page.len() < PAGE as usize;
-        found.extend(page);
-        if last || found.len() >= WHOLE_LIST {
-            return Ok(found);
-        }
-    }
+        records::list(tx, &query)
+    };
+    whole(collect(pages, wanted, BEYOND)?)
 }
 
 /// The living records that point at a record.
@@ -75,13 +91,49 @@ pub(crate) fn linked_to(
     relation: Relation,
     target: Id<id::Record>,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut found: Vec<Record> = Vec::new();
+    whole(linked_up_to(tx, tenant, relation, target, BEYOND)?)
+}
+
+/// The living records that point at a record, the first of them when there are more.
+pub(crate) fn linked_up_to(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    relation: Relation,
+    target: Id<id::Record>,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let pages = |last: Option<&Record>| {
+        links::linked_to(tx, target, relation, last.map(|record| record.id), PAGE)
+    };
+    collect(pages, |record| record.tenant_id == tenant, most)
+}
+
+/// One more than a whole list may have.
+const BEYOND: usize = WHOLE_LIST + 1;
+
+fn whole(found: Vec<Record>) -> Result<Vec<Record>, StoreError> {
+    if found.len() > WHOLE_LIST {
+        return Err(StoreError::Fault(format!(
+            "more than {WHOLE_LIST} records would have to be looked at together"
+        )));
+    }
+    Ok(found)
+}
+
+/// Walks all pages, and keeps what is wanted until it is enough.
+fn collect(
+    mut pages: impl FnMut(Option<&Record>) -> Result<Vec<Record>, StoreError>,
+    mut wanted: impl FnMut(&Record) -> bool,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let (mut found, mut last) = (Vec::new(), None::<Record>);
     loop {
-        let after = found.last().map(|record| record.id);
-        let page = links::linked_to(tx, target, relation, after, PAGE)?;
-        let last = page.len() < PAGE as usize;
-        found.extend(page.into_iter().filter(|record| record.tenant_id == tenant));
-        if last || found.len() >= WHOLE_LIST {
+        let page = pages(last.as_ref())?;
+        let end = page.len() < PAGE as usize;
+        last = page.last().cloned();
+        found.extend(page.into_iter().filter(|record| wanted(record)));
+        if end || found.len() >= most {
+            found.truncate(most);
             return Ok(found);
         }
     }

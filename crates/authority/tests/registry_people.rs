@@ -11,12 +11,13 @@ use countersign_authority::registry::{
 use countersign_model::{
     identity::Kind,
     reason::Reason,
-    registry::{Party, ProjectRole, Status, TenantRole},
+    registry::{Party, ProjectRole, Record, Status, TenantRole},
     time::Seconds,
 };
+use countersign_store::{WriteMode, records};
 
 use crate::{
-    approvals_world::{on_each, reason},
+    approvals_world::{User, World, on_each, reason},
     registry_world::{alive, approval, identity, secret, show, token},
 };
 
@@ -311,6 +312,28 @@ fn the_last_owner_of_a_tenant_stays() {
     });
 }
 
+/// Ten thousand and one identities that sort before all others, in somebody's own project: they must hide nothing.
+fn crowd(world: &World, user: &User) {
+    let first = world.run(&user.permit, identity(Kind::Bot, "aaa"));
+    let like = first.unwrap().identity;
+    let ctx = world.ctx();
+    let rows: Vec<Record> = (0..10_001)
+        .map(|number| Record {
+            id: ctx.id(),
+            name: format!("aaa-{number:05}"),
+            ..like.clone()
+        })
+        .collect();
+    for part in rows.chunks(500) {
+        let part = part.to_vec();
+        let store = world.authority().store();
+        let written = store.write(WriteMode::Housekeeping, move |tx| {
+            part.iter().try_for_each(|row| records::insert(tx, row))
+        });
+        written.wait().unwrap();
+    }
+}
+
 #[test]
 fn t16_a_team_that_countersigns_grows_and_shrinks_with_a_second_person() {
     on_each(|world| {
@@ -348,6 +371,7 @@ fn t16_a_team_that_countersigns_grows_and_shrinks_with_a_second_person() {
             Party::Team(ops.id.cast()),
             "of one's own team, at once"
         );
+        crowd(world, &lee);
         let waits = world
             .run(&dana.permit, update(&["dana", "lee", "kim"]))
             .unwrap();

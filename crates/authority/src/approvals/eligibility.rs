@@ -90,12 +90,14 @@ fn makers(
     if askers.is_empty() {
         return Ok(makers);
     }
-    let users = rows::all(tx, tenant, Noun::User)?;
+    let users = rows::matching(tx, tenant, Noun::User, |user| {
+        let role = user.user().and_then(|doc| doc.role_set.as_ref());
+        role.is_some_and(|set| now < set.at + NEW_APPROVER)
+    })?;
     loop {
         let is_new = |user: &&Record| {
             let role = user.user().and_then(|doc| doc.role_set.as_ref());
-            role.is_some_and(|set| makers.contains(&set.by) && now < set.at + NEW_APPROVER)
-                && !makers.contains(&user.id.cast())
+            role.is_some_and(|set| makers.contains(&set.by)) && !makers.contains(&user.id.cast())
         };
         let found: Vec<_> = users
             .iter()
@@ -127,17 +129,13 @@ pub fn approvers(
         };
         let project = project.as_ref().and_then(Record::project);
         let owners = project.map(owners).unwrap_or_default();
-        let users = rows::all(tx, tenant, Noun::User)?;
         let owns = |user: &Record| {
             user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
                 || owners.contains(&user.id.cast())
         };
-        found.extend(
-            users
-                .into_iter()
-                .filter(|user| user.status == Status::Active && owns(user)),
-        );
-        return Ok(found);
+        return Ok(rows::matching(tx, tenant, Noun::User, |user| {
+            user.status == Status::Active && owns(user)
+        })?);
     }
     for party in &rule.approvers {
         for user in members(tx, tenant, *party)? {

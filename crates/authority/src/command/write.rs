@@ -196,6 +196,23 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         Ok(rows::all(self.tx, self.permit.tenant_id, noun)?)
     }
 
+    /// Those of the living records of a noun that are wanted, however many there are beside them.
+    ///
+    /// # Errors
+    /// A fault, also when more than ten thousand are wanted.
+    pub fn matching(
+        &mut self,
+        noun: Noun,
+        wanted: impl FnMut(&Record) -> bool,
+    ) -> Result<Vec<Record>, Rejection> {
+        Ok(rows::matching(
+            self.tx,
+            self.permit.tenant_id,
+            noun,
+            wanted,
+        )?)
+    }
+
     /// The records of a noun under a record, dead ones included.
     ///
     /// # Errors

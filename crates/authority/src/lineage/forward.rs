@@ -37,7 +37,9 @@ pub(super) fn answers_for(
     }
     for party in parties {
         for relation in RELATIONS {
-            for record in rows::linked_to(tx, asker.tenant_id, relation, party)? {
+            for record in
+                rows::linked_up_to(tx, asker.tenant_id, relation, party, rows::WHOLE_LIST)?
+            {
                 if record.noun == Noun::Identity && record.status != Status::Deleted {
                     let entry = found
                         .entry(record.id)

@@ -238,9 +238,10 @@ fn loosens(
     let mut found = BTreeSet::new();
     if to.0 < from.0 {
         let needs = |doc: &IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
-        let identities = tx.all(Noun::Identity)?;
-        let mut docs = identities.iter().filter_map(Record::identity);
-        found.extend(docs.any(needs).then_some(Loosening::ActionClassLowered));
+        let held = tx.matching(Noun::Identity, |record| {
+            record.identity().is_some_and(needs)
+        })?;
+        found.extend((!held.is_empty()).then_some(Loosening::ActionClassLowered));
     }
     let left = to.0 != from.0 && policies::may_look_at(tx, "class")?
         || to.1 != from.1 && policies::may_look_at(tx, "group")?;

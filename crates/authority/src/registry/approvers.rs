@@ -10,7 +10,7 @@ use countersign_model::{
     Id, id,
     permission::Person,
     registry::{
-        ApprovalRule, IdentityDoc, Noun, Party, ProjectDoc, ProjectRole, Record, Relation, Status,
+        ApprovalRule, IdentityDoc, Noun, Party, ProjectDoc, ProjectRole, Record, Relation,
         TenantRole,
     },
 };
@@ -171,13 +171,11 @@ pub(super) fn owners_of(project: &ProjectDoc) -> BTreeSet<Id<id::User>> {
 /// The living identities that take a second person to loosen.
 fn guarded(tx: &mut WriteTx<'_, '_>) -> Result<Vec<Record>, Rejection> {
     let protected = rights::protected(tx)?;
-    let mut all = tx.all(Noun::Identity)?;
-    all.retain(|record| {
+    tx.matching(Noun::Identity, |record| {
         record
             .identity()
             .is_some_and(|doc| loosening::is_guarded(doc, &protected))
-    });
-    Ok(all)
+    })
 }
 
 /// Whether who owns the tenant countersigns for anything: an identity that is guarded, or a guard rail.
@@ -220,14 +218,11 @@ pub(super) fn guarded_in(
     project: &Record,
 ) -> Result<Vec<Record>, Rejection> {
     let protected = rights::protected(tx)?;
-    let mut found = tx.children(Noun::Identity, project.id)?;
-    found.retain(|record| {
-        record.status != Status::Deleted
-            && record
-                .identity()
-                .is_some_and(|doc| loosening::is_guarded(doc, &protected))
-    });
-    Ok(found)
+    tx.matching(Noun::Identity, |record| {
+        record.identity().is_some_and(|doc| {
+            doc.project_id.cast() == project.id && loosening::is_guarded(doc, &protected)
+        })
+    })
 }
 
 /// Whether any of these users is active and not one of those who countersign anyway.

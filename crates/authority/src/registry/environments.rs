@@ -106,13 +106,12 @@ impl Command for DeleteEnvironment {
         let person = rights::tenant_owner(tx, "delete an environment")?;
         let before = rights::located(tx, Noun::Environment, &self.environment, self.if_version)?;
         let doc = rights::doc(before.environment())?;
-        let identities = tx.all(Noun::Identity)?;
-        let acts = |record: &&Record| {
+        let acts = tx.matching(Noun::Identity, |record| {
             record
                 .identity()
                 .is_some_and(|identity| identity.environments.contains(&doc.name))
-        };
-        if let Some(identity) = identities.iter().find(acts) {
+        })?;
+        if let Some(identity) = acts.first() {
             let detail = format!(
                 "`{}` still acts in it; take it from its environments first",
                 identity.name

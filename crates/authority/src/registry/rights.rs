@@ -290,12 +290,11 @@ pub(crate) fn active(
 
 /// The active owners of the tenant.
 pub(crate) fn tenant_owners(tx: &mut WriteTx<'_, '_>) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let users = tx.all(Noun::User)?;
-    let owners = users.iter().filter(|user| {
+    let owners = tx.matching(Noun::User, |user| {
         user.status == Status::Active
             && user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
-    });
-    Ok(owners.map(|user| user.id.cast()).collect())
+    })?;
+    Ok(owners.iter().map(|user| user.id.cast()).collect())
 }
 
 /// The environments that are protected.

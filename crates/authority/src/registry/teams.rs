@@ -220,13 +220,11 @@ pub(crate) fn put_edit(
 
 /// The identities for which a team countersigns.
 fn countersigns(tx: &mut WriteTx<'_, '_>, team: Id<id::Team>) -> Result<Vec<Record>, Rejection> {
-    let mut all = tx.all(Noun::Identity)?;
-    all.retain(|record| {
+    tx.matching(Noun::Identity, |record| {
         record
             .identity()
             .is_some_and(|doc| doc.approval_rule.approvers.contains(&Party::Team(team)))
-    });
-    Ok(all)
+    })
 }
 
 /// A member of the team, or an owner of the tenant.

@@ -221,13 +221,17 @@ impl Looking<'_> {
             return Err(rights::not_found(Noun::Project, self.target));
         }
         rights::must_own(&self.person, doc, "revoke its tokens")?;
-        let identities = rows::children(tx, self.tenant, Noun::Identity, record.id)?;
-        let living = identities
-            .iter()
-            .filter(|identity| identity.status != Status::Deleted);
+        let living = |identity: &Record| identity.status != Status::Deleted;
+        // A preview: what is revoked is the project, however many it has.
+        let most = rows::WHOLE_LIST;
+        let living =
+            rows::children_up_to(tx, self.tenant, Noun::Identity, record.id, living, most)?;
         Ok(self.answer(
             &record.name,
-            living.map(|identity| dying("identity", identity)).collect(),
+            living
+                .iter()
+                .map(|identity| dying("identity", identity))
+                .collect(),
             None,
         ))
     }

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_key_is_named_by_as_much_as_tells_it_from_the_others() {
         let key = |kid: &str| json!({ "kid": kid, "alg": "ES256", "use": "access", "status": "active", "created_at": "2026-11-22T09:00:00Z" });
-        let keys = json!({ "items": [key("jQB-C1YPbS5asPvds2wcyF"), key("jQB-C1YXXXXXXXXXXXXXXX"), key("UbHr")] });
+        let keys = json!({ "items": [key("jQB-C1YPbS5asPvds2wcyF"), key("jQB-C1YWWWWWWWWWWWWWWW"), key("UbHr")] });
         let keys: KeyList = serde_json::from_value(keys).unwrap();
         assert_eq!(
             named("jQB-C1YP", &keys).unwrap().kid,

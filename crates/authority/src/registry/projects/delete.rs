@@ -97,10 +97,11 @@ impl Command for FinishProjectDeletion {
 
 fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Rejection> {
     let (mut written, mut identities, mut more) = (0, 0, false);
-    for identity in tx.children(Noun::Identity, project.id)? {
-        if identity.status == Status::Deleted {
-            continue;
-        }
+    let living = |identity: &Record| identity.status != Status::Deleted;
+    // Each is a row at least, so these are more than one batch takes.
+    let (tenant, most) = (tx.tenant_id(), BATCH + 1);
+    let found = rows::children_up_to(tx.peek(), tenant, Noun::Identity, project.id, living, most)?;
+    for identity in found {
         if written >= BATCH {
             more = true;
             break;
@@ -143,10 +144,9 @@ pub fn unfinished_deletions(
             .iter()
             .filter(|project| project.status == Status::Deleted)
         {
-            let identities = rows::children(tx, permit.tenant_id(), Noun::Identity, project.id)?;
-            if identities
-                .iter()
-                .any(|identity| identity.status != Status::Deleted)
+            let living = |identity: &Record| identity.status != Status::Deleted;
+            let tenant = permit.tenant_id();
+            if !rows::children_up_to(tx, tenant, Noun::Identity, project.id, living, 1)?.is_empty()
             {
                 found.push(project.id.cast());
             }
