@@ -12,6 +12,7 @@ mod evaluation;
 mod evidence_search;
 mod manifest_schema;
 mod registry_apply;
+mod registry_approvers;
 mod registry_credentials;
 mod registry_identities;
 mod registry_people;

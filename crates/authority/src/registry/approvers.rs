@@ -1,13 +1,14 @@
 //! Approvers: who may countersign what loosens a guard, and which changes of people touch them.
 //!
 //! Whoever could take the other approvers away, or bring one of their own, would be alone with every
-//! guard. So a person who countersigns for something guarded comes and goes with a second person
-//!.
+//! guard. So a person who countersigns for something guarded comes and goes with a second person.
 
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    Id, id,
+    Id,
+    approval::NEW_APPROVER,
+    id,
     permission::Person,
     registry::{
         ApprovalRule, IdentityDoc, Noun, Party, ProjectDoc, ProjectRole, Record, Relation,
@@ -16,13 +17,19 @@ use countersign_model::{
 };
 
 use super::rights;
-use crate::{command::WriteTx, loosening, rejection::Rejection};
+use crate::{
+    command::WriteTx,
+    loosening,
+    rejection::{Fault, Rejection},
+};
 
 /// Whom to ask about a change.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Asking<'a> {
-    /// The identity whose guards it loosens; without one the tenant's owners countersign.
-    pub(crate) guards: Option<&'a Record>,
+    /// The identities whose guards it loosens, all of them; without one the tenant's owners countersign.
+    pub(crate) guards: &'a [Record],
+    /// Whether the tenant's owners countersign all the same: it is theirs too.
+    pub(crate) tenant: bool,
     /// Whom it is about: they may countersign it too.
     pub(crate) about: Option<Id<id::User>>,
 }
@@ -30,8 +37,14 @@ pub(crate) struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// Whom the rule of an identity names.
     pub(crate) const fn of(identity: &'a Record) -> Self {
+        Self::of_all(std::slice::from_ref(identity))
+    }
+
+    /// Whom the rules of all these identities name.
+    pub(crate) const fn of_all(identities: &'a [Record]) -> Self {
         Self {
-            guards: Some(identity),
+            guards: identities,
+            tenant: false,
             about: None,
         }
     }
@@ -39,22 +52,37 @@ impl<'a> Asking<'a> {
     /// The tenant's owners, and the person whom it is about.
     pub(crate) const fn about(user: Id<id::User>) -> Self {
         Self {
-            guards: None,
+            guards: &[],
+            tenant: true,
             about: Some(user),
         }
     }
 }
 
-/// The rule that is asked, and those who may countersign under it besides this person.
+/// Who countersigns a change.
+#[derive(Debug)]
+pub(super) struct Countersigners {
+    /// The rule that is asked.
+    pub(super) rule: ApprovalRule,
+    /// The identity to which the rule belongs; none where it is the tenant's.
+    pub(super) identity: Option<Id<id::Identity>>,
+    /// Those who may countersign under it besides who asks.
+    pub(super) others: BTreeSet<Id<id::User>>,
+}
+
+/// Who countersigns, besides this person.
 pub(super) fn asked(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
     asking: Asking<'_>,
-) -> Result<(ApprovalRule, BTreeSet<Id<id::User>>), Rejection> {
-    let (mut rule, mut others) = match asking.guards {
-        Some(identity) => of_identity(tx, person, identity)?,
-        None => of_tenant(tx, person)?,
+) -> Result<Countersigners, Rejection> {
+    let mut asked = if asking.tenant || asking.guards.is_empty() {
+        of_tenant(tx, person)?
+    } else {
+        of_identities(tx, person, asking.guards)?
     };
+    asked.rule.required = required(asking.guards);
+    let (rule, others) = (&mut asked.rule, &mut asked.others);
     if let Some(user) = asking.about
         && user != person.user_id
         && !rights::active(tx, [user])?.is_empty()
@@ -66,7 +94,7 @@ pub(super) fn asked(
         rule.approvers.push(Party::User(user));
         others.insert(user);
     }
-    Ok((rule, others))
+    Ok(asked)
 }
 
 /// Whether anybody but this person could countersign.
@@ -75,45 +103,123 @@ pub(crate) fn somebody_else(
     person: &Person,
     asking: Asking<'_>,
 ) -> Result<bool, Rejection> {
-    Ok(!asked(tx, person, asking)?.1.is_empty())
+    Ok(!asked(tx, person, asking)?.others.is_empty())
 }
 
-fn of_identity(
+/// Whom the rules of all the identities name.
+///
+/// INVARIANT: who asks does not choose who countersigns: another identity, which anybody can make, only
+/// narrows who may, and raises how many it takes (T16).
+fn of_identities(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
-    identity: &Record,
-) -> Result<(ApprovalRule, BTreeSet<Id<id::User>>), Rejection> {
-    let doc = rights::doc(identity.identity())?;
-    let mut others = eligible(tx, identity)?;
-    others.remove(&person.user_id);
-    if !others.is_empty() || doc.approval_rule.approvers.is_empty() {
-        return Ok((doc.approval_rule.clone(), others));
+    identities: &[Record],
+) -> Result<Countersigners, Rejection> {
+    // Whom a rule names since a moment ago is found on the identity that was edited last.
+    let Some(last) = identities.iter().max_by_key(|record| record.updated_at) else {
+        return Err(Fault::Invariant("a guard without an identity".to_owned()).into());
+    };
+    let doc = rights::doc(last.identity())?;
+    if let Some(approvers) = common(identities)? {
+        let mut others = eligible(tx, doc, &approvers)?;
+        others.remove(&person.user_id);
+        if !others.is_empty() || approvers.is_empty() {
+            let rule = ApprovalRule {
+                approvers,
+                ..ApprovalRule::default()
+            };
+            return Ok(Countersigners {
+                rule,
+                identity: Some(last.id.cast()),
+                others,
+            });
+        }
     }
     // INVARIANT: who is the last approver of the rule is not alone: the owners remain (T16).
-    let mut owners = owners(tx, doc)?;
-    owners.remove(&person.user_id);
-    Ok((ApprovalRule::default(), owners))
+    if identities.len() > 1 {
+        return of_tenant(tx, person);
+    }
+    let mut others = owners(tx, doc)?;
+    others.remove(&person.user_id);
+    Ok(Countersigners {
+        rule: ApprovalRule::default(),
+        identity: Some(last.id.cast()),
+        others,
+    })
+}
+
+/// How many people the strictest of the identities asks for: one where there is none.
+fn required(identities: &[Record]) -> u32 {
+    let rules = identities.iter().filter_map(Record::identity);
+    rules
+        .map(|doc| doc.approval_rule.required)
+        .max()
+        .unwrap_or(1)
+}
+
+/// Whom every one of the identities names: empty when that is the owners of one project, and none when
+/// there is nobody whom all of them name.
+fn common(identities: &[Record]) -> Result<Option<Vec<Party>>, Rejection> {
+    let Some((first, more)) = identities.split_first() else {
+        return Ok(None);
+    };
+    let first = rights::doc(first.identity())?;
+    let mut approvers = first.approval_rule.approvers.clone();
+    for record in more {
+        let doc = rights::doc(record.identity())?;
+        let named = &doc.approval_rule.approvers;
+        let owned_alike =
+            approvers.is_empty() && named.is_empty() && doc.project_id == first.project_id;
+        approvers.retain(|party| named.contains(party));
+        if approvers.is_empty() && !owned_alike {
+            return Ok(None);
+        }
+    }
+    Ok(Some(approvers))
 }
 
 /// The other owners of the tenant, whoever they are by then. Where there is none, whoever countersigns
-/// for an identity that is guarded.
-fn of_tenant(
-    tx: &mut WriteTx<'_, '_>,
-    person: &Person,
-) -> Result<(ApprovalRule, BTreeSet<Id<id::User>>), Rejection> {
+/// for an identity that is guarded; one that who asks made a moment ago only where there is no other.
+fn of_tenant(tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<Countersigners, Rejection> {
     let mut others = rights::tenant_owners(tx)?;
     others.remove(&person.user_id);
-    if !others.is_empty() {
-        return Ok((ApprovalRule::default(), others));
+    let mut rule = ApprovalRule::default();
+    if others.is_empty() {
+        let since = tx.now() - NEW_APPROVER;
+        let (own, settled): (Vec<_>, Vec<_>) = guarded(tx)?.into_iter().partition(|record| {
+            record.created_at > since
+                && record
+                    .identity()
+                    .is_some_and(|doc| doc.created_by == person.user_id)
+        });
+        others = any_of(tx, person, &settled)?;
+        if others.is_empty() {
+            others = any_of(tx, person, &own)?;
+        }
+        rule.approvers = others.iter().copied().map(Party::User).collect();
     }
+    Ok(Countersigners {
+        rule,
+        identity: None,
+        others,
+    })
+}
+
+/// Whoever but this person countersigns for any of these identities. The tenant's owners are known.
+fn any_of(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identities: &[Record],
+) -> Result<BTreeSet<Id<id::User>>, Rejection> {
     let (mut projects, mut parties) = (BTreeSet::new(), BTreeSet::new());
-    for identity in guarded(tx)? {
+    for identity in identities {
         let doc = rights::doc(identity.identity())?;
         parties.extend(doc.approval_rule.approvers.iter().copied());
         if doc.approval_rule.approvers.is_empty() {
             projects.insert(doc.project_id);
         }
     }
+    let mut others = BTreeSet::new();
     for project in projects {
         let project = tx.get(project)?;
         let owners = owners_of(rights::doc(project.project())?);
@@ -123,24 +229,20 @@ fn of_tenant(
         others.extend(rights::living(tx, party)?);
     }
     others.remove(&person.user_id);
-    let rule = ApprovalRule {
-        approvers: others.iter().copied().map(Party::User).collect(),
-        ..ApprovalRule::default()
-    };
-    Ok((rule, others))
+    Ok(others)
 }
 
-/// The active users who may countersign for an identity.
+/// The active users among these approvers; the owners when nobody is named.
 fn eligible(
     tx: &mut WriteTx<'_, '_>,
-    identity: &Record,
+    identity: &IdentityDoc,
+    approvers: &[Party],
 ) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let doc = rights::doc(identity.identity())?;
-    if doc.approval_rule.approvers.is_empty() {
-        return owners(tx, doc);
+    if approvers.is_empty() {
+        return owners(tx, identity);
     }
     let mut eligible = BTreeSet::new();
-    for party in &doc.approval_rule.approvers {
+    for party in approvers {
         eligible.extend(rights::living(tx, *party)?);
     }
     Ok(eligible)

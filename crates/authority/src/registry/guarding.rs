@@ -12,14 +12,14 @@ use countersign_model::{
     id,
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{ApprovalRule, Doc, Noun, Record, Status},
+    registry::{Doc, Noun, Record, Status},
     time::Seconds,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    approvers::{self, Asking},
+    approvers::{self, Asking, Countersigners},
     credentials, identities, leaving, projects, rights, teams, users,
 };
 use crate::{
@@ -140,9 +140,8 @@ pub(crate) struct Edit<'a> {
 pub(crate) fn settle(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>) -> Result<ChangeOutcome, Rejection> {
     let mut changed_alone = false;
     if !edit.loosens.is_empty() {
-        let rule = rule(tx, &edit)?;
-        match rule {
-            Some(rule) => return open(tx, edit, rule),
+        match countersigners(tx, &edit)? {
+            Some(asked) => return open(tx, edit, asked),
             None => changed_alone = true,
         }
     }
@@ -189,13 +188,16 @@ fn write(
 }
 
 /// Who must countersign; nobody when there is nobody but the requester.
-fn rule(tx: &mut WriteTx<'_, '_>, edit: &Edit<'_>) -> Result<Option<ApprovalRule>, Rejection> {
-    let (mut rule, eligible) = approvers::asked(tx, edit.person, edit.asks)?;
+fn countersigners(
+    tx: &mut WriteTx<'_, '_>,
+    edit: &Edit<'_>,
+) -> Result<Option<Countersigners>, Rejection> {
+    let mut asked = approvers::asked(tx, edit.person, edit.asks)?;
     // More people than there are could never countersign.
-    let most = u32::try_from(eligible.len()).unwrap_or(u32::MAX);
-    rule.required = rule.required.clamp(1, most.max(1));
-    rule.second_if_unproven = false;
-    Ok((most > 0).then_some(rule))
+    let most = u32::try_from(asked.others.len()).unwrap_or(u32::MAX);
+    asked.rule.required = asked.rule.required.clamp(1, most.max(1));
+    asked.rule.second_if_unproven = false;
+    Ok((most > 0).then_some(asked))
 }
 
 /// A change that waits, as people read it and as it is made.
@@ -224,7 +226,7 @@ struct PendingChange {
 fn open(
     tx: &mut WriteTx<'_, '_>,
     edit: Edit<'_>,
-    rule: ApprovalRule,
+    asked: Countersigners,
 ) -> Result<ChangeOutcome, Rejection> {
     let (before, after) = (edit.before, &edit.after);
     let does = edit
@@ -247,9 +249,14 @@ fn open(
         reason: edit.reason.clone(),
         retires: edit.retires,
     };
-    let about = match edit.asks.guards {
-        Some(identity) if identity.id != before.id => format!(" of `{}`", identity.name),
-        Some(_) | None => String::new(),
+    let guards = edit.asks.guards.iter().filter(|one| one.id != before.id);
+    let guards: Vec<_> = guards
+        .map(|identity| format!("`{}`", identity.name))
+        .collect();
+    let about = match guards.as_slice() {
+        [] => String::new(),
+        [one] => format!(" of {one}"),
+        [one, more @ ..] => format!(" of {one} and {} more", more.len()),
     };
     let noun = before.noun.as_str().replace('_', " ");
     let request = ChangeRequest {
@@ -257,11 +264,11 @@ fn open(
         noun: before.noun,
         record_id: before.id,
         version: before.version,
-        identity_id: edit.asks.guards.map(|identity| identity.id.cast()),
+        identity_id: asked.identity,
         summary: format!("{noun} `{}`{about}: {does}", called(before)),
         change: serde_json::to_value(&pending)?,
     };
-    let approval = approvals::open_change(tx, request, rule, edit.reason)?;
+    let approval = approvals::open_change(tx, request, asked.rule, edit.reason)?;
     Ok(ChangeOutcome::NeedsApproval {
         approval_id: approval.id,
         loosens: edit.loosens,

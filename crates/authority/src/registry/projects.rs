@@ -235,6 +235,8 @@ pub(crate) fn put_edit(
         });
     }
     let mut loosens = may_become(tx, person, before, &doc)?;
+    // What is a tenant owner's to change, the tenant's owners countersign, and the rest with it.
+    let tenant = !loosens.is_empty();
     let guarded = approvers_change(tx, person, before, &doc, &mut loosens)?;
     let after = Record {
         name: doc.name.to_string(),
@@ -249,8 +251,8 @@ pub(crate) fn put_edit(
         reason,
         loosens,
         asks: Asking {
-            guards: guarded.as_ref(),
-            about: None,
+            tenant,
+            ..Asking::of_all(&guarded)
         },
         retires: None,
     };
@@ -320,7 +322,7 @@ fn raises(tx: &mut WriteTx<'_, '_>, before: &Record, doc: &ProjectDoc) -> Result
     Ok(guarded.iter().filter_map(Record::identity).any(let_through))
 }
 
-/// Adds which approvers come and go with the owners of the project; answers a guarded identity for
+/// Adds which approvers come and go with the owners of the project; answers the guarded identities for
 /// which they countersign. Whoever owns the tenant countersigns anyway, and who goes by themselves may.
 fn approvers_change(
     tx: &mut WriteTx<'_, '_>,
@@ -328,21 +330,21 @@ fn approvers_change(
     before: &Record,
     doc: &ProjectDoc,
     loosens: &mut BTreeSet<Loosening>,
-) -> Result<Option<Record>, Rejection> {
+) -> Result<Vec<Record>, Rejection> {
     let old = approvers::owners_of(rights::doc(before.project())?);
     let new = approvers::owners_of(doc);
     if old == new {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let default = |record: &Record| {
+    let mut guarded = approvers::guarded_in(tx, before)?;
+    guarded.retain(|record| {
         record
             .identity()
             .is_some_and(|doc| doc.approval_rule.approvers.is_empty())
-    };
-    let guarded = approvers::guarded_in(tx, before)?;
-    let Some(guarded) = guarded.into_iter().find(default) else {
-        return Ok(None);
-    };
+    });
+    if guarded.is_empty() {
+        return Ok(guarded);
+    }
     let mut anyway = rights::tenant_owners(tx)?;
     if approvers::any_besides(tx, new.difference(&old).copied(), &anyway)? {
         loosens.insert(Loosening::ApproverAdded);
@@ -351,9 +353,7 @@ fn approvers_change(
     if approvers::any_besides(tx, old.difference(&new).copied(), &anyway)? {
         loosens.insert(Loosening::ApproverRemoved);
     }
-    // What is a tenant owner's to change, the tenant's owners countersign, and this with it.
-    let tenant = [Loosening::ActionAdded, Loosening::PolicyChanged];
-    Ok(Some(guarded).filter(|_| tenant.iter().all(|one| !loosens.contains(one))))
+    Ok(guarded)
 }
 
 /// Notes who let whom in, and when: whoever keeps a role keeps since when, which counts for approvals.

@@ -183,17 +183,18 @@ pub(crate) fn put_edit(
     let gone = old.members.iter().copied();
     let gone = gone.filter(|user| *user != person.user_id && !doc.members.contains(user));
     let goes = approvers::any_besides(tx, gone, &BTreeSet::new())?;
-    let (mut loosens, mut guarded) = (BTreeSet::new(), None);
+    let mut guarded = Vec::new();
     if joins || goes {
         let protected = rights::protected(tx)?;
-        let found = countersigns(tx, before.id.cast())?;
-        guarded = found.into_iter().find(|record| {
+        guarded = countersigns(tx, before.id.cast())?;
+        guarded.retain(|record| {
             record
                 .identity()
                 .is_some_and(|doc| loosening::is_guarded(doc, &protected))
         });
     }
-    if guarded.is_some() {
+    let mut loosens = BTreeSet::new();
+    if !guarded.is_empty() {
         loosens.extend(joins.then_some(Loosening::ApproverAdded));
         loosens.extend(goes.then_some(Loosening::ApproverRemoved));
     }
@@ -209,10 +210,7 @@ pub(crate) fn put_edit(
         verb: Verb::Updated,
         reason,
         loosens,
-        asks: Asking {
-            guards: guarded.as_ref(),
-            about: None,
-        },
+        asks: Asking::of_all(&guarded),
         retires: None,
     };
     guarding::settle(tx, edit)
