@@ -54,7 +54,7 @@ pub mod trust_test;
 
 pub use authority::{Authority, Flushing, News, Settings, StartError};
 pub use countersign_store::{
-    Store, StoreConfig,
+    ReadMode, Store, StoreConfig,
     archive::{Archive, SEGMENT_RECORDS},
 };
 pub use ctx::Ctx;

@@ -5,6 +5,7 @@ mod backward;
 mod forward;
 mod gathering;
 mod graph;
+mod teller;
 
 use std::str::FromStr;
 

@@ -15,7 +15,7 @@ use countersign_crypto::{
 };
 use countersign_model::{Id, Timestamp, id};
 use countersign_store::{
-    Pending, Store, StoreError, Tx, WriteMode, evidence, installation,
+    Pending, ReadMode, Store, StoreError, Tx, WriteMode, evidence, installation,
     keys::{self, SigningKey as KeyRow},
     log::{self, Head, LogEntry},
 };
@@ -150,7 +150,7 @@ impl Log {
         secrets: &Secrets,
     ) -> Pending<Result<Option<Step>, StoreError>> {
         let pepper = secrets.pepper.clone();
-        store.read(move |tx| match log::head(tx)? {
+        store.read_as(ReadMode::Follow, move |tx| match log::head(tx)? {
             Some(head) => step::next(tx, head, &pepper),
             None => Ok(None),
         })
@@ -184,7 +184,7 @@ impl Log {
 
     /// The committed head, when no checkpoint signs it yet.
     pub fn unsigned_head(&self, store: &Store) -> Pending<Result<Option<Head>, StoreError>> {
-        store.read(|tx| {
+        store.read_as(ReadMode::Follow, |tx| {
             let Some(head) = log::head(tx)? else {
                 return Ok(None);
             };

@@ -390,6 +390,7 @@ fn under(
         before: None,
         pepper: None,
         most: LOOKED_AT,
+        bytes: looking::BYTES,
     };
     let (rows, all) = looking::newest(tx, &query)?;
     let mut found: Vec<Issued> = rows

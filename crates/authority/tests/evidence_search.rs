@@ -115,6 +115,62 @@ fn evidence_is_found_wherever_it_stands() {
     });
 }
 
+/// The pages of a search that may read so little at a time, until there is no next one.
+fn pages(world: &World, wanted: &Search, bytes: usize) -> (Vec<Id<id::Evidence>>, usize) {
+    let (mut wanted, mut all, mut pages) = (wanted.clone(), Vec::new(), 0);
+    wanted.bytes = Some(bytes);
+    loop {
+        let page = page(world, wanted.clone());
+        all.extend(page.records.iter().map(|found| found.record.id));
+        pages += 1;
+        wanted.before = page.next;
+        if page.next.is_none() {
+            return (all, pages);
+        }
+        assert!(pages < 20_000, "the search does not get on");
+    }
+}
+
+#[test]
+fn a_search_that_has_read_as_much_as_it_may_goes_on_at_its_cursor() {
+    on_each(|world| {
+        world.pass(Seconds(60));
+        let since = world.now();
+        refuse(world, 4_400);
+        steps(world, 40);
+        world.pass(Seconds(60));
+        refuse(world, 600);
+        let all = expected(world);
+        assert!(all.len() > 4_400, "{}", all.len());
+        // Whatever it may read: of what has no place, of the last block, of tiles.
+        for bytes in [60_000, 300_000] {
+            let (found, pages) = pages(world, &refused(), bytes);
+            assert_eq!(found, all, "{bytes}");
+            assert!(pages > 20, "{bytes}: {pages}");
+        }
+        // Two terms that many have and none has both: nothing is found, a part at a time.
+        let one = page(world, refused()).records.pop().unwrap();
+        steps(world, 40);
+        let neither = Search {
+            txn: Some(one.record.txn.to_string()),
+            since: Some(since),
+            term: Some("outcome:done".to_owned()),
+            ..refused()
+        };
+        let first = page(
+            world,
+            Search {
+                bytes: Some(1),
+                ..neither.clone()
+            },
+        );
+        assert!(first.records.is_empty() && first.next.is_some());
+        let (found, pages) = pages(world, &neither, 10_000);
+        assert_eq!(found, []);
+        assert!(pages > 2, "{pages}");
+    });
+}
+
 #[test]
 fn no_page_repeats_or_leaves_out_a_record_while_places_are_given() {
     on_each(|world| {

@@ -12,7 +12,8 @@
 //! - `CAST(?1 AS BIGINT)` / `CAST(?1 AS TEXT)` around a parameter that may be null or whose type nothing tells
 //!   (`?1 IS NULL`, `SELECT ?1`). Never `CAST .. AS BYTEA`.
 //! - `INSERT .. ON CONFLICT (..) DO NOTHING | DO UPDATE SET .. excluded.x`, `RETURNING`, row values
-//!   `(a, b) > (?1, ?2)`, common table expressions (also recursive), `COALESCE`, `CASE`, `COUNT(*)`, `MAX`, `MIN`.
+//!   `(a, b) > (?1, ?2)`, common table expressions (also recursive), `COALESCE`, `CASE`, `COUNT(*)`, `MAX`, `MIN`,
+//!   `LENGTH` of bytes.
 //!   No `SUM` over 64-bit columns (numeric on PostgreSQL), no `GREATEST`/`LEAST`, no `ORDER BY` without a key that is unique.
 //! - Every read that can grow has a `LIMIT`; every guarded write has its row count checked by the caller.
 //!

@@ -16,6 +16,7 @@ use crate::{
     migrate,
     pending::Pending,
     queue::Queue,
+    readers::{ReadMode, Readers},
     statistics::{Counters, Statistics},
 };
 
@@ -45,11 +46,11 @@ pub enum Location {
 pub struct StoreConfig {
     /// Where the rows live.
     pub location: Location,
-    /// Connections that read.
+    /// Connections that read for requests. Searches and followers have some of their own.
     pub readers: usize,
     /// Connections that write. SQLite has one, whatever this says.
     pub writers: usize,
-    /// How many units of work may wait, for writers and for readers each.
+    /// How many units of work may wait, for the writers and for each kind of readers.
     pub queue: usize,
     /// Where the bodies of old records are, if anywhere.
     pub archive: Option<Archive>,
@@ -65,7 +66,7 @@ struct Inner {
     engine: Engine,
     writable: bool,
     writes: Arc<Queue>,
-    reads: Arc<Queue>,
+    reads: Readers,
     inline: Option<sqlite::readers::Inline>,
     archive: Option<Arc<Archive>>,
     counters: Arc<Counters>,
@@ -150,15 +151,25 @@ impl Store {
         future
     }
 
-    /// Queues work that only reads, in a snapshot of its own.
+    /// Queues work that only reads, in a snapshot of its own, as [`ReadMode::Request`].
     pub fn read<T, E, F>(&self, work: F) -> Pending<Result<T, E>>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
+        self.read_as(ReadMode::Request, work)
+    }
+
+    /// Queues work that only reads, in a snapshot of its own, for the readers of this kind.
+    pub fn read_as<T, E, F>(&self, mode: ReadMode, work: F) -> Pending<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
         let (job, future) = job(WriteMode::Housekeeping, self.inner.with_archive(work));
-        push(&self.inner.reads, job);
+        push(self.inner.reads.queue(mode), job);
         future
     }
 
@@ -269,9 +280,11 @@ impl Store {
         if !inner.writable {
             inline.read(migrate::check)?;
         }
-        for connection in sqlite::readers::threads(file, count)? {
-            let queue = Arc::clone(&inner.reads);
-            inner.spawn("reader", move || sqlite::readers::run(connection, queue))?;
+        for (queue, threads) in inner.reads.all(count) {
+            for connection in sqlite::readers::threads(file, threads)? {
+                let queue = Arc::clone(&queue);
+                inner.spawn("reader", move || sqlite::readers::run(connection, queue))?;
+            }
         }
         inner.inline = Some(inline);
         Ok(Self {
@@ -289,9 +302,11 @@ impl Store {
             let worker = postgres::worker::Worker::new(&settings, &inner.writes, &inner.counters);
             inner.spawn("writer", move || worker.write())?;
         }
-        for _ in 0..config.readers.max(1) {
-            let worker = postgres::worker::Worker::new(&settings, &inner.reads, &inner.counters);
-            inner.spawn("reader", move || worker.read())?;
+        for (queue, threads) in inner.reads.all(config.readers.max(1)) {
+            for _ in 0..threads {
+                let worker = postgres::worker::Worker::new(&settings, &queue, &inner.counters);
+                inner.spawn("reader", move || worker.read())?;
+            }
         }
         Ok(Self {
             inner: Arc::new(inner),
@@ -310,7 +325,7 @@ impl Inner {
             engine,
             writable,
             writes: Arc::new(Queue::new(config.queue)),
-            reads: Arc::new(Queue::new(config.queue)),
+            reads: Readers::new(config.queue),
             inline: None,
             archive: config.archive.clone().map(Arc::new),
             counters: Arc::default(),

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_store::{Outcome, StoreError, WriteMode, installation, leases, testing};
+use countersign_store::{Outcome, ReadMode, StoreError, WriteMode, installation, leases, testing};
 use support::{Database, at, databases, has, hold, on_each, put, read, write};
 
 #[test]
@@ -80,6 +80,36 @@ fn what_waits_together_is_committed_together() {
         let after = store.statistics();
         assert!(after.commits - before.commits < 20, "{before:?} {after:?}");
         assert!(after.last_commit_micros > 0);
+    });
+}
+
+#[test]
+fn searches_that_do_not_end_hold_back_neither_the_log_nor_a_request() {
+    on_each(|store| {
+        let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        // More than there are threads for them, so that some wait behind those that do not end.
+        let searches: Vec<_> = (0..8)
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                store.read_as(ReadMode::Search, move |tx| {
+                    let _ = gate.lock().unwrap().recv();
+                    installation::read(tx, "anything")
+                })
+            })
+            .collect();
+        for mode in [ReadMode::Follow, ReadMode::Request] {
+            let (sent, received) = std::sync::mpsc::sync_channel(1);
+            let answered = store.read_as(mode, |tx| installation::read(tx, "anything"));
+            thread::spawn(move || sent.send(answered.wait()));
+            let answer = received.recv_timeout(Duration::from_secs(5));
+            assert_eq!(answer, Ok(Ok(None)), "{mode:?}");
+        }
+        assert!(store.statistics().queued_reads > 0);
+        drop(open);
+        for search in searches {
+            assert_eq!(search.wait(), Ok(None));
+        }
     });
 }
 

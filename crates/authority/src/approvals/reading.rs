@@ -314,6 +314,7 @@ pub fn places(tx: &mut Tx<'_>, shown: &Shown) -> Result<Vec<PlacedEvidence>, Rej
             before: None,
             pepper: None,
             most: ROWS as usize,
+            bytes: looking::BYTES,
         };
         let (found, _) = looking::newest(tx, &query)?;
         rows.extend(found.into_iter().filter(|row| row.kind == REDEEMED));

@@ -59,6 +59,7 @@ pub(super) fn find(
         before: None,
         pepper: None,
         most: CHANGES,
+        bytes: looking::BYTES,
     };
     let (rows, all) = looking::newest(tx, &query)?;
     if !all {

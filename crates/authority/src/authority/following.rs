@@ -3,7 +3,9 @@
 use std::sync::{Arc, PoisonError};
 
 use countersign_model::{Timestamp, registry::Noun};
-use countersign_store::{Cursor, Page, Pending, StoreError, changes, keys, records, revocations};
+use countersign_store::{
+    Cursor, Page, Pending, ReadMode, StoreError, changes, keys, records, revocations,
+};
 
 use super::Authority;
 use crate::{command::Revocation, keys::KeyRing, rejection::Fault};
@@ -37,7 +39,7 @@ impl Authority {
     /// Reads what changed elsewhere. Give it to [`Self::apply`].
     pub fn news(&self, now: Timestamp) -> Pending<Result<News, StoreError>> {
         let feeds = *self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        self.door.store.read(move |tx| {
+        self.door.store.read_as(ReadMode::Follow, move |tx| {
             Ok(News {
                 changes: changes::after(tx, feeds.changes, FEED_PAGE)?,
                 revocations: revocations::after(tx, feeds.revocations, now, FEED_PAGE)?,

@@ -30,8 +30,12 @@ const TOP: i64 = 2;
 const TAG: usize = 8;
 const ENTRY: usize = TAG + 4;
 
-/// How many parts of the highest level are read at once.
+/// How many parts of a level are read at once, of a term that few records have.
 const PARTS: u32 = 64;
+
+/// How many bytes of parts are read at once, of a term that many have: five of the largest. One part is read in any
+/// case.
+const AT_ONCE: usize = 4 << 20;
 
 /// What a term is looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +184,35 @@ fn folded(children: &[TermTile], first: i64) -> Vec<TermTile> {
         .collect()
 }
 
+/// How many bytes of the index and of records looking may still read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) const fn new(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+
+    pub(crate) const fn is_spent(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// How far a walk came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Walked {
+    /// There are no more places.
+    All,
+    /// The next places, newest first.
+    Places(Vec<i64>),
+    /// The budget is spent: what stands at this place or after it was looked at.
+    Spent(i64),
+}
+
 /// Walks the places under all of these tags, newest first: a level at a time, for the higher ones are older.
 pub(crate) struct Walk {
     tags: Vec<Tag>,
@@ -189,6 +222,8 @@ pub(crate) struct Walk {
     /// Only places before this.
     before: i64,
     level: i64,
+    /// Whether any tile was read: a walk that did not get on would be asked for the same again.
+    begun: bool,
 }
 
 impl Walk {
@@ -205,48 +240,61 @@ impl Walk {
             until: times.1,
             before,
             level: 0,
+            begun: false,
         }
     }
 
-    /// The next places, newest first; nothing when there are no more.
-    pub(crate) fn next(&mut self, tx: &mut Tx<'_>) -> Result<Option<Vec<i64>>, StoreError> {
+    /// The next places, newest first, while the budget lasts.
+    pub(crate) fn next(
+        &mut self,
+        tx: &mut Tx<'_>,
+        budget: &mut Budget,
+    ) -> Result<Walked, StoreError> {
         while self.level <= TOP {
-            let (found, lowest) = self.step(tx)?;
+            if self.begun && budget.is_spent() {
+                return Ok(Walked::Spent(self.before));
+            }
+            let (found, lowest) = self.step(tx, budget)?;
             match lowest {
-                Some(lowest) => self.before = self.before.min(lowest),
+                Some(lowest) => {
+                    self.before = self.before.min(lowest);
+                    self.begun = true;
+                }
                 None => self.level += 1,
             }
             if !found.is_empty() {
-                return Ok(Some(found));
+                return Ok(Walked::Places(found));
             }
         }
-        Ok(None)
+        Ok(Walked::All)
     }
 
     /// Some tiles of this level: the places in them, and where the oldest of them begins.
-    fn step(&self, tx: &mut Tx<'_>) -> Result<(Vec<i64>, Option<i64>), StoreError> {
+    fn step(
+        &self,
+        tx: &mut Tx<'_>,
+        budget: &mut Budget,
+    ) -> Result<(Vec<i64>, Option<i64>), StoreError> {
         let span = span(self.level);
         let Some((lead, others)) = self.tags.split_first() else {
             return Ok((Vec::new(), None));
         };
         // The tile that holds the last place is read too.
         let before = (self.before + span - 1).div_euclid(span);
-        let led = self.read(tx, *lead, before, PARTS)?;
-        let Some(oldest) = led.last().map(|tile| tile.n) else {
-            return Ok((Vec::new(), None));
-        };
-        let mut also = Vec::with_capacity(others.len());
-        for tag in others {
-            let mut tiles = self.read(tx, *tag, before, PARTS)?;
-            tiles.retain(|tile| tile.n >= oldest);
-            also.push((*tag, tiles));
-        }
+        let bytes = AT_ONCE.min(budget.0);
+        let led = tiles::newest_of_part(tx, &self.wanted(*lead, before, PARTS), bytes)?;
         let mut found = Vec::new();
         for tile in &led {
+            budget.spend(tile.entries.len());
             let mut places = places(&tile.entries, *lead);
-            for (tag, tiles) in &also {
+            for tag in others {
+                if places.is_empty() {
+                    break;
+                }
+                let theirs = tiles::of_part(tx, &self.wanted(*tag, tile.n + 1, 1))?;
+                budget.spend(theirs.iter().map(|other| other.entries.len()).sum());
                 // Where one part is folded already and the other is not, the records themselves decide.
-                let Some(theirs) = tiles.iter().find(|other| other.n == tile.n) else {
+                let Some(theirs) = theirs.first().filter(|other| other.n == tile.n) else {
                     continue;
                 };
                 let theirs = self::places(&theirs.entries, *tag);
@@ -260,28 +308,19 @@ impl Walk {
                     .filter(|place| *place < self.before),
             );
         }
-        Ok((found, Some(oldest * span)))
+        Ok((found, led.last().map(|oldest| oldest.n * span)))
     }
 
-    fn read(
-        &self,
-        tx: &mut Tx<'_>,
-        tag: Tag,
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<TermTile>, StoreError> {
-        tiles::of_part(
-            tx,
-            &TermTiles {
-                generation: self.generation,
-                level: self.level,
-                part: tag.part(self.level),
-                before,
-                from: self.from,
-                until: self.until,
-                limit,
-            },
-        )
+    fn wanted(&self, tag: Tag, before: i64, limit: u32) -> TermTiles {
+        TermTiles {
+            generation: self.generation,
+            level: self.level,
+            part: tag.part(self.level),
+            before,
+            from: self.from,
+            until: self.until,
+            limit,
+        }
     }
 }
 
@@ -321,8 +360,8 @@ mod tests {
         let tags: Vec<_> = tags.collect();
         let found = store.read(move |tx| {
             let mut walk = Walk::new(tags.clone(), 1, times, before);
-            let mut all = Vec::new();
-            while let Some(places) = walk.next(tx)? {
+            let (mut all, mut budget) = (Vec::new(), Budget::new(usize::MAX));
+            while let Walked::Places(places) = walk.next(tx, &mut budget)? {
                 all.extend(places);
             }
             Ok::<_, StoreError>(all)

@@ -49,6 +49,8 @@ pub struct Search {
     pub before: Option<Id<id::Evidence>>,
     /// At most so many.
     pub limit: u32,
+    /// At most so many bytes are read, where that is less than what any search may.
+    pub bytes: Option<usize>,
 }
 
 /// A record that was found.
@@ -89,8 +91,38 @@ pub struct Page {
     pub records: Vec<Found>,
     /// Those that should be among them and cannot be read, newest first.
     pub gaps: Vec<Gap>,
-    /// Where the next page begins, when there may be one.
+    /// Where the next page begins, when there may be one. A page may have no records and a next one: then as much was
+    /// read as one search may, and nothing found so far.
     pub next: Option<Id<id::Evidence>>,
+}
+
+/// Finds records of a tenant, newest first, by so many searches at most: each goes on where the one before had read as
+/// much as it may. For those who cannot ask for the next page.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn search_on(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    wanted: &Search,
+    pepper: &Pepper,
+    searches: usize,
+) -> Result<Page, StoreError> {
+    let mut wanted = wanted.clone();
+    let mut all = Page::default();
+    for _ in 0..searches {
+        let page = search(tx, tenant, &wanted, pepper)?;
+        let found = u32::try_from(page.records.len() + page.gaps.len()).unwrap_or(u32::MAX);
+        all.records.extend(page.records);
+        all.gaps.extend(page.gaps);
+        all.next = page.next;
+        wanted.limit = wanted.limit.saturating_sub(found);
+        if all.next.is_none() || wanted.limit == 0 {
+            break;
+        }
+        wanted.before = all.next;
+    }
+    Ok(all)
 }
 
 /// Finds records of a tenant, newest first.
@@ -113,6 +145,7 @@ pub fn search(
         before: wanted.before,
         pepper: Some(pepper),
         most: LOOKED_AT,
+        bytes: wanted.bytes.unwrap_or(usize::MAX).min(looking::BYTES),
     };
     let (mut page, mut last) = (Page::default(), None);
     let end = looking::each(tx, &query, &mut |tx, row| {

@@ -6,7 +6,11 @@ use crate::{
     rejection::Rejection,
 };
 use countersign_crypto::opaque::Pepper;
-use countersign_model::{Id, id, registry::Noun};
+use countersign_model::{
+    Id, id,
+    reason::{Reason, Refusal},
+    registry::Noun,
+};
 use countersign_store::Tx;
 use std::collections::BTreeMap;
 
@@ -56,14 +60,29 @@ fn by_term(
         limit: 100,
         ..Search::default()
     };
-    Ok(search::search(tx, asker.tenant_id, &wanted, pepper)?)
+    let page = search::search_on(tx, asker.tenant_id, &wanted, pepper, SEARCHES)?;
+    if page.next.is_some() && page.records.is_empty() && page.gaps.is_empty() {
+        // INVARIANT: what was not looked at must not pass for what is not there.
+        return Err(Refusal::new(
+            Reason::Unprocessable,
+            "nothing was found in as much of the evidence as one answer may look through, and there is more: \
+             `countersign audit search` goes through all of it",
+        )
+        .into());
+    }
+    Ok(page)
 }
+
+/// How many searches one answer is worth: together they find a rare term among a billion records.
+const SEARCHES: usize = 4;
 
 /// The records of a story, and those of them that cannot be read.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) records: BTreeMap<Id<id::Evidence>, Found>,
     pub(super) gaps: BTreeMap<Id<id::Evidence>, Gap>,
+    /// Whether there may be more than was looked at.
+    pub(super) more: bool,
 }
 
 impl Gathered {
@@ -92,7 +111,8 @@ pub(super) fn gather(
         limit: 200,
         ..Search::default()
     };
-    let page = search::search(tx, asker.tenant_id, &wanted, pepper)?;
+    let page = search::search_on(tx, asker.tenant_id, &wanted, pepper, SEARCHES)?;
+    gathered.more = page.next.is_some();
     let found = page.records.into_iter().chain([main.clone()]);
     found.for_each(|found| gathered.add(Known::Found(Box::new(found))));
     page.gaps

@@ -9,7 +9,7 @@ use crate::{
     db::Tx,
     error::StoreError,
     sql::Sql,
-    value::{Row, values},
+    value::{Row, Value, values},
 };
 
 /// A part of the terms of a stretch of the log.
@@ -50,6 +50,20 @@ pub struct TermTiles {
     pub limit: u32,
 }
 
+impl TermTiles {
+    fn values(&self) -> [Value; 7] {
+        [
+            self.generation.into(),
+            self.level.into(),
+            self.part.into(),
+            self.before.into(),
+            self.from.into(),
+            self.until.into(),
+            self.limit.into(),
+        ]
+    }
+}
+
 /// Writes a tile.
 ///
 /// # Errors
@@ -72,16 +86,33 @@ pub fn put(tx: &mut Tx<'_>, tile: &TermTile) -> Result<(), StoreError> {
 /// # Errors
 /// When a row does not parse, or the database fails.
 pub fn of_part(tx: &mut Tx<'_>, wanted: &TermTiles) -> Result<Vec<TermTile>, StoreError> {
-    let values = values![
-        wanted.generation,
-        wanted.level,
-        wanted.part,
-        wanted.before,
-        wanted.from,
-        wanted.until,
-        wanted.limit,
-    ];
-    tx.rows(&OF_PART, values)?.iter().map(read).collect()
+    tx.rows(&OF_PART, &wanted.values())?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The newest of the tiles of a part of the terms, as many as fit in so many bytes of entries; one in any case.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn newest_of_part(
+    tx: &mut Tx<'_>,
+    wanted: &TermTiles,
+    bytes: usize,
+) -> Result<Vec<TermTile>, StoreError> {
+    let (mut limit, mut total) = (0, 0_usize);
+    for row in tx.rows(&SIZES, &wanted.values())? {
+        total = total.saturating_add(usize::try_from(row.int(1)?).unwrap_or(usize::MAX));
+        if limit > 0 && total > bytes {
+            break;
+        }
+        limit += 1;
+    }
+    match limit {
+        0 => Ok(Vec::new()),
+        limit => of_part(tx, &TermTiles { limit, ..*wanted }),
+    }
 }
 
 /// The place and part of the oldest tile of a level.
@@ -127,7 +158,7 @@ fn read(row: &Row) -> Result<TermTile, StoreError> {
     })
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &OF_PART, &OLDEST, &REMOVE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &OF_PART, &SIZES, &OLDEST, &REMOVE];
 
 static PUT: Sql = Sql::new(
     "INSERT INTO term_tile (generation, level, n, part, first_at, last_at, entries)
@@ -136,6 +167,14 @@ static PUT: Sql = Sql::new(
 
 static OF_PART: Sql = Sql::new(
     "SELECT generation, level, n, part, first_at, last_at, entries
+    FROM term_tile
+    WHERE generation = ?1 AND level = ?2 AND part = ?3 AND n < ?4 AND last_at >= ?5 AND first_at < ?6
+    ORDER BY n DESC
+    LIMIT ?7",
+);
+
+static SIZES: Sql = Sql::new(
+    "SELECT n, LENGTH(entries)
     FROM term_tile
     WHERE generation = ?1 AND level = ?2 AND part = ?3 AND n < ?4 AND last_at >= ?5 AND first_at < ?6
     ORDER BY n DESC

@@ -10,7 +10,7 @@ use countersign_api::{
     paging::{self, Page},
 };
 use countersign_authority::{
-    Rejection,
+    ReadMode, Rejection,
     approvals::{self, ApprovalsQuery, Decide, GrantAsk, OpenGrant, Shown},
     command::Actor,
     lineage, people,
@@ -82,29 +82,32 @@ pub async fn list(
         .transpose()?;
     let (user, tenant, now) = (caller.permit.user()?, caller.tenant.id, caller.ctx.now);
     let mine = query.mine.unwrap_or(false);
-    let reading = app.authority().store().read(move |tx| {
-        let person = people::person(tx, tenant, user)?;
-        let identity_id = match &query.identity {
-            Some(named) => lineage::id_of(tx, tenant, Noun::Identity, named.as_str())?
-                .parse()
-                .ok(),
-            None => None,
-        };
-        let wanted = ApprovalsQuery {
-            status: query.status,
-            identity_id,
-            before,
-            limit: paging::limit(query.limit),
-            mine,
-        };
-        let page = approvals::list(tx, tenant, &person, &wanted, now)?;
-        let places = page
-            .approvals
-            .iter()
-            .map(|one| approvals::places(tx, one))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok::<_, Rejection>((page, places))
-    });
+    let reading = app
+        .authority()
+        .store()
+        .read_as(ReadMode::Search, move |tx| {
+            let person = people::person(tx, tenant, user)?;
+            let identity_id = match &query.identity {
+                Some(named) => lineage::id_of(tx, tenant, Noun::Identity, named.as_str())?
+                    .parse()
+                    .ok(),
+                None => None,
+            };
+            let wanted = ApprovalsQuery {
+                status: query.status,
+                identity_id,
+                before,
+                limit: paging::limit(query.limit),
+                mine,
+            };
+            let page = approvals::list(tx, tenant, &person, &wanted, now)?;
+            let places = page
+                .approvals
+                .iter()
+                .map(|one| approvals::places(tx, one))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, Rejection>((page, places))
+        });
     let (page, places) = reading.await?;
     let next = page
         .next

@@ -14,7 +14,7 @@ use countersign_api::{
     reference::NameOrId,
 };
 use countersign_authority::{
-    Rejection,
+    ReadMode, Rejection,
     evidence::{
         erase::Erase,
         search::{self, Found, Gap, Known, Page as Listed, Search},
@@ -56,7 +56,7 @@ pub async fn list(
     let page = app
         .authority()
         .store()
-        .read(move |tx| {
+        .read_as(ReadMode::Search, move |tx| {
             let person = people::person(tx, tenant, user)?;
             let id_of = |tx: &mut _, noun, named: &Option<NameOrId>| match named {
                 Some(named) => lineage::id_of(tx, tenant, noun, &named.to_string()).map(Some),
@@ -77,6 +77,7 @@ pub async fn list(
                 until: query.until.map(Into::into),
                 before,
                 limit: paging::limit(query.limit),
+                bytes: None,
             };
             let mut page = search::search(tx, tenant, &wanted, &pepper)?;
             lineage::retain_readable(tx, tenant, &person, &mut page)?;

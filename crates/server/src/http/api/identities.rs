@@ -17,7 +17,7 @@ use countersign_api::{
     reference::Meta,
 };
 use countersign_authority::{
-    Rejection,
+    ReadMode, Rejection,
     evidence::search::{self, Found, Search},
     registry::identities::{self, IdentityFilter},
 };
@@ -82,7 +82,7 @@ pub async fn show(
     let (shown, evidence) = app
         .authority()
         .store()
-        .read(move |tx| {
+        .read_as(ReadMode::Search, move |tx| {
             let shown = identities::show(tx, &permit, &text)?;
             let newest = Search {
                 identity: Some(shown.record.id.to_string()),

@@ -6,6 +6,7 @@ use countersign_api::{
     lineage::{AnswersFor, Direction, Edge, Lineage as Answer, LineageQuery, Node, OtherStory},
 };
 use countersign_authority::{
+    ReadMode,
     lineage::{self, Asker, Backward, Forward, Graph, Lineage, Start},
     people,
 };
@@ -29,7 +30,7 @@ pub async fn follow(
     let lineage = app
         .authority()
         .store()
-        .read(move |tx| {
+        .read_as(ReadMode::Search, move |tx| {
             let person = people::person(tx, tenant_id, user)?;
             lineage::follow(
                 tx,
