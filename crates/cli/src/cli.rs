@@ -1,5 +1,7 @@
 //! The command line: what there is, and how its help reads.
 
+use std::process::ExitCode;
+
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "server")]
@@ -9,7 +11,7 @@ use crate::{
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, evidence,
         identity, issuer, key, lineage, linked_account, log, login, manifest, policy, project,
-        reference, revoke, team, tenant, token, trust, user,
+        reference, revoke, run, team, tenant, token, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -109,6 +111,7 @@ pub enum Command {
     Key(key::Key),
 
     // Tokens and approvals
+    Run(Box<run::Run>),
     #[command(subcommand)]
     Token(token::Token),
     #[command(subcommand)]
@@ -140,9 +143,10 @@ impl Command {
         false
     }
 
-    /// Does it.
-    pub async fn run(self, app: &App) -> Result<(), Failure> {
-        match self {
+    /// Does it. A program that was run gives its own exit code.
+    pub async fn run(self, app: &App) -> Result<ExitCode, Failure> {
+        let done = match self {
+            Self::Run(command) => return Box::pin(command.run(app)).await,
             #[cfg(feature = "server")]
             Self::Demo(command) => Box::pin(command.run(app)).await,
             #[cfg(feature = "server")]
@@ -182,7 +186,8 @@ impl Command {
             Self::Log(command) => command.run(app).await,
             Self::Completions(command) => command.run(app),
             Self::Reference(command) => command.run(app),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

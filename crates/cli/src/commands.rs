@@ -29,6 +29,7 @@ pub mod policy;
 pub mod project;
 pub mod reference;
 pub mod revoke;
+pub mod run;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod team;

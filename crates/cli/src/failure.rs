@@ -21,6 +21,12 @@ pub enum Exit {
     NotFound = 6,
     /// The evidence is not what the log says.
     Tampered = 7,
+    /// `run` did not start the program.
+    CannotRun = countersign_agent::CANNOT_RUN as isize,
+    /// `run` cannot execute the program.
+    NotExecutable = countersign_agent::NOT_EXECUTABLE as isize,
+    /// `run` finds no such program.
+    NoProgram = countersign_agent::NOT_FOUND as isize,
 }
 
 /// The same as text, for `countersign --help`.
@@ -33,7 +39,11 @@ Exit codes:
   4  the server cannot be reached
   5  a person must countersign first
   6  no such thing
-  7  the evidence is not what the log says";
+  7  the evidence is not what the log says
+`run` ends with its program's own code, and when that was not run with
+  125  there is no token for it, or nowhere to put it
+  126  it cannot be executed
+  127  there is no such program";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = out::Out::new(cli.options.output);
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             out.failure(&failure);
             failure.exit.into()
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let threads = if cli.command.serves() { None } else { Some(1) };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = threads {

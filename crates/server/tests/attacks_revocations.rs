@@ -57,6 +57,44 @@ async fn t11_what_is_revoked_stays_revoked_through_clean_up_restart_and_deletion
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_holds_a_token_ends_it_and_no_other_and_nobody_ends_a_sign_in_so() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let (mine, other) = (service.token().await, service.token().await);
+        let ends = async |bearer: &str, token: &str| {
+            let header = format!("Bearer {bearer}");
+            let headers = [("authorization", header.as_str())];
+            let anyone = server.anyone();
+            anyone
+                .form("/oauth2/revoke", &[("token", token)], &headers)
+                .await
+        };
+        let owner = server.owner().await;
+        let sign_in = owner.token().to_owned();
+        for (bearer, token) in [
+            (mine.as_str(), other.as_str()),
+            (sign_in.as_str(), mine.as_str()),
+            (sign_in.as_str(), sign_in.as_str()),
+            ("aaaa.bbbb.cccc", "aaaa.bbbb.cccc"),
+        ] {
+            ends(bearer, token).await.refused(401, "invalid_client");
+        }
+        for token in [&mine, &other] {
+            assert!(owner.is_active(&service.target, token).await);
+        }
+        owner.get("/api/sessions/current").await.done();
+
+        ends(&mine, &mine).await.done();
+        assert!(!owner.is_active(&service.target, &mine).await);
+        assert!(owner.is_active(&service.target, &other).await);
+        ends(&mine, &mine).await.refused(401, "invalid_client");
+        server.stop().await;
+    })
+    .await;
+}
+
 /// The grains that a run's token rests on, each by the claim that names what is revoked.
 const GRAINS: [(&str, &str); 6] = [
     ("token", "/jti"),

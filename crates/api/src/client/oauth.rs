@@ -54,6 +54,20 @@ impl Client {
             .map(drop)
     }
 
+    /// Revokes a token with nothing but itself: who holds it may end it.
+    ///
+    /// # Errors
+    /// When it is not a live token of this server (401), or the server cannot be reached.
+    pub async fn end_token(&self, token: &str) -> Result<(), ClientError> {
+        let query = TokenQuery {
+            token: token.to_owned(),
+            token_type_hint: None,
+        };
+        self.with_token(Some(token.to_owned()))
+            .revoke_token(&query, None)
+            .await
+    }
+
     async fn token_query(
         &self,
         segments: &[&str],

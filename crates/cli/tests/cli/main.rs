@@ -12,5 +12,7 @@ mod output;
 mod people;
 mod redact;
 mod restore;
+#[cfg(unix)]
+mod run;
 mod tls;
 mod world;

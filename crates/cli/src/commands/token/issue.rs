@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use countersign_agent::{Ambient, Surroundings, issuer_of};
 use countersign_api::{
     Client, ClientError,
     approvals::{Approval, OpenApproval},
@@ -11,7 +12,7 @@ use countersign_api::{
 use countersign_model::{Id, id};
 
 use super::{Ask, ClientArgs, shown};
-use crate::{app::App, failure::Failure, files, view};
+use crate::{app::App, commands::run, failure::Failure, files, view};
 
 /// How often the server is asked while people decide, unless it says otherwise.
 const POLL_SECONDS: u64 = 5;
@@ -90,7 +91,7 @@ impl Issue {
         }
         let assertion = match &self.assertion {
             Some(path) => Some(files::read(path)?.trim().to_owned()),
-            None if self.github => Some(github_assertion(&self.issuer(app).await?).await?),
+            None if self.github => Some(github(app).await?),
             None => None,
         };
         if assertion.is_none() && form.client_secret.is_none() {
@@ -107,23 +108,6 @@ impl Issue {
             form.assertion = assertion;
         }
         Ok(form)
-    }
-
-    /// The issuer that a run's token must name: what the server says of itself.
-    async fn issuer(&self, app: &App) -> Result<String, Failure> {
-        let url = format!("{}/.well-known/oauth-authorization-server", app.base());
-        let metadata = async {
-            reqwest::get(&url)
-                .await?
-                .error_for_status()?
-                .json::<serde_json::Value>()
-                .await
-        };
-        let metadata = metadata
-            .await
-            .map_err(|error| Failure::failed(format!("cannot read {url}: {error}")))?;
-        let issuer = metadata["issuer"].as_str().map(str::to_owned);
-        issuer.ok_or_else(|| Failure::failed(format!("{url} names no issuer")))
     }
 
     /// Asks people, with a token that carries only what needs no approval.
@@ -203,37 +187,10 @@ fn waits(error: &OauthError) -> bool {
     )
 }
 
-/// Asks GitHub Actions for the job's own token (`permissions: id-token: write`).
-async fn github_assertion(audience: &str) -> Result<String, Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (Some(url), Some(token)) = (
-        variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-    ) else {
-        return Err(Failure::failed(
-            "this is not a GitHub Actions job that may have a token of its own",
-        )
-        .next("give the job `permissions: id-token: write`"));
-    };
-    let failed = |error: reqwest::Error| {
-        Failure::failed(format!("GitHub gave no token: {}", error.without_url()))
-    };
-    let mut url: url::Url = url
-        .parse()
-        .map_err(|_| Failure::failed("ACTIONS_ID_TOKEN_REQUEST_URL is not a URL"))?;
-    url.query_pairs_mut().append_pair("audience", audience);
-    let http = reqwest::Client::builder()
-        .timeout(countersign_api::client::TIMEOUT)
-        .build()
-        .map_err(failed)?;
-    let answer = http
-        .get(url)
-        .bearer_auth(token)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(failed)?;
-    let answer: serde_json::Value = answer.json().await.map_err(failed)?;
-    let value = answer["value"].as_str().map(str::to_owned);
-    value.ok_or_else(|| Failure::failed("GitHub answered without a token"))
+/// The token of the GitHub Actions job that this runs in, made for the server.
+async fn github(app: &App) -> Result<String, Failure> {
+    let ambient = Ambient::github(&Surroundings::of_process()).map_err(run::ambient)?;
+    let issuer = issuer_of(&app.base()).await.map_err(run::issuer)?;
+    let assertion = ambient.assertion(&issuer).await.map_err(run::ambient)?;
+    Ok(assertion.expose().clone())
 }

@@ -1,17 +1,29 @@
-//! `POST /oauth2/revoke` (RFC 7009): a client revokes a token of its own.
+//! `POST /oauth2/revoke` (RFC 7009): a client revokes a token of its own, and who holds one may end it.
+
+use std::sync::Arc;
 
 use axum::{
-    extract::State,
+    extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use countersign_authority::{Ctx, Rejection, keys::Tenant};
+use countersign_crypto::{Secret, jose::Verified};
+use countersign_model::{
+    reason::{Reason, Refusal},
+    token::{AccessClaims, PrincipalType},
+};
+use http::{StatusCode, request::Parts};
 
 use super::{client, introspect::Form};
 use crate::{
     app::App,
+    driver::gather,
     http::{
-        authorization::BasicClient, context::Context, form::Form as FormBody,
+        authorization::{Authorization, BasicClient, ClientSecret, read},
+        context::{Context, RequestContext},
+        form::Form as FormBody,
         oauth_error::OauthFailure,
+        refused::Admitted,
     },
 };
 
@@ -19,9 +31,17 @@ use crate::{
 pub async fn revoke(
     State(app): State<App>,
     Context(context): Context,
-    BasicClient(basic): BasicClient,
+    caller: Caller,
     FormBody(form): FormBody<Form>,
 ) -> Result<Response, OauthFailure> {
+    let basic = match caller {
+        Caller::Client(basic) => basic,
+        Caller::Holder(token) => {
+            let (ctx, verified) = held(&app, &context, &token, form.token()).await?;
+            app.authority().revoke_own(&ctx, &verified).await?;
+            return Ok(StatusCode::OK.into_response());
+        }
+    };
     let (ctx, tenant, authenticated) =
         client::authenticate(&app, &context, &form.proof(), basic).await?;
     if let Ok(verified) = app
@@ -32,4 +52,75 @@ pub async fn revoke(
         app.authority().revoke_own(&ctx, &verified).await?;
     }
     Ok(StatusCode::OK.into_response())
+}
+
+/// Who revokes.
+pub enum Caller {
+    /// A client, which proves itself in the header or the form.
+    Client(Option<ClientSecret>),
+    /// Who holds the token: it stands in the header too. A run proves itself once, and has no other proof left when it
+    /// ends; and whoever found a token can do nothing better with it than to end it.
+    Holder(Secret<String>),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = OauthFailure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OauthFailure> {
+        if let Ok(Some(Authorization::Bearer(token))) = read(&parts.headers) {
+            return Ok(Self::Holder(token));
+        }
+        let BasicClient(basic) = BasicClient::from_request_parts(parts, state).await?;
+        Ok(Self::Client(basic))
+    }
+}
+
+/// The live token of an identity, presented by who holds it, and for itself alone.
+async fn held(
+    app: &App,
+    context: &RequestContext,
+    bearer: &Secret<String>,
+    token: &str,
+) -> Result<(Ctx, Arc<Verified<AccessClaims>>), OauthFailure> {
+    let ctx = app.ctx(context);
+    let tenant: Arc<Tenant> = app.tenant(context).map_err(client::no_tenant)?;
+    app.attempts().admit("", context.address, context.arrived)?;
+    let authority = app.authority();
+    let refused = |refusal: Refusal| {
+        app.attempts().failed("", context.address, context.arrived);
+        authority.note_refusal(&ctx, tenant.id, "client", None, &refusal);
+        OauthFailure::invalid_client(&refusal.detail)
+    };
+    let no = |detail: &str| refused(Refusal::new(Reason::CredentialInvalid, detail));
+    if bearer.expose() != token {
+        return Err(no(
+            "a Bearer token ends itself alone: send the same one as `token`",
+        ));
+    }
+    let verified = authority
+        .verify_token(&ctx, &tenant, token, None)
+        .map_err(refused)?;
+    // A person signs out where they signed in.
+    if verified.claims().identity_type == PrincipalType::User {
+        return Err(no("a sign-in is ended with DELETE /api/sessions/current"));
+    }
+    let mut facts = authority.facts();
+    let permit = gather(app, tenant.id, &mut facts, |facts| {
+        authority.permit(&verified, facts)
+    })
+    .await;
+    match permit {
+        Ok(permit) => {
+            context.admitted.get_or_init(|| Admitted {
+                app: app.clone(),
+                ctx: ctx.clone(),
+                permit,
+            });
+        }
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+            return Err(refused(refusal));
+        }
+        Err(Rejection::Fault(fault)) => return Err(fault.into()),
+    }
+    Ok((ctx, verified))
 }

@@ -1,0 +1,277 @@
+//! A source of tokens: who asks, for what, and when the next one is due.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_api::{Client, ClientError, tokens::TokenRequest};
+use countersign_crypto::{Secret, random};
+use countersign_guard::Clock;
+use countersign_model::{
+    Timestamp,
+    name::{ActionName, EnvironmentName},
+};
+use thiserror::Error;
+
+use crate::{Ambient, AmbientError, Credential, IssuerError, backoff::Backoff, issuer_of};
+
+/// A token is renewed when so much of its life is over, in hundredths: early enough that several tries fit into the rest.
+const RENEW_AT_PERCENT: i64 = 80;
+
+/// How long the first token is waited for while the server is away: a restart takes seconds, and a job that waits longer
+/// is better off failing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a program proves who it is.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// Its platform vouches for it.
+    Ambient(Ambient),
+    /// A client secret.
+    Credential(Credential),
+}
+
+impl Proof {
+    /// Whether a token can be had again with it.
+    #[must_use]
+    pub const fn renews(&self) -> bool {
+        match self {
+            Self::Ambient(ambient) => ambient.renews(),
+            Self::Credential(_) => true,
+        }
+    }
+
+    /// The grant that it takes (RFC 6749 §4, RFC 7523 §2.1).
+    #[must_use]
+    pub const fn grant_type(&self) -> &'static str {
+        match self {
+            Self::Ambient(_) => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Self::Credential(_) => "client_credentials",
+        }
+    }
+}
+
+/// What the token is to be for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The identity: its name, client id or id.
+    pub identity: Option<String>,
+    /// Where; needed only when several are possible.
+    pub environment: Option<EnvironmentName>,
+    /// The resource server; needed only when the identity has several.
+    pub audience: Option<String>,
+    /// Exactly these actions; all that are possible when there are none.
+    pub actions: Vec<ActionName>,
+}
+
+/// Gets tokens.
+pub struct TokenSource {
+    client: Client,
+    proof: Proof,
+    wanted: Wanted,
+    clock: Arc<dyn Clock>,
+}
+
+/// A token, and how long it is good for.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Itself.
+    pub value: Secret<String>,
+    /// When it was asked for, by this machine's clock.
+    pub obtained: Timestamp,
+    /// How long it lives from then, in seconds.
+    pub lifetime: i64,
+    /// What it does not carry because a person must countersign it first.
+    pub withheld: Vec<ActionName>,
+}
+
+impl Token {
+    /// When the next one is due: at 80 % of its life.
+    #[must_use]
+    pub const fn due(&self) -> Timestamp {
+        let micros = self
+            .lifetime
+            .saturating_mul(1_000_000 / 100 * RENEW_AT_PERCENT);
+        Timestamp::from_micros(self.obtained.micros().saturating_add(micros))
+    }
+
+    /// When it is dead.
+    #[must_use]
+    pub const fn ends(&self) -> Timestamp {
+        let micros = self.lifetime.saturating_mul(1_000_000);
+        Timestamp::from_micros(self.obtained.micros().saturating_add(micros))
+    }
+}
+
+/// No token.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The platform gave no identity.
+    #[error(transparent)]
+    Ambient(#[from] AmbientError),
+    /// Countersign refused, or is away.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It is not known for whom the identity must be made.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// The actions could not be asked for.
+    #[error("nothing says which identity this is to be")]
+    NoIdentity,
+}
+
+impl SourceError {
+    /// Whether asking again may help: nobody said no.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Ambient(error) => error.is_transient(),
+            Self::Client(ClientError::Unreachable { .. }) => true,
+            Self::Client(error) => error
+                .status()
+                .is_some_and(|status| status == 429 || status >= 500),
+            Self::Issuer(error) => error.transient,
+            Self::NoIdentity => false,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Client(ClientError::Problem {
+                retry_after: Some(seconds),
+                ..
+            }) => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        }
+    }
+}
+
+impl TokenSource {
+    /// A source of tokens of this server.
+    #[must_use]
+    pub fn new(client: Client, proof: Proof, wanted: Wanted, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            client,
+            proof,
+            wanted,
+            clock,
+        }
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.client.base()
+    }
+
+    /// Whether a second token can be had.
+    #[must_use]
+    pub const fn renews(&self) -> bool {
+        self.proof.renews()
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Asks for a token, once.
+    ///
+    /// # Errors
+    /// When the platform, or the server, gives none.
+    pub async fn fetch(&self) -> Result<Token, SourceError> {
+        let form = self.form().await?;
+        // From before the question, so that a slow answer makes nothing live longer.
+        let obtained = self.clock.now();
+        let answer = self.client.token(&form).await?;
+        Ok(Token {
+            value: Secret::new(answer.access_token),
+            obtained,
+            lifetime: answer.expires_in.max(0),
+            withheld: answer.withheld,
+        })
+    }
+
+    /// Asks for the first token, again and again while the server is away.
+    ///
+    /// # Errors
+    /// When somebody said no, or the server stayed away for thirty seconds.
+    pub async fn first(&self, waiting: impl Fn(&SourceError)) -> Result<Token, SourceError> {
+        let mut backoff = Backoff::default();
+        let mut left = PATIENCE;
+        loop {
+            let error = match self.fetch().await {
+                Ok(token) => return Ok(token),
+                Err(error) if error.is_transient() => error,
+                Err(error) => return Err(error),
+            };
+            let [random] = random::bytes::<1>();
+            let wait = backoff.next(error.retry_after(), random);
+            if wait > left {
+                return Err(error);
+            }
+            if left == PATIENCE {
+                waiting(&error);
+            }
+            left = left.saturating_sub(wait);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Revokes a token, with nothing but itself: who holds one may end it.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn revoke(&self, token: &Token) -> Result<(), ClientError> {
+        match self.client.end_token(token.value.expose()).await {
+            // Dead already: by its age, or because somebody else revoked it.
+            Err(error) if error.status() == Some(401) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    async fn form(&self) -> Result<TokenRequest, SourceError> {
+        let mut form = TokenRequest {
+            grant_type: self.proof.grant_type().to_owned(),
+            environment: self.wanted.environment.as_ref().map(ToString::to_string),
+            audience: self.wanted.audience.clone(),
+            client_id: self.wanted.identity.clone(),
+            ..TokenRequest::default()
+        };
+        if !self.wanted.actions.is_empty() {
+            let actions: Vec<&str> = self.wanted.actions.iter().map(ActionName::as_str).collect();
+            form.scope = Some(actions.join(" "));
+        }
+        match &self.proof {
+            Proof::Ambient(ambient) => {
+                if form.client_id.is_none() {
+                    return Err(SourceError::NoIdentity);
+                }
+                let issuer = issuer_of(self.client.base()).await?;
+                form.assertion = Some(ambient.assertion(&issuer).await?.expose().clone());
+            }
+            Proof::Credential(credential) => {
+                form.client_id = Some(credential.client_id.clone());
+                form.client_secret = Some(credential.secret.expose().clone());
+            }
+        }
+        Ok(form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_due_at_exactly_four_fifths_of_its_life() {
+        let token = Token {
+            value: Secret::new(String::new()),
+            obtained: Timestamp::from_seconds(1000),
+            lifetime: 600,
+            withheld: Vec::new(),
+        };
+        assert_eq!(token.due(), Timestamp::from_seconds(1480));
+        assert_eq!(token.ends(), Timestamp::from_seconds(1600));
+    }
+}
