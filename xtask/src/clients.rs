@@ -17,11 +17,12 @@ impl Clients {
     /// Makes `openid-client` and `jose` ready.
     pub fn prepare_node(&mut self) -> Result<Done, Failure> {
         let folder = process::root().join(NODE_FOLDER);
-        let node = match node::find().and_then(|node| node::fetch(&folder).map(|()| node)) {
+        let node = match node::find().and_then(|node| node.fetch(&folder).map(|()| node)) {
             Ok(node) => node,
             Err(missing) => return Ok(missing),
         };
-        self.ready.push((NODE_VARIABLE, node));
+        let interpreter = node.interpreter().to_path_buf();
+        self.ready.push((NODE_VARIABLE, interpreter));
         Ok(Done::Ran)
     }
 

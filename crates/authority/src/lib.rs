@@ -25,6 +25,7 @@ pub mod evaluation;
 pub mod evidence;
 pub mod facts;
 pub mod federation;
+pub mod findings;
 pub mod grants;
 pub mod housekeeping;
 pub mod idempotency;

@@ -138,7 +138,10 @@ impl RefusalSums {
             asked,
             reason,
             claimed: claimed.map(shorten),
-            prefix: ctx.source.as_deref().map(address_prefix),
+            prefix: ctx
+                .source
+                .as_deref()
+                .map(|address| address_prefix(address).unwrap_or_else(|| "unknown".to_owned())),
         };
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sums.len() >= SUMS && !sums.contains_key(&key) {
@@ -178,19 +181,18 @@ fn shorten(claimed: &str) -> String {
     claimed.chars().take(CLAIMED).collect()
 }
 
-/// The network of an address: /24 of IPv4, /48 of IPv6.
-fn address_prefix(address: &str) -> String {
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => {
+/// The network of an address: /24 of IPv4, /48 of IPv6; nothing when it is no address.
+pub(crate) fn address_prefix(address: &str) -> Option<String> {
+    Some(match address.parse::<IpAddr>().ok()? {
+        IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
             format!("{a}.{b}.{c}.0/24")
         }
-        Ok(IpAddr::V6(v6)) => {
+        IpAddr::V6(v6) => {
             let [a, b, c, ..] = v6.segments();
             format!("{a:x}:{b:x}:{c:x}::/48")
         }
-        Err(_) => "unknown".to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

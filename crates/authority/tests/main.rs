@@ -10,6 +10,7 @@ mod approvals_world;
 mod buffers;
 mod evaluation;
 mod evidence_search;
+mod findings;
 mod manifest_schema;
 mod registry_apply;
 mod registry_approvers;

@@ -10,8 +10,8 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, evidence,
-        identity, issuer, key, lineage, linked_account, log, login, manifest, policy, project,
-        reference, revoke, run, team, tenant, token, trust, user,
+        finding, identity, issuer, key, lineage, linked_account, log, login, manifest, policy,
+        project, reference, revoke, run, team, tenant, token, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -85,6 +85,8 @@ pub enum Command {
     Export(manifest::Export),
     #[command(subcommand)]
     Identity(identity::Identity),
+    #[command(subcommand)]
+    Finding(finding::Finding),
     #[command(subcommand)]
     Credential(credential::Credential),
     #[command(subcommand)]
@@ -164,6 +166,7 @@ impl Command {
             Self::Apply(command) => command.run(app).await,
             Self::Export(command) => command.run(app).await,
             Self::Identity(command) => Box::pin(command.run(app)).await,
+            Self::Finding(command) => Box::pin(command.run(app)).await,
             Self::Credential(command) => Box::pin(command.run(app)).await,
             Self::Project(command) => Box::pin(command.run(app)).await,
             Self::Team(command) => Box::pin(command.run(app)).await,

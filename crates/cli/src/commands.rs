@@ -17,6 +17,7 @@ pub mod demo;
 pub mod doctor;
 pub mod environment;
 pub mod evidence;
+pub mod finding;
 pub mod identity;
 pub mod issuer;
 pub mod key;

@@ -4,7 +4,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// How wide a table is: as wide as any terminal.
-const WIDTH: u16 = 80;
+pub const WIDTH: u16 = 80;
 
 /// A first column that is at most so wide is never broken.
 const WHOLE: usize = 40;

@@ -18,6 +18,7 @@ pub mod audit_fields;
 pub mod catalogue;
 pub mod enforce;
 pub mod evidence;
+pub mod finding;
 pub mod id;
 pub mod identity;
 pub mod lineage;

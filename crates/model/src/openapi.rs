@@ -15,6 +15,7 @@ use crate::{
     approval::ApprovalStatus,
     audit_fields::AuditField,
     evidence::{Assurance, Grain, Outcome, Role, Separation},
+    finding::{FindingSeverity, Weakness},
     id::{self, Id, Kind as IdKind},
     identity::{Kind, RiskTier},
     name::{
@@ -119,6 +120,7 @@ words! {
     ProjectRole: ["viewer", "editor", "owner"],
     RiskTier: ["low", "medium", "high"],
     RunAssurance: ["claimed", "verified"],
+    FindingSeverity: ["low", "medium", "high"],
     Separation: ["proven", "unproven"],
     SigningAlg: ["ES256", "RS256"],
     TenantRole: ["auditor", "member", "owner"],
@@ -139,7 +141,7 @@ macro_rules! listed {
     };
 }
 
-listed! { ApprovalStatus, Kind, Noun, Reason, Status, }
+listed! { ApprovalStatus, Kind, Noun, Reason, Status, Weakness, }
 
 macro_rules! open_words {
     ($($name:ident,)*) => {

@@ -378,3 +378,62 @@ async fn a_report_that_is_repeated_is_recorded_once_and_a_revoked_token_is_found
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_weak_about_an_identity_is_told_with_what_to_do_first() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let owner = server.owner().await;
+        let body = json!({
+            "kind": "pipeline",
+            "name": "release-legacy",
+            "purpose": "releases the shop",
+            "environments": ["staging", "production"],
+            "allowed_actions": ["deploy.release", "secrets.read"],
+        });
+        owner.post("/api/identities", &body).await.done();
+        let secret = json!({ "type": "client-secret" });
+        let made = owner
+            .post("/api/identities/release-legacy/credentials", &secret)
+            .await;
+        let public_id = made.done()["name"].clone();
+        let answer = owner.get("/api/findings?severity=high").await;
+        let found = &answer.done()["items"][0];
+        assert_eq!(found["identity"]["name"], "release-legacy");
+        assert_eq!(found["sponsor"]["name"], "dana@example.com");
+        let weaknesses: Vec<&str> = found["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["weakness"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            weaknesses,
+            [
+                "shared_environments",
+                "deploys_and_administers",
+                "secret_instead_of_run"
+            ]
+        );
+        assert_eq!(found["findings"][2]["credential"], public_id);
+        let shown = owner.get("/api/identities/release-legacy").await;
+        let told = shown.done();
+        assert_eq!(told["findings"][0], found["findings"][0]);
+        assert_eq!(told["powers"]["reads_secrets"], true);
+        assert_eq!(told["powers"]["triggers_builds"], false);
+        let list = owner.get("/api/identities").await;
+        assert!(list.done()["items"][0].get("findings").is_none());
+        owner
+            .get("/api/findings?severity=urgent")
+            .await
+            .refused(400, "bad_request");
+        owner
+            .get("/api/findings?project=nowhere")
+            .await
+            .refused(404, "not_found");
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
+        assert_eq!(lee.get("/api/findings").await.done()["items"], json!([]));
+        server.stop().await;
+    })
+    .await;
+}

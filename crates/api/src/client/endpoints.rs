@@ -9,6 +9,7 @@ use crate::{
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
+    findings::{IdentityFindings, ListFindings},
     identities::{Identity, Rename, ReviewInput, Transfer},
     issuers::Issuer,
     keys::{KeyList, KillKey, RotateKeys},
@@ -108,6 +109,8 @@ endpoints! {
     get revocation_feed() ["api", "revocations"], FeedQuery => Feed;
     /// Reports results.
     post report_results() ["api", "results"], ReportResults => ReportedResults;
+    /// What is weak about identities.
+    get findings() ["api", "findings"], ListFindings => Page<IdentityFindings>;
     /// Searches evidence.
     get search_evidence() ["api", "evidence"], SearchEvidence => Page<EvidenceSummary>;
     /// One record, with its proof.

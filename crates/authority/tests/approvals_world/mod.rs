@@ -7,7 +7,7 @@ pub use scene::Scene;
 pub use tokens::{Bearer, actions, artifact, release};
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
@@ -43,6 +43,7 @@ pub struct World {
     pub engine: &'static str,
     pub replicas: Vec<Authority>,
     clock: AtomicI64,
+    source: Mutex<String>,
     pub ci: SigningKey,
     pub jti: AtomicU64,
     stores: Vec<Store>,
@@ -129,6 +130,7 @@ impl World {
             engine,
             replicas: replicas.collect(),
             clock: AtomicI64::new(START),
+            source: Mutex::new("203.0.113.7".to_owned()),
             ci: SigningKey::generate(SigningAlg::Es256).unwrap(),
             jti: AtomicU64::new(1),
             stores,
@@ -164,8 +166,13 @@ impl World {
     pub fn ctx(&self) -> Ctx {
         Ctx {
             now: self.now(),
-            source: Some("203.0.113.7".to_owned()),
+            source: Some(self.source.lock().unwrap().clone()),
         }
+    }
+
+    /// From now on requests come from this address.
+    pub fn come_from(&self, address: &str) {
+        address.clone_into(&mut self.source.lock().unwrap());
     }
 
     /// Moves the clock.

@@ -99,7 +99,12 @@ pub fn secret(world: &World, user: &User, identity: &str) -> (Record, String) {
 
 /// Asks for a token with a client secret.
 pub fn token(world: &World, client_id: &str, secret: &str) -> Result<Released, Refusal> {
-    world.issue(&TokenRequest {
+    world.issue(&token_request(world, client_id, secret))
+}
+
+/// The request of a client with its secret.
+pub fn token_request(world: &World, client_id: &str, secret: &str) -> TokenRequest {
+    TokenRequest {
         tenant: world.tenant(),
         grant: GrantType::ClientCredentials,
         proof: ClientProof::Secret {
@@ -114,7 +119,7 @@ pub fn token(world: &World, client_id: &str, secret: &str) -> Result<Released, R
         authorization_details: None,
         approval_id: None,
         run: None,
-    })
+    }
 }
 
 /// Whether nothing revoked the token since.

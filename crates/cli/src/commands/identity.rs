@@ -13,10 +13,11 @@ use countersign_model::{
 
 use crate::{
     app::App,
+    commands::finding,
     failure::Failure,
     input::{confirm, word},
     registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
-    view::Column,
+    view::{self, Column},
 };
 
 mod create;
@@ -31,7 +32,7 @@ pub enum Identity {
     /// List identities
     #[command(after_help = "Example:\n  countersign identity list --project support --incomplete")]
     List(List),
-    /// Show one, with how complete its evidence is
+    /// Show one, with what is weak about it and how complete its evidence is
     #[command(after_help = "Example:\n  countersign identity show triage")]
     Show(Target),
     /// Make one, and what it needs that is missing
@@ -156,7 +157,7 @@ impl Identity {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
             Self::List(args) => args.run(app).await,
-            Self::Show(args) => registry::show::<identities::Identity>(app, &args.target).await,
+            Self::Show(args) => show(app, &args.target).await,
             Self::Create(args) => args.run(app).await,
             Self::Update(args) => {
                 registry::update::<identities::Identity>(
@@ -242,6 +243,24 @@ impl Identity {
             }
         }
     }
+}
+
+/// One identity, and below it what is weak about it.
+async fn show(app: &App, target: &str) -> Result<(), Failure> {
+    let identity: identities::Identity = app.client()?.show(target).await?;
+    app.out.data(&identity, |json| {
+        let mut fields = json.clone();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("findings");
+        }
+        let mut text = view::details(&fields);
+        if !identity.findings.is_empty() {
+            let lines = identity.findings.iter().flat_map(finding::lines);
+            text.push_str("\n\nfindings:\n");
+            text.push_str(&lines.collect::<Vec<_>>().join("\n"));
+        }
+        text
+    })
 }
 
 impl List {

@@ -310,3 +310,46 @@ fn what_was_acknowledged_outlives_a_stop() {
         made["identity"]["id"]
     );
 }
+
+#[test]
+fn findings_read_as_a_list_of_things_to_do() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&[
+        "identity",
+        "create",
+        "release-legacy",
+        "--kind",
+        "pipeline",
+        "--audience",
+        AUDIENCE,
+        "--allow",
+        "deploy.release,secrets.read",
+        "--env",
+        "staging,production",
+        "--purpose",
+        "Releases the shop",
+    ])
+    .ok();
+    let told = dana.run(&["finding", "list", "--severity", "high"]).ok();
+    assert!(
+        told.starts_with("release-legacy (pipeline, answered for by dana@example.com)\n  high    it acts in 2 environments"),
+        "{told}"
+    );
+    assert!(
+        told.contains("-> split it: one identity for each environment"),
+        "{told}"
+    );
+    let shown = dana.run(&["identity", "show", "release-legacy"]).ok();
+    assert!(
+        shown.contains("\nfindings:\n  high    it acts in 2 environments"),
+        "{shown}"
+    );
+    let items = dana.run(&["finding", "list", "-o", "json"]).json();
+    assert_eq!(items[0]["findings"][0]["weakness"], "shared_environments");
+    dana.run(&["finding", "list", "--fail"]).fails(1);
+    dana.run(&["identity", "delete", "release-legacy", "--yes"])
+        .ok();
+    let none = dana.run(&["finding", "list", "--fail"]).ok();
+    assert_eq!(none.trim(), "nothing was found");
+}

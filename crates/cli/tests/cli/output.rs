@@ -25,7 +25,7 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
     }
     dana.run(&["team", "create", "platform", "--member", "dana@example.com"])
         .ok();
-    let lists: [&[&str]; 14] = [
+    let lists: [&[&str]; 15] = [
         &["identity", "list"],
         &["identity", "list", "--incomplete"],
         &["credential", "list", "release-promoter-production"],
@@ -40,6 +40,7 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
         &["approval", "list"],
         &["audit", "search"],
         &["identity", "show", "release-promoter-production"],
+        &["finding", "list"],
     ];
     for command in lists {
         let table = dana.run(command).ok();

@@ -123,8 +123,9 @@ impl Server {
     /// Asks it to stop, as an init system does, and waits until it did.
     pub fn stop(mut self) -> Stopped {
         assert!(
-            Command::new("kill")
-                .arg(self.child.id().to_string())
+            // The shell's own: a bare machine has no program of this name.
+            Command::new("sh")
+                .args(["-c", "kill \"$0\"", &self.child.id().to_string()])
                 .status()
                 .unwrap()
                 .success()

@@ -6,6 +6,7 @@ pub mod audiences;
 pub mod credentials;
 pub mod environments;
 pub mod evidence;
+pub mod findings;
 pub mod identities;
 pub mod issuers;
 pub mod keys;

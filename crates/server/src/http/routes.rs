@@ -17,9 +17,10 @@ use crate::{
     http::{
         access,
         api::{
-            actions, approvals, audiences, credentials, environments, evidence, identities,
-            issuers, keys, lineage, linked_accounts, log, manifests, policies, projects, records,
-            results, revocation_feed, revocations, sessions, teams, tenant, trust_tests, users,
+            actions, approvals, audiences, credentials, environments, evidence, findings,
+            identities, issuers, keys, lineage, linked_accounts, log, manifests, policies,
+            projects, records, results, revocation_feed, revocations, sessions, teams, tenant,
+            trust_tests, users,
         },
         metrics::metrics,
         oauth::{introspect, metadata, revoke, token},
@@ -53,6 +54,7 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/api/openapi.json", openapi::openapi),
         Route::get("/api/log/key", log::key),
         Route::get("/api/log/entries", log::entries),
+        Route::get("/api/findings", findings::list),
         Route::get("/api/identities", identities::list),
         Route::post("/api/identities", identities::create),
         Route::get("/api/identities/{id}", identities::show),

@@ -84,8 +84,9 @@ impl Serving {
     /// # Errors
     /// When it ends badly.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let told = Command::new("kill")
-            .args(["-TERM", &self.pid().to_string()])
+        // The shell's own: a bare machine has no program of this name.
+        let told = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.pid().to_string()])
             .status()?;
         let ended = self.child.wait()?;
         if !told.success() || !ended.success() {

@@ -19,15 +19,20 @@ use countersign_api::{
 use countersign_authority::{
     ReadMode, Rejection,
     evidence::search::{self, Found, Search},
+    findings::{self as authority_findings, Look},
     registry::identities::{self, IdentityFilter},
 };
 use countersign_model::{
     audit_fields::AuditField,
+    finding::Powers,
     registry::{IdentityDoc, Noun},
 };
 use http::StatusCode;
 
-use super::records::{self, Shows, View};
+use super::{
+    findings,
+    records::{self, Shows, View},
+};
 use crate::{
     app::App,
     http::{addressed::Addressed, caller::Caller, json::Query, problem::Failure},
@@ -79,7 +84,8 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let permit = caller.permit.clone();
     let pepper = app.authority().secrets().pepper.clone();
-    let (shown, evidence) = app
+    let now = caller.ctx.now;
+    let (shown, evidence, found) = app
         .authority()
         .store()
         .read_as(ReadMode::Search, move |tx| {
@@ -90,11 +96,17 @@ pub async fn show(
                 ..Search::default()
             };
             let page = search::search(tx, permit.tenant_id(), &newest, &pepper)?;
-            Ok::<_, Rejection>((shown, page.records))
+            let look = Look {
+                now,
+                pepper: &pepper,
+            };
+            let found = authority_findings::of(tx, &permit, &shown, &look)?;
+            Ok::<_, Rejection>((shown, page.records, found))
         })
         .await?;
     let mut identity: Identity = records::of_shown(&shown)?;
     identity.evidence = Some(completeness(&evidence));
+    identity.findings = findings::wire(found);
     Ok(records::tagged(
         &caller,
         StatusCode::OK,
@@ -166,6 +178,8 @@ impl Shows for Identity {
             status_reason: doc.status_reason.clone(),
             last_seen_at,
             last_seen_source,
+            powers: Powers::of(&doc.allowed_actions.difference(&doc.denied_actions)),
+            findings: Vec::new(),
             evidence: None,
             metadata: doc.metadata.clone(),
         })

@@ -7,6 +7,7 @@ use countersign_api::{
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
+    findings::{IdentityFindings, ListFindings},
     identities::{
         CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity,
     },
@@ -149,6 +150,13 @@ fn oauth(s: &mut Schemas) -> Vec<Operation> {
 fn identities(s: &mut Schemas) -> Vec<Operation> {
     let one = |verb: &str| format!("/api/identities/{{id}}/{verb}");
     let mut rows = vec![
+        Operation::get(
+            "/api/findings",
+            "findings.list",
+            "lists what is weak about identities, with filters",
+        )
+        .query::<ListFindings>(s)
+        .page::<IdentityFindings>(s),
         Operation::get(
             "/api/identities",
             "identities.list",

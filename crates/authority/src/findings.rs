@@ -1,0 +1,221 @@
+//! What is weak about identities: gathered from the registry and the newest evidence, judged by
+//! [`countersign_model::finding`].
+
+use std::collections::BTreeSet;
+
+use countersign_crypto::opaque::Pepper;
+use countersign_model::{
+    Timestamp,
+    evidence::Event,
+    finding::{self, DORMANT, Finding, FindingSeverity, LiveCredential, Looked, Weakness},
+    name::EnvironmentName,
+    registry::{CredentialType, Noun, Record, Status},
+};
+use countersign_store::{Tx, seen};
+
+use crate::{
+    command::Permit,
+    evidence::search::{self, Search},
+    refusals::address_prefix,
+    registry::{
+        PageQuery,
+        identities::{self, IdentityFilter},
+        reading::{self, Page},
+        rights,
+    },
+    rejection::Rejection,
+    rows,
+};
+
+/// How many identities one page looks at: each costs some searches.
+const MOST_LOOKED_AT: u32 = 50;
+
+/// How many of the newest records a search looks through: enough to see a habit, read in a moment.
+const NEWEST: u32 = 100;
+
+/// Which findings.
+#[derive(Debug, Clone, Default)]
+pub struct FindingFilter {
+    /// Of which identities.
+    pub identities: IdentityFilter,
+    /// Only these weaknesses.
+    pub weakness: Option<Weakness>,
+    /// Only those that are at least so urgent.
+    pub severity: Option<FindingSeverity>,
+}
+
+/// A page of identities, and what is weak about each.
+#[derive(Debug)]
+pub struct Findings {
+    /// The identities that have findings. A page may have none and still a next one.
+    pub page: Page,
+    /// For each identity of the page, in its order, never empty.
+    pub found: Vec<Vec<Finding>>,
+}
+
+/// What is weak about the identities that a person may see.
+///
+/// # Errors
+/// `not_found` when a filter names what is not there, or a fault.
+pub fn list(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    filter: &FindingFilter,
+    query: &PageQuery,
+    look: &Look<'_>,
+) -> Result<Findings, Rejection> {
+    let query = PageQuery {
+        limit: query.limit.min(MOST_LOOKED_AT),
+        ..query.clone()
+    };
+    let mut page = identities::list(tx, permit, &filter.identities, &query)?;
+    let protected = protected(tx, permit)?;
+    let (mut kept, mut found) = (Vec::new(), Vec::new());
+    for listed in page.items {
+        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &protected)?;
+        findings.retain(|finding| filter.keeps(finding));
+        if !findings.is_empty() {
+            kept.push(listed);
+            found.push(findings);
+        }
+    }
+    page.items = kept;
+    Ok(Findings { page, found })
+}
+
+/// What is weak about one identity, which the caller has already been shown.
+///
+/// # Errors
+/// A fault.
+pub fn of(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    shown: &reading::Shown,
+    look: &Look<'_>,
+) -> Result<Vec<Finding>, Rejection> {
+    let protected = protected(tx, permit)?;
+    look.at(tx, &shown.record, shown.seen.as_ref(), &protected)
+}
+
+impl FindingFilter {
+    fn keeps(&self, finding: &Finding) -> bool {
+        self.weakness
+            .is_none_or(|wanted| finding.weakness == wanted)
+            && self.severity.is_none_or(|least| finding.severity >= least)
+    }
+}
+
+/// What it takes to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// What source addresses are indexed with.
+    pub pepper: &'a Pepper,
+}
+
+impl Look<'_> {
+    fn at(
+        &self,
+        tx: &mut Tx<'_>,
+        record: &Record,
+        seen: Option<&seen::Seen>,
+        protected: &BTreeSet<EnvironmentName>,
+    ) -> Result<Vec<Finding>, Rejection> {
+        let identity = rights::doc(record.identity())?;
+        let credentials = self.credentials(tx, record)?;
+        let looked = Looked {
+            identity,
+            status: record.status,
+            credentials: &credentials,
+            protected,
+            last_active_at: seen.map_or(record.created_at, |seen| seen.last_seen_at),
+            changed_alone_at: self.changed_alone_at(tx, record)?,
+            now: self.now,
+        };
+        Ok(finding::findings(&looked))
+    }
+
+    fn credentials(
+        &self,
+        tx: &mut Tx<'_>,
+        identity: &Record,
+    ) -> Result<Vec<LiveCredential>, Rejection> {
+        let (tenant, mut live) = (identity.tenant_id, Vec::new());
+        for record in rows::children(tx, tenant, Noun::Credential, identity.id)? {
+            let doc = rights::doc(record.credential())?;
+            let over = doc.expires_at.is_some_and(|at| at <= self.now);
+            if record.status != Status::Active || over {
+                continue;
+            }
+            let credential_type = doc.credential_type();
+            live.push(LiveCredential {
+                id: record.name.clone(),
+                credential_type,
+                made_at: record.created_at,
+                networks: self.networks(tx, &record, credential_type)?,
+            });
+        }
+        Ok(live)
+    }
+
+    /// From how many networks a static credential got tokens, among the newest records.
+    fn networks(
+        &self,
+        tx: &mut Tx<'_>,
+        credential: &Record,
+        credential_type: CredentialType,
+    ) -> Result<usize, Rejection> {
+        if !credential_type.is_static() {
+            // Runs of a platform come from wherever its runners are.
+            return Ok(0);
+        }
+        let uses = Search {
+            credential: Some(credential.id.to_string()),
+            kind: Some("token_issued".to_owned()),
+            limit: NEWEST,
+            ..Search::default()
+        };
+        let page = search::search(tx, credential.tenant_id, &uses, self.pepper)?;
+        let networks: BTreeSet<String> = page
+            .records
+            .iter()
+            .filter_map(|found| match &found.record.event {
+                Event::TokenIssued(issued) => issued.source_address.as_ref(),
+                _ => None,
+            })
+            .filter_map(|address| address_prefix(address.shown()))
+            .collect();
+        Ok(networks.len())
+    }
+
+    /// When one person alone last loosened what guards it, as far as that still matters.
+    fn changed_alone_at(
+        &self,
+        tx: &mut Tx<'_>,
+        identity: &Record,
+    ) -> Result<Option<Timestamp>, Rejection> {
+        let changes = Search {
+            identity: Some(identity.id.to_string()),
+            term: Some("kind:changed".to_owned()),
+            since: Some(self.now - DORMANT),
+            limit: NEWEST,
+            ..Search::default()
+        };
+        let page = search::search(tx, identity.tenant_id, &changes, self.pepper)?;
+        let alone = page.records.iter().find(
+            |found| matches!(&found.record.event, Event::Changed(change) if change.changed_alone),
+        );
+        Ok(alone.map(|found| found.record.occurred_at))
+    }
+}
+
+/// The protected environments of the tenant.
+fn protected(tx: &mut Tx<'_>, permit: &Permit) -> Result<BTreeSet<EnvironmentName>, Rejection> {
+    let environments = rows::all(tx, permit.tenant_id(), Noun::Environment)?;
+    let docs = environments.iter().filter_map(Record::environment);
+    Ok(docs
+        .filter(|doc| doc.protected)
+        .map(|doc| doc.name.clone())
+        .collect())
+}

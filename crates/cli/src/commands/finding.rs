@@ -1,0 +1,145 @@
+//! `finding`: what is weak about identities, and the first thing to do about it.
+
+use clap::{Args, Subcommand};
+use countersign_api::{
+    NameOrId,
+    findings::{Finding as Found, IdentityFindings, ListFindings},
+};
+use countersign_model::{
+    finding::{FindingSeverity, Weakness},
+    identity::Kind,
+};
+
+use crate::{
+    app::App,
+    failure::Failure,
+    input::word,
+    view::{WIDTH, wrapped},
+};
+
+/// What is weak about identities, and the first thing to do about it
+#[derive(Debug, Subcommand)]
+pub enum Finding {
+    /// List findings, by identity
+    #[command(
+        after_help = "Examples:\n  countersign finding list --severity high\n  countersign finding list --sponsor dana@example.com --fail"
+    )]
+    List(List),
+}
+
+/// Which ones.
+#[derive(Debug, Args)]
+pub struct List {
+    /// At most those of so many identities
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: u32,
+    /// Only of identities of this project
+    #[arg(long)]
+    project: Option<NameOrId>,
+    /// Only of identities of this kind
+    #[arg(long, value_parser = word::<Kind>)]
+    kind: Option<Kind>,
+    /// Only of identities that this user or team answers for
+    #[arg(long)]
+    sponsor: Option<NameOrId>,
+    /// Only this weakness, such as old_secret
+    #[arg(long, value_parser = word::<Weakness>)]
+    weakness: Option<Weakness>,
+    /// Only those that are at least so urgent: low, medium, high
+    #[arg(long, value_parser = word::<FindingSeverity>)]
+    severity: Option<FindingSeverity>,
+    /// End with code 1 when there is one, for a check in CI
+    #[arg(long)]
+    fail: bool,
+}
+
+impl Finding {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        match self {
+            Self::List(args) => args.run(app).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, app: &App) -> Result<(), Failure> {
+        let client = app.client()?;
+        let mut query = ListFindings {
+            project: self.project.clone(),
+            kind: self.kind,
+            sponsor: self.sponsor.clone(),
+            weakness: self.weakness,
+            severity: self.severity,
+            ..ListFindings::default()
+        };
+        let mut items: Vec<IdentityFindings> = Vec::new();
+        loop {
+            let page = client.findings(&query).await?;
+            items.extend(page.items);
+            query.after = page.next;
+            if query.after.is_none() || items.len() >= self.limit as usize {
+                break;
+            }
+        }
+        let more = query.after.is_some() || items.len() > self.limit as usize;
+        items.truncate(self.limit as usize);
+        let count: usize = items.iter().map(|item| item.findings.len()).sum();
+        app.out.data(&items, |_| told(&items))?;
+        if more {
+            app.out.talk(&format!(
+                "there are identities beyond the first {}; --limit shows them",
+                self.limit
+            ));
+        }
+        if self.fail && count > 0 {
+            let findings = if count == 1 { "finding" } else { "findings" };
+            return Err(Failure::failed(format!("{count} {findings}")));
+        }
+        Ok(())
+    }
+}
+
+/// Each identity with its findings below it, each with the first thing to do.
+fn told(items: &[IdentityFindings]) -> String {
+    if items.is_empty() {
+        return "nothing was found".to_owned();
+    }
+    let mut text = Vec::new();
+    for item in items {
+        if !text.is_empty() {
+            text.push(String::new());
+        }
+        let heading = format!(
+            "{} ({}, answered for by {})",
+            item.identity.name,
+            item.kind.as_str(),
+            item.sponsor.name
+        );
+        text.extend(wrapped(&heading, usize::from(WIDTH)));
+        text.extend(item.findings.iter().flat_map(lines));
+    }
+    text.join("\n")
+}
+
+/// One finding: how urgent, what, and what to do first.
+pub(super) fn lines(found: &Found) -> Vec<String> {
+    const INDENT: usize = 10;
+    let urgent = match found.severity {
+        FindingSeverity::Low => "low",
+        FindingSeverity::Medium => "medium",
+        FindingSeverity::High => "high",
+    };
+    let about = found
+        .credential
+        .as_ref()
+        .map_or_else(String::new, |credential| format!(" [{credential}]"));
+    let says = format!("{}{about}", found.says);
+    let width = usize::from(WIDTH) - INDENT;
+    let mut lines: Vec<String> = wrapped(&says, width);
+    lines.extend(wrapped(&format!("-> {}", found.remedy), width));
+    let first = |(number, line): (usize, String)| {
+        let label = if number == 0 { urgent } else { "" };
+        format!("  {label:<8}{line}")
+    };
+    lines.into_iter().enumerate().map(first).collect()
+}

@@ -1,0 +1,471 @@
+//! Findings: what is weak about an identity, and the first thing to do about it.
+//!
+//! They are computed from what is on record whenever somebody looks, and kept nowhere: what was
+//! mended is gone at the next look. The order of the remedies is that of S1.10: split by environment,
+//! then credentials per run, then less capability, and rotation last.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::ActionSet,
+    identity::Kind,
+    name::EnvironmentName,
+    registry::{CredentialType, IdentityDoc, Status},
+    time::{Seconds, Timestamp},
+};
+
+/// A secret that is older has had a quarter of a year to be copied.
+pub const OLD_SECRET: Seconds = Seconds::days(90);
+
+/// What was not used for so long is likely not needed.
+pub const DORMANT: Seconds = Seconds::days(90);
+
+/// How long before its end somebody should know that an identity expires: two weeks of work.
+pub const ENDS_SOON: Seconds = Seconds::days(14);
+
+/// From so many networks on a static credential is likely shared: an office and a data centre are two.
+pub const MANY_NETWORKS: usize = 3;
+
+/// What is weak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weakness {
+    /// A guard was loosened by one person, because nobody else could countersign.
+    ChangedAlone,
+    /// It may release or change infrastructure, and administer secrets, identities or bills.
+    DeploysAndAdministers,
+    /// It was not used for a long time.
+    Dormant,
+    /// It gets no more tokens soon.
+    EndsSoon,
+    /// Its document left something out.
+    LeftOut,
+    /// A static credential is used from many networks.
+    ManySources,
+    /// A secret is old.
+    OldSecret,
+    /// Who answered for it has left.
+    Orphaned,
+    /// A pipeline proves itself with a secret, where a run could prove itself.
+    SecretInsteadOfRun,
+    /// A bot may do something that its friendly face hides.
+    SensitivePowers,
+    /// It acts in several environments.
+    SharedEnvironments,
+}
+
+/// How soon somebody should act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingSeverity {
+    /// At the next review.
+    Low,
+    /// This month.
+    Medium,
+    /// Today.
+    High,
+}
+
+/// One weakness of one identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is weak.
+    pub weakness: Weakness,
+    /// How soon somebody should act.
+    pub severity: FindingSeverity,
+    /// What was found, in one sentence without its full stop.
+    pub says: String,
+    /// The first thing to do about it.
+    pub remedy: &'static str,
+    /// The public id of the credential that it is about.
+    pub credential: Option<String>,
+}
+
+/// What findings are computed from.
+#[derive(Debug, Clone)]
+pub struct Looked<'a> {
+    /// The identity's document.
+    pub identity: &'a IdentityDoc,
+    /// Its status.
+    pub status: Status,
+    /// Its credentials that can be used.
+    pub credentials: &'a [LiveCredential],
+    /// The environments of its tenant that are protected.
+    pub protected: &'a BTreeSet<EnvironmentName>,
+    /// When it last got or used a token; when it was made, if it never did.
+    pub last_active_at: Timestamp,
+    /// When one of its guards was last loosened by one person alone, among the records looked at.
+    pub changed_alone_at: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A credential that can be used.
+#[derive(Debug, Clone)]
+pub struct LiveCredential {
+    /// Its public id.
+    pub id: String,
+    /// Its type.
+    pub credential_type: CredentialType,
+    /// Since when.
+    pub made_at: Timestamp,
+    /// From how many networks it was used, among the records looked at.
+    pub networks: usize,
+}
+
+/// What a bot could do that is sensitive (S1.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Powers {
+    /// It may trigger builds.
+    pub triggers_builds: bool,
+    /// It may open privileged tickets.
+    pub opens_privileged_tickets: bool,
+    /// It may act as somebody else.
+    pub impersonates: bool,
+    /// It may read secrets, and so post them into logs.
+    pub reads_secrets: bool,
+}
+
+impl Powers {
+    /// The powers of whoever may do these actions.
+    #[must_use]
+    pub fn of(possible: &ActionSet) -> Self {
+        let may = |names: &[&str]| {
+            possible
+                .iter()
+                .any(|action| names.contains(&action.as_str()))
+        };
+        Self {
+            triggers_builds: may(&["build.run", "build.trigger"]),
+            opens_privileged_tickets: may(&["ticket.open.privileged"]),
+            impersonates: may(&["identity.impersonate"]),
+            reads_secrets: may(&["key.read", "secrets.read"]),
+        }
+    }
+
+    /// In words, those that there are.
+    fn words(self) -> Vec<&'static str> {
+        let words = [
+            (self.triggers_builds, "trigger builds"),
+            (self.opens_privileged_tickets, "open privileged tickets"),
+            (self.impersonates, "act as somebody else"),
+            (
+                self.reads_secrets,
+                "read secrets, and so post them into logs",
+            ),
+        ];
+        let held = words.into_iter().filter(|(held, _)| *held);
+        held.map(|(_, word)| word).collect()
+    }
+}
+
+impl Weakness {
+    /// Every weakness, in alphabetical order.
+    pub const ALL: [Self; 11] = [
+        Self::ChangedAlone,
+        Self::DeploysAndAdministers,
+        Self::Dormant,
+        Self::EndsSoon,
+        Self::LeftOut,
+        Self::ManySources,
+        Self::OldSecret,
+        Self::Orphaned,
+        Self::SecretInsteadOfRun,
+        Self::SensitivePowers,
+        Self::SharedEnvironments,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChangedAlone => "changed_alone",
+            Self::DeploysAndAdministers => "deploys_and_administers",
+            Self::Dormant => "dormant",
+            Self::EndsSoon => "ends_soon",
+            Self::LeftOut => "left_out",
+            Self::ManySources => "many_sources",
+            Self::OldSecret => "old_secret",
+            Self::Orphaned => "orphaned",
+            Self::SecretInsteadOfRun => "secret_instead_of_run",
+            Self::SensitivePowers => "sensitive_powers",
+            Self::SharedEnvironments => "shared_environments",
+        }
+    }
+}
+
+/// What is weak about an identity that is not deleted, the most urgent first.
+#[must_use]
+pub fn findings(looked: &Looked<'_>) -> Vec<Finding> {
+    if looked.status == Status::Deleted {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    found.extend(orphaned(looked));
+    found.extend(shared_environments(looked));
+    found.extend(deploys_and_administers(looked));
+    found.extend(sensitive_powers(looked));
+    for credential in looked.credentials {
+        found.extend(secret_instead_of_run(looked, credential));
+        found.extend(many_sources(looked, credential));
+        found.extend(old_secret(looked, credential));
+    }
+    found.extend(changed_alone(looked));
+    found.extend(ends_soon(looked));
+    found.extend(dormant(looked));
+    found.extend(left_out(looked));
+    // Stable: within a severity the order above is that of the remedies.
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+impl Looked<'_> {
+    /// What it may do, whoever must countersign.
+    fn possible(&self) -> ActionSet {
+        let identity = self.identity;
+        identity
+            .allowed_actions
+            .difference(&identity.denied_actions)
+    }
+
+    fn reaches_protected(&self) -> bool {
+        let mut environments = self.identity.environments.iter();
+        environments.any(|name| self.protected.contains(name))
+    }
+
+    /// Higher when what it can reach is protected.
+    fn by_reach(&self) -> FindingSeverity {
+        if self.reaches_protected() {
+            FindingSeverity::High
+        } else {
+            FindingSeverity::Medium
+        }
+    }
+
+    fn days_since(&self, then: Timestamp) -> i64 {
+        (self.now.seconds() - then.seconds()) / Seconds::days(1).0
+    }
+}
+
+fn finding(
+    weakness: Weakness,
+    severity: FindingSeverity,
+    says: impl Into<String>,
+    remedy: &'static str,
+) -> Finding {
+    Finding {
+        weakness,
+        severity,
+        says: says.into(),
+        remedy,
+        credential: None,
+    }
+}
+
+fn orphaned(looked: &Looked<'_>) -> Option<Finding> {
+    (looked.status == Status::Orphaned).then(|| {
+        let until = looked.identity.orphan_grace_until.map_or_else(
+            || "it gets no tokens".to_owned(),
+            |until| format!("it gets no more tokens after {until}"),
+        );
+        finding(
+            Weakness::Orphaned,
+            FindingSeverity::High,
+            format!(
+                "who answered for it has left, and the tenant's owners answer meanwhile; {until}"
+            ),
+            "name a sponsor who stays",
+        )
+    })
+}
+
+fn shared_environments(looked: &Looked<'_>) -> Option<Finding> {
+    let environments = &looked.identity.environments;
+    (environments.len() > 1).then(|| {
+        let names: Vec<&str> = environments.iter().map(EnvironmentName::as_str).collect();
+        let says = format!(
+            "it acts in {} environments: {}; whoever takes it over in one has them all",
+            names.len(),
+            names.join(", ")
+        );
+        finding(
+            Weakness::SharedEnvironments,
+            looked.by_reach(),
+            says,
+            "split it: one identity for each environment",
+        )
+    })
+}
+
+fn deploys_and_administers(looked: &Looked<'_>) -> Option<Finding> {
+    let possible = looked.possible();
+    let of = |areas: &[&str]| -> Vec<&str> {
+        let names = possible.iter().map(|action| action.as_str());
+        names
+            .filter(|name| areas.iter().any(|area| name.starts_with(area)))
+            .collect()
+    };
+    let deploys = of(&["deploy.", "release.", "infrastructure.apply"]);
+    let administers = of(&["secrets.", "identity.", "billing.", "credential."]);
+    (!deploys.is_empty() && !administers.is_empty()).then(|| {
+        let says = format!(
+            "it may {} and also {}: deployment does not imply administration",
+            deploys.join(", "),
+            administers.join(", ")
+        );
+        finding(
+            Weakness::DeploysAndAdministers,
+            FindingSeverity::High,
+            says,
+            "give the administration to an identity of its own, and deny it here",
+        )
+    })
+}
+
+fn sensitive_powers(looked: &Looked<'_>) -> Option<Finding> {
+    let powers = Powers::of(&looked.possible()).words();
+    (looked.identity.kind == Kind::Bot && !powers.is_empty()).then(|| {
+        finding(
+            Weakness::SensitivePowers,
+            looked.by_reach(),
+            format!("this bot may {}", powers.join("; ")),
+            "take away what it does not need, and let a person countersign the rest",
+        )
+    })
+}
+
+/// A finding about one credential.
+fn about(credential: &LiveCredential, finding: Finding) -> Finding {
+    Finding {
+        credential: Some(credential.id.clone()),
+        ..finding
+    }
+}
+
+fn secret_instead_of_run(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
+    let wanted = looked.identity.kind == Kind::Pipeline && credential.credential_type.is_static();
+    wanted.then(|| {
+        about(
+            credential,
+            finding(
+                Weakness::SecretInsteadOfRun,
+                looked.by_reach(),
+                "a static credential stands where each run could prove itself",
+                "add a trust rule for its runs, then revoke the credential",
+            ),
+        )
+    })
+}
+
+fn many_sources(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
+    let wanted = credential.credential_type.is_static() && credential.networks >= MANY_NETWORKS;
+    wanted.then(|| {
+        let says = format!(
+            "one credential, {} days old, was used from {} networks: it is likely shared",
+            looked.days_since(credential.made_at),
+            credential.networks
+        );
+        about(
+            credential,
+            finding(
+                Weakness::ManySources,
+                FindingSeverity::High,
+                says,
+                "find who uses it (`countersign audit search --credential`) and give each their own",
+            ),
+        )
+    })
+}
+
+fn old_secret(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
+    let secret = matches!(
+        credential.credential_type,
+        CredentialType::ApiKey | CredentialType::ClientSecret
+    );
+    let old = looked.now - OLD_SECRET >= credential.made_at;
+    (secret && old).then(|| {
+        let says = format!(
+            "a secret is {} days old",
+            looked.days_since(credential.made_at)
+        );
+        about(
+            credential,
+            finding(
+                Weakness::OldSecret,
+                looked.by_reach(),
+                says,
+                redesign(looked),
+            ),
+        )
+    })
+}
+
+/// Rotation follows the redesign and does not substitute for it: the first step that is still to do.
+fn redesign(looked: &Looked<'_>) -> &'static str {
+    if looked.identity.environments.len() > 1 {
+        "split it by environment first: rotation does not change what a copy can do"
+    } else if looked.identity.kind == Kind::Pipeline {
+        "let each run prove itself instead: rotation does not change what a copy can do"
+    } else {
+        "take away what it does not need, then rotate it"
+    }
+}
+
+fn changed_alone(looked: &Looked<'_>) -> Option<Finding> {
+    looked.changed_alone_at.map(|at| {
+        finding(
+            Weakness::ChangedAlone,
+            FindingSeverity::Medium,
+            format!("one person alone loosened what guards it, at {at}"),
+            "name a second approver, and look at what was changed",
+        )
+    })
+}
+
+fn ends_soon(looked: &Looked<'_>) -> Option<Finding> {
+    let ends = looked.identity.expires_at;
+    let soon = looked.status == Status::Active && looked.now + ENDS_SOON >= ends;
+    soon.then(|| {
+        finding(
+            Weakness::EndsSoon,
+            FindingSeverity::Medium,
+            format!("it gets no more tokens after {ends}"),
+            "extend it, if it is still needed",
+        )
+    })
+}
+
+fn dormant(looked: &Looked<'_>) -> Option<Finding> {
+    let quiet = looked.now - DORMANT >= looked.last_active_at;
+    (looked.status == Status::Active && quiet).then(|| {
+        let says = format!(
+            "it did nothing for {} days",
+            looked.days_since(looked.last_active_at)
+        );
+        finding(
+            Weakness::Dormant,
+            FindingSeverity::Low,
+            says,
+            "disable it, and delete it if nobody asks",
+        )
+    })
+}
+
+fn left_out(looked: &Looked<'_>) -> Option<Finding> {
+    let left_out = &looked.identity.defaulted;
+    (!left_out.is_empty()).then(|| {
+        let names: Vec<&str> = left_out.iter().map(String::as_str).collect();
+        finding(
+            Weakness::LeftOut,
+            FindingSeverity::Low,
+            format!("its document does not say: {}", names.join(", ")),
+            "state it",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

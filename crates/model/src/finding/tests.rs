@@ -1,0 +1,281 @@
+use super::*;
+use crate::{
+    id::{self, Id},
+    name::ActionName,
+    registry::{ApprovalRule, Party},
+};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn actions(names: &[&str]) -> ActionSet {
+    names
+        .iter()
+        .map(|name| name.parse::<ActionName>().unwrap())
+        .collect()
+}
+
+fn environments(names: &[&str]) -> Vec<EnvironmentName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+/// A program about which there is nothing to say.
+fn sound(kind: Kind) -> IdentityDoc {
+    let user: Id<id::User> = Id::from_bytes([7; 16]);
+    IdentityDoc {
+        kind,
+        name: "releaser".parse().unwrap(),
+        subject: "pipeline://payments/releaser".to_owned(),
+        client_id: "releaser".to_owned(),
+        project_id: Id::from_bytes([8; 16]),
+        sponsor: Party::User(user),
+        pending_sponsor: None,
+        owner: Party::User(user),
+        managers: vec![user],
+        purpose: "releases".to_owned(),
+        description: String::new(),
+        environments: environments(&["production"]),
+        audiences: Vec::new(),
+        resources: Vec::new(),
+        allowed_actions: actions(&["deploy.release", "rollout.status.read"]),
+        denied_actions: ActionSet::default(),
+        roles: Vec::new(),
+        token_ttl_seconds: 600,
+        requires_approval: true,
+        approval_rule: ApprovalRule::default(),
+        trust_model: None,
+        expires_at: NOW + Seconds::days(200),
+        orphan_grace_until: None,
+        review: None,
+        defaulted: BTreeSet::new(),
+        created_by: user,
+        status_reason: None,
+        metadata: serde_json::Map::new(),
+    }
+}
+
+fn credential(credential_type: CredentialType, days: i64, networks: usize) -> LiveCredential {
+    LiveCredential {
+        id: "cs_1".to_owned(),
+        credential_type,
+        made_at: NOW - Seconds::days(days),
+        networks,
+    }
+}
+
+/// What is found, with this done to how it is looked at.
+fn found(
+    identity: &IdentityDoc,
+    credentials: &[LiveCredential],
+    change: impl FnOnce(&mut Looked<'_>),
+) -> Vec<Finding> {
+    let protected = environments(&["production"]).into_iter().collect();
+    let mut looked = Looked {
+        identity,
+        status: Status::Active,
+        credentials,
+        protected: &protected,
+        last_active_at: NOW - Seconds(60),
+        changed_alone_at: None,
+        now: NOW,
+    };
+    change(&mut looked);
+    findings(&looked)
+}
+
+fn weaknesses(found: &[Finding]) -> Vec<(Weakness, FindingSeverity)> {
+    found
+        .iter()
+        .map(|finding| (finding.weakness, finding.severity))
+        .collect()
+}
+
+#[test]
+fn a_sound_identity_has_no_findings() {
+    let rule = credential(CredentialType::TrustRule, 400, 50);
+    assert_eq!(found(&sound(Kind::Pipeline), &[rule], |_| ()), []);
+    let key = credential(CredentialType::PublicKey, 400, 1);
+    assert_eq!(found(&sound(Kind::ServiceAccount), &[key], |_| ()), []);
+}
+
+#[test]
+fn s1_17_one_secret_for_all_environments_is_split_first_and_rotated_last() {
+    let mut legacy = sound(Kind::Pipeline);
+    legacy.environments = environments(&["development", "staging", "production"]);
+    legacy.allowed_actions = actions(&["deploy.release", "secrets.read"]);
+    let secret = credential(CredentialType::ClientSecret, 400, 4);
+    let told = found(&legacy, &[secret], |_| ());
+    assert_eq!(
+        weaknesses(&told),
+        [
+            (Weakness::SharedEnvironments, FindingSeverity::High),
+            (Weakness::DeploysAndAdministers, FindingSeverity::High),
+            (Weakness::SecretInsteadOfRun, FindingSeverity::High),
+            (Weakness::ManySources, FindingSeverity::High),
+            (Weakness::OldSecret, FindingSeverity::High),
+        ]
+    );
+    let remedies: Vec<_> = told.iter().map(|finding| finding.remedy).collect();
+    assert!(remedies[0].starts_with("split it"), "{remedies:?}");
+    // Is monthly rotation the right primary fix? No.
+    assert!(remedies[4].starts_with("split it"), "{remedies:?}");
+    assert!(told[3].says.contains("400 days old"), "{}", told[3].says);
+    assert!(told[3].says.contains("4 networks"), "{}", told[3].says);
+    assert_eq!(told[4].credential.as_deref(), Some("cs_1"));
+}
+
+#[test]
+fn each_step_of_the_redesign_changes_what_is_said_about_an_old_secret() {
+    let old = || [credential(CredentialType::ClientSecret, 90, 1)];
+    let remedy = |identity: &IdentityDoc| {
+        let told = found(identity, &old(), |_| ());
+        let finding = told
+            .into_iter()
+            .find(|finding| finding.weakness == Weakness::OldSecret);
+        finding.unwrap().remedy
+    };
+    assert!(remedy(&sound(Kind::Pipeline)).starts_with("let each run prove itself"));
+    assert!(remedy(&sound(Kind::ServiceAccount)).ends_with("then rotate it"));
+    let young = credential(CredentialType::ClientSecret, 89, 1);
+    assert_eq!(found(&sound(Kind::ServiceAccount), &[young], |_| ()), []);
+}
+
+#[test]
+fn deployment_beside_administration_is_found_until_it_is_denied() {
+    for beside in [
+        "secrets.read",
+        "identity.admin",
+        "billing.admin",
+        "credential.rotate",
+    ] {
+        let mut identity = sound(Kind::ServiceAccount);
+        identity.allowed_actions = actions(&["deploy.release", beside]);
+        assert_eq!(
+            weaknesses(&found(&identity, &[], |_| ())),
+            [(Weakness::DeploysAndAdministers, FindingSeverity::High)],
+            "{beside}"
+        );
+        identity.denied_actions = actions(&[beside]);
+        assert_eq!(found(&identity, &[], |_| ()), [], "{beside}");
+    }
+    let mut administers = sound(Kind::ServiceAccount);
+    administers.allowed_actions = actions(&["secrets.read", "secrets.write"]);
+    assert_eq!(found(&administers, &[], |_| ()), []);
+}
+
+#[test]
+fn s1_13_the_four_powers_of_a_bot_are_on_record() {
+    for (action, powers) in [
+        (
+            "build.trigger",
+            Powers {
+                triggers_builds: true,
+                ..Powers::default()
+            },
+        ),
+        (
+            "ticket.open.privileged",
+            Powers {
+                opens_privileged_tickets: true,
+                ..Powers::default()
+            },
+        ),
+        (
+            "identity.impersonate",
+            Powers {
+                impersonates: true,
+                ..Powers::default()
+            },
+        ),
+        (
+            "secrets.read",
+            Powers {
+                reads_secrets: true,
+                ..Powers::default()
+            },
+        ),
+    ] {
+        assert_eq!(Powers::of(&actions(&[action])), powers, "{action}");
+        let mut bot = sound(Kind::Bot);
+        bot.environments = environments(&["staging"]);
+        bot.allowed_actions = actions(&["case.read", action]);
+        assert_eq!(
+            weaknesses(&found(&bot, &[], |_| ())),
+            [(Weakness::SensitivePowers, FindingSeverity::Medium)],
+            "{action}"
+        );
+        bot.denied_actions = actions(&[action]);
+        assert_eq!(found(&bot, &[], |_| ()), [], "{action}");
+    }
+    assert_eq!(Powers::of(&actions(&["case.read"])), Powers::default());
+}
+
+#[test]
+fn a_static_credential_of_two_networks_is_no_news_and_of_three_is() {
+    let service = sound(Kind::ServiceAccount);
+    let two = credential(CredentialType::ClientSecret, 1, 2);
+    assert_eq!(found(&service, &[two], |_| ()), []);
+    let three = credential(CredentialType::ClientSecret, 1, 3);
+    assert_eq!(
+        weaknesses(&found(&service, &[three], |_| ())),
+        [(Weakness::ManySources, FindingSeverity::High)]
+    );
+}
+
+#[test]
+fn what_nobody_uses_ends_soon_or_lost_its_sponsor_is_found() {
+    let service = sound(Kind::ServiceAccount);
+    let quiet = |days| {
+        let told = found(&service, &[], |looked| {
+            looked.last_active_at = NOW - Seconds::days(days);
+        });
+        weaknesses(&told)
+    };
+    assert_eq!(quiet(89), []);
+    assert_eq!(quiet(90), [(Weakness::Dormant, FindingSeverity::Low)]);
+    let ending = |days| {
+        let mut identity = sound(Kind::ServiceAccount);
+        identity.expires_at = NOW + Seconds::days(days);
+        weaknesses(&found(&identity, &[], |_| ()))
+    };
+    assert_eq!(ending(15), []);
+    assert_eq!(ending(14), [(Weakness::EndsSoon, FindingSeverity::Medium)]);
+    let orphan = found(&service, &[], |looked| looked.status = Status::Orphaned);
+    assert_eq!(
+        weaknesses(&orphan),
+        [(Weakness::Orphaned, FindingSeverity::High)]
+    );
+    let alone = found(&service, &[], |looked| looked.changed_alone_at = Some(NOW));
+    assert_eq!(
+        weaknesses(&alone),
+        [(Weakness::ChangedAlone, FindingSeverity::Medium)]
+    );
+}
+
+#[test]
+fn the_most_urgent_comes_first_and_the_dead_have_none() {
+    let mut identity = sound(Kind::ServiceAccount);
+    identity.defaulted = BTreeSet::from(["purpose".to_owned()]);
+    identity.expires_at = NOW;
+    identity.environments = environments(&["staging", "production"]);
+    let told = found(&identity, &[], |_| ());
+    assert_eq!(
+        weaknesses(&told),
+        [
+            (Weakness::SharedEnvironments, FindingSeverity::High),
+            (Weakness::EndsSoon, FindingSeverity::Medium),
+            (Weakness::LeftOut, FindingSeverity::Low),
+        ]
+    );
+    let dead = found(&identity, &[], |looked| looked.status = Status::Deleted);
+    assert_eq!(dead, []);
+}
+
+#[test]
+fn every_weakness_has_a_word_of_its_own() {
+    let words: BTreeSet<&str> = Weakness::ALL.iter().map(|one| one.as_str()).collect();
+    assert_eq!(words.len(), Weakness::ALL.len());
+    for weakness in Weakness::ALL {
+        let json = serde_json::to_value(weakness).unwrap();
+        assert_eq!(json, weakness.as_str());
+    }
+}
