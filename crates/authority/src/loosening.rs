@@ -46,6 +46,8 @@ pub enum Loosening {
     PolicyChanged,
     /// It may touch more resources.
     ResourceAdded,
+    /// Whoever made it says that it can do less harm.
+    RiskLowered,
     /// It carries another role.
     RoleAdded,
     /// Its tokens live longer.
@@ -76,6 +78,7 @@ impl Loosening {
             Self::IssuerChanged => "changes who vouches for runs",
             Self::PolicyChanged => "changes what a guard rail covers",
             Self::ResourceAdded => "adds a resource",
+            Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",
             Self::TokenLifeLonger => "lengthens the life of tokens",
             Self::TrustModelChanged => "changes the trust model",

@@ -10,12 +10,14 @@ mod entities;
 mod guard_rails;
 mod index;
 mod nearest;
+mod reads;
 mod schema;
 
 pub use catalogue::Catalogue;
 pub use compile::PolicyError;
 pub use guard_rails::{GuardRails, PolicyDecision, Reach};
 pub use nearest::nearest;
+pub use reads::{Acting, Reads};
 pub use schema::{ALLOWED_ACTIONS, DENIED_ACTIONS, SCHEMA};
 
 use countersign_model::{action::ActionClass, name::ActionName, registry::IdentityDoc, run::Run};

@@ -20,6 +20,7 @@ pub mod linked_accounts;
 pub mod planning;
 pub mod policies;
 pub mod projects;
+pub(crate) mod rails;
 pub mod reading;
 pub(crate) mod rights;
 pub mod teams;

@@ -17,6 +17,7 @@ mod registry_approvers;
 mod registry_credentials;
 mod registry_identities;
 mod registry_people;
+mod registry_rails;
 mod registry_revocations;
 mod registry_world;
 

@@ -191,7 +191,7 @@ fn invariant_1_someone_answers_whom_nobody_forced() {
                 },
             )
             .unwrap();
-        let doc = accepted.identity().unwrap();
+        let doc = accepted.record().identity().unwrap();
         assert_eq!(
             (doc.sponsor, doc.owner),
             (Party::User(lee.id), Party::User(lee.id))
@@ -751,9 +751,15 @@ fn whoever_made_an_identity_does_not_lower_its_risk_alone() {
             Reason::Forbidden
         );
         let reviewed = world.run(&lee.permit, review(RiskTier::Low)).unwrap();
-        assert_eq!(reviewed.identity().unwrap().risk_tier(), RiskTier::Low);
+        assert_eq!(
+            reviewed.record().identity().unwrap().risk_tier(),
+            RiskTier::Low
+        );
         let restored = world.run(&dana.permit, review(RiskTier::High)).unwrap();
-        assert_eq!(restored.identity().unwrap().risk_tier(), RiskTier::High);
+        assert_eq!(
+            restored.record().identity().unwrap().risk_tier(),
+            RiskTier::High
+        );
     });
 }
 

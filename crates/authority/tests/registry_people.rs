@@ -179,8 +179,15 @@ fn invariant_1_nothing_stops_when_a_person_leaves() {
                 },
             )
             .unwrap();
-        assert_eq!(accepted.status, Status::Active);
-        assert!(accepted.identity().unwrap().orphan_grace_until.is_none());
+        assert_eq!(accepted.record().status, Status::Active);
+        assert!(
+            accepted
+                .record()
+                .identity()
+                .unwrap()
+                .orphan_grace_until
+                .is_none()
+        );
     });
 }
 

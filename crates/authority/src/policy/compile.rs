@@ -97,7 +97,15 @@ fn looks_at_run(policy: &str) -> bool {
     policy.contains("run") || policy.contains('\\')
 }
 
-fn parse(name: &PolicyName, text: &str, effects: Effects) -> Result<Vec<Policy>, PolicyError> {
+/// Parses a document to its policies, in order.
+///
+/// # Errors
+/// The first mistake.
+pub(super) fn parse(
+    name: &PolicyName,
+    text: &str,
+    effects: Effects,
+) -> Result<Vec<Policy>, PolicyError> {
     let set = PolicySet::from_str(text)
         .map_err(|errors| PolicyError::at(name, text, &DetailedError::from(&errors)))?;
     if set.num_of_templates() > 0 {

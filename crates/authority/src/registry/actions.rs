@@ -16,7 +16,7 @@ use countersign_store::Tx;
 use super::{
     approvers::Asking,
     guarding::{self, ChangeOutcome, Edit, Verb},
-    policies,
+    rails,
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_text},
 };
@@ -243,8 +243,8 @@ fn loosens(
         })?;
         found.extend((!held.is_empty()).then_some(Loosening::ActionClassLowered));
     }
-    let left = to.0 != from.0 && policies::may_look_at(tx, "class")?
-        || to.1 != from.1 && policies::may_look_at(tx, "group")?;
+    let left = to.0 != from.0 && rails::actions_by(tx, "class")?
+        || to.1 != from.1 && rails::actions_by(tx, "group")?;
     found.extend(left.then_some(Loosening::PolicyChanged));
     Ok(found)
 }

@@ -17,11 +17,7 @@ use countersign_model::{
 };
 
 use super::rights;
-use crate::{
-    command::WriteTx,
-    loosening,
-    rejection::{Fault, Rejection},
-};
+use crate::{command::WriteTx, loosening, rejection::Rejection};
 
 /// Whom to ask about a change.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,15 +67,20 @@ pub(super) struct Countersigners {
 }
 
 /// Who countersigns, besides this person.
+///
+/// INVARIANT: who asks does not choose who countersigns: another identity, which anybody can make, only
+/// narrows who may, and raises how many it takes (T16).
 pub(super) fn asked(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
     asking: Asking<'_>,
 ) -> Result<Countersigners, Rejection> {
-    let mut asked = if asking.tenant || asking.guards.is_empty() {
-        of_tenant(tx, person)?
-    } else {
-        of_identities(tx, person, asking.guards)?
+    let named = named_by_all(tx, person, asking.guards)?;
+    let mut asked = match (named, asking.guards) {
+        (Some(named), _) if !asking.tenant => named,
+        // INVARIANT: who is the last approver of the rule is not alone: the owners remain (T16).
+        (None, [one]) if !asking.tenant => owners_of_one(tx, person, one)?,
+        (named, _) => of_tenant(tx, person, named)?,
     };
     asked.rule.required = required(asking.guards);
     let (rule, others) = (&mut asked.rule, &mut asked.others);
@@ -106,44 +107,44 @@ pub(crate) fn somebody_else(
     Ok(!asked(tx, person, asking)?.others.is_empty())
 }
 
-/// Whom the rules of all the identities name.
-///
-/// INVARIANT: who asks does not choose who countersigns: another identity, which anybody can make, only
-/// narrows who may, and raises how many it takes (T16).
-fn of_identities(
+/// Whom the rules of all the identities name, when that is somebody.
+fn named_by_all(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
     identities: &[Record],
-) -> Result<Countersigners, Rejection> {
+) -> Result<Option<Countersigners>, Rejection> {
     // Whom a rule names since a moment ago is found on the identity that was edited last.
     let Some(last) = identities.iter().max_by_key(|record| record.updated_at) else {
-        return Err(Fault::Invariant("a guard without an identity".to_owned()).into());
+        return Ok(None);
     };
-    let doc = rights::doc(last.identity())?;
-    if let Some(approvers) = common(identities)? {
-        let mut others = eligible(tx, doc, &approvers)?;
-        others.remove(&person.user_id);
-        if !others.is_empty() || approvers.is_empty() {
-            let rule = ApprovalRule {
-                approvers,
-                ..ApprovalRule::default()
-            };
-            return Ok(Countersigners {
-                rule,
-                identity: Some(last.id.cast()),
-                others,
-            });
-        }
-    }
-    // INVARIANT: who is the last approver of the rule is not alone: the owners remain (T16).
-    if identities.len() > 1 {
-        return of_tenant(tx, person);
-    }
-    let mut others = owners(tx, doc)?;
+    let Some(approvers) = common(identities)? else {
+        return Ok(None);
+    };
+    let mut others = eligible(tx, rights::doc(last.identity())?, &approvers)?;
+    others.remove(&person.user_id);
+    let rule = ApprovalRule {
+        approvers,
+        ..ApprovalRule::default()
+    };
+    let named = Countersigners {
+        rule,
+        identity: Some(last.id.cast()),
+        others,
+    };
+    Ok(Some(named).filter(|named| !named.others.is_empty()))
+}
+
+/// The other owners of an identity's project and of the tenant.
+fn owners_of_one(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identity: &Record,
+) -> Result<Countersigners, Rejection> {
+    let mut others = owners(tx, rights::doc(identity.identity())?)?;
     others.remove(&person.user_id);
     Ok(Countersigners {
         rule: ApprovalRule::default(),
-        identity: Some(last.id.cast()),
+        identity: Some(identity.id.cast()),
         others,
     })
 }
@@ -178,13 +179,28 @@ fn common(identities: &[Record]) -> Result<Option<Vec<Party>>, Rejection> {
     Ok(Some(approvers))
 }
 
-/// The other owners of the tenant, whoever they are by then. Where there is none, whoever countersigns
-/// for an identity that is guarded; one that who asks made a moment ago only where there is no other.
-fn of_tenant(tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<Countersigners, Rejection> {
-    let mut others = rights::tenant_owners(tx)?;
-    others.remove(&person.user_id);
-    let mut rule = ApprovalRule::default();
-    if others.is_empty() {
+/// The other owners of the tenant, whoever they are by then: of these, whom the identities name too.
+/// Where there is no other owner, whom the identities name; and else whoever countersigns for an identity
+/// that is guarded, one that who asks made a moment ago only where there is no other.
+fn of_tenant(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    named: Option<Countersigners>,
+) -> Result<Countersigners, Rejection> {
+    let mut owners = rights::tenant_owners(tx)?;
+    owners.remove(&person.user_id);
+    let by_name = |others: BTreeSet<Id<id::User>>| Countersigners {
+        rule: ApprovalRule {
+            approvers: others.iter().copied().map(Party::User).collect(),
+            ..ApprovalRule::default()
+        },
+        identity: None,
+        others,
+    };
+    if owners.is_empty() {
+        if let Some(named) = named {
+            return Ok(named);
+        }
         let since = tx.now() - NEW_APPROVER;
         let (own, settled): (Vec<_>, Vec<_>) = guarded(tx)?.into_iter().partition(|record| {
             record.created_at > since
@@ -192,16 +208,21 @@ fn of_tenant(tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<Countersigners
                     .identity()
                     .is_some_and(|doc| doc.created_by == person.user_id)
         });
-        others = any_of(tx, person, &settled)?;
+        let mut others = any_of(tx, person, &settled)?;
         if others.is_empty() {
             others = any_of(tx, person, &own)?;
         }
-        rule.approvers = others.iter().copied().map(Party::User).collect();
+        return Ok(by_name(others));
+    }
+    let named = named.map(|named| named.others).unwrap_or_default();
+    let both: BTreeSet<_> = owners.intersection(&named).copied().collect();
+    if !both.is_empty() && both != owners {
+        return Ok(by_name(both));
     }
     Ok(Countersigners {
-        rule,
+        rule: ApprovalRule::default(),
         identity: None,
-        others,
+        others: owners,
     })
 }
 

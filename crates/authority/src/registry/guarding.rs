@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::{
     approvers::{self, Asking, Countersigners},
-    credentials, identities, leaving, projects, rights, teams, users,
+    credentials, identities, leaving, projects, rails, rights, teams, users,
 };
 use crate::{
     approvals,
@@ -88,6 +88,10 @@ pub(crate) enum Verb {
     Disabled,
     /// It is put in force.
     Enabled,
+    /// Somebody said how much harm it can do.
+    Reviewed,
+    /// Who was asked to answer for it does.
+    SponsorAccepted,
     /// It moves to another project.
     Transferred,
     /// Its document changes.
@@ -99,7 +103,7 @@ impl Verb {
     const fn kills(self) -> bool {
         match self {
             Self::Deleted | Self::Disabled | Self::Transferred => true,
-            Self::Enabled | Self::Updated => false,
+            Self::Enabled | Self::Reviewed | Self::SponsorAccepted | Self::Updated => false,
         }
     }
 
@@ -108,6 +112,8 @@ impl Verb {
             Self::Deleted => "deleted",
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
+            Self::Reviewed => "reviewed",
+            Self::SponsorAccepted => "sponsor_accepted",
             Self::Transferred => "transferred",
             Self::Updated => "updated",
         }
@@ -137,7 +143,18 @@ pub(crate) struct Edit<'a> {
 }
 
 /// Makes the edit, or opens the approval that it waits for.
-pub(crate) fn settle(tx: &mut WriteTx<'_, '_>, edit: Edit<'_>) -> Result<ChangeOutcome, Rejection> {
+pub(crate) fn settle(
+    tx: &mut WriteTx<'_, '_>,
+    mut edit: Edit<'_>,
+) -> Result<ChangeOutcome, Rejection> {
+    if rails::stepped_out_of(tx, edit.before, &edit.after)? {
+        if edit.loosens.is_empty() {
+            // INVARIANT: whoever edits what nothing else guards has no say in who countersigns.
+            edit.asks = Asking::default();
+        }
+        edit.loosens.insert(Loosening::PolicyChanged);
+        edit.asks.tenant = true;
+    }
     let mut changed_alone = false;
     if !edit.loosens.is_empty() {
         match countersigners(tx, &edit)? {
@@ -180,7 +197,7 @@ fn write(
                 "{} `{}` was {}",
                 record.noun.as_str(),
                 record.name,
-                change.verb
+                change.verb.replace('_', " ")
             ),
         )?;
     }
@@ -322,7 +339,7 @@ pub fn apply_change(
         doc,
         ..before.clone()
     };
-    check_again(tx, &person, &before, &after)?;
+    check_again(tx, &person, &before, &after, pending.verb)?;
     let change = Change {
         verb: pending.verb.as_str(),
         reason: pending.reason,
@@ -355,9 +372,16 @@ fn check_again(
     person: &Person,
     before: &Record,
     after: &Record,
+    verb: Verb,
 ) -> Result<(), Rejection> {
     match before.noun {
-        Noun::Identity => identities::may_become(tx, person, before, after).map(drop),
+        Noun::Identity => match verb {
+            Verb::Reviewed => identities::may_review(tx, person, before).map(drop),
+            Verb::SponsorAccepted => identities::may_accept(tx, person, before),
+            Verb::Deleted | Verb::Disabled | Verb::Enabled | Verb::Transferred | Verb::Updated => {
+                identities::may_become(tx, person, before, after).map(drop)
+            }
+        },
         Noun::Credential => {
             let identity = tx.get(rights::doc(before.credential())?.identity_id)?;
             rights::manages(tx, person, &identity)?;

@@ -196,29 +196,6 @@ pub(crate) fn put_edit(
     guarding::settle(tx, edit)
 }
 
-/// Whether a guard rail may be about what has this name. Who renames or moves that leaves the rail.
-pub(crate) fn may_name(tx: &mut WriteTx<'_, '_>, name: &str) -> Result<bool, Rejection> {
-    let quoted = format!("\"{name}\"");
-    // A pattern, or an escaped spelling, may mean any name.
-    let means =
-        |cedar: &str| cedar.contains(&quoted) || cedar.contains('\\') || cedar.contains(" like ");
-    Ok(tx
-        .all(Noun::Policy)?
-        .iter()
-        .filter_map(Record::policy)
-        .any(|policy| means(&policy.cedar)))
-}
-
-/// Whether a guard rail may look at this word of the schema. An escaped spelling may hide any.
-pub(crate) fn may_look_at(tx: &mut WriteTx<'_, '_>, word: &str) -> Result<bool, Rejection> {
-    let policies = tx.all(Noun::Policy)?;
-    let mut texts = policies
-        .iter()
-        .filter_map(Record::policy)
-        .map(|doc| &doc.cedar);
-    Ok(texts.any(|cedar| cedar.contains(word) || cedar.contains('\\')))
-}
-
 fn check(doc: &PolicyDoc) -> Result<(), Rejection> {
     check_text("cedar", &doc.cedar, CEDAR_BYTES)?;
     check_text("description", &doc.description, DESCRIPTION_BYTES)?;

@@ -16,7 +16,7 @@ use countersign_store::Tx;
 use super::{
     approvers::{self, Asking},
     guarding::{self, ChangeOutcome, Edit, Verb},
-    policies,
+    rails,
     reading::{self, Page, PageQuery, Shown},
     rights::{self, DESCRIPTION_BYTES, check_count, check_text},
 };
@@ -206,6 +206,9 @@ pub(crate) fn put_new(
     if doc.allowed_actions.is_some() {
         rights::must_own_tenant(person, "set the ceiling of a project")?;
     }
+    if person.role != TenantRole::Owner {
+        rails::must_not_name(tx, Noun::Project, &doc.name)?;
+    }
     stamp(tx, person, &[], &mut doc);
     check(&doc)?;
     must_be_owned(tx, &doc)?;
@@ -284,10 +287,6 @@ pub(super) fn may_become(
         rights::must_own_tenant(person, "set the ceiling of a project")?;
     }
     let mut loosens = BTreeSet::new();
-    if doc.name != old.name && policies::may_name(tx, &old.name)? {
-        rights::must_own_tenant(person, "rename a project that a guard rail may name")?;
-        loosens.insert(Loosening::PolicyChanged);
-    }
     if raises(tx, before, doc)? {
         loosens.insert(Loosening::ActionAdded);
     }

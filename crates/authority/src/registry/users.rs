@@ -14,6 +14,7 @@ use countersign_store::Tx;
 use super::{
     approvers::{self, Asking},
     guarding::{self, ChangeOutcome, Edit, Verb},
+    rails,
     reading::{self, Page, PageQuery, Shown},
     rights::{self, check_text},
 };
@@ -127,6 +128,12 @@ fn put_edit(
     let only_name = doc.email == old.email && doc.role == old.role;
     if !(only_name && before.id == person.user_id.cast()) {
         rights::must_own_tenant(person, "change a person's address or role")?;
+    }
+    if doc.email != old.email && rails::sponsors(tx, before)? {
+        return refuse(
+            Reason::Forbidden,
+            "a guard rail knows what they answer for by their address: name another sponsor there first",
+        );
     }
     let loosens = loosens(tx, person, before, &doc)?;
     if doc.role != old.role {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use super::{check::check, fresh_client_id};
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
-    registry::{audiences, rights},
+    registry::{audiences, rails, rights},
     rejection::{Rejection, refuse},
 };
 
@@ -313,6 +313,9 @@ pub(crate) fn put_new(
             Reason::Forbidden,
             "whom you name as sponsor must accept first; until then you answer yourself",
         );
+    }
+    if person.role != TenantRole::Owner {
+        rails::must_not_name(tx, Noun::Identity, &doc.name)?;
     }
     reaches(tx, person, place, &doc)?;
     let warnings = check(tx, person, place, None, &doc)?;

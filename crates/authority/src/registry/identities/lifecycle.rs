@@ -12,7 +12,13 @@ use super::update::{EditedIdentity, put_edit};
 use crate::{
     approvals,
     command::{Change, Command, Verdict, WriteTx},
-    registry::{credentials, rights},
+    loosening::Loosening,
+    registry::{
+        approvers::Asking,
+        credentials,
+        guarding::{self, ChangeOutcome, Edit},
+        rights,
+    },
     rejection::{Rejection, refuse},
 };
 
@@ -227,16 +233,15 @@ impl Command for TransferIdentity {
 }
 
 impl Command for ReviewIdentity {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "identity review";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let (before, project) = rights::managed(tx, &person, &self.identity)?;
+        let (before, _) = rights::managed(tx, &person, &self.identity)?;
         rights::expect_version(&before, self.if_version)?;
-        let place = rights::doc(project.project())?;
-        rights::must_own(&person, place, "review its identities")?;
+        let project = may_review(tx, &person, &before)?;
         let mut doc = rights::doc(before.identity())?.clone();
         let lowers = self.tier < doc.kind.profile().risk;
         let alone = lowers && doc.created_by == person.user_id;
@@ -251,15 +256,37 @@ impl Command for ReviewIdentity {
             at: tx.now(),
             tier: self.tier,
         });
-        let change = Change {
-            verb: "reviewed",
-            reason: self.reason.clone(),
-            changed_alone: alone,
+        let after = Record {
+            doc: doc.into(),
+            ..before.clone()
         };
-        let record = tx.update(&before, doc.into(), &change)?;
-        approvals::void_for_identity(tx, record.id.cast(), "the identity was reviewed")?;
-        Ok(Verdict::Done(record))
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after,
+            verb: guarding::Verb::Reviewed,
+            reason: self.reason.clone(),
+            loosens: alone
+                .then_some(Loosening::RiskLowered)
+                .into_iter()
+                .collect(),
+            asks: Asking::of(&before),
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
     }
+}
+
+/// The project of an identity, when the person may review it: who owns the project.
+pub(crate) fn may_review(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identity: &Record,
+) -> Result<Record, Rejection> {
+    let project = rights::manages(tx, person, identity)?;
+    let place = rights::doc(project.project())?;
+    rights::must_own(person, place, "review its identities")?;
+    Ok(project)
 }
 
 fn somebody_else_owns(

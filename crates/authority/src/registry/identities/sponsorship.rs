@@ -10,7 +10,11 @@ use super::{lifecycle::standing, update::name_sponsor};
 use crate::{
     approvals,
     command::{Change, Command, Verdict, WriteTx},
-    registry::rights,
+    registry::{
+        approvers::Asking,
+        guarding::{self, ChangeOutcome, Edit, Verb},
+        rights,
+    },
     rejection::{Rejection, refuse},
 };
 
@@ -31,11 +35,11 @@ pub struct DeclineSponsorship {
 }
 
 impl Command for AcceptSponsorship {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "sponsorship accept";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
         let before = asked(tx, &person, &self.identity)?;
         let mut doc = rights::doc(before.identity())?.clone();
@@ -52,13 +56,17 @@ impl Command for AcceptSponsorship {
             doc: doc.into(),
             ..before.clone()
         };
-        let record = tx.replace(&before, after, &Change::verb("sponsor_accepted"))?;
-        approvals::void_for_identity(
-            tx,
-            record.id.cast(),
-            "somebody else answers for the identity now",
-        )?;
-        Ok(Verdict::Done(record))
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after,
+            verb: Verb::SponsorAccepted,
+            reason: None,
+            loosens: [].into(),
+            asks: Asking::of(&before),
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
     }
 }
 
@@ -77,6 +85,15 @@ impl Command for DeclineSponsorship {
         approvals::void_for_identity(tx, record.id.cast(), "the identity was edited")?;
         Ok(Verdict::Done(record))
     }
+}
+
+/// Refuses whoever is not asked, any more, to answer for an identity.
+pub(crate) fn may_accept(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    identity: &Record,
+) -> Result<(), Rejection> {
+    asked(tx, person, &identity.id.to_string()).map(drop)
 }
 
 /// The identity that this person was asked to answer for.

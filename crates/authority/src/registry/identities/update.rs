@@ -23,7 +23,7 @@ use crate::{
         approvers::Asking,
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
-        policies, rights,
+        rights,
     },
     rejection::{Rejection, refuse},
 };
@@ -251,13 +251,6 @@ pub(crate) fn put_edit(
         // Other people own the new project, and would countersign.
         loosens.insert(Loosening::ApproverAdded);
     }
-    if leaves_rails(tx, &old, rights::doc(after.identity())?)? {
-        rights::must_own_tenant(
-            person,
-            "rename or move an identity that a guard rail may name",
-        )?;
-        loosens.insert(Loosening::PolicyChanged);
-    }
     let edit = Edit {
         person,
         before,
@@ -270,23 +263,6 @@ pub(crate) fn put_edit(
     };
     let outcome = guarding::settle(tx, edit)?;
     Ok(EditedIdentity { outcome, warnings })
-}
-
-/// Whether a guard rail could be about the name or project that the identity has now, and not about
-/// the new one.
-fn leaves_rails(
-    tx: &mut WriteTx<'_, '_>,
-    old: &IdentityDoc,
-    new: &IdentityDoc,
-) -> Result<bool, Rejection> {
-    if new.name != old.name && policies::may_name(tx, &old.name)? {
-        return Ok(true);
-    }
-    if new.project_id == old.project_id {
-        return Ok(false);
-    }
-    let project = rights::project_of(tx, old)?;
-    policies::may_name(tx, &project.name)
 }
 
 /// Whether a person may edit an identity so; answers what should be known.

@@ -1,0 +1,90 @@
+//! Stepping out: an edit that could let something go from under a guard rail is one of the guard rail, and
+//! the tenant's owners countersign it. Asked of every edit, in one place.
+
+use countersign_model::{
+    reason::Reason,
+    registry::{Doc, Noun, Record, Relation, Status},
+};
+
+use super::rights;
+use crate::{
+    command::WriteTx,
+    policy::{Acting, Reads},
+    rejection::{Fault, Rejection, refuse},
+};
+
+/// Whether what this edit changes is something that a guard rail reads.
+pub(super) fn stepped_out_of(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    after: &Record,
+) -> Result<bool, Rejection> {
+    if before.doc == after.doc || after.status == Status::Deleted {
+        return Ok(false);
+    }
+    match (&before.doc, &after.doc) {
+        (Doc::Identity(old), Doc::Identity(new)) => {
+            let place = rights::project_of(tx, old)?.name;
+            let target = rights::project_of(tx, new)?.name;
+            let (old, new) = (
+                Acting {
+                    identity: old,
+                    project: &place,
+                },
+                Acting {
+                    identity: new,
+                    project: &target,
+                },
+            );
+            Ok(!old.is_like(&new) && reads(tx)?.tell_apart(old, new))
+        }
+        (Doc::Project(old), Doc::Project(new)) if old.name != new.name => {
+            Ok(reads(tx)?.tell_projects_apart(&old.name, &new.name))
+        }
+        (Doc::Team(old), Doc::Team(new)) if old.name != new.name => sponsors(tx, before),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a guard rail knows identities by the name of this user or team, who answers for some.
+pub(super) fn sponsors(tx: &mut WriteTx<'_, '_>, party: &Record) -> Result<bool, Rejection> {
+    if !reads(tx)?.sponsors() {
+        return Ok(false);
+    }
+    let answers = tx.linked_to(Relation::Sponsor, party.id)?;
+    Ok(answers.iter().any(|one| one.status != Status::Deleted))
+}
+
+/// Whether a guard rail knows actions by this word: `class` or `group`.
+pub(super) fn actions_by(tx: &mut WriteTx<'_, '_>, word: &str) -> Result<bool, Rejection> {
+    Ok(reads(tx)?.actions_by(word))
+}
+
+/// Refuses to give a name that a guard rail already knows to whoever does not own the tenant: it may be
+/// one that the guard rail exempts.
+pub(super) fn must_not_name(
+    tx: &mut WriteTx<'_, '_>,
+    noun: Noun,
+    name: &str,
+) -> Result<(), Rejection> {
+    let reads = reads(tx)?;
+    let named = match noun {
+        Noun::Project => reads.name_project(name),
+        _ => reads.name_identity(name),
+    };
+    if named {
+        let detail = format!(
+            "a guard rail names {} `{name}`: an owner of the tenant makes it",
+            noun.as_str()
+        );
+        return refuse(Reason::Forbidden, detail);
+    }
+    Ok(())
+}
+
+fn reads(tx: &mut WriteTx<'_, '_>) -> Result<Reads, Rejection> {
+    let rails = tx.all(Noun::Policy)?;
+    Reads::of(rails.iter().filter_map(Record::policy)).map_err(|error| {
+        Fault::Invariant(format!("a stored guard rail does not parse: {error}")).into()
+    })
+}
