@@ -71,6 +71,20 @@ async fn a_managed_identity_gets_exactly_the_answer_and_the_claims_of_seed_002()
         ] {
             assert!(!claims[member].is_null(), "{member} in {claims}");
         }
+        // The path of the seed's own client is the same endpoint, and so are its errors.
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("scope", "openid roles"),
+        ];
+        let basic = service.client.basic();
+        let headers = [("authorization", basic.as_str())];
+        let anyone = server.anyone();
+        let again = anyone.form("/passport/token", &fields, &headers).await;
+        assert_eq!(self::claims(&again.access_token())["sub"], claims["sub"]);
+        anyone
+            .form("/passport/token", &fields, &[])
+            .await
+            .refused(401, "invalid_client");
         server.stop().await;
     })
     .await;

@@ -86,8 +86,19 @@ pub struct Place {
 /// The first tenant's issuer may have a path of its own, `base`; a further one's is `base/t/NAME`.
 /// Its endpoints lie below it; its metadata are found by inserting `/.well-known/..` before it
 /// (RFC 8414 §3.1), or after it (OpenID Connect Discovery §4).
+///
+/// The path of an alias becomes that which it stands for, before anything looks at it.
 #[must_use]
 pub fn place(base: &str, path: &str) -> Option<Place> {
+    let mut place = split(base, path)?;
+    let route = place.path.as_deref().unwrap_or(path);
+    if let Some((_, real)) = ALIASES.iter().find(|(alias, _)| *alias == route) {
+        place.path = Some((*real).to_owned());
+    }
+    Some(place)
+}
+
+fn split(base: &str, path: &str) -> Option<Place> {
     if base.is_empty() && !path.contains("/t/") {
         return Some(Place {
             tenant: None,
@@ -130,6 +141,9 @@ fn inserted(path: &str) -> Option<(&str, &str)> {
     let end = rest.find('/')?;
     path.split_at_checked(WELL_KNOWN.len() + end)
 }
+
+/// Paths of clients that were written for another issuer.
+const ALIASES: [(&str, &str); 1] = [("/passport/token", "/oauth2/token")];
 
 const TENANTS: &str = "/t/";
 const WELL_KNOWN: &str = "/.well-known/";
@@ -198,7 +212,7 @@ mod tests {
         assert!(!is_canonical(&format!("/{}", "a".repeat(PATH_BYTES))));
     }
 
-    fn split(base: &str, path: &str) -> Option<(Option<String>, Option<String>)> {
+    fn parts(base: &str, path: &str) -> Option<(Option<String>, Option<String>)> {
         place(base, path).map(|place| (place.tenant.map(String::from), place.path))
     }
 
@@ -207,22 +221,34 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_is_an_issuer_of_its_own() {
-        assert_eq!(split("", "/oauth2/token"), some(None, None));
+    fn an_alias_is_what_it_stands_for_in_every_tenant() {
+        let token = Some("/oauth2/token");
+        assert_eq!(parts("", "/passport/token"), some(None, token));
+        assert_eq!(parts("/id", "/id/passport/token"), some(None, token));
         assert_eq!(
-            split("", "/t/acme/oauth2/token"),
+            parts("", "/t/acme/passport/token"),
+            some(Some("acme"), token)
+        );
+        assert_eq!(parts("", "/passport/token/"), some(None, None));
+    }
+
+    #[test]
+    fn a_tenant_is_an_issuer_of_its_own() {
+        assert_eq!(parts("", "/oauth2/token"), some(None, None));
+        assert_eq!(
+            parts("", "/t/acme/oauth2/token"),
             some(Some("acme"), Some("/oauth2/token"))
         );
-        assert_eq!(split("", "/t/acme"), some(Some("acme"), Some("/")));
+        assert_eq!(parts("", "/t/acme"), some(Some("acme"), Some("/")));
         assert_eq!(
-            split("", "/.well-known/oauth-authorization-server/t/acme"),
+            parts("", "/.well-known/oauth-authorization-server/t/acme"),
             some(
                 Some("acme"),
                 Some("/.well-known/oauth-authorization-server")
             )
         );
         assert_eq!(
-            split("", "/t/acme/.well-known/openid-configuration"),
+            parts("", "/t/acme/.well-known/openid-configuration"),
             some(Some("acme"), Some("/.well-known/openid-configuration"))
         );
         for bad in [
@@ -232,27 +258,27 @@ mod tests {
             "/t/a.b/x",
             "/.well-known/jwks.json/t/UP",
         ] {
-            assert_eq!(split("", bad), None, "{bad}");
+            assert_eq!(parts("", bad), None, "{bad}");
         }
-        assert_eq!(split("", "/api/t/x"), some(None, None));
+        assert_eq!(parts("", "/api/t/x"), some(None, None));
     }
 
     #[test]
     fn an_issuer_may_have_a_path() {
         assert_eq!(
-            split("/id", "/id/oauth2/token"),
+            parts("/id", "/id/oauth2/token"),
             some(None, Some("/oauth2/token"))
         );
         assert_eq!(
-            split("/id", "/id/t/acme/oauth2/token"),
+            parts("/id", "/id/t/acme/oauth2/token"),
             some(Some("acme"), Some("/oauth2/token"))
         );
         assert_eq!(
-            split("/id", "/.well-known/openid-configuration/id"),
+            parts("/id", "/.well-known/openid-configuration/id"),
             some(None, Some("/.well-known/openid-configuration"))
         );
         assert_eq!(
-            split("/id", "/.well-known/openid-configuration/id/t/acme"),
+            parts("/id", "/.well-known/openid-configuration/id/t/acme"),
             some(Some("acme"), Some("/.well-known/openid-configuration"))
         );
         for outside in [
@@ -260,7 +286,7 @@ mod tests {
             "/identity/oauth2/token",
             "/.well-known/openid-configuration/other",
         ] {
-            assert_eq!(split("/id", outside), None, "{outside}");
+            assert_eq!(parts("/id", outside), None, "{outside}");
         }
     }
 }
