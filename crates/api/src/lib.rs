@@ -70,6 +70,11 @@
 //! | GET | `/api/log/key` | – | [`log::LogKey`] |
 //! | GET | `/api/lineage` | [`lineage::LineageQuery`] | [`lineage::Lineage`] |
 //! | POST | `/api/trust-tests` | [`trust_test::TrustTest`] | [`trust_test::TrustVerdict`] |
+//! | GET | `/api/service-accounts` | [`paging::ListQuery`] | [`service_accounts::ServiceAccounts`] |
+//! | POST | `/api/service-accounts` | [`service_accounts::CreateServiceAccount`] | 201 [`service_accounts::CreatedServiceAccount`] |
+//! | DELETE | `/api/service-accounts/{id}` | [`reference::Why`] | [`service_accounts::DeletedServiceAccount`] |
+//! | POST | `/api/service-accounts/{id}/tokens` | [`service_accounts::NextToken`] | 201 [`service_accounts::CreatedServiceAccount`] |
+//! | POST | `/api/auth/refresh` | [`service_accounts::RefreshToken`] | [`service_accounts::LongLivedToken`] |
 //! | POST | `/api/sessions` | [`sessions::CreateSession`] | 201 [`sessions::CreatedSession`] |
 //! | GET | `/api/sessions/current` | – | [`sessions::CurrentSession`] |
 //! | DELETE | `/api/sessions/current` | – | 204 |
@@ -108,6 +113,7 @@ pub mod projects;
 pub mod reference;
 pub mod results;
 pub mod revocations;
+pub mod service_accounts;
 pub mod sessions;
 pub mod teams;
 pub mod tenants;

@@ -1,4 +1,4 @@
-//! Sign-in of people: a one-time code becomes a token of twelve hours.
+//! Sign-in of people: a one-time code becomes a token of twelve hours, or of days.
 
 use countersign_model::{Id, id, name::ActionName, registry::TenantRole, token::PrincipalType};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ use crate::{log::LogKey, reference::Ref, time::Time};
 pub struct CreateSession {
     /// The one-time enrolment code.
     pub code: String,
+    /// For a command line that renews its token: how many days it lives, 7 to 30. Twelve hours when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_days: Option<i64>,
 }
 
 /// A signed-in user.
@@ -30,6 +33,9 @@ pub struct CreatedSession {
     pub role: TenantRole,
     /// The tenant's issuer.
     pub issuer: String,
+    /// When to renew it, for one of days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at: Option<Time>,
     /// The log's key, to pin now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_key: Option<LogKey>,

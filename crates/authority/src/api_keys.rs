@@ -140,6 +140,7 @@ pub fn introspect(
         authorization_details: Vec::new(),
         act: None,
         auth_time: None,
+        metadata: None,
         sub_profile: Some(about.kind.profile().sub_profile.to_owned()),
         managed_identity_id: None,
         is_service_account: None,

@@ -12,7 +12,7 @@ mod notice;
 mod open_change;
 mod open_grant;
 mod reading;
-mod references;
+pub(crate) mod references;
 mod trail;
 mod voiding;
 

@@ -483,7 +483,7 @@ impl Authority {
     }
 
     /// Refuses while the clock stands before what was already recorded (T22).
-    fn clock_stands(&self, ctx: &Ctx) -> Result<(), Refusal> {
+    pub(crate) fn clock_stands(&self, ctx: &Ctx) -> Result<(), Refusal> {
         let mark = Timestamp::from_micros(self.clock_mark.load(Ordering::Relaxed));
         if ctx.now + CLOCK_STEP < mark {
             return Err(Refusal::new(

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use countersign_model::{
     Id,
     action::{ActionClass, ActionSet},
-    enforce, id,
+    enforce::{self, Work},
+    id,
     name::{ActionName, EnvironmentName},
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record, Status},
@@ -143,9 +144,15 @@ pub fn evaluate(
             "the identity's project is not active",
         )));
     };
-    let audience = match at(facts, claims, doc, audience.as_deref())? {
-        Ok(audience) => audience,
-        Err(refusal) => return Ok(answer.no(refusal)),
+    // A long-lived token carries what it may do at Countersign itself.
+    let at_home = *own && claims.aud == claims.iss && !claims.actions.is_empty();
+    let audience = match audience {
+        Some(asked) if at_home && *asked == claims.iss => claims.iss.clone(),
+        None if at_home => claims.iss.clone(),
+        asked => match at(facts, claims, doc, asked.as_deref())? {
+            Ok(audience) => audience,
+            Err(refusal) => return Ok(answer.no(refusal)),
+        },
     };
     let environment = match environment(request, claims, doc, *own)? {
         Ok(environment) => environment,
@@ -258,7 +265,7 @@ impl Question<'_> {
         claims: &AccessClaims,
         request: &EvaluationRequest,
     ) -> Result<Result<(), Refusal>, Refusal> {
-        if !self.asked.own || claims.aud == claims.iss {
+        if !self.asked.own || (claims.aud == claims.iss && claims.actions.is_empty()) {
             return Ok(Ok(()));
         }
         let digest: Option<ArtifactDigest> = match text(request, "artifact_digest")? {
@@ -278,15 +285,17 @@ impl Question<'_> {
             environment: self.environment.as_ref(),
             artifact_digest: digest.as_ref(),
         };
-        Ok(enforce::enforce(claims, None, &wanted).map_err(|denial| {
+        if let Err(denial) = enforce::enforce(claims, None, &wanted) {
             let detail = format!("this token does not carry it: {denial}");
             let reason = if claims.actions.contains(&self.action) {
                 Reason::ApprovalMismatch
             } else {
                 Reason::ActionNotAllowed
             };
-            Refusal::new(reason, detail)
-        }))
+            return Ok(Err(Refusal::new(reason, detail)));
+        }
+        Ok(enforce::bound(claims, &self.action, work(request))
+            .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string())))
     }
 
     fn rails(
@@ -319,6 +328,20 @@ impl Question<'_> {
             &around,
             facts,
         )
+    }
+}
+
+/// What the action is done to, in the words of the automation.
+fn work(request: &EvaluationRequest) -> Work<'_> {
+    let Some(resource) = &request.resource else {
+        return Work::Other;
+    };
+    match resource.resource_type.as_str() {
+        "action" => Work::Action(&resource.id),
+        "execution" => Work::Execution(&resource.id),
+        "trigger_type" => Work::TriggerType(&resource.id),
+        "workflow" => Work::Workflow(&resource.id),
+        _ => Work::Other,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
-    Pending, StoreError, Tx, WriteMode, attempts, changes, codes, idempotency, leases, log,
+    Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, idempotency, leases, log,
     outbox::{self, Message},
     replay, revocations,
 };
@@ -39,11 +39,13 @@ pub enum CleanUp {
     Replays,
     /// Revocations that stop nothing any more: what they revoked is dead, leeway included (T11).
     Revocations,
+    /// Chains of long-lived tokens that died a month ago.
+    TokenChains,
 }
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ArchivedBodies,
         Self::Attempts,
         Self::Changes,
@@ -53,6 +55,7 @@ impl CleanUp {
         Self::IdempotencyKeys,
         Self::Replays,
         Self::Revocations,
+        Self::TokenChains,
     ];
 
     fn run(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
@@ -66,6 +69,7 @@ impl CleanUp {
             Self::IdempotencyKeys => idempotency::prune(tx, now, BATCH),
             Self::Replays => replay::prune(tx, now, BATCH),
             Self::Revocations => revocations::prune(tx, now, BATCH),
+            Self::TokenChains => chains::prune(tx, now - KEEP_CHAINS, BATCH),
         }
     }
 }
@@ -187,6 +191,8 @@ const KEEP_CHECKPOINTS: Seconds = Seconds::days(7);
 
 /// Far longer than any code is good.
 const KEEP_CODES: Seconds = Seconds::days(1);
+/// Lists say for so long that the last token is over. What revoked a chain is kept by itself.
+const KEEP_CHAINS: Seconds = Seconds::days(30);
 const KEEP_DEAD_MESSAGES: Seconds = Seconds::days(30);
 
 #[cfg(test)]
@@ -205,7 +211,8 @@ mod tests {
                 | CleanUp::DeadMessages
                 | CleanUp::IdempotencyKeys
                 | CleanUp::Replays
-                | CleanUp::Revocations => {
+                | CleanUp::Revocations
+                | CleanUp::TokenChains => {
                     CleanUp::ALL.iter().filter(|other| **other == one).count()
                 }
             };

@@ -3,6 +3,7 @@
 //! A plan holds everything that was decided. Recording inserts its evidence, guarded by the versions
 //! that were looked at, and makes a [`Recorded`]; only that can be released, that is, signed.
 
+mod long_lived;
 mod plan;
 
 use std::{
@@ -21,10 +22,12 @@ use countersign_model::{
 };
 use countersign_store::{Pending, Store, StoreError, Tx, WriteMode, approvals, evidence, replay};
 
+pub(crate) use long_lived::{Held, LongLived, RENEWED, plan_long_lived};
 pub use plan::{plan_for_identity, plan_for_user};
 
 use crate::{
     client_auth::Replay,
+    command::WriteTx,
     evidence::seal::Sealed,
     grants::Redeemed,
     keys::{Tenant, Use},
@@ -109,6 +112,16 @@ impl IssuePlan {
         self.entry.tenant_id
     }
 
+    /// The token's id.
+    pub(crate) const fn jti(&self) -> Id<id::Evidence> {
+        self.token.claims.jti
+    }
+
+    /// When the token dies.
+    pub(crate) const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_seconds(self.token.claims.exp)
+    }
+
     /// The records whose last use this is.
     #[must_use]
     pub fn used(&self) -> &[Id<id::Record>] {
@@ -169,6 +182,24 @@ pub fn record(store: &Store, plan: IssuePlan) -> Recording {
     Recording {
         token: Some(token),
         pending,
+    }
+}
+
+/// Records the evidence of a token in the transaction of a command: with the chain that it belongs to.
+///
+/// # Errors
+/// A refusal, or a fault.
+pub(crate) fn record_in(tx: &mut WriteTx<'_, '_>, plan: &IssuePlan) -> Result<Recorded, Rejection> {
+    match insert(tx.rows(), &plan.entry) {
+        Ok(()) => {
+            tx.issued();
+            Ok(Recorded(plan.token.clone()))
+        }
+        Err(RecordError::Rejected(rejection)) => Err(rejection),
+        Err(RecordError::Stale) => {
+            let detail = "a command read a version that is not there".to_owned();
+            Err(Fault::Invariant(detail).into())
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub mod key_management;
 pub mod keys;
 pub mod lineage;
 pub mod log;
+pub mod long_lived;
 pub mod loosening;
 pub mod manifest;
 pub mod people;

@@ -20,8 +20,10 @@ use crate::{
     command::{Change, Command, Revocation, Verdict, WriteTx},
     evidence::{
         looking::{self, Query},
-        seal, terms,
+        seal::{self, refer},
+        terms,
     },
+    long_lived,
     registry::{credentials, issuers, rights},
     rejection::Rejection,
     revoked::RevokedSet,
@@ -162,20 +164,23 @@ impl Revoke {
     }
 
     fn chain(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
-        rights::must_own_tenant(person, "revoke a renewal chain")?;
-        let until = RevokedSet::until_long(tx.now());
-        let evidence = vec![by_id(
-            tx,
-            Grain::Chain,
-            self.target.clone(),
-            until,
-            None,
-            self.because(),
-        )?];
+        let Some(chain) = long_lived::by_text(tx, &self.target)? else {
+            return Err(unknown("renewal chain", &self.target));
+        };
+        let holder = tx.get(chain.principal_id)?;
+        let own = chain.principal_id == person.user_id.cast();
+        let managed = holder.noun == Noun::Identity && rights::may_manage(tx, person, &holder)?;
+        if !own && !owns(person) && !managed {
+            return Err(unknown("renewal chain", &self.target));
+        }
+        let whose = holder
+            .identity()
+            .map(|doc| refer(Role::Identity, holder.id, Some(&doc.attribution())));
+        let evidence = vec![long_lived::revoke_chain(tx, chain, whose, self.because())?];
         Ok(RevokedThing {
             grain: self.grain,
             targets: vec![self.target.clone()],
-            name: self.target.clone(),
+            name: holder.name,
             evidence,
         })
     }

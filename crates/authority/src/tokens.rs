@@ -14,6 +14,7 @@ use countersign_model::{
     id,
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Noun, Record, Status},
+    scope,
     time::Seconds,
     token::{AccessClaims, PrincipalType},
 };
@@ -42,11 +43,28 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Verifies a token of a tenant for an audience, or for any when none is given.
+    /// Verifies a token of a tenant for an audience, or for any when none is given. The prefix that a long-lived token may
+    /// have before it must be that of its scope.
     ///
     /// # Errors
     /// Why it is not accepted.
     pub fn verify(
+        &self,
+        tenant: &Tenant,
+        token: &str,
+        audience: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<Verified<AccessClaims>>, TokenError> {
+        let (stated, token) = scope::split_prefix(token);
+        let verified = self.verify_bare(tenant, token, audience, now)?;
+        if stated.is_some_and(|stated| stated.as_str() != verified.claims().scope) {
+            let detail = "the prefix before it is that of another scope".to_owned();
+            return Err(TokenError::InvalidToken { detail });
+        }
+        Ok(verified)
+    }
+
+    fn verify_bare(
         &self,
         tenant: &Tenant,
         token: &str,

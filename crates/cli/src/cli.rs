@@ -11,7 +11,7 @@ use crate::{
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, evidence,
         finding, identity, issuer, key, lineage, linked_account, log, login, manifest, policy,
-        project, reference, revoke, run, team, tenant, token, trust, user,
+        project, reference, revoke, run, service_account, team, tenant, token, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -89,6 +89,8 @@ pub enum Command {
     Finding(finding::Finding),
     #[command(subcommand)]
     Credential(credential::Credential),
+    #[command(subcommand)]
+    ServiceAccount(service_account::ServiceAccount),
     #[command(subcommand)]
     Project(project::Project),
     #[command(subcommand)]
@@ -168,6 +170,7 @@ impl Command {
             Self::Identity(command) => Box::pin(command.run(app)).await,
             Self::Finding(command) => Box::pin(command.run(app)).await,
             Self::Credential(command) => Box::pin(command.run(app)).await,
+            Self::ServiceAccount(command) => Box::pin(command.run(app)).await,
             Self::Project(command) => Box::pin(command.run(app)).await,
             Self::Team(command) => Box::pin(command.run(app)).await,
             Self::User(command) => Box::pin(command.run(app)).await,

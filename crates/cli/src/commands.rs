@@ -33,6 +33,7 @@ pub mod revoke;
 pub mod run;
 #[cfg(feature = "server")]
 pub mod serve;
+pub mod service_account;
 pub mod team;
 pub mod tenant;
 pub mod token;

@@ -140,6 +140,10 @@ fn check_claims(
     }
     let long_lived = claims.lifetime() > SHORT_LIVED_SECONDS;
     match (purpose, long_lived) {
+        // What lives longer than an hour is for its issuer alone.
+        (KeyPurpose::LongLived, true) if claims.aud != claims.iss => {
+            return Err(TokenError::InvalidAudience);
+        }
         (KeyPurpose::Access, false) | (KeyPurpose::LongLived, true) => {}
         (KeyPurpose::Access, true) | (KeyPurpose::LongLived, false) => {
             return Err(TokenError::LifetimeOfOtherKey);

@@ -413,15 +413,26 @@ fn times_are_checked_with_one_leeway() {
 fn a_lifetime_and_its_key_belong_together() {
     let key = key();
     let short = sign(&key, &with(access_claims(), "exp", json!(NOW + 3600)));
-    let long = sign(&key, &with(access_claims(), "exp", json!(NOW + 3601)));
+    let own = with(access_claims(), "aud", access_claims()["iss"].clone());
+    let long = sign(&key, &with(own, "exp", json!(NOW + 3601)));
+    let elsewhere = sign(&key, &with(access_claims(), "exp", json!(NOW + 3601)));
     let (access, long_lived) = (
         set(&key, KeyPurpose::Access),
         set(&key, KeyPurpose::LongLived),
     );
     verify(&short, &access).unwrap();
-    verify(&long, &long_lived).unwrap();
+    let any = Expectation {
+        audience: None,
+        ..at(NOW)
+    };
+    access_token::verify(&long, &long_lived, &any).unwrap();
+    // What lives longer than an hour is for its issuer alone.
     assert!(matches!(
-        verify(&long, &access),
+        access_token::verify(&elsewhere, &long_lived, &any),
+        Err(TokenError::InvalidAudience)
+    ));
+    assert!(matches!(
+        access_token::verify(&long, &access, &any),
         Err(TokenError::LifetimeOfOtherKey)
     ));
     assert!(matches!(

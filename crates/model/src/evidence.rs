@@ -4,6 +4,7 @@
 //! in them as salted digests; what they were is kept beside the record and can be erased.
 
 mod events;
+mod long_lived;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ pub use events::{
     Gap, Grain, Introspected, KeyEvent, Outcome, Refused, Revoked, RunEvidence, Separation,
     SignedIn, Started, TokenIssued,
 };
+pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
 
 use crate::{
     audit_fields::AuditField,
@@ -92,6 +94,8 @@ pub enum Role {
     Approver,
     /// The resource server.
     Audience,
+    /// The long-lived token with all that renewed it.
+    Chain,
     /// The commit.
     Commit,
     /// The credential.
@@ -133,6 +137,7 @@ impl Role {
             Self::Approval => "approval",
             Self::Approver => "approver",
             Self::Audience => "audience",
+            Self::Chain => "chain",
             Self::Commit => "commit",
             Self::Credential => "credential",
             Self::Digest => "digest",

@@ -32,6 +32,8 @@ kinds! {
     Approval = "approval",
     /// A resource server.
     Audience = "audience",
+    /// A long-lived token with all that renewed it.
+    Chain = "chain",
     /// A way for an identity to prove itself.
     Credential = "credential",
     /// A place where actions happen.

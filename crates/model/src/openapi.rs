@@ -28,7 +28,9 @@ use crate::{
         TrustModel,
     },
     run::RunAssurance,
+    scope::Scope,
     token::ArtifactDigest,
+    token_metadata::TokenMetadata,
     trust::Accepted,
 };
 
@@ -61,7 +63,7 @@ macro_rules! markers {
 }
 
 markers! {
-    Action, Approval, Audience, Credential, Environment, Evidence, Identity, Issuer, LinkedAccount, Policy, Project,
+    Action, Approval, Audience, Chain, Credential, Environment, Evidence, Identity, Issuer, LinkedAccount, Policy, Project,
     Record, Team, Tenant, Transaction, User,
 }
 
@@ -141,7 +143,7 @@ macro_rules! listed {
     };
 }
 
-listed! { ApprovalStatus, Kind, Noun, Reason, Status, Weakness, }
+listed! { ApprovalStatus, Kind, Noun, Reason, Scope, Status, Weakness, }
 
 macro_rules! open_words {
     ($($name:ident,)*) => {
@@ -177,3 +179,35 @@ impl PartialSchema for Accepted {
 }
 
 impl ToSchema for Accepted {}
+
+impl PartialSchema for TokenMetadata {
+    fn schema() -> RefOr<Schema> {
+        let texts = || ArrayBuilder::new().items(text());
+        ObjectBuilder::new()
+            .description(Some("what a token is bound to; each member narrows"))
+            .property(
+                "trigger_types",
+                texts().items(text().examples(["core.timer"])),
+            )
+            .property(
+                "execution_id",
+                text().description(Some("a text or a number")),
+            )
+            .property("action_ref", text().examples(["core.echo"]))
+            .property(
+                "workflow_id",
+                text().description(Some("a text or a number")),
+            )
+            .property(
+                "allowed_paths",
+                texts().items(text().examples(["/webhooks/deploy"])),
+            )
+            .property(
+                "ip_whitelist",
+                texts().items(text().examples(["203.0.113.0/24"])),
+            )
+            .into()
+    }
+}
+
+impl ToSchema for TokenMetadata {}

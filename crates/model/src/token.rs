@@ -7,6 +7,7 @@ use crate::{
     identity::Kind,
     name::{ActionName, EnvironmentName},
     run::RunClaim,
+    token_metadata::TokenMetadata,
 };
 
 /// The claims of every access token that Countersign issues, in their wire form.
@@ -78,6 +79,9 @@ pub struct AccessClaims {
     /// When the user last proved presence, seconds since the epoch (RFC 9068 §2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// What a token of Countersign's own API is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Box<TokenMetadata>>,
     /// The kind of subject in the words of the agent profiles: `user`, `service`, `ai_agent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_profile: Option<String>,

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_authority::long_lived::RenewAt;
 use countersign_crypto::Secret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -43,6 +44,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// Limits.
     pub limits: LimitsConfig,
+    /// Long-lived tokens.
+    pub tokens: TokensConfig,
     /// The program's own messages.
     pub logging: LoggingConfig,
 }
@@ -233,6 +236,16 @@ pub struct LimitsConfig {
     pub requests_per_client_per_second: Option<u32>,
 }
 
+/// Long-lived tokens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokensConfig {
+    /// After which share of its life a sensor renews its token, in hundredths.
+    pub sensor_renew_percent: u8,
+    /// After which share of its life a person's token is renewed, in hundredths.
+    pub user_renew_percent: u8,
+}
+
 /// The program's own messages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -323,6 +336,27 @@ impl Config {
             return vec![PublishConfig::Directory(PublishDirectory { directory })];
         }
         self.log.publish.clone()
+    }
+}
+
+impl TokensConfig {
+    /// When tokens are to be renewed.
+    #[must_use]
+    pub const fn renew_at(&self) -> RenewAt {
+        RenewAt {
+            sensor: self.sensor_renew_percent,
+            user: self.user_renew_percent,
+        }
+    }
+}
+
+impl Default for TokensConfig {
+    fn default() -> Self {
+        let RenewAt { sensor, user } = RenewAt::default();
+        Self {
+            sensor_renew_percent: sensor,
+            user_renew_percent: user,
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub refusals: Family<ReasonLabel, Counter>,
     /// Tokens issued, by grant type.
     pub tokens_issued: Family<GrantLabel, Counter>,
+    /// Renewal chains that somebody must look at, by what happened.
+    pub renewal_alerts: Family<AlertLabel, Counter>,
     /// Introspections, by whether the token was active.
     pub introspections: Family<OutcomeLabel, Counter>,
     /// Decisions, by whether they allowed.
@@ -101,6 +103,13 @@ pub struct ReasonLabel {
 pub struct GrantLabel {
     /// The grant type.
     pub grant: &'static str,
+}
+
+/// What happened to a renewal chain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AlertLabel {
+    /// `forked` or `overdue`.
+    pub alert: &'static str,
 }
 
 /// How something ended.
@@ -172,6 +181,7 @@ impl Metrics {
             panics: Counter::default(),
             refusals: Family::default(),
             tokens_issued: Family::default(),
+            renewal_alerts: Family::default(),
             introspections: Family::default(),
             decisions: Family::default(),
             job_runs: Family::default(),
@@ -225,6 +235,10 @@ impl Metrics {
         drop(self.tokens_issued.get_or_create(&GrantLabel {
             grant: "client_credentials",
         }));
+        drop(
+            self.renewal_alerts
+                .get_or_create(&AlertLabel { alert: "forked" }),
+        );
         for family in [
             &self.introspections,
             &self.decisions,
@@ -288,6 +302,11 @@ impl Metrics {
             "tokens_issued",
             "Tokens issued, by grant type",
             self.tokens_issued.clone(),
+        );
+        r.register(
+            "renewal_alerts",
+            "Renewal chains that somebody must look at: forked or overdue",
+            self.renewal_alerts.clone(),
         );
         r.register(
             "introspections",

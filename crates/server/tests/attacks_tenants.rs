@@ -36,7 +36,13 @@ pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static s
         .await;
     let policy = json!({ "name": "nothing", "cedar": "forbid(principal, action, resource) when { false };" });
     owner.post("/api/policies", &policy).await;
+    let sensor = json!({ "name": "sensor:core.timer", "scope": "sensor", "metadata": { "trigger_types": ["core.timer"] }, "project": "release" });
+    let sensor = owner.make("service-accounts", &sensor).await;
     let mut ids = vec![
+        (
+            "service-accounts",
+            sensor["identity_id"].as_str().unwrap().to_owned(),
+        ),
         ("identities", pipeline.id().to_owned()),
         ("credentials", credential),
         ("approvals", approval["id"].as_str().unwrap().to_owned()),

@@ -99,6 +99,9 @@ fn beyond_the_schema(route: &str, mut body: Value) -> Value {
             json!({ "subject": { "type": "identity", "id": "x" }, "action": { "name": "deploy.release" } })
         }
         "/api/identities" => json!({ "name": "another" }),
+        "/api/service-accounts" => {
+            json!({ "name": "another-sensor", "scope": "sensor", "metadata": { "trigger_types": ["core.timer"] } })
+        }
         "/api/trust-tests" => json!({ "attempt": "0198c0de-0000-7000-8000-000000000000" }),
         _ => json!({}),
     };

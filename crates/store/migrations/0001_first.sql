@@ -162,6 +162,22 @@ CREATE UNIQUE INDEX revocation_feed ON revocation (xid, seq);
 CREATE INDEX revocation_by_target ON revocation (tenant_id, target);
 CREATE INDEX revocation_by_until ON revocation (until_at);
 
+-- Long-lived tokens: the chains of their renewals. The tokens themselves are nowhere.
+CREATE TABLE token_chain (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    principal_id {blob} NOT NULL,
+    scope {text} NOT NULL,
+    version {int} NOT NULL,
+    created_at {int} NOT NULL,
+    due_at {int},
+    ends_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE INDEX token_chain_by_principal ON token_chain (principal_id, id);
+CREATE INDEX token_chain_by_due ON token_chain (due_at);
+CREATE INDEX token_chain_by_end ON token_chain (ends_at);
+
 -- Assertions that were used.
 CREATE TABLE replay (
     tenant_id {blob} NOT NULL,

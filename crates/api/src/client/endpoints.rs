@@ -20,6 +20,10 @@ use crate::{
     reference::Why,
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
+    service_accounts::{
+        CreateServiceAccount, CreatedServiceAccount, DeletedServiceAccount, LongLivedToken,
+        NextToken, RefreshToken, ServiceAccounts,
+    },
     sessions::{CreateSession, CreatedSession, CurrentSession},
     tenants::{Tenant, UpdateTenant},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
@@ -127,6 +131,12 @@ endpoints! {
     post trust_test() ["api", "trust-tests"], TrustTest => TrustVerdict;
     /// The refused attempts at an identity.
     get refused_attempts(identity) ["api", "identities", identity, "attempts"], ListQuery => Page<RefusedAttempt>;
+    /// The service accounts with long-lived tokens.
+    get service_accounts() ["api", "service-accounts"], ListQuery => ServiceAccounts;
+    /// Makes the next token of a service account: the only answer with it.
+    post next_token(id) ["api", "service-accounts", id, "tokens"], NextToken => CreatedServiceAccount;
+    /// Renews the caller's own long-lived token.
+    post refresh_token() ["api", "auth", "refresh"], RefreshToken => LongLivedToken;
     /// Signs in with a one-time code.
     post create_session() ["api", "sessions"], CreateSession => CreatedSession;
     /// Who the caller is.
@@ -144,6 +154,42 @@ endpoints! {
 }
 
 impl Client {
+    /// Makes a service account: the only answer with its first token. The key makes a repetition harmless.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn create_service_account(
+        &self,
+        create: &CreateServiceAccount,
+        idempotency_key: &str,
+    ) -> Result<CreatedServiceAccount, ClientError> {
+        let segments = ["api", "service-accounts"];
+        let headers = Headers {
+            idempotency_key: Some(idempotency_key),
+            if_match: None,
+        };
+        let request = headers
+            .onto(self.request(Method::POST, &segments))
+            .json(create);
+        let (_, answer) = self.send(request).await?;
+        self.json(&segments, &answer)
+    }
+
+    /// Deletes a service account; its name stays taken.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn delete_service_account(
+        &self,
+        id: &str,
+        why: &Why,
+    ) -> Result<DeletedServiceAccount, ClientError> {
+        let segments = ["api", "service-accounts", id];
+        let request = self.request(Method::DELETE, &segments).json(why);
+        let (_, answer) = self.send(request).await?;
+        self.json(&segments, &answer)
+    }
+
     /// Edits the caller's tenant.
     ///
     /// # Errors

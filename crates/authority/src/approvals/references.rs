@@ -112,7 +112,8 @@ pub(super) fn person(
     ))
 }
 
-fn of_identity(
+/// The identity, who answers for it and where it lives.
+pub(crate) fn of_identity(
     tx: &mut WriteTx<'_, '_>,
     identity: Id<id::Identity>,
     refs: &mut Vec<Reference>,

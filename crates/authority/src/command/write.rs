@@ -345,6 +345,11 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         Ok(sealed.id)
     }
 
+    /// Counts a record that was written by who issues a token.
+    pub(crate) const fn issued(&mut self) {
+        self.effects.evidence += 1;
+    }
+
     /// A draft of this story.
     #[must_use]
     pub fn draft(&self, event: Event) -> Draft {
@@ -370,8 +375,8 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             Grain::Run => vec![refer(Role::Run, &revocation.target, None)],
             Grain::Token => vec![refer(Role::Token, &revocation.target, None)],
             Grain::Identity => vec![refer(Role::Identity, &revocation.target, None)],
-            Grain::Chain
-            | Grain::Credential
+            Grain::Chain => vec![refer(Role::Chain, &revocation.target, None)],
+            Grain::Credential
             | Grain::Issuer
             | Grain::Project
             | Grain::Tenant

@@ -2,7 +2,7 @@
 
 use countersign_model::{
     action::ActionSet,
-    evidence::{Event, Evidence, Reference, Role},
+    evidence::{Event, Evidence, Reference, RenewalTrouble, Role},
 };
 
 /// What happened, in one line.
@@ -87,6 +87,18 @@ pub fn line(record: &Evidence) -> String {
             refused.detail.shown(),
             refused.count
         ),
+        Event::RenewalAlert(alert) => match alert.alert {
+            RenewalTrouble::Forked => format!(
+                "{}: its token was renewed again although the successor lives; two parties hold it",
+                who(record)
+            ),
+            RenewalTrouble::Overdue => {
+                format!(
+                    "{}: its token should have been renewed and was not",
+                    who(record)
+                )
+            }
+        },
         Event::Revoked(revoked) => format!(
             "{} {} revoked: {}",
             revoked.grain.as_str().replace('_', " "),
@@ -104,6 +116,13 @@ pub fn line(record: &Evidence) -> String {
             issued.subject,
             issued.audience,
             actions(&issued.actions)
+        ),
+        Event::TokenUsed(used) => format!(
+            "{} used its token at {}: {} ({}x)",
+            who(record),
+            used.route,
+            used.outcome.as_str(),
+            used.count
         ),
         _ => record.event.kind().replace('_', " "),
     }

@@ -115,6 +115,7 @@ fn referred(role: Role, id: &str) -> Option<String> {
         | Role::Source
         | Role::Sponsor => None,
         Role::Approval
+        | Role::Chain
         | Role::Commit
         | Role::Credential
         | Role::Digest

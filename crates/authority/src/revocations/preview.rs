@@ -8,7 +8,7 @@ use countersign_model::{
     registry::{Noun, Record, Relation, Status, TenantRole},
     time::Seconds,
 };
-use countersign_store::{Tx, records};
+use countersign_store::{Tx, chains, records};
 
 use super::{Issued, issued, of_run, under, unknown};
 use crate::{
@@ -68,10 +68,7 @@ pub fn preview(
         now,
     };
     match grain {
-        Grain::Chain => {
-            looking.must_own_tenant()?;
-            Ok(looking.answer(target, Vec::new(), None))
-        }
+        Grain::Chain => looking.chain(tx),
         Grain::Credential | Grain::TrustRule => looking.credential(tx, permit),
         Grain::Identity => looking.identity(tx, permit),
         Grain::Issuer => looking.issuer(tx, permit),
@@ -101,6 +98,22 @@ impl Looking<'_> {
             count,
             live_tokens,
         }
+    }
+
+    fn chain(&self, tx: &mut Tx<'_>) -> Result<Preview, Rejection> {
+        let unknown = || unknown("renewal chain", self.target);
+        let id = self.target.parse().map_err(|_| unknown())?;
+        let chain = chains::by_id(tx, id)?.filter(|chain| chain.tenant_id == self.tenant);
+        let chain = chain.ok_or_else(unknown)?;
+        let holder = rows::by_id(tx, self.tenant, chain.principal_id)?.ok_or_else(unknown)?;
+        let own = chain.principal_id == self.person.user_id.cast();
+        let managed = holder.noun == Noun::Identity && self.manages(tx, &holder)?;
+        if !own && !managed && self.person.role != TenantRole::Owner {
+            return Err(unknown());
+        }
+        let live = chain.live(self.now).count();
+        let live = u64::try_from(live).unwrap_or(u64::MAX);
+        Ok(self.answer(&holder.name, Vec::new(), Some(live)))
     }
 
     fn must_own_tenant(&self) -> Result<(), Rejection> {

@@ -25,6 +25,9 @@ pub struct Login {
     /// The one-time code, or `-` to read it from stdin
     #[arg(long)]
     code: String,
+    /// A token of so many days, 7 to 30; without it one of twelve hours
+    #[arg(long, value_name = "DAYS")]
+    days: Option<i64>,
     /// Pin another log key than the one that was pinned before
     #[arg(long)]
     accept_new_log_key: bool,
@@ -52,6 +55,7 @@ impl Login {
         let session = client
             .create_session(&CreateSession {
                 code: code.trim().to_owned(),
+                ttl_days: self.days,
             })
             .await?;
         let pinned = app
@@ -160,6 +164,7 @@ mod tests {
     #[test]
     fn another_log_key_is_refused_until_a_person_accepts_it() {
         let login = |accept_new_log_key| Login {
+            days: None,
             code: String::new(),
             accept_new_log_key,
         };

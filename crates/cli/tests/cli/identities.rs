@@ -353,3 +353,79 @@ fn findings_read_as_a_list_of_things_to_do() {
     let none = dana.run(&["finding", "list", "--fail"]).ok();
     assert_eq!(none.trim(), "nothing was found");
 }
+
+#[test]
+fn a_service_account_is_made_listed_rotated_and_revoked_from_the_command_line() {
+    let server = Server::start();
+    let dana = server.dana();
+    let asked = |args: &[&str]| dana.run(&[args, &["-o", "json"]].concat()).json();
+    let made = asked(&[
+        "service-account",
+        "create",
+        "sensor:core.timer",
+        "--scope",
+        "sensor",
+        "--trigger-type",
+        "core.timer",
+    ]);
+    let token = made["token"].as_str().unwrap();
+    assert!(
+        token.starts_with("sensor_eyJ"),
+        "a scanner of secrets knows it"
+    );
+    let listed = dana.run(&["service-account", "list"]).ok();
+    assert!(
+        listed.contains("sensor:core.timer") && listed.contains("active"),
+        "{listed}"
+    );
+    let next = asked(&[
+        "service-account",
+        "token",
+        "sensor:core.timer",
+        "--revoke-others",
+        "--reason",
+        "rotated",
+    ]);
+    assert_ne!(next["chain_id"], made["chain_id"]);
+    let all = asked(&["service-account", "list"]);
+    assert!(!all.to_string().contains("eyJ"), "{all}");
+    let live: Vec<_> = all[0]["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|chain| &chain["live"])
+        .collect();
+    assert_eq!(live, [&json!(1), &json!(0)]);
+    let hook = asked(&[
+        "service-account",
+        "create",
+        "webhook:deploy",
+        "--scope",
+        "webhook",
+        "--allowed-path",
+        "/webhooks/deploy",
+        "--ip",
+        "203.0.113.0/24",
+    ]);
+    assert!(hook["token"].as_str().unwrap().starts_with("webhook_eyJ"));
+    let gone = dana.run(&[
+        "service-account",
+        "revoke",
+        "sensor:core.timer",
+        "--reason",
+        "Token compromised",
+        "--yes",
+    ]);
+    assert!(gone.ok().contains("Service account revoked"));
+    let again = dana.run(&[
+        "service-account",
+        "create",
+        "sensor:core.timer",
+        "--scope",
+        "sensor",
+        "--trigger-type",
+        "core.timer",
+    ]);
+    let told = again.fails(1);
+    assert!(told.contains("was deleted"), "{told}");
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Text;
+use super::{RenewalAlert, Text, TokenUsed};
 use crate::{
     action::ActionSet,
     id::{self, Id},
@@ -43,6 +43,8 @@ pub enum Event {
     Key(KeyEvent),
     /// A request was refused.
     Refused(Box<Refused>),
+    /// A renewal chain needs a person to look at it.
+    RenewalAlert(RenewalAlert),
     /// Something was revoked.
     Revoked(Revoked),
     /// The server started.
@@ -51,6 +53,8 @@ pub enum Event {
     SignedIn(SignedIn),
     /// A token was issued.
     TokenIssued(Box<TokenIssued>),
+    /// A long-lived token was used.
+    TokenUsed(TokenUsed),
 }
 
 /// What a guard reports about an action.
@@ -405,10 +409,12 @@ impl Event {
             Self::Introspected(_) => "introspected",
             Self::Key(_) => "key",
             Self::Refused(_) => "refused",
+            Self::RenewalAlert(_) => "renewal_alert",
             Self::Revoked(_) => "revoked",
             Self::Started(_) => "started",
             Self::SignedIn(_) => "signed_in",
             Self::TokenIssued(_) => "token_issued",
+            Self::TokenUsed(_) => "token_used",
         }
     }
 
@@ -428,9 +434,11 @@ impl Event {
             | Self::Gap(_)
             | Self::Introspected(_)
             | Self::Refused(_)
+            | Self::RenewalAlert(_)
             | Self::Started(_)
             | Self::SignedIn(_)
-            | Self::TokenIssued(_) => None,
+            | Self::TokenIssued(_)
+            | Self::TokenUsed(_) => None,
         }
     }
 
@@ -454,6 +462,7 @@ impl Event {
                 }
             }
             Self::Refused(_) => "refused",
+            Self::TokenUsed(used) => used.outcome.as_str(),
             Self::ApprovalOpened(_)
             | Self::ApprovalVoided(_)
             | Self::Changed(_)
@@ -461,6 +470,7 @@ impl Event {
             | Self::Gap(_)
             | Self::Introspected(_)
             | Self::Key(_)
+            | Self::RenewalAlert(_)
             | Self::Revoked(_)
             | Self::Started(_)
             | Self::SignedIn(_)

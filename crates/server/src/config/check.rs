@@ -7,6 +7,8 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
+use countersign_authority::long_lived::RenewAt;
+
 use crate::config::{Config, cidr::LOOPBACK};
 
 /// One thing that is wrong, or worth a look.
@@ -55,6 +57,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     outward::archive(config, report);
     outward::webhooks(config, report);
     limits(config, report);
+    tokens(config, report);
     logging(config, report);
     findings.sort_by_key(|finding| finding.level == Level::Warning);
     findings
@@ -101,6 +104,28 @@ fn keys(config: &Config, findings: &mut Vec<Finding>) {
             "keys.file",
             "on PostgreSQL the key file is given, never made: several servers share it",
         );
+    }
+}
+
+fn tokens(config: &Config, findings: &mut Vec<Finding>) {
+    let shares = [
+        (
+            "tokens.sensor_renew_percent",
+            config.tokens.sensor_renew_percent,
+        ),
+        (
+            "tokens.user_renew_percent",
+            config.tokens.user_renew_percent,
+        ),
+    ];
+    for (key, share) in shares {
+        if !RenewAt::RANGE.contains(&share) {
+            let (first, last) = (RenewAt::RANGE.start(), RenewAt::RANGE.end());
+            let detail = format!(
+                "expected {first} to {last}: earlier three tokens of a chain would live at once, later no time is left to try again"
+            );
+            error(findings, key, detail);
+        }
     }
 }
 

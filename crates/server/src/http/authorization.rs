@@ -3,6 +3,7 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_crypto::Secret;
+use countersign_model::scope;
 use http::{HeaderMap, header};
 use thiserror::Error;
 
@@ -126,6 +127,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     }
 }
 
+/// Whether a token came in the query or in a cookie: what a log, a proxy or a page can see (RFC 6750 §2.3, §5.3).
+#[must_use]
+pub fn misplaced(headers: &HeaderMap, query: Option<&str>) -> bool {
+    let is_token = |value: &str| {
+        let (_, bare) = scope::split_prefix(value);
+        bare.starts_with("eyJ") && bare.matches('.').count() >= 2
+    };
+    let in_query = query.unwrap_or_default().split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        name == "access_token" || is_token(value)
+    });
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut pairs = cookies
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    in_query
+        || pairs.any(|pair| {
+            let (_, value) = pair.split_once('=').unwrap_or(("", pair));
+            is_token(value.trim().trim_matches('"'))
+        })
+}
+
 /// The client's id and secret at an OAuth endpoint, when they came in the header.
 #[derive(Debug, Clone)]
 pub struct BasicClient(pub Option<ClientSecret>);
@@ -162,6 +185,36 @@ mod tests {
 
     fn basic_of(plain: &str) -> Result<Option<Authorization>, InvalidAuthorization> {
         of(&[format!("Basic {}", STANDARD.encode(plain)).as_bytes()])
+    }
+
+    #[test]
+    fn a_token_in_the_query_or_a_cookie_is_seen_as_misplaced() {
+        let cookie = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::COOKIE, text.parse().unwrap());
+            headers
+        };
+        let none = HeaderMap::new();
+        for query in [
+            "access_token=abc",
+            "a=b&x=eyJh.e30.c2ln",
+            "x=sensor_eyJh.e30.c2ln",
+            "access_token",
+        ] {
+            assert!(misplaced(&none, Some(query)), "{query}");
+        }
+        for text in [
+            "t=eyJh.e30.c2ln",
+            "a=b; t=\"webhook_eyJh.e30.c2ln\"",
+            "eyJh.e30.c2ln",
+        ] {
+            assert!(misplaced(&cookie(text), None), "{text}");
+        }
+        assert!(!misplaced(
+            &cookie("theme=dark; sensor_=1"),
+            Some("limit=5&after=eyJabc")
+        ));
+        assert!(!misplaced(&none, None));
     }
 
     #[test]

@@ -8,9 +8,18 @@ use axum::{
 };
 use countersign_authority::{Ctx, Rejection, command::Permit, keys::Tenant};
 use countersign_crypto::jose::Verified;
-use countersign_model::token::AccessClaims;
+use countersign_model::{
+    reason::{Reason, Refusal},
+    token::AccessClaims,
+};
 
-use super::{authorization::Bearer, context::Context, problem::Failure, refused::Admitted};
+use super::{
+    authorization::{self, Bearer},
+    context::Context,
+    decode,
+    problem::Failure,
+    refused::Admitted,
+};
 use crate::{app::App, driver::gather};
 
 /// The caller of an endpoint of Countersign's own API: its token's audience is the issuer.
@@ -60,9 +69,16 @@ where
 {
     let app = App::from_ref(state);
     let Context(context) = Context::from_request_parts(parts, state).await?;
-    let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
     let ctx = app.ctx(&context);
     let tenant = app.tenant(&context)?;
+    if authorization::misplaced(&parts.headers, parts.uri.query()) {
+        let detail = "a token came in the query or in a cookie, where it is not read and others can see it: send it in the Authorization header alone, and replace it";
+        let refusal = Refusal::new(Reason::TokenInvalid, detail);
+        app.authority()
+            .note_refusal(&ctx, tenant.id, MISPLACED, None, &refusal);
+        return Err(refusal.into());
+    }
+    let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
     let audience = own_audience.then_some(tenant.issuer.as_str());
     app.attempts().admit("", context.address, context.arrived)?;
     let verified = app
@@ -81,10 +97,18 @@ where
     match permit {
         Ok(permit) => {
             context.admitted.get_or_init(|| Admitted {
-                app,
+                app: app.clone(),
                 ctx: ctx.clone(),
                 permit: permit.clone(),
             });
+            // From here on a refusal is one of somebody who proved who they are.
+            let path = path_of(parts)?;
+            gather(&app, tenant.id, &mut facts, |facts| {
+                let claims = verified.claims();
+                app.authority()
+                    .presented(&ctx, claims, &path, context.address, facts)
+            })
+            .await?;
             Ok(Caller {
                 ctx,
                 tenant,
@@ -105,3 +129,16 @@ where
         Err(fault) => Err(fault.into()),
     }
 }
+
+/// The path as metadata of tokens write it: decoded, and without `/api`.
+fn path_of(parts: &Parts) -> Result<String, Failure> {
+    let malformed = || Failure::bad_request("the path is not well formed");
+    let path = decode::path(parts.uri.path()).ok_or_else(malformed)?;
+    Ok(match path.strip_prefix("/api/") {
+        Some(rest) => format!("/{rest}"),
+        None => path,
+    })
+}
+
+/// What was asked, in the record of a token that came another way than it may.
+const MISPLACED: &str = "api, with a token outside the header";

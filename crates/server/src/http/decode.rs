@@ -15,6 +15,11 @@ pub fn form_component(encoded: &[u8]) -> Option<String> {
     (!text.contains('\0')).then_some(text)
 }
 
+/// Decodes a path: a `+` in it is a plus.
+pub fn path(encoded: &str) -> Option<String> {
+    form_component(encoded.replace('+', "%2B").as_bytes())
+}
+
 /// The value of a hexadecimal digit.
 pub const fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
@@ -44,6 +49,12 @@ mod tests {
                 "{encoded}"
             );
         }
+    }
+
+    #[test]
+    fn a_path_is_decoded_without_spaces_for_pluses() {
+        assert_eq!(path("/a+b/%C3%A4").as_deref(), Some("/a+b/ä"));
+        assert_eq!(path("/%2"), None);
     }
 
     #[test]

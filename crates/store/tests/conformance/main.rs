@@ -4,6 +4,7 @@
 mod support;
 
 mod approvals;
+mod chains;
 mod evidence;
 mod feed;
 mod jobs;

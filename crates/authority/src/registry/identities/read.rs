@@ -8,6 +8,7 @@ use countersign_store::Tx;
 
 use crate::{
     command::Permit,
+    long_lived,
     registry::{
         reading::{self, Page, PageQuery, Projects, Shown},
         rights,
@@ -28,6 +29,8 @@ pub struct IdentityFilter {
     pub sponsor: Option<String>,
     /// Only those that left something out, or only those that did not.
     pub incomplete: Option<bool>,
+    /// Only service accounts that can have long-lived tokens.
+    pub long_lived: bool,
 }
 
 /// A page of identities.
@@ -60,6 +63,7 @@ pub fn list(
         };
         let wanted = filter.status.is_none_or(|status| record.status == status)
             && filter.kind.is_none_or(|kind| doc.kind == kind)
+            && (!filter.long_lived || long_lived::scope_of(doc).is_some())
             && sponsor.is_none_or(|party| doc.sponsor == party)
             && filter
                 .incomplete

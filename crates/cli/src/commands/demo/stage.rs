@@ -186,6 +186,7 @@ async fn enrol(
     let session = nobody
         .create_session(&CreateSession {
             code: code.expose().clone(),
+            ttl_days: None,
         })
         .await?;
     let client = nobody.with_token(Some(session.token.clone()));

@@ -66,6 +66,7 @@ pub async fn list(
         kind: query.kind,
         sponsor: query.sponsor.map(|name| name.0),
         incomplete: query.incomplete,
+        long_lived: false,
     };
     let permit = caller.permit.clone();
     let page = app

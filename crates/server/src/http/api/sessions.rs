@@ -12,11 +12,12 @@ use countersign_api::{
     sessions::{CreateSession, CreatedSession, CurrentSession},
 };
 use countersign_authority::{
-    Fault, Rejection,
-    command::Actor,
-    enrolment::{EnrolmentCode, UseCode},
-    issue::RecordError,
+    Ctx, Fault, Rejection,
+    command::{Actor, Permit},
+    enrolment::{EnrolmentCode, SignedInUser, UseCode},
+    issue::{RecordError, Released},
     keys::Tenant,
+    long_lived::{GivePersonalToken, personal_lifetime},
 };
 use countersign_model::{
     Timestamp,
@@ -32,7 +33,7 @@ use crate::{
     http::{caller::Caller, context::Context, json::Json, problem::Failure},
 };
 
-/// `POST /api/sessions`: a one-time code becomes a token of twelve hours.
+/// `POST /api/sessions`: a one-time code becomes a token of twelve hours, or of days.
 pub async fn create(
     State(app): State<App>,
     Context(context): Context,
@@ -40,6 +41,7 @@ pub async fn create(
 ) -> Result<Response, Failure> {
     let ctx = app.ctx(&context);
     let authority = &app.authority();
+    let days = body.ttl_days.map(personal_lifetime).transpose()?;
     app.attempts()
         .admit("enrolment", context.address, context.arrived)?;
     let code =
@@ -64,20 +66,25 @@ pub async fn create(
         })?;
     let permit = authority.system_permit(&ctx, &tenant);
     let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
-    let mut facts = authority.facts();
-    let plan = gather(&app, tenant.id, &mut facts, |facts| {
-        authority.plan_session(&ctx, &tenant, &signed_in, &permit, facts)
-    })
-    .await?;
-    let used = plan.used().to_vec();
-    let recorded = authority.record(plan).await.map_err(|error| match error {
-        RecordError::Stale => Rejection::from(Refusal::new(
-            Reason::Conflict,
-            "the user is being edited right now: sign in again",
-        )),
-        RecordError::Rejected(rejection) => rejection,
-    })?;
-    let released = authority.release(&ctx, &tenant, &used, recorded)?;
+    let (released, renew_at) = match days {
+        None => (
+            session(&app, &ctx, &tenant, &permit, &signed_in).await?,
+            None,
+        ),
+        Some(ttl) => {
+            let command = GivePersonalToken {
+                tenant: tenant.clone(),
+                user: signed_in.user.id.cast(),
+                sign_in: signed_in.evidence,
+                ttl,
+                renew_at: app.config().tokens.renew_at(),
+            };
+            let given = authority.hand_out(&ctx, &permit, command)?.await?;
+            let used = [given.holder.id];
+            let released = authority.release(&ctx, &tenant, &used, given.recorded)?;
+            (released, given.chain.due_at)
+        }
+    };
     let Some(user) = signed_in.user.user() else {
         return Err(Fault::Invariant("a sign-in of what is no user".to_owned()).into());
     };
@@ -94,6 +101,7 @@ pub async fn create(
         },
         role: user.role,
         issuer: tenant.issuer.clone(),
+        renew_at: renew_at.map(Into::into),
         log_key: Some(log_key(&app)),
     };
     let mut response = (StatusCode::CREATED, JsonAnswer(answer)).into_response();
@@ -103,11 +111,32 @@ pub async fn create(
     Ok(response)
 }
 
-async fn make_tenant(
+/// The token of twelve hours.
+async fn session(
     app: &App,
-    ctx: &countersign_authority::Ctx,
-    code: &EnrolmentCode,
-) -> Result<(), Failure> {
+    ctx: &Ctx,
+    tenant: &Tenant,
+    permit: &Permit,
+    signed_in: &SignedInUser,
+) -> Result<Released, Failure> {
+    let authority = app.authority();
+    let mut facts = authority.facts();
+    let plan = gather(app, tenant.id, &mut facts, |facts| {
+        authority.plan_session(ctx, tenant, signed_in, permit, facts)
+    })
+    .await?;
+    let used = plan.used().to_vec();
+    let recorded = authority.record(plan).await.map_err(|error| match error {
+        RecordError::Stale => Rejection::from(Refusal::new(
+            Reason::Conflict,
+            "the user is being edited right now: sign in again",
+        )),
+        RecordError::Rejected(rejection) => rejection,
+    })?;
+    Ok(authority.release(ctx, tenant, &used, recorded)?)
+}
+
+async fn make_tenant(app: &App, ctx: &Ctx, code: &EnrolmentCode) -> Result<(), Failure> {
     let Some(name) = code.tenant.clone() else {
         return Ok(());
     };

@@ -1,6 +1,7 @@
 //! Every operation, in the order of the table of routes.
 
 mod nouns;
+mod service_accounts;
 
 use countersign_api::{
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
@@ -26,6 +27,7 @@ use countersign_api::{
 
 use super::{Operation, Schemas};
 use nouns::{of_one, registry};
+use service_accounts::service_accounts;
 
 /// The rows.
 pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
@@ -33,6 +35,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(oauth(s));
     rows.extend(identities(s));
     rows.extend(credentials(s));
+    rows.extend(service_accounts(s));
     rows.extend(registry(s));
     rows.extend(approvals(s));
     rows.extend(manifests(s));

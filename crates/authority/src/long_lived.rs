@@ -1,0 +1,190 @@
+//! Long-lived tokens: made for a service account or a person, renewed by their holder, rotated, watched.
+//!
+//! Each is issued through [`crate::issue`] in one transaction with the chain that it belongs to, and dies with its chain, its
+//! identity, its project or its tenant. Countersign alone accepts it, and looks at all of that on every request.
+
+mod authority_of;
+mod chains;
+mod create;
+mod delete;
+mod execution;
+mod next;
+mod personal;
+mod reading;
+mod renew;
+
+pub use chains::{Findings, findings};
+pub use create::CreateServiceAccount;
+pub use delete::DeleteServiceAccount;
+pub use execution::IssueExecutionToken;
+pub use next::NextToken;
+pub use personal::{GivePersonalToken, personal_lifetime};
+pub use reading::{Held, ServiceAccounts, chains_of, service_accounts};
+pub use renew::RenewToken;
+
+pub(crate) use chains::{by_text, revoke as revoke_chain};
+
+use std::net::IpAddr;
+
+use countersign_model::{
+    chain::Chain,
+    enforce,
+    evidence::{Reference, Role},
+    reason::{Reason, Refusal},
+    registry::{IdentityDoc, Record},
+    scope::{Holder, Scope},
+    time::Seconds,
+    token::{AccessClaims, PrincipalType},
+    token_metadata::TokenMetadata,
+};
+
+use crate::{
+    authority::Authority,
+    command::{Actor, Command, Execution, Permit, WriteTx},
+    ctx::Ctx,
+    evidence::seal::refer_person,
+    facts::Facts,
+    grants,
+    issue::Recorded,
+    rejection::{Stop, refuse},
+};
+
+/// What is after which share of its life that a token of a scope is to be renewed, in hundredths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RenewAt {
+    /// Of a sensor.
+    pub sensor: u8,
+    /// Of a person.
+    pub user: u8,
+}
+
+impl RenewAt {
+    /// Earlier than half of its life, three members of a chain would live at once; later than this share nothing is left for
+    /// another attempt.
+    pub const RANGE: std::ops::RangeInclusive<u8> = 50..=95;
+
+    /// The share for a scope.
+    #[must_use]
+    pub const fn of(self, scope: Scope) -> u8 {
+        match scope {
+            Scope::Sensor => self.sensor,
+            Scope::User => self.user,
+            Scope::ActionExecution | Scope::Admin | Scope::Readonly | Scope::Webhook => 100,
+        }
+    }
+}
+
+impl Default for RenewAt {
+    fn default() -> Self {
+        Self {
+            sensor: 80,
+            user: 80,
+        }
+    }
+}
+
+/// A token whose record is durable, and what it belongs to.
+#[derive(Debug)]
+pub struct Given {
+    /// Who holds it: an identity or a user.
+    pub holder: Record,
+    /// Its chain.
+    pub chain: Chain,
+    /// What can be released.
+    pub recorded: Recorded,
+    /// What people should know.
+    pub warnings: Vec<String>,
+}
+
+/// Under this name the scope of a service account stands in its free data.
+pub const SCOPE: &str = "scope";
+
+/// The scope that an identity's long-lived tokens have, when it is a service account that can have one.
+#[must_use]
+pub fn scope_of(doc: &IdentityDoc) -> Option<Scope> {
+    let word = doc.metadata.get(SCOPE)?.as_str()?;
+    let scope: Scope = word.parse().ok()?;
+    (scope.profile().holder == Holder::Identity).then_some(scope)
+}
+
+/// The life that was asked for, when tokens of this scope may have it.
+fn lifetime(scope: Scope, ttl_days: Option<i64>) -> Result<Seconds, Refusal> {
+    let profile = scope.profile();
+    let Some(days) = ttl_days else {
+        return Ok(profile.usual);
+    };
+    let asked = days.checked_mul(86_400).map_or(Seconds(i64::MAX), Seconds);
+    if (profile.shortest.0..=profile.longest.0).contains(&asked.0) {
+        return Ok(asked);
+    }
+    Err(Refusal::new(
+        Reason::Unprocessable,
+        format!(
+            "a `{scope}` token lives {} to {} days, not {days}: everything expires",
+            profile.shortest.0 / 86_400,
+            profile.longest.0 / 86_400
+        ),
+    ))
+}
+
+/// Refuses metadata that a token of this scope cannot have.
+fn check_metadata(scope: Scope, metadata: &TokenMetadata) -> Result<(), Refusal> {
+    let wrong = |detail: String| Refusal::new(Reason::Unprocessable, detail);
+    metadata.check().map_err(|error| wrong(error.to_string()))?;
+    scope
+        .check(metadata)
+        .map_err(|missing| wrong(format!("`metadata`: {missing}")))
+}
+
+impl Authority {
+    /// Starts a command that hands out a token. The clock must stand where tokens can be trusted to end (T22).
+    ///
+    /// # Errors
+    /// `clock_untrusted`.
+    pub fn hand_out<C: Command>(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        command: C,
+    ) -> Result<Execution<C::Output>, Refusal> {
+        self.clock_stands(ctx)?;
+        Ok(self.execute(ctx, permit, command))
+    }
+
+    /// Refuses a live token that may not be presented at this path from this address, or whose identity would get no token
+    /// today: one that lives for months must not outlive what the identity is allowed.
+    ///
+    /// # Errors
+    /// A refusal of somebody who proved who they are, or what must be looked up first.
+    pub fn presented(
+        &self,
+        ctx: &Ctx,
+        claims: &AccessClaims,
+        path: &str,
+        address: IpAddr,
+        facts: &Facts,
+    ) -> Result<(), Stop> {
+        enforce::presented(claims, path, address)
+            .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
+        if claims.chain_id.is_none() || claims.identity_type == PrincipalType::User {
+            return Ok(());
+        }
+        let identity = facts.record(claims.tenant_id, claims.identity_id)?;
+        let doc = identity.as_ref().and_then(|record| record.identity());
+        match (&identity, doc) {
+            (Some(identity), Some(doc)) => Ok(grants::may_get_tokens(identity, doc, ctx.now)?),
+            _ => refuse(
+                Reason::TokenRevoked,
+                "token revoked: its identity is unknown",
+            ),
+        }
+    }
+}
+
+/// Who asked for a token, in its record.
+fn actor(tx: &WriteTx<'_, '_>) -> Option<Reference> {
+    match tx.permit().actor() {
+        Actor::User { id, email, .. } => Some(refer_person(Role::Actor, id, email)),
+        Actor::Identity { .. } | Actor::System => None,
+    }
+}

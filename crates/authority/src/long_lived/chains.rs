@@ -1,0 +1,269 @@
+//! Chains as commands write them, and what people should know of one.
+
+use countersign_model::{
+    Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS, Timestamp,
+    action::ActionSet,
+    chain::{Chain, ChainDoc, Member, RevokedChain},
+    evidence::{Grain, Reference},
+    id,
+    reason::Reason,
+    scope::Scope,
+    time::Seconds,
+    token_metadata::TokenMetadata,
+};
+use countersign_store::chains;
+
+use crate::{
+    command::{Revocation, WriteTx},
+    issue::{self, Held, IssuePlan, LongLived, RENEWED, Recorded, plan_long_lived},
+    keys::Tenant,
+    rejection::{Rejection, refuse},
+    revoked::RevokedSet,
+};
+
+/// How many live chains a holder has: one for each place that it runs in, and room for a rotation.
+pub(super) const MOST_CHAINS: usize = 10;
+
+/// How many of a holder's chains are looked at. Those that are over are removed after a month.
+pub(super) const LOOKED_AT: u32 = 200;
+
+/// A webhook's token is handed out anew after so long.
+const ROTATE_AFTER: Seconds = Seconds::days(90);
+
+/// So long before a chain ends somebody should hand out the next token.
+const ENDS_SOON: Seconds = Seconds::days(30);
+
+/// What people should know of a chain, in words that programs can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Findings {
+    /// It ends within a month, whoever renews it.
+    ChainEndsSoon,
+    /// It should have been renewed and was not.
+    RenewalOverdue,
+    /// A token of it was renewed again although its successor lived: two parties hold it.
+    RenewedTwice,
+    /// The token of a webhook was handed out more than ninety days ago.
+    RotationDue,
+}
+
+impl Findings {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChainEndsSoon => "chain_ends_soon",
+            Self::RenewalOverdue => "renewal_overdue",
+            Self::RenewedTwice => "renewed_twice",
+            Self::RotationDue => "rotation_due",
+        }
+    }
+}
+
+/// What people should know of a chain now. One that is over or revoked needs nobody.
+#[must_use]
+pub fn findings(chain: &Chain, now: Timestamp) -> Vec<Findings> {
+    if chain.live(now).next().is_none() {
+        return Vec::new();
+    }
+    let (doc, renewable) = (&chain.doc, chain.scope.profile().renewable);
+    let all = [
+        (
+            Findings::ChainEndsSoon,
+            renewable && chain.deadline() <= now + ENDS_SOON,
+        ),
+        (Findings::RenewalOverdue, doc.overdue_at.is_some()),
+        (Findings::RenewedTwice, doc.forked_at.is_some()),
+        (
+            Findings::RotationDue,
+            chain.scope == Scope::Webhook && chain.created_at + ROTATE_AFTER <= now,
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(finding, holds)| holds.then_some(finding))
+        .collect()
+}
+
+/// Everything that was decided about a token of a chain.
+pub(super) struct Deciding<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) held: Held<'a>,
+    pub(super) actions: ActionSet,
+    pub(super) policies: Vec<String>,
+    pub(super) grant: &'static str,
+    pub(super) txn: Id<id::Transaction>,
+    pub(super) refs: Vec<Reference>,
+    pub(super) parents: Vec<Id<id::Evidence>>,
+    /// After which share of its life it is to be renewed.
+    pub(super) percent: u8,
+}
+
+impl Deciding<'_> {
+    /// Begins a chain with its first token, in the transaction of the command.
+    pub(super) fn begin(
+        self,
+        tx: &mut WriteTx<'_, '_>,
+        scope: Scope,
+        doc: ChainDoc,
+    ) -> Result<(Chain, Recorded), Rejection> {
+        let now = tx.now();
+        let holder = self.held.record().id;
+        let known = chains::of_principal(tx.peek(), holder, LOOKED_AT)?;
+        let live = known.iter().filter(|one| one.live(now).next().is_some());
+        if live.count() >= MOST_CHAINS {
+            let detail = format!(
+                "it has {MOST_CHAINS} live tokens already: revoke some first, or ask with `revoke_others`"
+            );
+            return refuse(Reason::Unprocessable, detail);
+        }
+        let chain = Chain {
+            id: tx.ctx().id(),
+            tenant_id: tx.tenant_id(),
+            principal_id: holder,
+            scope,
+            version: 1,
+            created_at: now,
+            due_at: None,
+            ends_at: now,
+            doc,
+        };
+        let (member, plan) = self.plan(tx, &chain)?;
+        let chain = chain.with(member, None, self.percent);
+        chains::insert(tx.rows(), &chain)?;
+        Ok((chain, issue::record_in(tx, &plan)?))
+    }
+
+    /// Adds a token to a chain, in the place of another when that is replaced.
+    pub(super) fn extend(
+        self,
+        tx: &mut WriteTx<'_, '_>,
+        chain: Chain,
+        replaces: Option<Id<id::Evidence>>,
+    ) -> Result<(Chain, Recorded), Rejection> {
+        let (member, plan) = self.plan(tx, &chain)?;
+        let chain = chain.with(member, replaces, self.percent);
+        save(tx, &chain)?;
+        Ok((chain, issue::record_in(tx, &plan)?))
+    }
+
+    fn plan(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        chain: &Chain,
+    ) -> Result<(Member, IssuePlan), Rejection> {
+        let now = tx.now();
+        let mut ends = (now + Seconds(chain.doc.ttl_seconds)).min(chain.deadline());
+        if let Some(doc) = self.held.record().identity() {
+            ends = ends.min(doc.expires_at);
+        }
+        if ends <= now + Seconds(SHORT_LIVED_SECONDS) {
+            let detail = "what holds the token ends within the hour: extend the identity, or hand out a new token";
+            return refuse(Reason::Unprocessable, detail);
+        }
+        let tenant_record = tx.get(tx.tenant_id())?;
+        let asked = LongLived {
+            tenant: self.tenant,
+            tenant_record: &tenant_record,
+            held: self.held,
+            scope: chain.scope,
+            metadata: &chain.doc.metadata,
+            actions: self.actions.clone(),
+            policies: self.policies.clone(),
+            chain_id: Some(chain.id),
+            grant: self.grant,
+            ends,
+            auth_time: chain.doc.auth_time,
+            txn: self.txn,
+            refs: self.refs.clone(),
+            parents: self.parents.clone(),
+        };
+        let plan = plan_long_lived(tx.ctx(), &asked)?;
+        let member = Member {
+            jti: plan.jti(),
+            parent: self
+                .parents
+                .first()
+                .copied()
+                .filter(|_| self.grant == RENEWED),
+            issued_at: now,
+            expires_at: plan.expires_at(),
+        };
+        Ok((member, plan))
+    }
+}
+
+/// The document of a new chain.
+pub(super) fn new_doc(metadata: TokenMetadata, ttl: Seconds, auth_time: Option<i64>) -> ChainDoc {
+    ChainDoc {
+        ttl_seconds: ttl.0,
+        metadata,
+        auth_time,
+        members: Vec::new(),
+        renewals: 0,
+        forked_at: None,
+        overdue_at: None,
+        revoked: None,
+    }
+}
+
+/// Writes a chain that was read in this transaction.
+pub(super) fn save(tx: &mut WriteTx<'_, '_>, chain: &Chain) -> Result<(), Rejection> {
+    if chains::update(tx.rows(), chain)? {
+        return Ok(());
+    }
+    refuse(
+        Reason::Conflict,
+        "the token's chain is being renewed right now: try again",
+    )
+}
+
+/// The chain of a text, in this tenant.
+pub(crate) fn by_text(tx: &mut WriteTx<'_, '_>, text: &str) -> Result<Option<Chain>, Rejection> {
+    let Ok(id) = text.parse::<Id<id::Chain>>() else {
+        return Ok(None);
+    };
+    let tenant = tx.tenant_id();
+    Ok(chains::by_id(tx.peek(), id)?.filter(|chain| chain.tenant_id == tenant))
+}
+
+/// Ends a chain: every one of its tokens dies, in every replica.
+pub(crate) fn revoke(
+    tx: &mut WriteTx<'_, '_>,
+    mut chain: Chain,
+    whose: Option<Reference>,
+    reason: &str,
+) -> Result<Id<id::Evidence>, Rejection> {
+    let (at, target) = (tx.now(), chain.id.to_string());
+    if chain.doc.revoked.is_none() {
+        chain.doc.revoked = Some(RevokedChain {
+            at,
+            reason: reason.to_owned(),
+        });
+        chain.due_at = None;
+        save(tx, &chain)?;
+    }
+    let revocation = Revocation {
+        tenant_id: chain.tenant_id,
+        grain: Grain::Chain,
+        target,
+        generation: None,
+        until: RevokedSet::until_long(at),
+    };
+    tx.revoke(revocation, whose, reason)
+}
+
+/// Ends one token of a chain.
+pub(super) fn revoke_member(
+    tx: &mut WriteTx<'_, '_>,
+    member: &Member,
+    reason: &str,
+) -> Result<(), Rejection> {
+    let revocation = Revocation {
+        tenant_id: tx.tenant_id(),
+        grain: Grain::Token,
+        target: member.jti.to_string(),
+        generation: None,
+        until: member.expires_at + Seconds(2 * LEEWAY_SECONDS),
+    };
+    tx.revoke(revocation, None, reason).map(drop)
+}
