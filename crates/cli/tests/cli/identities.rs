@@ -63,6 +63,8 @@ fn the_printed_curl_gets_a_token() {
         "payroll",
         "--audience",
         "https://api.example.com",
+        "--env",
+        "staging,development",
     ]);
     assert!(
         created
@@ -97,6 +99,7 @@ fn the_printed_curl_gets_a_token() {
         .run(&["token", "inspect", "token.jwt", "-o", "json"])
         .json();
     assert_eq!(token["claims"]["aud"], "https://api.example.com");
+    assert_eq!(token["claims"]["environment"], "staging");
     assert_eq!(token["verified"], false);
 
     let made = dana

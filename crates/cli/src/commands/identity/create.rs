@@ -12,7 +12,7 @@ use countersign_api::{
 };
 use countersign_model::{
     identity::Kind,
-    name::{AudienceName, IdentityName, ProjectName},
+    name::{AudienceName, EnvironmentName, IdentityName, ProjectName},
     registry::{CredentialType, SigningAlg},
 };
 use serde::Serialize;
@@ -81,9 +81,12 @@ impl Create {
             app.out.warn(warning);
         }
         let credential = self.credential(app, &client, &identity).await?;
-        let curl = credential
-            .as_ref()
-            .and_then(|credential| curl(credential, &self.audiences));
+        let curl = credential.as_ref().and_then(|credential| {
+            // One environment is taken without asking; of several the request must choose.
+            let several = identity.environments.len() > 1;
+            let environment = self.fields.environments().first().filter(|_| several);
+            curl(credential, &self.audiences, environment)
+        });
         self.show(
             app,
             Made {
@@ -237,7 +240,11 @@ async fn make<R: Resource>(
 }
 
 /// A request for a token that works as it stands in any shell.
-fn curl(credential: &CreatedCredential, audiences: &[AudienceName]) -> Option<String> {
+fn curl(
+    credential: &CreatedCredential,
+    audiences: &[AudienceName],
+    environment: Option<&EnvironmentName>,
+) -> Option<String> {
     let secret = credential.client_secret.as_ref()?;
     let mut text = format!(
         "curl -sS -u {} \\\n  -d grant_type=client_credentials",
@@ -249,6 +256,9 @@ fn curl(credential: &CreatedCredential, audiences: &[AudienceName]) -> Option<St
             " \\\n  --data-urlencode {}",
             quoted(&format!("audience={audience}"))
         ));
+    }
+    if let Some(environment) = environment {
+        text.push_str(&format!(" \\\n  -d environment={environment}"));
     }
     text.push_str(&format!(" \\\n  {}", credential.token_endpoint));
     Some(text)
@@ -275,7 +285,12 @@ mod tests {
             "token_endpoint": "http://127.0.0.1:8400/oauth2/token",
         }))
         .unwrap();
-        let text = curl(&credential, &["https://api.example.com".parse().unwrap()]).unwrap();
+        let text = curl(
+            &credential,
+            &["https://api.example.com".parse().unwrap()],
+            None,
+        )
+        .unwrap();
         assert_eq!(
             text,
             "curl -sS -u 'triage-7f:s3'\\''cret' \\\n  -d grant_type=client_credentials \\\n  \
