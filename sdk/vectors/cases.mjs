@@ -15,6 +15,8 @@ const approved = (digest, more = {}) => ({
     { type: "action", actions: ["deploy.release"], environment: "production", ...(digest && { artifact_digest: digest }), ...more },
   ],
 });
+/** A person who acts as the identity. */
+const acting = { sub: `user:${id(9)}`, act: { sub: base.sub }, principal_id: id(9) };
 const deploy = (more = {}) => ({ action: "deploy.release", environment: "production", ...more });
 
 /** Everything that must pass. */
@@ -41,6 +43,7 @@ export const acceptCases = [
   { name: "another run is revoked", revocations: [entry("run", `${base.run.key}0`)] },
   { name: "the identity's epoch rose before the token was issued", revocations: [entry("identity", base.identity_id, 3)] },
   { name: "another tenant's epoch rose", revocations: [entry("tenant", id(99), 9)] },
+  { name: "the person for whom it acts was switched on again before", token: { claims: { ...acting, gen: { ...base.gen, principal: 2 } } }, revocations: [entry("identity", acting.principal_id, 2)] },
 ];
 
 /** Everything that must not. */
@@ -166,6 +169,8 @@ export const refuseCases = [
   { name: "the issuer is revoked", revocations: [entry("issuer", base.issuer_id)], expect: revoked },
   { name: "the identity is revoked", revocations: [entry("identity", base.identity_id)], expect: revoked },
   { name: "the identity's epoch rose", revocations: [entry("identity", base.identity_id, 4)], expect: revoked },
+  { name: "the person for whom it acts was switched off", token: { claims: acting }, revocations: [entry("identity", acting.principal_id, 1)], expect: revoked },
+  { name: "the person for whom it acts was switched off once more", token: { claims: { ...acting, gen: { ...base.gen, principal: 2 } } }, revocations: [entry("identity", acting.principal_id, 3)], expect: revoked },
   { name: "the project's epoch rose", revocations: [entry("project", base.project_id, 3)], expect: revoked },
   { name: "the tenant's epoch rose", revocations: [entry("tenant", base.tenant_id, 2)], expect: revoked },
   { name: "an older entry does not hide a newer one", revocations: [entry("tenant", base.tenant_id, 2), entry("tenant", base.tenant_id, 1)], expect: revoked },

@@ -27,6 +27,8 @@ pub enum Proof {
     Ambient(Ambient),
     /// A client secret.
     Credential(Credential),
+    /// The sign-in of a person, who may act as the identity.
+    Person(Secret<String>),
 }
 
 impl Proof {
@@ -35,16 +37,17 @@ impl Proof {
     pub const fn renews(&self) -> bool {
         match self {
             Self::Ambient(ambient) => ambient.renews(),
-            Self::Credential(_) => true,
+            Self::Credential(_) | Self::Person(_) => true,
         }
     }
 
-    /// The grant that it takes (RFC 6749 §4, RFC 7523 §2.1).
+    /// The grant that it takes (RFC 6749 §4, RFC 7523 §2.1, RFC 8693 §2.1).
     #[must_use]
     pub const fn grant_type(&self) -> &'static str {
         match self {
             Self::Ambient(_) => "urn:ietf:params:oauth:grant-type:jwt-bearer",
             Self::Credential(_) => "client_credentials",
+            Self::Person(_) => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 }
@@ -113,7 +116,7 @@ pub enum SourceError {
     /// It is not known for whom the identity must be made.
     #[error(transparent)]
     Issuer(#[from] IssuerError),
-    /// The actions could not be asked for.
+    /// The identity was not named.
     #[error("nothing says which identity this is to be")]
     NoIdentity,
 }
@@ -253,6 +256,14 @@ impl TokenSource {
             Proof::Credential(credential) => {
                 form.client_id = Some(credential.client_id.clone());
                 form.client_secret = Some(credential.secret.expose().clone());
+            }
+            Proof::Person(session) => {
+                if form.client_id.is_none() {
+                    return Err(SourceError::NoIdentity);
+                }
+                form.subject_token = Some(session.expose().clone());
+                form.subject_token_type =
+                    Some("urn:ietf:params:oauth:token-type:access_token".to_owned());
             }
         }
         Ok(form)

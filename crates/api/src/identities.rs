@@ -64,6 +64,9 @@ pub struct Identity {
     pub requires_approval: bool,
     /// Who may countersign, and how many.
     pub approval_rule: ApprovalRule,
+    /// Who may act as it with their own sign-in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impersonators: Vec<Impersonator>,
     /// The only types of credential that it may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_model: Option<TrustModel>,
@@ -130,6 +133,29 @@ pub struct ApprovalRule {
     /// Whether one more is needed when the human behind the run is unknown.
     #[serde(default)]
     pub second_if_unproven: bool,
+}
+
+/// Who may act as an identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Impersonator {
+    /// Who.
+    pub party: PartyRef,
+    /// Since when.
+    pub since: Time,
+    /// Until when.
+    pub until: Time,
+}
+
+/// Somebody who shall be able to act as an identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImpersonatorInput {
+    /// An e-mail address, an id or `team:NAME`.
+    pub who: NameOrId,
+    /// Until when: at most 92 days ahead.
+    pub until: Time,
 }
 
 /// A review that lowered the risk.
@@ -239,6 +265,9 @@ pub struct CreateIdentity {
     /// Who may countersign, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_rule: Option<ApprovalRuleInput>,
+    /// Who may act as it with their own sign-in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impersonators: Vec<ImpersonatorInput>,
     /// The only types of credential that it may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_model: Option<TrustModel>,
@@ -272,6 +301,7 @@ impl CreateIdentity {
             token_ttl_seconds: None,
             requires_approval: None,
             approval_rule: None,
+            impersonators: Vec::new(),
             trust_model: None,
             expires_at: None,
             metadata: Map::new(),
@@ -341,6 +371,9 @@ pub struct UpdateIdentity {
     /// Who may countersign, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_rule: Option<ApprovalRuleInput>,
+    /// Who may act as it with their own sign-in, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonators: Option<Vec<ImpersonatorInput>>,
     /// The only types of credential that it may have; `null` for any.
     #[serde(
         default,

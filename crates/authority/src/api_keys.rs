@@ -130,6 +130,7 @@ pub fn introspect(
             project: project.epoch,
             identity: identity.epoch,
             credential: credential.epoch,
+            ..Generation::default()
         },
         credential_id: Some(credential.id.cast()),
         issuer_id: None,
@@ -139,6 +140,7 @@ pub fn introspect(
         approval_id: None,
         authorization_details: Vec::new(),
         act: None,
+        principal_id: None,
         auth_time: None,
         metadata: None,
         sub_profile: Some(about.kind.profile().sub_profile.to_owned()),

@@ -34,7 +34,7 @@ use following::Feeds;
 pub use following::News;
 
 use crate::{
-    client_auth::{self, Authenticated, Wanted},
+    client_auth::{self, Authenticated, ClientProof, Wanted},
     command::{Actor, Command, Door, Execution, Permit},
     ctx::Ctx,
     enrolment::{SESSION_LIFETIME, SignedInUser},
@@ -49,7 +49,7 @@ use crate::{
     rejection::{Fault, Stop},
     revoked::RevokedSet,
     secrets::Secrets,
-    tokens::{self, RevokeOwn, TokenCache},
+    tokens::{self, TokenCache},
 };
 
 /// How far the clock may go back before tokens are refused (T22).
@@ -277,6 +277,9 @@ impl Authority {
             environment: environment.as_ref(),
             purpose: &purpose,
         };
+        if let ClientProof::Person { client_id, token } = &request.proof {
+            return self.authenticate_person(ctx, request, client_id.as_deref(), token, facts);
+        }
         let mut authenticated = client_auth::authenticate(
             ctx,
             &request.tenant,
@@ -446,26 +449,6 @@ impl Authority {
     /// `token_revoked`, or what must be looked up first.
     pub fn permit(&self, verified: &Verified<AccessClaims>, facts: &Facts) -> Result<Permit, Stop> {
         tokens::permit(facts, &self.door.revoked, verified)
-    }
-
-    /// Starts to revoke a token for who holds it.
-    pub fn revoke_own(&self, ctx: &Ctx, verified: &Verified<AccessClaims>) -> Execution<()> {
-        let claims = verified.claims();
-        let actor = Actor::Identity {
-            id: claims.identity_id,
-            subject: claims.sub.clone(),
-        };
-        let permit = Permit {
-            tenant_id: claims.tenant_id,
-            actor,
-            txn: claims.txn,
-            parents: vec![claims.jti],
-        };
-        let command = RevokeOwn {
-            jti: claims.jti,
-            expires_at: Timestamp::from_seconds(claims.exp),
-        };
-        self.execute(ctx, &permit, command)
     }
 
     /// Decides on a question of who holds a live token: in memory, when the facts are there.

@@ -20,9 +20,12 @@ use crate::{
 };
 
 pub(crate) mod claimed_run;
+pub(crate) mod person;
 mod private_key_jwt;
 pub(crate) mod run_identity;
 mod secret;
+
+pub use person::ActingPerson;
 
 /// What a client presented, as it came.
 #[derive(Debug, Clone)]
@@ -40,6 +43,13 @@ pub enum ClientProof {
     None {
         /// The name.
         client_id: Option<String>,
+    },
+    /// The sign-in of a person, as the subject token of who acts as an identity.
+    Person {
+        /// The identity that they want to act as.
+        client_id: Option<String>,
+        /// Their token.
+        token: Secret<String>,
     },
     /// A run identity as grant or subject token.
     Run {
@@ -66,7 +76,7 @@ pub enum ClientProof {
 pub struct Authenticated {
     /// The identity.
     pub identity: Arc<Record>,
-    /// The credential that proved it.
+    /// The credential that proved it; of a person who acts as it, the person.
     pub credential: Arc<Record>,
     /// How, for the evidence.
     pub method: &'static str,
@@ -78,6 +88,8 @@ pub struct Authenticated {
     pub environments: Option<Vec<EnvironmentName>>,
     /// What must not have been used before.
     pub replay: Option<Replay>,
+    /// The person who asks to act as the identity, when it did not prove itself.
+    pub person: Option<ActingPerson>,
 }
 
 /// A one-time use: recorded with the token, over all replicas.
@@ -100,7 +112,7 @@ impl ClientProof {
         match self {
             Self::Assertion { assertion, .. } => Some(assertion.expose()),
             Self::Run { token, .. } => Some(token.expose()),
-            Self::None { .. } | Self::Secret { .. } => None,
+            Self::None { .. } | Self::Person { .. } | Self::Secret { .. } => None,
         }
     }
 
@@ -110,6 +122,7 @@ impl ClientProof {
         match self {
             Self::Assertion { client_id, .. }
             | Self::None { client_id }
+            | Self::Person { client_id, .. }
             | Self::Run { client_id, .. } => client_id.as_deref(),
             Self::Secret { client_id, .. } => Some(client_id),
         }
@@ -170,7 +183,8 @@ pub fn authenticate(
             let identity = named(tenant, client_id.as_deref(), facts)?;
             run_identity::authenticate(ctx, tenant, identity, token, form, wanted, facts)
         }
-        ClientProof::None { .. } => {
+        // A sign-in is verified by the authority, which knows what was revoked; here nobody proved anything.
+        ClientProof::None { .. } | ClientProof::Person { .. } => {
             refuse(Reason::Unauthenticated, "client authentication is missing")
         }
     }

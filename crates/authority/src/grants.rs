@@ -2,6 +2,7 @@
 
 mod asked;
 mod choosing;
+pub(crate) mod impersonation;
 mod rails;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ mod redemption;
 pub use asked::Asked;
 pub use choosing::may_get_tokens;
 pub(crate) use choosing::possible_actions;
+pub use impersonation::Impersonation;
 pub(crate) use rails::{Decided, Ran, Surroundings, guard_rails};
 pub use redemption::Redeemed;
 
@@ -42,7 +44,7 @@ pub enum GrantType {
     ClientCredentials,
     /// A run identity as the grant (RFC 7523 §2.1).
     JwtBearer,
-    /// A run identity as the subject token (RFC 8693 §2.1).
+    /// A run identity as the subject token, or the sign-in of a person who acts as the identity (RFC 8693 §2.1).
     TokenExchange,
 }
 
@@ -125,6 +127,8 @@ pub struct Granted {
     pub policies: Vec<String>,
     /// The approval that is redeemed.
     pub redeemed: Option<Redeemed>,
+    /// The person who acts as the identity, and by which right.
+    pub impersonation: Option<Impersonation>,
 }
 
 /// Decides on a token request. Pure: it looks at facts and at the request, and changes nothing.
@@ -143,6 +147,7 @@ pub fn decide(
     let Some(doc) = identity.identity() else {
         return refuse(Reason::CredentialInvalid, "not an identity");
     };
+    let impersonation = impersonation::of(request, &authenticated, doc, facts, now)?;
     may_get_tokens(&identity, doc, now)?;
     let Some(project) = facts.record(tenant.id, doc.project_id)? else {
         return refuse(Reason::IdentityDeleted, "the identity's project is gone");
@@ -154,6 +159,12 @@ pub fn decide(
         );
     }
     let (audience, audience_name) = choose_audience(request, doc, facts)?;
+    if impersonation.is_some() && audience.is_none() {
+        return refuse(
+            Reason::ImpersonationNotAllowed,
+            "Countersign itself is asked with your own sign-in, not as an identity",
+        );
+    }
     let environment = choose_environment(&asked, doc, &authenticated)?;
     if let Some(approval) = &request.approval_id {
         let id = parse(approval, Reason::BadRequest)?;
@@ -223,6 +234,12 @@ pub fn decide(
             .map(ActionName::as_str)
             .collect::<Vec<_>>()
             .join(", ");
+        if impersonation.is_some() {
+            return refuse(
+                Reason::ImpersonationNotAllowed,
+                format!("{list} must be countersigned, and is for a run of the identity alone"),
+            );
+        }
         return refuse(
             Reason::ApprovalRequired,
             format!(
@@ -281,6 +298,7 @@ pub fn decide(
         detail,
         policies: decided.policies,
         redeemed: None,
+        impersonation,
     })
 }
 
@@ -327,7 +345,7 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
     if granted
         .identity
         .identity()
-        .is_some_and(|doc| doc.kind != Kind::Agent)
+        .is_some_and(|doc| doc.kind != Kind::Agent || granted.impersonation.is_some())
     {
         present.extend([AuditField::Principal, AuditField::Task]);
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::{
     name::EnvironmentName,
-    registry::{ApprovalRule, Doc, IdentityDoc},
+    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator},
     trust::{Accepted, TrustRule},
 };
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub enum Loosening {
     EnvironmentAdded,
     /// An environment is protected no more.
     EnvironmentUnprotected,
+    /// A person may act as it, or longer.
+    ImpersonatorAdded,
     /// Another key may vouch for runs.
     IssuerChanged,
     /// A guard rail says something else, or covers something else.
@@ -75,6 +77,7 @@ impl Loosening {
             Self::DenialRemoved => "shortens the deny list",
             Self::EnvironmentAdded => "adds an environment",
             Self::EnvironmentUnprotected => "unprotects an environment",
+            Self::ImpersonatorAdded => "lets a person act as it",
             Self::IssuerChanged => "changes who vouches for runs",
             Self::PolicyChanged => "changes what a guard rail covers",
             Self::ResourceAdded => "adds a resource",
@@ -168,6 +171,13 @@ pub fn of_identity(
             adds(&before.environments, &after.environments),
         ),
         (
+            Loosening::ImpersonatorAdded,
+            after.impersonators.iter().any(|right| {
+                let had = |old: &Impersonator| old.party == right.party && right.until <= old.until;
+                !before.impersonators.iter().any(had)
+            }),
+        ),
+        (
             Loosening::ResourceAdded,
             widens(&before.resources, &after.resources),
         ),
@@ -248,7 +258,7 @@ fn adds<T: PartialEq>(before: &[T], after: &[T]) -> bool {
 #[cfg(test)]
 mod tests {
     use countersign_model::{
-        Id,
+        Id, Timestamp,
         action::ActionClass,
         registry::{ActionDoc, EnvironmentDoc, Party, TrustModel},
     };
@@ -330,6 +340,24 @@ mod tests {
             after(|doc| doc.roles.push("admin".parse().unwrap())),
             [Loosening::RoleAdded]
         );
+        let acting = |until| Impersonator {
+            party: Party::User(Id::from_bytes([9; 16])),
+            since: Timestamp::from_seconds(1),
+            until: Timestamp::from_seconds(until),
+        };
+        assert_eq!(
+            after(|doc| doc.impersonators.push(acting(9))),
+            [Loosening::ImpersonatorAdded]
+        );
+        let mut had = guarded();
+        had.impersonators = vec![acting(9)];
+        let becomes = |rights: &[i64]| {
+            let mut new = had.clone();
+            new.impersonators = rights.iter().map(|until| acting(*until)).collect();
+            !of_identity(&had, &new, &protected()).is_empty()
+        };
+        assert!(becomes(&[10]));
+        assert!(!becomes(&[8]) && !becomes(&[9]) && !becomes(&[]));
         assert_eq!(
             after(|doc| doc.token_ttl_seconds = 3600),
             [Loosening::TokenLifeLonger]

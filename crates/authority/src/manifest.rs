@@ -23,8 +23,8 @@ mod tree;
 pub use desired::Applying;
 pub use document::{
     ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
-    IdentityManifest, IssuerManifest, MemberManifest, PolicyManifest, ProjectManifest,
-    TeamManifest, TrustManifest,
+    IdentityManifest, ImpersonatorManifest, IssuerManifest, MemberManifest, PolicyManifest,
+    ProjectManifest, TeamManifest, TrustManifest,
 };
 pub use export::{ExportError, export};
 pub use located::{Diagnostic, Located, Place, Source};

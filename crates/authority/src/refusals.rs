@@ -20,7 +20,7 @@ use countersign_model::{
 
 use crate::{
     ctx::Ctx,
-    evidence::seal::{Draft, Sealed, refer},
+    evidence::seal::{Draft, Sealed, refer, refer_person},
     rejection::Fault,
 };
 
@@ -39,6 +39,8 @@ pub struct About<'a> {
     pub claimed: Option<&'a str>,
     /// The identity.
     pub identity: Option<&'a Record>,
+    /// The person who wanted to act as it.
+    pub person: Option<&'a Record>,
     /// The run.
     pub run: Option<&'a Run>,
     /// The actions.
@@ -101,6 +103,10 @@ pub fn seal(
         draft
             .refs
             .push(refer(Role::Identity, record.id, name.as_deref()));
+    }
+    if let Some(person) = about.person {
+        let person = refer_person(Role::Actor, person.id, &person.name);
+        draft.refs.push(person);
     }
     if let Some(run) = about.run {
         draft

@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod environments;
 pub mod guarding;
 pub mod identities;
+pub(crate) mod impersonators;
 pub mod issuers;
 pub mod leaving;
 pub mod linked_accounts;
@@ -29,4 +30,5 @@ pub mod users;
 
 pub use guarding::{ChangeOutcome, apply_change};
 pub(crate) use guarding::{called, sends_away};
+pub use impersonators::ImpersonatorInput;
 pub use reading::{Listed, Page, PageQuery, Shown};

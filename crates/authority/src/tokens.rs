@@ -20,9 +20,11 @@ use countersign_model::{
 };
 
 use crate::{
-    command::{Actor, Command, Permit, Revocation, Verdict, WriteTx},
+    authority::Authority,
+    command::{Actor, Command, Execution, Permit, Revocation, Verdict, WriteTx},
+    ctx::Ctx,
     facts::Facts,
-    grants::{Ran, Surroundings, guard_rails, possible_actions},
+    grants::{Ran, Surroundings, guard_rails, impersonation, possible_actions},
     keys::Tenant,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
@@ -139,11 +141,18 @@ pub fn alive(facts: &Facts, revoked: &RevokedSet, claims: &AccessClaims) -> Resu
             "user",
         ),
         PrincipalType::ServiceAccount => {
-            stands(
-                facts.record(tenant, claims.identity_id)?,
-                generation.identity,
-                "identity",
-            )?;
+            let identity = facts.record(tenant, claims.identity_id)?;
+            if let Some(person) = claims.principal_id {
+                stands(facts.record(tenant, person)?, generation.principal, "user")?;
+                let doc = identity.as_ref().and_then(|record| record.identity());
+                if !doc.map_or(Ok(false), |doc| impersonation::stands(facts, claims, doc))? {
+                    return refuse(
+                        Reason::TokenRevoked,
+                        "token revoked: the right to act as its identity is over",
+                    );
+                }
+            }
+            stands(identity, generation.identity, "identity")?;
             if let Some(project) = claims.project_id {
                 stands(
                     facts.record(tenant, project)?,
@@ -231,6 +240,13 @@ fn still_allowed(
     let Some(project) = project.filter(|_| in_environment && on_resource) else {
         return Ok(ActionSet::default());
     };
+    if claims.principal_id.is_some()
+        && let Some(name) = &claims.environment
+        && impersonation::is_protected(tenant, name, facts)?
+    {
+        // It was not when the token was issued; nobody acts as an identity where it is.
+        return Ok(ActionSet::default());
+    }
     let approved = claims.approval_id.is_some();
     let possible = possible_actions(doc, &project, true);
     let mut left = ActionSet::default();
@@ -307,7 +323,7 @@ pub fn permit(
         }
         PrincipalType::ServiceAccount => Actor::Identity {
             id: claims.identity_id,
-            subject: claims.sub.clone(),
+            subject: claims.acting_subject().to_owned(),
         },
     };
     Ok(Permit {
@@ -316,6 +332,28 @@ pub fn permit(
         txn: claims.txn,
         parents: Vec::new(),
     })
+}
+
+impl Authority {
+    /// Starts to revoke a token for who holds it.
+    pub fn revoke_own(&self, ctx: &Ctx, verified: &Verified<AccessClaims>) -> Execution<()> {
+        let claims = verified.claims();
+        let actor = Actor::Identity {
+            id: claims.identity_id,
+            subject: claims.acting_subject().to_owned(),
+        };
+        let permit = Permit {
+            tenant_id: claims.tenant_id,
+            actor,
+            txn: claims.txn,
+            parents: vec![claims.jti],
+        };
+        let command = RevokeOwn {
+            jti: claims.jti,
+            expires_at: Timestamp::from_seconds(claims.exp),
+        };
+        self.execute(ctx, &permit, command)
+    }
 }
 
 /// Revokes one token, of who holds it (RFC 7009).

@@ -11,6 +11,7 @@ mod buffers;
 mod evaluation;
 mod evidence_search;
 mod findings;
+mod impersonation;
 mod manifest_schema;
 mod registry_apply;
 mod registry_approvers;

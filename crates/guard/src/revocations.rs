@@ -66,6 +66,11 @@ impl RevocationSet {
                 self.by_epoch(Grain::Identity, identity, epochs.identity)
             })
             .or_else(|| {
+                // A person for whom it acts is switched off under the same grain.
+                let principal = || Some(claims.principal_id?.to_string());
+                self.by_epoch(Grain::Identity, principal, epochs.principal)
+            })
+            .or_else(|| {
                 let project = || Some(claims.project_id?.to_string());
                 self.by_epoch(Grain::Project, project, epochs.project)
             })

@@ -77,6 +77,8 @@ reasons! {
     IdentityExpired = "identity_expired",
     /// Nobody answers for the identity and the grace period is over.
     IdentityOrphaned = "identity_orphaned",
+    /// The person may not act as the identity, or not for this.
+    ImpersonationNotAllowed = "impersonation_not_allowed",
     /// The issuer is not registered here.
     IssuerUnknown = "issuer_unknown",
     /// The issuer's keys cannot be had now.

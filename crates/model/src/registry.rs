@@ -20,7 +20,9 @@ mod policy;
 
 pub use audience::{AudienceDoc, SigningAlg};
 pub use credential::{CredentialDoc, CredentialSecret, CredentialType};
-pub use identity::{ApprovalRule, IdentityDoc, Party, PendingSponsor, Review, TrustModel};
+pub use identity::{
+    ApprovalRule, IdentityDoc, Impersonator, Party, PendingSponsor, Review, TrustModel,
+};
 pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
 pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};

@@ -76,6 +76,9 @@ pub struct AccessClaims {
     /// The acting party when `sub` delegated (RFC 8693 §4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// The person whom `sub` names, when an identity acts for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<Id<id::User>>,
     /// When the user last proved presence, seconds since the epoch (RFC 9068 §2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
@@ -114,6 +117,14 @@ pub struct Generation {
     pub identity: i64,
     /// Of the credential.
     pub credential: i64,
+    /// Of the person for whom the identity acts.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub principal: i64,
+}
+
+/// Serde gives a reference. An epoch that never rose is not written: few tokens have a principal.
+fn is_first(epoch: &i64) -> bool {
+    *epoch == 0
 }
 
 /// The acting party (RFC 8693 §4.1).
@@ -121,6 +132,9 @@ pub struct Generation {
 pub struct Actor {
     /// The actor's subject.
     pub sub: String,
+    /// The kind of actor in the words of the agent profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_profile: Option<String>,
 }
 
 /// An RFC 9396 detail of type `action`: what an approver reads and a guard enforces.

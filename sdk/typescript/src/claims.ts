@@ -7,6 +7,8 @@ export interface Generation {
   readonly project: number;
   readonly identity: number;
   readonly credential: number;
+  /** Of the person for whom the identity acts; absent while it never rose. */
+  readonly principal?: number;
 }
 
 /** What was granted exactly (RFC 9396, type `action`). */
@@ -90,7 +92,8 @@ const oneOf = (words: readonly string[]): Check => (value) => typeof value === "
 
 const isGeneration: Check = (value) => {
   const epochs = asObject(value);
-  return epochs !== undefined && ["tenant", "project", "identity", "credential"].every((name) => Number.isSafeInteger(epochs[name]));
+  return epochs !== undefined && ["tenant", "project", "identity", "credential"].every((name) => Number.isSafeInteger(epochs[name])) &&
+    (epochs["principal"] === undefined || Number.isSafeInteger(epochs["principal"]));
 };
 
 const isRun: Check = (value) => {

@@ -45,7 +45,7 @@ export class RevocationSet {
     if (this.#hits("trust_rule", claims.credential_id, gen, "credential")) return "trust_rule";
     if (this.#hits("issuer", claims.issuer_id)) return "issuer";
     if (this.#hits("identity", claims.identity_id, gen, "identity")) return "identity";
-    if (claims.principal_id !== undefined && this.#hits("identity", claims.principal_id)) return "identity";
+    if (this.#hits("identity", claims.principal_id, gen, "principal")) return "identity";
     if (this.#hits("project", claims.project_id, gen, "project")) return "project";
     if (this.#hits("tenant", claims.tenant_id, gen, "tenant")) return "tenant";
     return undefined;
@@ -63,7 +63,7 @@ export class RevocationSet {
     if (target === undefined) return false;
     const entry = this.#entries.get(`${grain}\0${target}`);
     if (!entry) return false;
-    return gen && epoch ? gen[epoch] < entry.below : entry.below === Number.POSITIVE_INFINITY;
+    return gen && epoch ? (gen[epoch] ?? 0) < entry.below : entry.below === Number.POSITIVE_INFINITY;
   }
 }
 

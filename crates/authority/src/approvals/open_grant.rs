@@ -67,6 +67,12 @@ impl Command for OpenGrant {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Approval>, Rejection> {
         let claims = self.bearer.claims();
+        if claims.act.is_some() {
+            return refuse(
+                Reason::ImpersonationNotAllowed,
+                "a person who acts as an identity asks nobody to countersign: its own run does",
+            );
+        }
         let lasts = lasts(self.ask.expires_in)?;
         let (identity, project) = bearer(tx, claims)?;
         let doc = identity.identity().ok_or_else(not_an_identity)?;

@@ -115,6 +115,7 @@ pub(super) fn authenticate(
         issuer_id: None,
         environments: None,
         replay: Some(replay),
+        person: None,
     })
 }
 

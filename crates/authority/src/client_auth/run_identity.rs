@@ -184,6 +184,7 @@ fn accept(
             purpose,
             until: rule.until,
         }),
+        person: None,
     })
 }
 

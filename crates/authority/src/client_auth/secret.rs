@@ -65,5 +65,6 @@ pub(super) fn authenticate(
         issuer_id: None,
         environments: None,
         replay: None,
+        person: None,
     })
 }

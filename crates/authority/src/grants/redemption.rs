@@ -168,6 +168,7 @@ pub(super) fn decide(
         detail: Some(detail),
         policies: decided.policies,
         redeemed: Some(redeemed),
+        impersonation: None,
     })
 }
 

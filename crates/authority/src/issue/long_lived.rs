@@ -113,6 +113,7 @@ impl LongLived<'_> {
                 project: project.map_or(0, |project| project.epoch),
                 identity: holder.epoch,
                 credential: 0,
+                principal: 0,
             },
             credential_id: None,
             issuer_id: None,
@@ -122,6 +123,7 @@ impl LongLived<'_> {
             approval_id: None,
             authorization_details: Vec::new(),
             act: None,
+            principal_id: None,
             auth_time: self.auth_time,
             metadata: (!self.metadata.is_empty()).then(|| Box::new(self.metadata.clone())),
             sub_profile: Some(doc.map_or_else(

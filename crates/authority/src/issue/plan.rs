@@ -17,7 +17,7 @@ use countersign_model::{
     registry::{Record, SigningAlg},
     run::RunAssurance,
     time::Seconds,
-    token::{AccessClaims, Generation, PrincipalType},
+    token::{AccessClaims, Actor, Generation, PrincipalType},
 };
 
 /// Plans the token of an identity.
@@ -61,6 +61,11 @@ pub fn plan_for_identity(
     {
         ends = ends.min(at);
     }
+    let acting = granted.impersonation.as_ref();
+    if let Some(acting) = acting {
+        ends = ends.min(acting.ends);
+    }
+    let person: Option<Id<id::User>> = acting.map(|acting| acting.user.id.cast());
     let jti: Id<id::Evidence> = ctx.id();
     let txn = granted
         .redeemed
@@ -70,7 +75,7 @@ pub fn plan_for_identity(
     let managed = doc.kind == Kind::OauthClient;
     let claims = AccessClaims {
         iss: tenant.issuer.clone(),
-        sub: doc.subject.clone(),
+        sub: person.map_or_else(|| doc.subject.clone(), countersign_model::subject::of_user),
         aud: granted.audience_name.clone(),
         exp: ends.seconds(),
         iat: ctx.now.seconds(),
@@ -94,11 +99,18 @@ pub fn plan_for_identity(
             tenant: tenant_record.epoch,
             project: granted.project.epoch,
             identity: granted.identity.epoch,
-            credential: granted.authenticated.credential.epoch,
+            credential: match person {
+                Some(_) => 0,
+                None => granted.authenticated.credential.epoch,
+            },
+            principal: acting.map_or(0, |acting| acting.user.epoch),
         },
-        credential_id: Some(granted.authenticated.credential.id.cast()),
+        credential_id: match person {
+            Some(_) => None,
+            None => Some(granted.authenticated.credential.id.cast()),
+        },
         issuer_id: granted.authenticated.issuer_id,
-        chain_id: None,
+        chain_id: acting.map(|acting| acting.chain.clone()),
         run: run.map(countersign_model::run::Run::claim),
         roles: doc.roles.iter().map(ToString::to_string).collect(),
         approval_id: granted
@@ -106,10 +118,17 @@ pub fn plan_for_identity(
             .as_ref()
             .map(|redeemed| redeemed.approval_id),
         authorization_details: granted.detail.iter().cloned().collect(),
-        act: None,
+        act: person.map(|_| Actor {
+            sub: doc.subject.clone(),
+            sub_profile: Some(doc.kind.profile().sub_profile.to_owned()),
+        }),
+        principal_id: person,
         auth_time: None,
         metadata: None,
-        sub_profile: Some(doc.kind.profile().sub_profile.to_owned()),
+        sub_profile: Some(match person {
+            Some(_) => "user".to_owned(),
+            None => doc.kind.profile().sub_profile.to_owned(),
+        }),
         managed_identity_id: managed.then(|| granted.identity.id.cast()),
         is_service_account: managed.then_some(true),
     };
@@ -141,6 +160,7 @@ pub fn plan_for_identity(
         .as_ref()
         .map(|redeemed| redeemed.parents.clone())
         .unwrap_or_default();
+    draft.parents.extend(acting.map(|acting| acting.session));
     let used = vec![granted.identity.id, granted.authenticated.credential.id];
     let entry = Entry {
         tenant_id: tenant.id,
@@ -216,6 +236,7 @@ pub fn plan_for_user(
         approval_id: None,
         authorization_details: Vec::new(),
         act: None,
+        principal_id: None,
         auth_time: Some(ctx.now.seconds()),
         metadata: None,
         sub_profile: Some("user".to_owned()),
@@ -287,6 +308,9 @@ fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {
             .as_ref()
             .map(|audience| (audience.id, audience.version)),
     );
+    let acting = granted.impersonation.as_ref();
+    let team = acting.and_then(|acting| acting.team.as_ref());
+    guards.extend(team.map(|team| (team.id, team.version)));
     guards
 }
 
@@ -311,13 +335,16 @@ fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<R
         Some(&granted.project.name),
     ));
     let credential = &granted.authenticated.credential;
-    refs.push(refer(
-        Role::Credential,
-        credential.id,
-        credential
-            .credential()
-            .map(|doc| doc.credential_type().as_str()),
-    ));
+    refs.push(match &granted.impersonation {
+        Some(acting) => refer_person(Role::Actor, acting.user.id, &acting.user.name),
+        None => refer(
+            Role::Credential,
+            credential.id,
+            credential
+                .credential()
+                .map(|doc| doc.credential_type().as_str()),
+        ),
+    });
     if let Some(audience) = &granted.audience {
         refs.push(refer(Role::Audience, audience.id, Some(&audience.name)));
     }

@@ -14,6 +14,7 @@ use countersign_store::Tx;
 
 use super::{Asker, Graph, Node};
 use crate::{
+    client_auth::person,
     evidence::search::{Found, Gap},
     log,
     rejection::Rejection,
@@ -204,6 +205,15 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
                 .node(Node::new(node.clone(), "credential", authority.clone()));
             self.graph.edge(&key, "authorized_by", &node);
             story.authority = Some(authority);
+        } else if issued.client_auth == person::METHOD
+            && let Some(acting) = find(&found.record, Role::Actor)
+        {
+            let who = shown(acting);
+            let node = format!("user:{}", acting.id);
+            self.graph
+                .node(Node::new(node.clone(), "user", who.clone()));
+            self.graph.edge(&key, "acted_by", &node);
+            story.authority = Some(format!("{who}, who acted as it"));
         }
         Ok(key)
     }
@@ -229,6 +239,14 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
             Event::Refused(refused) => refused.run.as_ref(),
             _ => None,
         };
+        if let Event::TokenIssued(issued) = &record.event
+            && issued.client_auth == person::METHOD
+        {
+            // A person has no run: what there is instead is their sign-in, a parent of the token.
+            story.run = Some("their own sign-in".to_owned());
+            story.run_verified = true;
+            return;
+        }
         let Some(evidence) = run else {
             self.gap(from, "ran_in", "the run");
             return;

@@ -97,6 +97,9 @@ pub struct IdentityManifest {
     /// Who countersigns, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalManifest>,
+    /// Who may act as it with their own sign-in, each until a day; all of them, so that who is not listed may no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonators: Option<Vec<ImpersonatorManifest>>,
     /// The only type of credential that it may have; `any` when not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["any", "client-secret", "oidc-run-identity", "private-key-jwt"]))]
@@ -127,6 +130,16 @@ pub struct ApprovalManifest {
     /// Whether one more is needed when the human behind the run is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_if_unproven: Option<bool>,
+}
+
+/// Somebody who may act as an identity until a day.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ImpersonatorManifest {
+    /// An e-mail address or `team:NAME`.
+    pub who: Located<String>,
+    /// Until when: a date or an RFC 3339 time, at most 92 days ahead.
+    pub until: Located<String>,
 }
 
 /// A run of a foreign issuer is the identity when every claim matches exactly.

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use super::{
     ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
-    IdentityManifest, IssuerManifest, Located, MemberManifest, PolicyManifest, ProjectManifest,
-    TeamManifest, TrustManifest,
+    IdentityManifest, ImpersonatorManifest, IssuerManifest, Located, MemberManifest,
+    PolicyManifest, ProjectManifest, TeamManifest, TrustManifest,
 };
 use countersign_model::{
     Id, Timestamp,
@@ -110,6 +110,17 @@ impl<N: Names> Writer<'_, N> {
             token_ttl_minutes: Some(Located::unplaced(minutes(doc.token_ttl_seconds))),
             requires_approval: self.flag(doc.requires_approval).map(Located::unplaced),
             approval: self.approval(&doc.approval_rule)?,
+            impersonators: self.some(
+                doc.impersonators
+                    .iter()
+                    .map(|right| {
+                        Ok(ImpersonatorManifest {
+                            who: Located::unplaced(self.party(right.party)?),
+                            until: Located::unplaced(expiry(right.until)),
+                        })
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
             trust_model: stated("trust_model")
                 .then(|| text(doc.trust_model.map_or(ANY_MODEL, TrustModel::as_str))),
             expires: stated("expires").then(|| Located::unplaced(expiry(doc.expires_at))),

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::{
     approvers::{self, Asking, Countersigners},
-    credentials, identities, leaving, projects, rails, rights, teams, users,
+    credentials, identities, impersonators, leaving, projects, rails, rights, teams, users,
 };
 use crate::{
     approvals,
@@ -184,6 +184,7 @@ fn write(
     change: &Change,
 ) -> Result<Record, Rejection> {
     let record = tx.replace(before, after, change)?;
+    impersonators::revoke_lost(tx, before, &record)?;
     let identity = match &record.doc {
         Doc::Identity(_) => Some(record.id.cast()),
         Doc::Credential(doc) => Some(doc.identity_id),

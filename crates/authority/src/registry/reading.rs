@@ -314,6 +314,8 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
                     .iter()
                     .map(|party| party.record_id()),
             );
+            let acting = doc.impersonators.iter();
+            ids.extend(acting.map(|right| right.party.record_id()));
             ids.extend(
                 doc.review
                     .iter()

@@ -57,6 +57,8 @@ pub struct User {
     pub id: Id<id::User>,
     pub permit: Permit,
     pub token: Arc<Verified<AccessClaims>>,
+    /// The token as they hold it.
+    pub session: String,
 }
 
 /// A command made of a closure.
@@ -319,6 +321,7 @@ impl World {
             id: signed_in.user.id.cast(),
             permit,
             token,
+            session: released.access_token,
         }
     }
 }

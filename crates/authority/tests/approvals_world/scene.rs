@@ -99,6 +99,7 @@ impl World {
             token_ttl_seconds: 600,
             requires_approval: true,
             approval_rule: ApprovalRule::default(),
+            impersonators: Vec::new(),
             trust_model: None,
             expires_at: self.now() + Seconds::days(365),
             orphan_grace_until: None,

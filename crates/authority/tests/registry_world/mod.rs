@@ -163,5 +163,6 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
         id: signed_in.user.id.cast(),
         permit,
         token: Arc::clone(&token),
+        session: released.access_token,
     }
 }

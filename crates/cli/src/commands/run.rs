@@ -7,6 +7,7 @@ use countersign_agent::{
     Ambient, AmbientError, Credential, CredentialError, Handover, IssuerError, Proof, RunError,
     Runner, SourceError, Surroundings, TokenSource, Wanted,
 };
+use countersign_crypto::Secret;
 use countersign_guard::SystemClock;
 use countersign_model::name::{ActionName, EnvironmentName};
 use serde_json::json;
@@ -20,8 +21,9 @@ use crate::{
 /// Run a program with a token of its own, which is renewed, and revoked at the end
 ///
 /// The run proves who it is by what its platform says of it (GitHub Actions,
-/// GitLab CI, Buildkite, Kubernetes, SPIFFE), or by a stored credential. The
-/// program finds its token in COUNTERSIGN_API_TOKEN, and the newest one always
+/// GitLab CI, Buildkite, Kubernetes, SPIFFE), or by a stored credential. On your
+/// own machine you act as the identity with your sign-in, if it names you as one
+/// who may: the record names you both. The program finds its token in COUNTERSIGN_API_TOKEN, and the newest one always
 /// in the file that COUNTERSIGN_TOKEN_FILE names. Signals and the exit code are
 /// passed on.
 #[derive(Debug, Args)]
@@ -77,6 +79,8 @@ enum From {
     Platform,
     /// A stored client secret.
     Credential,
+    /// You, who are signed in and may act as the identity.
+    Login,
 }
 
 const EXAMPLES: &str = "\
@@ -84,6 +88,7 @@ Examples:
   countersign run --identity deployer --env staging -- ./deploy.sh
   countersign run --credential secret.json -- python3 job.py
   countersign run --identity deployer --dry-run
+  countersign identity update deployer --impersonator dana@example.com=8h
 
 In GitHub Actions give the job `permissions: id-token: write`. In GitLab declare
 `id_tokens: {COUNTERSIGN_ID_TOKEN: {aud: ISSUER}}`. In Kubernetes project a token
@@ -94,8 +99,8 @@ COUNTERSIGN_CLIENT_SECRET. COUNTERSIGN_SERVER names the server.";
 
 impl Run {
     pub async fn run(self, app: &App) -> Result<ExitCode, Failure> {
-        let proof = self.proof(&Surroundings::of_process())?;
-        if matches!(proof, Proof::Ambient(_)) && self.identity.is_none() {
+        let proof = self.proof(app, &Surroundings::of_process())?;
+        if !matches!(proof, Proof::Credential(_)) && self.identity.is_none() {
             return Err(no_token("which identity does this run want to be?")
                 .next("name it with --identity, or COUNTERSIGN_IDENTITY"));
         }
@@ -123,27 +128,33 @@ impl Run {
     }
 
     /// How this run proves who it is: what was named, else what is found first.
-    fn proof(&self, around: &Surroundings) -> Result<Proof, Failure> {
+    fn proof(&self, app: &App, around: &Surroundings) -> Result<Proof, Failure> {
         let identity = self.identity.as_deref();
         if let Some(path) = &self.credential {
             let stored = Credential::from_file(path, identity).map_err(credential)?;
             return Ok(Proof::Credential(stored));
         }
-        if self.from != Some(From::Platform) {
+        let by = |who| self.from.is_none_or(|from| from == who);
+        if by(From::Credential) {
             let stored = Credential::from_environment(around, identity).map_err(credential)?;
             if let Some(stored) = stored {
                 return Ok(Proof::Credential(stored));
             }
         }
-        if self.from != Some(From::Credential)
+        if by(From::Platform)
             && let Some(found) =
                 Ambient::find(around).map_err(|error| cannot_run(ambient(error)))?
         {
             return Ok(Proof::Ambient(found));
         }
-        Err(no_token("nothing here says who this run is").next(
-            "in CI give the job an identity token (`countersign run --help`); elsewhere give --credential FILE",
-        ))
+        match app.token() {
+            Ok(token) if by(From::Login) => Ok(Proof::Person(Secret::new(token))),
+            Err(failure) if self.from == Some(From::Login) => Err(cannot_run(failure)),
+            _ => Err(no_token("nothing here says who this run is").next(
+                "in CI give the job an identity token (`countersign run --help`); elsewhere give --credential FILE, or \
+                 sign in and act as an identity that lets you",
+            )),
+        }
     }
 
     /// What would be asked. No secret, and nobody is asked.
@@ -158,6 +169,19 @@ impl Run {
                 stored.origin.clone(),
                 Some(stored.client_id.clone()),
             ),
+            Proof::Person(_) => {
+                let base = app.base();
+                let user = app
+                    .home()
+                    .server(&base)
+                    .and_then(|server| server.user.clone());
+                let who = user.unwrap_or_else(|| "your sign-in".to_owned());
+                (
+                    who,
+                    "the sign-in to the server".to_owned(),
+                    self.identity.clone(),
+                )
+            }
         };
         let file = self.token_file.as_ref();
         let told = json!({

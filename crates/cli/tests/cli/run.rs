@@ -354,3 +354,56 @@ fn a_dry_run_asks_nobody_and_shows_no_secret() {
         "{text}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_is_signed_in_acts_as_an_identity_that_lets_them() {
+    let world = World::start().await;
+    let lee = world.server.person("lee@example.com", "member");
+    let line = "printenv COUNTERSIGN_API_TOKEN";
+    let run = [
+        "run",
+        "--identity",
+        "triage",
+        "--env",
+        "staging",
+        "--",
+        "sh",
+        "-c",
+        line,
+    ];
+    let refused = lee.run(&run).fails(125);
+    assert!(
+        refused.contains("you may not act as this identity") && refused.contains("`impersonators`"),
+        "{refused}"
+    );
+
+    let name = ["identity", "update", "triage", "--impersonator"];
+    world
+        .dana
+        .run(&[&name[..], &["lee@example.com=1h"]].concat())
+        .ok();
+    let told = lee
+        .run(&["run", "--identity", "triage", "--dry-run", "-o", "json"])
+        .json();
+    assert_eq!(told["vouched_for_by"], "lee@example.com");
+    let token = lee.run(&run).ok();
+    let said = claims(&token);
+    assert!(said["sub"].as_str().unwrap().starts_with("user:"), "{said}");
+    assert_eq!(said["act"]["sub"], "bot://support/triage");
+    assert!(world.is_revoked(&token));
+
+    let reference = format!("token:{}", jti(&token));
+    let sentence = world.dana.run(&["lineage", &reference]).ok();
+    assert!(
+        sentence.contains("bot://support/triage")
+            && sentence.contains("lee@example.com, who acted as it"),
+        "{sentence}"
+    );
+    // Neither its manager nor anybody once the right is gone.
+    world.dana.run(&run).fails(125);
+    world
+        .dana
+        .run(&["identity", "update", "triage", "--no-impersonators"])
+        .ok();
+    lee.run(&run).fails(125);
+}

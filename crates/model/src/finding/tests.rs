@@ -42,6 +42,7 @@ fn sound(kind: Kind) -> IdentityDoc {
         token_ttl_seconds: 600,
         requires_approval: true,
         approval_rule: ApprovalRule::default(),
+        impersonators: Vec::new(),
         trust_model: None,
         expires_at: NOW + Seconds::days(200),
         orphan_grace_until: None,

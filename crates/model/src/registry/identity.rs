@@ -62,6 +62,9 @@ pub struct IdentityDoc {
     /// Who may countersign, and how many.
     #[serde(default)]
     pub approval_rule: ApprovalRule,
+    /// Who may act as it with their own sign-in, each until a day. Nobody may who is not here, its managers neither.
+    #[serde(default)]
+    pub impersonators: Vec<Impersonator>,
     /// The only types of credential that it may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_model: Option<TrustModel>,
@@ -116,6 +119,26 @@ pub struct PendingSponsor {
     pub asked_by: Id<id::User>,
     /// When.
     pub asked_at: Timestamp,
+}
+
+/// The right of somebody to act as an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impersonator {
+    /// Who.
+    pub party: Party,
+    /// Since when. Tokens name the right by it, so that one given anew is not the one that was taken away.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Impersonator {
+    /// What the tokens that rest on it carry as their chain: it dies as one when the right is taken away.
+    #[must_use]
+    pub fn chain(&self, identity: Id<id::Identity>) -> String {
+        let (party, since) = (self.party.record_id(), self.since.micros());
+        format!("impersonation:{identity}:{party}:{since}")
+    }
 }
 
 /// How many must countersign, and who may.

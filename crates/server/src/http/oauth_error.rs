@@ -201,14 +201,16 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::ForbiddenByPolicy => (bad, "invalid_scope"),
         Reason::ApprovalMismatch
         | Reason::IssuerUnknown
+        | Reason::PresenceTooOld
         | Reason::Replayed
         | Reason::RunNotTrusted
         | Reason::TokenExpired
         | Reason::TokenInvalid
         | Reason::TokenRevoked => (bad, "invalid_grant"),
-        Reason::Forbidden | Reason::NotHeld | Reason::TrustModelExcludes => {
-            (bad, "unauthorized_client")
-        }
+        Reason::Forbidden
+        | Reason::ImpersonationNotAllowed
+        | Reason::NotHeld
+        | Reason::TrustModelExcludes => (bad, "unauthorized_client"),
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Reason::ClockUntrusted | Reason::IssuerUnreachable | Reason::RevocationsStale => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")

@@ -232,6 +232,7 @@ fn known_status(reason: Reason) -> Option<StatusCode> {
         | Reason::NotHeld
         | Reason::RunNotTrusted
         | Reason::ScopeNotAllowed
+        | Reason::ImpersonationNotAllowed
         | Reason::SelfApproval => StatusCode::FORBIDDEN,
         Reason::NotFound => StatusCode::NOT_FOUND,
         Reason::AlreadyDecided

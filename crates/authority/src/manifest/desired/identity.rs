@@ -6,12 +6,17 @@ use countersign_model::{
     Id, Timestamp, id,
     identity::Kind,
     name::IdentityName,
-    registry::{ApprovalRule, Doc, IdentityDoc, Noun, Party, PendingSponsor},
+    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator, Noun, Party, PendingSponsor},
     time::Seconds,
 };
 
 use super::{Desire, Entry, word};
-use crate::manifest::{ApprovalManifest, IdentityManifest, Located, Resolver, named};
+use crate::{
+    manifest::{
+        ApprovalManifest, IdentityManifest, ImpersonatorManifest, Located, Resolver, named,
+    },
+    registry::impersonators::given,
+};
 
 impl<R: Resolver> Desire<'_, R> {
     pub(super) fn identity(
@@ -49,6 +54,9 @@ impl<R: Resolver> Desire<'_, R> {
         self.life(entry, manifest, &mut doc);
         if let Some(approval) = &manifest.approval {
             self.approval(entry, approval, &mut doc.approval_rule)?;
+        }
+        if let Some(stated) = &manifest.impersonators {
+            doc.impersonators = self.impersonators(entry, stated, &doc.impersonators)?;
         }
         for (field, stated) in stated(manifest) {
             if stated {
@@ -123,6 +131,7 @@ impl<R: Resolver> Desire<'_, R> {
             },
             requires_approval: false,
             approval_rule: ApprovalRule::default(),
+            impersonators: Vec::new(),
             trust_model: None,
             expires_at: self.applying.now + EXPIRY,
             orphan_grace_until: None,
@@ -256,6 +265,26 @@ impl<R: Resolver> Desire<'_, R> {
         Ok(())
     }
 
+    fn impersonators(
+        &mut self,
+        entry: &Entry<'_>,
+        stated: &[ImpersonatorManifest],
+        before: &[Impersonator],
+    ) -> Result<Vec<Impersonator>, R::Stop> {
+        let mut rights = Vec::with_capacity(stated.len());
+        for one in stated {
+            let party = self.party(entry, &one.who)?;
+            let Some(until) = expiry(&one.until.value) else {
+                self.error(entry, one.until.place(), no_time(&one.until.value));
+                continue;
+            };
+            if let Some(party) = party {
+                rights.push(given(before, party, until, self.applying.now));
+            }
+        }
+        Ok(rights)
+    }
+
     fn life(&mut self, entry: &Entry<'_>, manifest: &IdentityManifest, doc: &mut IdentityDoc) {
         if let Some(purpose) = &manifest.purpose {
             doc.purpose.clone_from(&purpose.value);
@@ -280,13 +309,7 @@ impl<R: Resolver> Desire<'_, R> {
                 self.error(entry, expires.place(), "`expires` is in the past")
             }
             Some(at) => doc.expires_at = at,
-            None => {
-                let message = format!(
-                    "`{}` is no time: expected a date or RFC 3339, such as 2027-06-30",
-                    expires.value
-                );
-                self.error(entry, expires.place(), message);
-            }
+            None => self.error(entry, expires.place(), no_time(&expires.value)),
         }
     }
 
@@ -332,6 +355,10 @@ fn stated(manifest: &IdentityManifest) -> [(&'static str, bool); MARKED.len()] {
         ("sponsor", manifest.sponsor.is_some()),
         ("trust_model", manifest.trust_model.is_some()),
     ]
+}
+
+fn no_time(text: &str) -> String {
+    format!("`{text}` is no time: expected a date or RFC 3339, such as 2027-06-30")
 }
 
 fn expiry(text: &str) -> Option<Timestamp> {

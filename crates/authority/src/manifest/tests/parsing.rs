@@ -71,7 +71,7 @@ action: {name: deploy.release}
             "5:22 `requires_approval` expects `true` or `false`",
             "6:3 unknown field `colour`; expected one of `kind`, `name`, `project`, `sponsor`, `owner`, `managers`, \
              `purpose`, `description`, `environments`, `audiences`, `resources`, `allowed_actions`, `denied_actions`, \
-             `roles`, `token_ttl_minutes`, `requires_approval`, `approval`, `trust_model`, `expires`, `metadata`, `trust`",
+             `roles`, `token_ttl_minutes`, `requires_approval`, `approval`, `impersonators`, `trust_model`, `expires`, `metadata`, `trust`",
             "7:13 `managers` expects a list",
             "1:1 `name` is missing",
             "11:1 unknown noun `idnetity`; did you mean `identity`?",

@@ -39,6 +39,7 @@ fn identity(name: &str, allowed: &[&str], denied: &[&str]) -> IdentityDoc {
         token_ttl_seconds: 600,
         requires_approval: false,
         approval_rule: ApprovalRule::default(),
+        impersonators: Vec::new(),
         trust_model: None,
         expires_at: Timestamp::from_seconds(0),
         orphan_grace_until: None,

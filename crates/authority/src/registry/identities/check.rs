@@ -12,7 +12,10 @@ use countersign_model::{
 
 use crate::{
     command::WriteTx,
-    registry::rights::{self, DESCRIPTION_BYTES, Held, check_count, check_text},
+    registry::{
+        impersonators,
+        rights::{self, DESCRIPTION_BYTES, Held, check_count, check_text},
+    },
     rejection::{Rejection, refuse},
 };
 
@@ -45,6 +48,7 @@ pub(super) fn check(
     life(doc, before, tx.now())?;
     people(tx, doc, before)?;
     places(tx, doc, before)?;
+    impersonators::check(tx, doc, before)?;
     // Giving is what counts: an action that the identity already has stays, and narrows at issue.
     let none = ActionSet::default();
     let had = before.map_or(&none, |before| &before.allowed_actions);

@@ -21,7 +21,11 @@ use serde_json::{Map, Value};
 use super::{check::check, fresh_client_id};
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
-    registry::{audiences, rails, rights},
+    registry::{
+        audiences,
+        impersonators::{self, ImpersonatorInput},
+        rails, rights,
+    },
     rejection::{Rejection, refuse},
 };
 
@@ -72,6 +76,8 @@ pub struct CreateIdentity {
     pub requires_approval: bool,
     /// Who countersigns, and how many.
     pub approval_rule: Option<RuleInput>,
+    /// Who may act as it with their own sign-in.
+    pub impersonators: Vec<ImpersonatorInput>,
     /// The only type of credential that it may have.
     pub trust_model: Option<TrustModel>,
     /// When it expires; in a year when not stated.
@@ -127,6 +133,7 @@ impl CreateIdentity {
             token_ttl_seconds: None,
             requires_approval: false,
             approval_rule: None,
+            impersonators: Vec::new(),
             trust_model: None,
             expires_at: None,
             metadata: Map::new(),
@@ -232,6 +239,7 @@ impl CreateIdentity {
                 .map(|rule| rule.resolve(tx))
                 .transpose()?
                 .unwrap_or_default(),
+            impersonators: impersonators::resolve(tx, &[], &self.impersonators)?,
             trust_model: self.trust_model,
             expires_at: self.expires_at.unwrap_or(now + EXPIRY),
             orphan_grace_until: None,

@@ -23,6 +23,7 @@ use crate::{
         approvers::Asking,
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
+        impersonators::{self, ImpersonatorInput},
         rights,
     },
     rejection::{Rejection, refuse},
@@ -72,6 +73,8 @@ pub struct IdentityPatch {
     pub requires_approval: Option<bool>,
     /// Who countersigns, and how many.
     pub approval_rule: Option<RuleInput>,
+    /// Who may act as it with their own sign-in, all of them.
+    pub impersonators: Option<Vec<ImpersonatorInput>>,
     /// The only type of credential that it may have; `Some(None)` for any.
     pub trust_model: Option<Option<TrustModel>>,
     /// When it expires.
@@ -162,6 +165,9 @@ impl IdentityPatch {
         }
         if let Some(rule) = &self.approval_rule {
             doc.approval_rule = rule.resolve(tx)?;
+        }
+        if let Some(stated) = &self.impersonators {
+            doc.impersonators = impersonators::resolve(tx, &doc.impersonators, stated)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 use countersign_api::{
     NameOrId,
-    identities::{ApprovalRuleInput, CreateIdentity, UpdateIdentity},
+    identities::{ApprovalRuleInput, CreateIdentity, ImpersonatorInput, UpdateIdentity},
 };
 use countersign_model::{
     Timestamp,
@@ -11,7 +11,10 @@ use countersign_model::{
     registry::TrustModel,
 };
 
-use crate::{clock, input::word};
+use crate::{
+    clock,
+    input::{pair, word},
+};
 
 /// What can be said about an identity; what is left out stands at its default, or stays.
 #[derive(Debug, Args)]
@@ -66,6 +69,9 @@ pub struct Fields {
     /// Take one more approver when the human behind the run is unknown
     #[arg(long)]
     second_if_unproven: bool,
+    /// Who may act as it until when, all of them: USER|TEAM=TIME|SPAN; once for each
+    #[arg(long = "impersonator", value_name = "WHO=UNTIL", value_parser = impersonator)]
+    impersonators: Option<Vec<ImpersonatorInput>>,
     /// The only credentials that it may have: client-secret, oidc-run-identity, private-key-jwt
     #[arg(long, value_parser = word::<TrustModel>)]
     trust_model: Option<TrustModel>,
@@ -113,9 +119,21 @@ impl Fields {
             .map(|minutes| i64::from(minutes) * 60);
         create.requires_approval = self.requires_approval;
         create.approval_rule = self.rule();
+        create.impersonators = self.impersonators.clone().unwrap_or_default();
         create.trust_model = self.trust_model;
         create.expires_at = self.expires_at.map(Into::into);
     }
+}
+
+/// `dana@example.com=8h`, `team:support=2027-01-31T00:00:00Z`.
+fn impersonator(text: &str) -> Result<ImpersonatorInput, String> {
+    let (who, until) = pair(text).map_err(|_| {
+        format!("`{text}` does not say until when: expected WHO=UNTIL, such as dana@example.com=8h")
+    })?;
+    Ok(ImpersonatorInput {
+        who: NameOrId(who),
+        until: clock::ahead(&until)?.into(),
+    })
 }
 
 /// What an edit changes; what is left out stays.
@@ -129,6 +147,9 @@ pub struct Update {
     /// Which resource servers it may call, all of them; once for each
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Option<Vec<NameOrId>>,
+    /// Nobody may act as it any more
+    #[arg(long, conflicts_with = "impersonators")]
+    no_impersonators: bool,
     /// It may have credentials of every type
     #[arg(long, conflicts_with = "trust_model")]
     any_trust_model: bool,
@@ -158,6 +179,11 @@ impl Update {
                 .map(|minutes| i64::from(minutes) * 60),
             requires_approval: fields.requires_approval,
             approval_rule: fields.rule(),
+            impersonators: if self.no_impersonators {
+                Some(Vec::new())
+            } else {
+                fields.impersonators.clone()
+            },
             trust_model: if self.any_trust_model {
                 Some(None)
             } else {

@@ -12,7 +12,9 @@ pub use update::update;
 
 use axum::{Json as JsonAnswer, extract::State, response::Response};
 use countersign_api::{
-    identities::{ApprovalRule, Completeness, Identity, ListIdentities, PendingSponsor, Review},
+    identities::{
+        ApprovalRule, Completeness, Identity, Impersonator, ListIdentities, PendingSponsor, Review,
+    },
     paging::Page,
     reference::Meta,
 };
@@ -165,6 +167,15 @@ impl Shows for Identity {
             token_ttl_seconds: doc.token_ttl_seconds,
             requires_approval: doc.requires_approval,
             approval_rule: approval_rule(view, doc),
+            impersonators: doc
+                .impersonators
+                .iter()
+                .map(|right| Impersonator {
+                    party: view.party(right.party),
+                    since: right.since.into(),
+                    until: right.until.into(),
+                })
+                .collect(),
             trust_model: doc.trust_model,
             expires_at: doc.expires_at.into(),
             orphan_grace_until: doc.orphan_grace_until.map(Into::into),

@@ -97,14 +97,15 @@ fn read(
         GrantType::ClientCredentials => proof,
         GrantType::JwtBearer => run(&form.assertion, "assertion", "jwt_bearer")?,
         GrantType::TokenExchange => {
-            match form.subject_token_type.as_deref() {
-                Some(JWT_TOKEN | ID_TOKEN) => {}
+            let person = match form.subject_token_type.as_deref() {
+                Some(JWT_TOKEN | ID_TOKEN) => false,
+                Some(ACCESS_TOKEN) => true,
                 _ => {
                     return Err(OauthFailure::invalid_request(
-                        "subject_token_type must be that of a JWT or an ID token",
+                        "subject_token_type must be that of a JWT, an ID token, or an access token",
                     ));
                 }
-            }
+            };
             if form.actor_token.is_some() || form.actor_token_type.is_some() {
                 // RFC 8693 §2.1: to pass over it would give the subject's token to whoever acts, unrecorded (T19).
                 return Err(OauthFailure::invalid_request(
@@ -119,7 +120,13 @@ fn read(
                     "requested_token_type must be {ACCESS_TOKEN}, or left out"
                 )));
             }
-            run(&form.subject_token, "subject_token", "token_exchange")?
+            match (&form.subject_token, person) {
+                (Some(token), true) => ClientProof::Person {
+                    client_id: form.client_id.clone(),
+                    token: Secret::new(token.clone()),
+                },
+                (token, _) => run(token, "subject_token", "token_exchange")?,
+            }
         }
     };
     Ok(TokenRequest {
@@ -255,6 +262,7 @@ async fn refused(
         asked: "token",
         claimed: request.proof.claimed(),
         identity: Some(&authenticated.identity),
+        person: authenticated.person.as_ref().map(|person| &*person.user),
         run: authenticated.run.as_ref(),
         actions: asked.actions.clone(),
         txn: None,

@@ -1,8 +1,13 @@
 //! `POST /api/identities`.
 
 use axum::{extract::State, response::Response};
-use countersign_api::identities::{ApprovalRuleInput, CreateIdentity as Body, Identity};
-use countersign_authority::registry::identities::{CreateIdentity, CreatedIdentity, RuleInput};
+use countersign_api::identities::{
+    ApprovalRuleInput, CreateIdentity as Body, Identity, ImpersonatorInput as Stated,
+};
+use countersign_authority::registry::{
+    ImpersonatorInput,
+    identities::{CreateIdentity, CreatedIdentity, RuleInput},
+};
 use countersign_model::registry::Record;
 
 use crate::{
@@ -48,6 +53,7 @@ fn read(body: Body, trust_domain: &str) -> CreateIdentity {
         token_ttl_seconds: body.token_ttl_seconds,
         requires_approval: body.requires_approval.unwrap_or(false),
         approval_rule: body.approval_rule.map(rule),
+        impersonators: impersonators(body.impersonators),
         trust_model: body.trust_model,
         expires_at: body.expires_at.map(Into::into),
         metadata: body.metadata,
@@ -62,6 +68,15 @@ pub(super) fn rule(rule: ApprovalRuleInput) -> RuleInput {
         approvers: texts(rule.approvers),
         second_if_unproven: rule.second_if_unproven,
     }
+}
+
+/// The rights of a request, by name.
+pub(super) fn impersonators(stated: Vec<Stated>) -> Vec<ImpersonatorInput> {
+    let read = |one: Stated| ImpersonatorInput {
+        who: one.who.0,
+        until: one.until.into(),
+    };
+    stated.into_iter().map(read).collect()
 }
 
 impl Made for CreatedIdentity {

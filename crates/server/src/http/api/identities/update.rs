@@ -5,7 +5,7 @@ use countersign_api::identities::{Identity, UpdateIdentity as Body};
 use countersign_authority::registry::identities::{EditedIdentity, IdentityPatch, UpdateIdentity};
 use countersign_model::{Id, id, registry::Record};
 
-use super::create::rule;
+use super::create::{impersonators, rule};
 use crate::{
     app::App,
     http::{
@@ -52,6 +52,7 @@ fn read(body: Body) -> IdentityPatch {
         token_ttl_seconds: body.token_ttl_seconds,
         requires_approval: body.requires_approval,
         approval_rule: body.approval_rule.map(rule),
+        impersonators: body.impersonators.map(impersonators),
         trust_model: body.trust_model,
         expires_at: body.expires_at.map(Into::into),
         metadata: body.metadata,
