@@ -13,9 +13,9 @@ use countersign_crypto::{
         tree::{self, TreeError},
     },
 };
-use countersign_model::{Id, Timestamp, id};
+use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
-    Pending, ReadMode, Store, StoreError, Tx, WriteMode, evidence, installation,
+    Holder, Pending, ReadMode, Store, StoreError, Tx, WriteMode, evidence, installation,
     keys::{self, SigningKey as KeyRow},
     log::{self, Head, LogEntry},
 };
@@ -315,6 +315,37 @@ pub fn position(tx: &mut Tx<'_>, record: Id<id::Evidence>) -> Result<Option<Posi
         checkpoint: checkpoint.note,
     }))
 }
+
+/// What has no place in the log yet, and had time to get one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// When the oldest such record was recorded.
+    pub since: Timestamp,
+    /// Whose transaction holds the log: records get their places in the order of transactions, so one that stays open
+    /// holds all that came after it.
+    pub holder: Option<Holder>,
+}
+
+/// The oldest record that waits for its place; who holds it up is asked when it has waited longer than the sequencer
+/// lets any wait.
+///
+/// # Errors
+/// When the database fails.
+pub fn waiting(tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
+    let position = log::head(tx)?.map_or_else(Default::default, |head| head.position);
+    let Some(since) = evidence::oldest_waiting(tx, position)? else {
+        return Ok(None);
+    };
+    let holder = if since + HELD < now {
+        tx.holder()?
+    } else {
+        None
+    };
+    Ok(Some(Waiting { since, holder }))
+}
+
+/// Five times the second within which a record has its place.
+const HELD: Seconds = Seconds(5);
 
 /// The newest signed checkpoint.
 ///

@@ -1,7 +1,12 @@
 //! What only who holds the data directory can do, beside a running server: make one-time codes.
 
 use anyhow::Context as _;
-use countersign_authority::{Ctx, Secrets, enrolment::EnrolmentCode, restore::Restored};
+use countersign_authority::{
+    Ctx, Secrets, Store, StoreConfig,
+    enrolment::EnrolmentCode,
+    log::{self, Waiting},
+    restore::Restored,
+};
 use countersign_crypto::{Secret, key_wrap::KeyFile};
 use countersign_model::{
     name::{Email, TenantName},
@@ -55,6 +60,26 @@ pub fn tenant_create(
 /// When the random source fails.
 pub fn key() -> anyhow::Result<Secret<String>> {
     Ok(KeyFile::generate()?.to_text())
+}
+
+/// Since when the oldest record waits for its place in the log, and who holds it up, when it has waited too long. Reads
+/// the database beside running servers; nothing where it is not shared, for then nobody can hold it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn log_held(config: &Config, clock: &Clock) -> anyhow::Result<Option<Waiting>> {
+    let Some(url) = &config.data.database else {
+        return Ok(None);
+    };
+    let (store, now) = (StoreConfig::postgres(url.expose().as_str()), clock.now());
+    let look = tokio::task::spawn_blocking(move || {
+        let store = Store::open_reader(store)?;
+        let waiting = store.read(move |tx| log::waiting(tx, now)).wait();
+        store.close();
+        waiting
+    });
+    let waiting = look.await.context("reading the database panicked")??;
+    Ok(waiting.filter(|waiting| waiting.holder.is_some()))
 }
 
 fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>> {

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub log_size: Gauge,
     /// Seconds since the newest checkpoint.
     pub log_checkpoint_age: Gauge<f64, AtomicU64>,
+    /// Seconds that the oldest record without a place in the log has waited.
+    pub log_waiting_age: Gauge<f64, AtomicU64>,
     /// Seconds since the change feed was last read.
     pub feed_age: Gauge<f64, AtomicU64>,
     /// Revocations in memory.
@@ -192,6 +194,7 @@ impl Metrics {
             log_archived: Gauge::default(),
             log_size: Gauge::default(),
             log_checkpoint_age: Gauge::default(),
+            log_waiting_age: Gauge::default(),
             feed_age: Gauge::default(),
             revocations: Gauge::default(),
             cleaned_up: Counter::default(),
@@ -353,6 +356,11 @@ impl Metrics {
             "log_checkpoint_age_seconds",
             "Age of the newest checkpoint",
             self.log_checkpoint_age.clone(),
+        );
+        r.register(
+            "log_waiting_age_seconds",
+            "Age of the oldest record without a place in the log; `countersign doctor` names what holds it",
+            self.log_waiting_age.clone(),
         );
         r.register(
             "feed_age_seconds",

@@ -6,11 +6,15 @@ use axum::{Router, extract::State, http::HeaderMap, routing::post};
 use countersign_guard::Request;
 use countersign_model::{Timestamp, registry::TenantRole, time::Seconds};
 use countersign_server::{
+    admin,
     config::{WebhookConfig, WebhookForm},
     notify::secret::WebhookSecret,
 };
-use countersign_testkit::{TestServer, eventually, guard, on_each_database, token_header};
+use countersign_testkit::{
+    Session, TestServer, eventually, guard, on_each_database, on_postgres, token_header,
+};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 use crate::{
     story::{base_token, open, with_approver},
@@ -49,6 +53,128 @@ async fn a_server_whose_database_has_no_room_is_not_ready_until_it_has() {
         .await;
     assert_eq!(ready().await.text(), "ready\n");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_hourly_clean_up_removes_what_is_over_counts_it_and_revives_nothing() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        assert_eq!(server.job_every("clean_up").as_secs(), 3600);
+        let service = service(&server).await;
+        let removed = async || {
+            server.run_job("clean_up").await;
+            let text = server.anyone().get("/metrics").await.text();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("countersign_cleaned_up_total "));
+            line.unwrap().parse::<u64>().unwrap()
+        };
+        // Fails when a table has a row: nothing may stand where NULL may not.
+        let is_empty = async |table: &str| {
+            let insert = "INSERT INTO lease (name, holder, until_at) SELECT 'left', 'left', NULL";
+            server
+                .try_sql(&format!("{insert} FROM {table}"))
+                .await
+                .is_ok()
+        };
+        let token = service.token().await;
+        let header = service.client.basic();
+        let revoke = [("token", token.as_str())];
+        let headers = [("authorization", header.as_str())];
+        let anyone = server.anyone();
+        anyone
+            .form("/oauth2/revoke", &revoke, &headers)
+            .await
+            .done();
+        let code = server.code("lee@example.com", Some(TenantRole::Member));
+        let sign_in = async || {
+            let body = json!({ "code": code });
+            server.anyone().post("/api/sessions", &body).await
+        };
+        sign_in().await.done();
+        let is_dead = async || {
+            assert!(!service.owner.is_active(&service.target, &token).await);
+            assert!(sign_in().await.status >= 400);
+        };
+        assert_eq!(removed().await, 0, "nothing is over yet");
+        assert!(!is_empty("revocation").await && !is_empty("enrolment_code").await);
+        is_dead().await;
+
+        // The token is past its time, and a slow clock may still take it for live.
+        server.clock().advance(Seconds(3630));
+        assert_eq!(removed().await, 0, "the leeway is not over yet");
+        assert!(!is_empty("revocation").await);
+        is_dead().await;
+
+        server.clock().advance(Seconds::days(2));
+        let first = removed().await;
+        assert!(first >= 3, "a revocation and two codes at least: {first}");
+        assert!(is_empty("revocation").await && is_empty("enrolment_code").await);
+        is_dead().await;
+        assert_eq!(removed().await, first, "a second run finds nothing");
+        let server = server.restart().await;
+        let anyone = server.anyone();
+        assert!(!anyone.is_active(&service.target, &token).await);
+        let body = json!({ "code": code });
+        let again = anyone.post("/api/sessions", &body).await;
+        assert!(again.status >= 400);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_holds_the_log_is_measured_and_named() {
+    on_postgres(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let age = async || {
+            let text = server.anyone().get("/metrics").await.text();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("countersign_log_waiting_age_seconds "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let held = async || admin::log_held(server.config(), &server.clock().for_server()).await;
+        // The synchronous driver has a runtime of its own, which must not start within this one.
+        let url = database.url().unwrap().to_owned();
+        let session = spawn_blocking(move || {
+            let mut session = Session::open(&url).unwrap();
+            session
+                .run(
+                    "SET application_name = 'nightly export'; BEGIN;
+                     INSERT INTO installation (name, value) VALUES ('held', 'x')",
+                )
+                .unwrap();
+            session
+        });
+        let mut session = session.await.unwrap();
+        service.token().await;
+        server.clock().advance(Seconds(30));
+        eventually("the wait is measured", async || {
+            (age().await >= 30.0).then_some(())
+        })
+        .await;
+        // Other databases of the server may have an older transaction for a moment.
+        eventually("the holder is named", async || {
+            let holder = held().await.unwrap()?.holder?.to_string();
+            holder
+                .contains("application `nightly export`")
+                .then_some(())
+        })
+        .await;
+        assert_eq!(server.anyone().get("/readyz").await.status, 200);
+        spawn_blocking(move || session.run("COMMIT").unwrap())
+            .await
+            .unwrap();
+        eventually("the log goes on", async || {
+            (age().await < 30.0).then_some(())
+        })
+        .await;
+        assert_eq!(held().await.unwrap(), None);
+        server.stop().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -201,6 +201,22 @@ pub fn unsequenced(
     rows.iter().map(Unsequenced::read).collect()
 }
 
+/// When the oldest row was recorded that has no place in the log, also one that cannot get one yet because a
+/// transaction from before it is still open.
+///
+/// # Errors
+/// When the database fails.
+pub fn oldest_waiting(tx: &mut Tx<'_>, after: Position) -> Result<Option<Timestamp>, StoreError> {
+    // As in `tail`: without this SQLite would look at every row.
+    let from_seq = match tx.engine() {
+        Engine::Postgres => 0,
+        Engine::Sqlite => after.seq,
+    };
+    tx.row(&OLDEST_WAITING, values![after.xid, after.seq, from_seq])?
+        .map(|row| row.time(0))
+        .transpose()
+}
+
 /// Erases the personal values of a row; its body, and with it every proof, stays. `false`: no such row.
 ///
 /// # Errors
@@ -271,6 +287,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &BY_ID,
     &BY_IDS,
     &UNSEQUENCED,
+    &OLDEST_WAITING,
     &ERASE,
     &DISCLOSE,
     &REMOVE_ARCHIVED,
@@ -323,6 +340,14 @@ static UNSEQUENCED: Sql = Sql::new(
     WHERE (xid, seq) > (?1, ?2) AND xid < ?3 AND seq > ?4 AND seq <= ?5
     ORDER BY xid, seq
     LIMIT ?6",
+);
+
+static OLDEST_WAITING: Sql = Sql::new(
+    "SELECT recorded_at
+    FROM evidence
+    WHERE (xid, seq) > (?1, ?2) AND seq > ?3
+    ORDER BY xid, seq
+    LIMIT 1",
 );
 
 static ERASE: Sql = Sql::new("UPDATE evidence SET disclosed = NULL WHERE id = ?1");

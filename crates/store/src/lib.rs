@@ -49,7 +49,7 @@ mod store;
 pub mod testing;
 mod value;
 
-pub use db::{Engine, Outcome, Tx};
+pub use db::{Engine, Outcome, Tx, postgres::holder::Holder};
 pub use error::StoreError;
 pub use feed::{Cursor, Page};
 pub use pending::Pending;

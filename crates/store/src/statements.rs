@@ -2,7 +2,7 @@
 
 use crate::sql::Sql;
 
-/// The statements that run on both databases, file by file. The three of `db.rs` are written for one each.
+/// The statements that run on both databases, file by file. Those of `db.rs` and its folder are written for one each.
 pub(crate) static ALL: &[&[&Sql]] = &[
     crate::aliases::STATEMENTS,
     crate::approvals::STATEMENTS,

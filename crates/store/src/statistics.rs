@@ -55,7 +55,11 @@ impl Counters {
 
     /// Notes an error after which it is not known whether anything can be written.
     pub(crate) fn failed(&self, error: &StoreError) {
-        if matches!(error, StoreError::Full(_) | StoreError::ReadOnly(_)) {
+        // A disk that the kernel allowed no more writing on answers as one that fails does: by an error of its own.
+        if matches!(
+            error,
+            StoreError::Full(_) | StoreError::ReadOnly(_) | StoreError::Unavailable(_)
+        ) {
             self.unwritable.store(true, Relaxed);
         }
     }

@@ -216,8 +216,8 @@ impl Store {
             .read(self.inner.writes.depth(), self.inner.reads.depth())
     }
 
-    /// Whether work failed because there was no room or nothing may be written, and no [`probe`](Self::probe) succeeded
-    /// since. Other work that succeeds may have needed no room, so it proves nothing.
+    /// Whether work failed because there was no room, nothing may be written or the disk or server gave an error, and no
+    /// [`probe`](Self::probe) succeeded since. Other work that succeeds may have needed no room, so it proves nothing.
     #[must_use]
     pub fn is_unwritable(&self) -> bool {
         self.inner.counters.is_unwritable()

@@ -13,9 +13,11 @@ use std::{
 };
 
 use countersign_store::{
-    Engine, Location, Pending, Store, StoreConfig, StoreError, WriteMode, installation, testing,
+    Engine, Location, Pending, Store, StoreConfig, StoreError, WriteMode,
+    evidence::{self, Position},
+    installation, testing,
 };
-use support::{Database, databases, has, hold, put, write};
+use support::{Database, databases, evidence, has, hold, id, put, read, unsequenced, write};
 
 #[test]
 fn an_unknown_or_changed_migration_is_refused() {
@@ -225,6 +227,165 @@ fn a_postgres_without_room_is_unwritable_until_a_probe_succeeds() {
     assert!(store.is_unwritable());
     store.probe().unwrap();
     assert!(!store.is_unwritable());
+}
+
+#[test]
+fn a_transaction_that_stays_open_holds_the_log_and_is_named() {
+    for database in databases() {
+        let store = database.open();
+        let Some(url) = &database.url else {
+            assert_eq!(read(&store, |tx| tx.holder()), None, "nobody holds a file");
+            continue;
+        };
+        let mut session = testing::Session::open(url).unwrap();
+        session
+            .run(
+                "SET application_name = 'nightly `export`'; BEGIN;
+                 INSERT INTO installation (name, value) VALUES ('held', 'x')",
+            )
+            .unwrap();
+        let row = evidence(id(), 1_000);
+        let recorded_at = row.recorded_at;
+        write(&store, move |tx| evidence::insert(tx, &row));
+        let none = Position::default();
+        assert_eq!(unsequenced(&store, none, 0), []);
+        let waiting = || read(&store, move |tx| evidence::oldest_waiting(tx, none));
+        assert_eq!(waiting(), Some(recorded_at));
+        // Other databases of the server may have an older transaction for a moment.
+        let holder = eventually(|| {
+            let holder = read(&store, |tx| tx.holder())?;
+            holder.application.contains("nightly").then_some(holder)
+        });
+        assert!(holder.pid.is_some(), "{holder:?}");
+        assert_eq!(holder.state, "idle in transaction");
+        let said = holder.to_string();
+        assert!(
+            said.contains("application `nightly `export``, user `"),
+            "{said}"
+        );
+        session.run("COMMIT").unwrap();
+        let placed = unsequenced(&store, none, 1);
+        assert_eq!(placed.len(), 1);
+        let after = placed[0].position;
+        assert_eq!(
+            read(&store, move |tx| evidence::oldest_waiting(tx, after)),
+            None
+        );
+        store.close();
+    }
+}
+
+fn eventually<T>(ask: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "not in time");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn an_error_of_the_disk_makes_a_store_unwritable_until_a_probe_succeeds() {
+    let store = Database::sqlite().open();
+    assert!(!store.is_unwritable());
+    // What cannot be opened is of the same class as what cannot be read or written.
+    let refused = store.write(WriteMode::Append, |tx| {
+        testing::batch(tx, "ATTACH '/nonexistent/other.db' AS other")
+    });
+    let error = refused.wait().unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(store.is_unwritable());
+    store.probe().unwrap();
+    assert!(!store.is_unwritable());
+}
+
+/// With `COUNTERSIGN_TEST_MOUNT`, for who may mount: a disk on which the kernel finds an error and allows no more writing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_the_kernel_made_read_only_is_noticed() {
+    if std::env::var_os("COUNTERSIGN_TEST_MOUNT").is_none() {
+        return;
+    }
+    let disk = Disk::mount();
+    let store = Store::open(StoreConfig::sqlite(disk.path())).unwrap();
+    put(&store, "before").wait().unwrap();
+    assert!(!store.is_unwritable());
+    disk.fail();
+    let error = put(&store, "during").wait().unwrap_err();
+    assert!(
+        matches!(error, StoreError::Unavailable(_) | StoreError::ReadOnly(_)),
+        "{error}"
+    );
+    assert!(store.is_unwritable());
+    for _ in 0..3 {
+        store.probe().unwrap_err();
+        assert!(store.is_unwritable() && has(&store, "before"));
+    }
+    store.close();
+}
+
+/// An ext4 file system in a file of 64 MB.
+#[cfg(target_os = "linux")]
+struct Disk {
+    directory: tempfile::TempDir,
+}
+
+#[cfg(target_os = "linux")]
+impl Disk {
+    fn mount() -> Self {
+        let disk = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let image = disk.directory.path().join("image");
+        let file = std::fs::File::create(&image).unwrap();
+        file.set_len(64 << 20).unwrap();
+        std::fs::create_dir(disk.path()).unwrap();
+        run("mkfs.ext4", &["-q".as_ref(), image.as_os_str()]);
+        let options = "loop,errors=remount-ro";
+        let (image, path) = (image.as_os_str(), disk.path());
+        run(
+            "mount",
+            &["-o".as_ref(), options.as_ref(), image, path.as_os_str()],
+        );
+        disk
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("disk")
+    }
+
+    /// The kernel finds an error in the file system.
+    fn fail(&self) {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        let path = self.path().display().to_string();
+        let device = mounts
+            .lines()
+            .find_map(|line| {
+                line.split_once(&format!(" {path} "))?
+                    .0
+                    .strip_prefix("/dev/")
+            })
+            .unwrap();
+        std::fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.path())
+            .status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn run(program: &str, args: &[&std::ffi::OsStr]) {
+    let status = std::process::Command::new(program).args(args).status();
+    assert!(status.unwrap().success(), "{program} {args:?}");
 }
 
 /// With `COUNTERSIGN_TEST_SMALL_DISK`, a directory on a file system of a few megabytes: a disk that is really full.

@@ -39,6 +39,7 @@ pub use build::{GITHUB_MATCH, Trust, github_match};
 pub use caller::Caller;
 pub use clock::MockClock;
 pub use countersign_server::fixture_issuer::{Fault, FixtureIssuer, claims::Claims};
+pub use countersign_store::testing::Session;
 pub use database::{Database, databases, on_each_database, on_postgres};
 pub use guard::guard;
 pub use log_copy::LogCopy;

@@ -11,7 +11,7 @@ use countersign_server::{
     admin,
     config::Config,
     federation::{AddressPolicy, Outbound},
-    jobs::{self, Progress},
+    jobs::{self, Job, Progress},
     notify::Notifier,
     serve::{ServeOptions, Server},
 };
@@ -223,13 +223,7 @@ impl TestServer {
     /// # Panics
     /// When there is none.
     pub async fn try_job(&self, name: &str) -> Result<(), String> {
-        let outbound = Outbound::new(AddressPolicy::of(&self.config.federation));
-        let notifier = Notifier::new(&self.config.notify, &outbound).expect("webhooks");
-        let all = jobs::all(self.app(), Vec::new(), notifier);
-        let job = all
-            .iter()
-            .find(|job| job.name() == name)
-            .unwrap_or_else(|| panic!("no job `{name}`"));
+        let job = self.job(name);
         loop {
             match jobs::run_once(job.as_ref()).await {
                 Ok(Progress::More) => {}
@@ -237,6 +231,24 @@ impl TestServer {
                 Err(error) => return Err(format!("{error:#}")),
             }
         }
+    }
+
+    /// How long a job of this name waits between two runs.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn job_every(&self, name: &str) -> Duration {
+        self.job(name).every()
+    }
+
+    fn job(&self, name: &str) -> Arc<dyn Job> {
+        let outbound = Outbound::new(AddressPolicy::of(&self.config.federation));
+        let notifier = Notifier::new(&self.config.notify, &outbound).expect("webhooks");
+        jobs::all(self.app(), Vec::new(), notifier)
+            .into_iter()
+            .find(|job| job.name() == name)
+            .unwrap_or_else(|| panic!("no job `{name}`"))
     }
 
     /// Somebody who calls it and has proved nothing.

@@ -170,9 +170,10 @@ impl Looking<'_, '_> {
             }
         }
         // INVARIANT: whoever looks must not take a part for the whole.
-        Err(StoreError::Busy {
-            retry_after_ms: 1000,
-        })
+        Err(StoreError::Unavailable(format!(
+            "more than {} records wait for their place in the log: `countersign doctor` says since when and what holds it",
+            YOUNG * PAGE as usize
+        )))
     }
 
     fn newest(&mut self, tx: &mut Tx<'_>, found: Newest) -> Result<Option<End>, StoreError> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use countersign_api::Client;
 use countersign_model::Timestamp;
-use countersign_server::config;
+use countersign_server::{admin, clock::Clock, config};
 use serde::Serialize;
 
 use crate::{app::App, clock, failure::Failure, log_folder::LogTrust, out::Tone, view::plain};
@@ -36,11 +36,16 @@ struct Finding {
 /// How far two clocks may be apart before tokens of one are refused by the other.
 const SKEW_SECONDS: i64 = 30;
 
+/// How long a record may wait for its place in the log: ten times as long as it does.
+const WAITING_SECONDS: f64 = 10.0;
+
 impl Doctor {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let mut findings = Vec::new();
         if self.config.is_some() || self.data.is_some() {
-            self.configuration(&mut findings);
+            if let Some(config) = self.configuration(&mut findings) {
+                held(&config, &mut findings).await;
+            }
         }
         self.server(app, &mut findings).await;
         app.out.data(&findings, |_| {
@@ -66,7 +71,7 @@ impl Doctor {
         }
     }
 
-    fn configuration(&self, findings: &mut Vec<Finding>) {
+    fn configuration(&self, findings: &mut Vec<Finding>) -> Option<config::Config> {
         let data = self
             .data
             .as_ref()
@@ -78,7 +83,10 @@ impl Doctor {
         );
         let config = match loaded {
             Ok(config) => config,
-            Err(error) => return findings.push(bad("configuration", error.to_string())),
+            Err(error) => {
+                findings.push(bad("configuration", error.to_string()));
+                return None;
+            }
         };
         let wrong = config::check::check(&config);
         findings.extend(wrong.iter().map(|finding| match finding.level {
@@ -149,6 +157,7 @@ impl Doctor {
                 },
             ));
         }
+        Some(config)
     }
 
     async fn server(&self, app: &App, findings: &mut Vec<Finding>) {
@@ -198,7 +207,7 @@ impl Doctor {
                 good("clock", "this machine and the server agree")
             });
         }
-        sinks(&base, findings).await;
+        measured(&base, findings).await;
         self.sign_in(app, &base, findings).await;
     }
 
@@ -218,8 +227,30 @@ impl Doctor {
     }
 }
 
-/// Whether checkpoints reach every place outside the database, as the server's metrics say.
-async fn sinks(base: &str, findings: &mut Vec<Finding>) {
+/// Whether a transaction that stays open in the shared database holds the log: its connection is named, for the
+/// database's administrator to end it.
+async fn held(config: &config::Config, findings: &mut Vec<Finding>) {
+    match admin::log_held(config, &Clock::system()).await {
+        Ok(None) if config.data.database.is_none() => {}
+        Ok(None) => findings.push(good("transactions", "none holds the log")),
+        Ok(Some(waiting)) => {
+            let holder = waiting.holder.map(|holder| holder.to_string());
+            findings.push(bad(
+                "transactions",
+                format!(
+                    "records since {} wait for their place in the log, held by {}: let it end, or end it with \
+                     `SELECT pg_terminate_backend(PID)`",
+                    waiting.since,
+                    holder.unwrap_or_default()
+                ),
+            ));
+        }
+        Err(error) => findings.push(bad("transactions", format!("{error:#}"))),
+    }
+}
+
+/// Whether the log goes on, and checkpoints reach every place outside the database, as the server's metrics say.
+async fn measured(base: &str, findings: &mut Vec<Finding>) {
     let metrics = async {
         reqwest::Client::builder()
             .timeout(countersign_api::client::TIMEOUT)
@@ -231,7 +262,9 @@ async fn sinks(base: &str, findings: &mut Vec<Finding>) {
             .await
     };
     // Whoever hides the metrics from this machine looks at them elsewhere.
-    let failing = failing_sinks(&metrics.await.unwrap_or_default());
+    let metrics = metrics.await.unwrap_or_default();
+    findings.extend(waiting(&metrics));
+    let failing = failing_sinks(&metrics);
     if let Some(failing) = failing {
         findings.push(match failing.as_slice() {
             [] => good("checkpoints", "every place in `log.publish` has the newest"),
@@ -244,6 +277,26 @@ async fn sinks(base: &str, findings: &mut Vec<Finding>) {
             ),
         });
     }
+}
+
+/// Whether what is recorded gets its place in the log soon enough; nothing when the metrics do not say.
+fn waiting(metrics: &str) -> Option<Finding> {
+    let age = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("countersign_log_waiting_age_seconds "))?;
+    let seconds: f64 = age.trim().parse().ok()?;
+    Some(if seconds <= WAITING_SECONDS {
+        good("sequencer", "what is recorded gets its place in the log")
+    } else {
+        bad(
+            "sequencer",
+            format!(
+                "the oldest record without a place in the log has waited {seconds:.0} s: \
+                 `countersign doctor --config FILE`, with the server's configuration, names what holds it, and so do \
+                 the server's messages"
+            ),
+        )
+    })
 }
 
 /// The sinks that failed the last time, of those that the metrics name; nothing when they name none.
@@ -373,6 +426,20 @@ mod tests {
             Some(Vec::new())
         );
         assert_eq!(failing_sinks("countersign_log_size 7\n"), None);
+    }
+
+    #[test]
+    fn a_log_that_stands_still_is_said() {
+        let level = |text: &str| waiting(text).map(|finding| finding.level);
+        assert_eq!(
+            level("countersign_log_waiting_age_seconds 0.4\n"),
+            Some("good")
+        );
+        assert_eq!(
+            level("countersign_log_waiting_age_seconds 95.1\n"),
+            Some("bad")
+        );
+        assert_eq!(level("countersign_log_size 7\n"), None);
     }
 
     #[test]

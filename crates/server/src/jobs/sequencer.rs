@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_authority::log::{self, Sequenced};
+use countersign_authority::{
+    ReadMode,
+    log::{self, Sequenced},
+};
 
 use crate::{
     app::App,
@@ -17,6 +20,7 @@ use crate::{
 pub struct Sequence {
     app: App,
     signed: Mutex<Instant>,
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Sequence {
@@ -26,6 +30,7 @@ impl Sequence {
         Self {
             app,
             signed: Mutex::new(Instant::now()),
+            warned: Mutex::default(),
         }
     }
 
@@ -50,9 +55,41 @@ impl Sequence {
             .context("a checkpoint cannot be kept")
     }
 
+    /// How long has the oldest record waited for its place, and who holds it up?
+    async fn watch(&self) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let waiting = self
+            .app
+            .authority()
+            .store()
+            .read_as(ReadMode::Follow, move |tx| log::waiting(tx, now))
+            .await
+            .context("what waits for its place in the log cannot be read")?;
+        let age = waiting.as_ref().map_or(0, |waiting| {
+            now.micros().saturating_sub(waiting.since.micros()).max(0)
+        });
+        self.app.metrics().log_waiting_age.set(age as f64 / 1e6);
+        let holder = waiting.and_then(|waiting| waiting.holder);
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if let (Some(holder), true) = (holder, due) {
+            *warned = Some(Instant::now());
+            let seconds = age / 1_000_000;
+            tracing::warn!(
+                holder = %holder,
+                "the log is held: a record has waited {seconds} s for its place, and the oldest open transaction is that of {holder}"
+            );
+        }
+        Ok(())
+    }
+
     /// Nothing waits to be signed: how old is the newest checkpoint?
     async fn measure(&self) -> anyhow::Result<()> {
-        let newest = self.app.authority().store().read(log::newest_checkpoint);
+        let newest = self
+            .app
+            .authority()
+            .store()
+            .read_as(ReadMode::Follow, log::newest_checkpoint);
         if let Some(newest) = newest
             .await
             .context("the newest checkpoint cannot be read")?
@@ -103,6 +140,7 @@ impl Job for Sequence {
                 >= SIGN_AT_LATEST;
             if !step.more || due {
                 self.sign().await?;
+                self.watch().await?;
             }
             Ok(if step.more {
                 Progress::More
@@ -118,3 +156,6 @@ const SEQUENCE: Duration = Duration::from_millis(400);
 
 /// Under continuous load a head is signed nevertheless.
 const SIGN_AT_LATEST: Duration = Duration::from_millis(700);
+
+/// Once a minute says it to whoever reads, and does not fill the messages.
+const WARN_EVERY: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod error;
+pub(crate) mod holder;
 pub(crate) mod line;
 pub(crate) mod settings;
 pub(crate) mod worker;
