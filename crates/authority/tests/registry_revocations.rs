@@ -208,6 +208,39 @@ fn a_run_is_revoked_by_key_or_by_the_id_of_its_platform() {
 }
 
 #[test]
+fn a_run_with_more_tokens_than_are_looked_at_is_revoked_by_its_key() {
+    on_each(|world| {
+        let scene = world.scene();
+        let first = world.base_token();
+        let run = first.token.claims().run.clone().unwrap();
+        let (key, run_id) = (run.key, run.id.unwrap());
+        // The next attempt has another key, and tokens enough to hide that of the first.
+        let again = || world.claims().with("run_attempt", "2");
+        let last = world.base_token_of(again());
+        let later = last.token.claims().run.clone().unwrap();
+        assert_eq!(later.id.as_deref(), Some(run_id.as_str()));
+        assert_ne!(later.key, key);
+        for _ in 0..500 {
+            world.issue(&world.request(again())).unwrap();
+        }
+        let of_run = |target: &str| world.run(&scene.dana.permit, revoke(Grain::Run, target));
+        let refusal = of_run(&run_id).unwrap_err();
+        assert_eq!(refusal.reason, Reason::Unprocessable);
+        assert!(refusal.detail.contains("by its key"), "{refusal}");
+        for token in [&first, &last] {
+            assert!(
+                alive(world, token.token.claims()),
+                "a refusal revokes nothing"
+            );
+        }
+        assert_eq!(of_run(&later.key).unwrap().targets, vec![later.key]);
+        assert!(!alive(world, last.token.claims()) && alive(world, first.token.claims()));
+        assert_eq!(of_run(&key).unwrap().targets, vec![key]);
+        assert!(!alive(world, first.token.claims()));
+    });
+}
+
+#[test]
 fn a_deleted_project_takes_its_identities_and_tokens_along() {
     on_each(|world| {
         let (dana, kim, text) = scene(world);

@@ -212,4 +212,80 @@ mod tests {
             assert!(seen.insert(action.name), "{}", action.name);
         }
     }
+
+    /// What pipelines have power to do, each a group of actions.
+    #[test]
+    fn s1_14_each_power_of_a_pipeline_is_a_group_of_actions() {
+        let powers: [(&str, &[&str]); 7] = [
+            (
+                "build",
+                &[
+                    "artifact.publish",
+                    "artifact.read",
+                    "build.run",
+                    "build.trigger",
+                ],
+            ),
+            (
+                "release",
+                &[
+                    "deploy.release",
+                    "deploy.rollback",
+                    "release.promote",
+                    "rollout.pause",
+                    "rollout.status.read",
+                ],
+            ),
+            (
+                "infrastructure",
+                &[
+                    "infrastructure.apply",
+                    "infrastructure.plan",
+                    "infrastructure.read",
+                ],
+            ),
+            (
+                "credentials",
+                &[
+                    "credential.issue",
+                    "credential.rotate",
+                    "secrets.read",
+                    "secrets.write",
+                    "key.read",
+                    "identity.admin",
+                    "identity.impersonate",
+                    "billing.admin",
+                ],
+            ),
+            (
+                "tickets",
+                &[
+                    "case.comment.write",
+                    "case.label.write",
+                    "case.read",
+                    "ticket.close",
+                    "ticket.open",
+                    "ticket.open.privileged",
+                ],
+            ),
+            (
+                "configuration",
+                &["configuration.merge", "configuration.read"],
+            ),
+            ("notify", &["notify.send", "incident.notify"]),
+        ];
+        for (group, actions) in powers {
+            let found: Vec<_> = BUILT_IN
+                .iter()
+                .filter(|action| action.group == group)
+                .map(|action| action.name)
+                .collect();
+            assert_eq!(found, actions, "{group}");
+            let only_reads = BUILT_IN
+                .iter()
+                .filter(|action| action.group == group)
+                .all(|action| action.class == Read);
+            assert!(!only_reads, "{group} changes something");
+        }
+    }
 }

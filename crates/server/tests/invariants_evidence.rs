@@ -14,6 +14,60 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_5_each_event_of_a_life_is_on_record_and_a_review_says_who_found_what() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let (owner, id) = (&service.owner, service.id());
+        let lee = server.enrol("lee@example.com", TenantRole::Owner).await;
+        let path = format!("/api/identities/{id}");
+        let review = json!({ "tier": "low", "reason": "reads cases and nothing more" });
+        let reviewed = lee.post(&format!("{path}/review"), &review).await.done();
+        assert_eq!(reviewed["risk_tier"], "low", "{reviewed}");
+        let purpose = json!({ "purpose": "pays people" });
+        owner.patch(&path, &purpose).await.done();
+        for verb in ["disable", "enable"] {
+            let body = json!({ "reason": "an inventory" });
+            owner.post(&format!("{path}/{verb}"), &body).await.done();
+        }
+        owner.delete(&path).await.done();
+        let mut verbs = Vec::new();
+        let mut by = None;
+        let list = format!("/api/evidence?kind=changed&identity={id}&limit=100");
+        let found = owner.get(&list).await.done();
+        for item in found["items"].as_array().unwrap().iter().rev() {
+            let path = format!("/api/evidence/{}", item["id"].as_str().unwrap());
+            let record = owner.get(&path).await.done()["record"].clone();
+            let (noun, verb) = (&record["noun"], record["verb"].as_str().unwrap());
+            verbs.push(format!("{} {verb}", noun.as_str().unwrap()));
+            if verb == "reviewed" {
+                assert_eq!(record["reason"], "reads cases and nothing more");
+                assert_eq!(record["changes"]["review"]["to"]["tier"], "low", "{record}");
+                by = Some(record["refs"].to_string());
+            }
+        }
+        let life = [
+            "identity created",
+            "credential created",
+            "identity reviewed",
+            "identity updated",
+            "identity disabled",
+            "identity enabled",
+            "identity deleted",
+        ];
+        let told: Vec<_> = verbs
+            .iter()
+            .map(String::as_str)
+            .filter(|verb| life.contains(verb))
+            .collect();
+        assert_eq!(told, life, "{verbs:?}");
+        assert!(by.unwrap().contains("lee@example.com"));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invariant_6_revoked_is_revoked_at_every_grain() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
