@@ -1,14 +1,18 @@
 //! An approver whom the requester made counts for their requests only after a day (T14).
 
-use countersign_authority::approvals::GrantAsk;
+use countersign_authority::{approvals::GrantAsk, registry::linked_accounts::CreateLinkedAccount};
 use countersign_model::{
-    approval::{Approval, NEW_APPROVER},
+    approval::{Approval, NEW_APPROVER, OPEN_FOR},
+    evidence::Separation,
     reason::Reason,
     registry::{ApprovalRule, Doc, Member, Party, ProjectRole, RoleSet, TeamDoc, TenantRole},
     time::Seconds,
 };
 
-use crate::approvals_world::{OCTOCAT, Scene, User, World, artifact, on_each, reason, release};
+use crate::{
+    approvals_world::{CI, OCTOCAT, Scene, User, World, artifact, on_each, reason, release},
+    registry_world,
+};
 
 fn open(world: &World) -> Approval {
     world.open_grant(&world.base_token(), release()).unwrap()
@@ -174,5 +178,43 @@ fn a_tenant_owner_whom_the_requester_made_counts_after_a_day() {
                 }
             });
         });
+    });
+}
+
+#[test]
+fn t14_nobody_says_that_their_account_is_a_puppets_and_approves_its_runs() {
+    on_each(|world| {
+        let scene = world.scene();
+        world.change_identity(&scene.dana, &scene.identity, |doc| {
+            doc.approval_rule.second_if_unproven = true;
+        });
+        // Nobody knows whose account triggers the runs: two people look.
+        let before = open(world);
+        assert_eq!(before.required(), 2);
+        // Dana says that it is Kim's, and Kim says so too.
+        let link = CreateLinkedAccount {
+            issuer: CI.to_owned(),
+            subject: OCTOCAT.to_owned(),
+            user: "kim@example.com".to_owned(),
+        };
+        let waits = world.run(&scene.dana.permit, link).unwrap();
+        let agreed = registry_world::approval(world, &waits);
+        world.decide(&scene.kim, &agreed, true).unwrap();
+        let after = another(world, "cd");
+        assert_eq!(after.doc.human, Some(scene.kim.id));
+        assert_eq!(after.doc.separation, Separation::Unproven);
+        assert_eq!(after.required(), 2);
+        for request in [&before, &after] {
+            assert_eq!(
+                reason(world.decide(&scene.dana, request, true)),
+                Reason::SelfApproval
+            );
+        }
+        world.pass(Seconds(NEW_APPROVER.0 + OPEN_FOR.0 + 1));
+        let dana = world.sign_in_again("dana@example.com");
+        let settled = another(world, "ef");
+        assert_eq!(settled.doc.separation, Separation::Proven);
+        assert_eq!(settled.required(), 1);
+        world.decide(&dana, &settled, true).unwrap();
     });
 }

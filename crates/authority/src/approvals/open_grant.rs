@@ -335,14 +335,15 @@ fn run_of(tx: &mut WriteTx<'_, '_>, claims: &AccessClaims) -> Result<Run, Reject
 pub(super) struct Behind {
     /// The user whose account triggered it.
     pub human: Option<Id<id::User>>,
-    /// Whose account it was within the last day.
+    /// Whose account it was, or who linked it for somebody else, within the last day.
     pub held_before: Vec<Id<id::User>>,
     /// Whether the user is proven.
     pub separation: Separation,
 }
 
 /// The user behind a run, by linked account, and whether that is proven. For a day after an account
-/// changed hands both count, so that nobody hands their account on and approves their own run (T14).
+/// changed hands, or was linked for somebody else, all who may be behind it count and nothing is proven, so
+/// that nobody hands their account on, or says that it is a puppet's, and approves their own run (T14).
 pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<Behind, Rejection> {
     let mut behind = Behind {
         human: None,
@@ -368,7 +369,8 @@ pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<Behind
     behind.held_before = lately.map(|held| held.user_id).collect();
     if account.status == Status::Active {
         behind.human = Some(doc.user_id);
-        if run.assurance == RunAssurance::Verified {
+        let settled = behind.held_before.is_empty();
+        if run.assurance == RunAssurance::Verified && settled {
             behind.separation = Separation::Proven;
         }
     }

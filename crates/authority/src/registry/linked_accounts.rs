@@ -25,7 +25,7 @@ const ISSUER_BYTES: usize = 256;
 const SUBJECT_BYTES: usize = 128;
 
 /// Links an account to a user. One's own at once, when it was never somebody else's; for any other the
-/// user, or a second owner, agrees.
+/// user, or a second owner, agrees, and for a day it may still be that of who linked it.
 #[derive(Debug, Clone)]
 pub struct CreateLinkedAccount {
     /// The foreign issuer.
@@ -59,12 +59,20 @@ impl Command for CreateLinkedAccount {
         let name = LinkedAccountDoc::key(&self.issuer, &self.subject);
         let known = tx.find(Noun::LinkedAccount, &name)?;
         let known = known.filter(|record| record.status == Status::Deleted);
-        let held_before = match &known {
+        let mut held_before = match &known {
             Some(record) => rights::doc(record.linked_account())?.held_before.clone(),
             None => Vec::new(),
         };
         let others = held_before.iter().any(|held| held.user_id != user_id);
         let own = user_id == person.user_id && !others;
+        if user_id != person.user_id {
+            // INVARIANT: who says that an account is somebody else's may be behind its runs themselves,
+            // for a day from when it is agreed to: the other's yes is the word of one they know (T14).
+            held_before.push(HeldBefore {
+                user_id: person.user_id,
+                until: tx.now() + OPEN_FOR,
+            });
+        }
         let doc = LinkedAccountDoc {
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),

@@ -101,7 +101,7 @@ pub struct LinkedAccountDoc {
     pub held_before: Vec<HeldBefore>,
 }
 
-/// Whose an account was.
+/// Whose an account was, or may have been: who linked it for somebody else counts too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBefore {
     /// Whose.
