@@ -182,6 +182,59 @@ fn a_tenant_owner_whom_the_requester_made_counts_after_a_day() {
 }
 
 #[test]
+fn t14_whom_an_approver_of_a_minute_let_in_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        let mo = world.sign_in("mo@example.com", TenantRole::Member);
+        world.link(&scene.dana, &scene.dana, OCTOCAT);
+        // Dana lets Kim in, and Kim lets Mo in: first as owners of the project, then in a team.
+        for (by, new) in [(&scene.dana, &scene.kim), (&scene.kim, &mo)] {
+            let mut owner = member(&scene, new, ProjectRole::Owner, world);
+            owner.added_by = by.id;
+            world.change(by, scene.project.id, move |doc| {
+                if let Doc::Project(doc) = doc {
+                    doc.members.push(owner.clone());
+                }
+            });
+        }
+        let approval = open(world);
+        assert_eq!(
+            reason(world.decide(&mo, &approval, true)),
+            Reason::SelfApproval
+        );
+        let team = TeamDoc {
+            name: "release".parse().unwrap(),
+            members: vec![scene.lee.id],
+        };
+        let team = world.create(&scene.dana.permit, "release", None, team);
+        for (by, new) in [(&scene.dana, &scene.kim), (&scene.kim, &mo)] {
+            let new = new.id;
+            world.change(by, team.id, move |doc| {
+                if let Doc::Team(doc) = doc {
+                    doc.members.push(new);
+                }
+            });
+        }
+        rule(
+            world,
+            &scene.lee,
+            &scene,
+            vec![Party::Team(team.id.cast())],
+            1,
+        );
+        let approval = another(world, "cd");
+        assert_eq!(
+            reason(world.decide(&mo, &approval, true)),
+            Reason::SelfApproval
+        );
+        world.decide(&scene.lee, &approval, true).unwrap();
+        world.pass(Seconds(NEW_APPROVER.0 + 1));
+        let mo = world.sign_in_again("mo@example.com");
+        world.decide(&mo, &another(world, "ef"), true).unwrap();
+    });
+}
+
+#[test]
 fn t14_nobody_says_that_their_account_is_a_puppets_and_approves_its_runs() {
     on_each(|world| {
         let scene = world.scene();

@@ -1,14 +1,16 @@
 //! Who countersigns what loosens a guard (T16): nobody who asks chooses.
 
 use countersign_authority::registry::{
-    identities::RuleInput,
+    identities::{IdentityPatch, RuleInput, UpdateIdentity},
     projects::{CreateProject, ProjectPatch, UpdateProject},
     teams::{CreateTeam, UpdateTeam},
+    users::UpdateUser,
 };
 use countersign_model::{
     identity::Kind,
     reason::Reason,
     registry::{Party, ProjectRole, TenantRole},
+    time::Seconds,
 };
 
 use crate::{
@@ -65,6 +67,18 @@ fn team_of(members: &[&str]) -> UpdateTeam {
         if_version: None,
         name: None,
         members: Some(addresses(members)),
+        reason: None,
+    }
+}
+
+/// Makes somebody an owner of the tenant.
+fn owner(user: &str) -> UpdateUser {
+    UpdateUser {
+        user: user.to_owned(),
+        if_version: None,
+        email: None,
+        display_name: None,
+        role: Some(TenantRole::Owner),
         reason: None,
     }
 }
@@ -137,15 +151,7 @@ fn t16_the_only_owner_makes_nobody_countersign_for_the_tenant() {
         let mo = world.sign_in("mo@example.com", TenantRole::Member);
         guarded(world, &kim, "release", "~kim", 1, &[]);
         guarded(world, &dana, "aaa", "~dana", 1, &["mo"]);
-        let promote = countersign_authority::registry::users::UpdateUser {
-            user: "mo@example.com".to_owned(),
-            if_version: None,
-            email: None,
-            display_name: None,
-            role: Some(TenantRole::Owner),
-            reason: None,
-        };
-        let raised = world.run(&dana.permit, promote).unwrap();
+        let raised = world.run(&dana.permit, owner("mo@example.com")).unwrap();
         let opened = approval(world, &raised);
         assert_eq!(opened.doc.rule.approvers, [Party::User(kim.id)]);
         assert_eq!(reason(world.decide(&mo, &opened, true)), Reason::NotFound);
@@ -187,5 +193,49 @@ fn t16_the_strictest_identity_says_how_many_agree_to_an_owner_of_its_project() {
                 .changed
                 .is_some()
         );
+    });
+}
+
+#[test]
+fn t16_an_approver_made_while_nothing_was_guarded_counts_after_a_day() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Member);
+        world.sign_in("lee@example.com", TenantRole::Member);
+        let mo = world.sign_in("mo@example.com", TenantRole::Member);
+        team(world, &dana, &["dana", "lee"]);
+        // Nothing is guarded: nobody is asked about another owner of the tenant, of a project, or a member.
+        project(world, &dana, "web", &["lee"]);
+        for made in [
+            world.run(&dana.permit, owner("kim@example.com")).unwrap(),
+            world
+                .run(&dana.permit, team_of(&["dana", "lee", "mo"]))
+                .unwrap(),
+        ] {
+            assert!(made.approval_id().is_none() && !made.changed_alone());
+        }
+        guarded(world, &dana, "owned", "web", 1, &[]);
+        guarded(world, &dana, "teamed", "web", 1, &["team:ops"]);
+        let off = |name: &str| UpdateIdentity {
+            identity: name.to_owned(),
+            if_version: None,
+            patch: IdentityPatch {
+                requires_approval: Some(false),
+                ..IdentityPatch::default()
+            },
+            reason: None,
+        };
+        for (name, puppet) in [("owned", &kim), ("teamed", &mo)] {
+            let asked = world.run(&dana.permit, off(name)).unwrap();
+            let opened = approval(world, &asked.outcome);
+            let early = world.decide(puppet, &opened, true);
+            assert_eq!(reason(early), Reason::SelfApproval, "{name}");
+        }
+        world.pass(Seconds::days(1));
+        let dana = world.sign_in_again("dana@example.com");
+        let kim = world.sign_in_again("kim@example.com");
+        let asked = world.run(&dana.permit, off("owned")).unwrap();
+        let opened = approval(world, &asked.outcome);
+        assert!(world.decide(&kim, &opened, true).unwrap().changed.is_some());
     });
 }

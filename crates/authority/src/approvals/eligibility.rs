@@ -15,6 +15,9 @@ use countersign_store::Tx;
 use super::trail::{self, Trail};
 use crate::{rejection::Rejection, rows};
 
+/// How many people who let each other in within a day are followed: more are a chain that hides somebody.
+const HOPS: usize = 8;
+
 /// A person who may countersign.
 #[derive(Debug, Clone)]
 pub struct Approver {
@@ -277,9 +280,32 @@ fn through_project(
             .member::<Vec<Member>>("members")
             .is_some_and(|(from, to)| owns(&to) && !owns(&from))
     })?;
-    Ok(Some(Way {
-        made: raised.or(Some((member.added_by, member.added_at))),
-    }))
+    let made = raised.or_else(|| let_in(ground, doc, member));
+    Ok(Some(Way { made }))
+}
+
+/// Who let a member in and when; where that was a member whom one who asks let in just before, who asks.
+fn let_in(
+    ground: &Ground<'_>,
+    project: &ProjectDoc,
+    member: &Member,
+) -> Option<(Id<id::User>, Timestamp)> {
+    let mut last = member;
+    for _ in 0..HOPS {
+        if ground.askers.contains(&last.added_by) {
+            return Some((last.added_by, last.added_at));
+        }
+        let before = project
+            .members
+            .iter()
+            .find(|one| one.user_id == last.added_by && ground.now < one.added_at + NEW_APPROVER);
+        match before {
+            Some(before) => last = before,
+            None => return Some((member.added_by, member.added_at)),
+        }
+    }
+    // INVARIANT: what cannot be seen counts as having happened.
+    ground.askers.first().map(|first| (*first, ground.now))
 }
 
 fn through_rule(
@@ -302,16 +328,7 @@ fn through_rule(
             if !record.team().is_some_and(|doc| doc.members.contains(&user)) {
                 return Ok(None);
             }
-            made = trail::find(
-                tx,
-                &record,
-                ground.askers,
-                ground.now,
-                |changes: &Trail<'_>| {
-                    let members = changes.member::<Vec<Id<id::User>>>("members");
-                    members.is_some_and(|(from, to)| to.contains(&user) && !from.contains(&user))
-                },
-            )?;
+            made = put_in_team(tx, ground, &record, user)?;
         }
     }
     if made.is_none()
@@ -325,6 +342,34 @@ fn through_rule(
         })?;
     }
     Ok(Some(Way { made }))
+}
+
+/// Who put a user in a team in the last day, when it was one who asks, or somebody whom one of those had
+/// put there just before.
+fn put_in_team(
+    tx: &mut Tx<'_>,
+    ground: &Ground<'_>,
+    team: &Record,
+    user: Id<id::User>,
+) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
+    let members = team.team().map(|doc| doc.members.as_slice());
+    let mut by = ground.askers.to_vec();
+    if !by.is_empty() {
+        by.extend(members.unwrap_or_default());
+    }
+    let mut new = user;
+    for _ in 0..HOPS {
+        let put = trail::find(tx, team, &by, ground.now, |changes: &Trail<'_>| {
+            let members = changes.member::<Vec<Id<id::User>>>("members");
+            members.is_some_and(|(from, to)| to.contains(&new) && !from.contains(&new))
+        })?;
+        match put {
+            Some((maker, _)) if !ground.askers.contains(&maker) => new = maker,
+            found => return Ok(found),
+        }
+    }
+    // INVARIANT: what cannot be seen counts as having happened.
+    Ok(ground.askers.first().map(|first| (*first, ground.now)))
 }
 
 fn is_owner(member: &Member, user: Id<id::User>) -> bool {
