@@ -147,7 +147,7 @@ pub struct ApprovalChange {
     /// The version that it edits: any other edit makes it stale.
     pub version: i64,
     /// What is done: `verb`, what it `loosens`, and in `set` each member of the record that it sets, or
-    /// takes away with null.
+    /// takes away with null; for a credential that comes into force, in `brings` what it lets in.
     pub does: Value,
     /// The names of the people, teams and resource servers whose ids stand in it.
     pub names: BTreeMap<String, String>,

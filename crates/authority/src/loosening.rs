@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
+    action::ActionSet,
     name::EnvironmentName,
     registry::{ApprovalRule, Doc, IdentityDoc, Impersonator},
     trust::{Accepted, TrustRule},
@@ -217,6 +218,22 @@ pub fn of_trust(
         .then_some(Loosening::TrustWidened)
         .into_iter()
         .collect()
+}
+
+/// Whether another ceiling of its project lets an identity do what it lists and could not do until now.
+#[must_use]
+pub fn lets_through(
+    before: Option<&ActionSet>,
+    after: Option<&ActionSet>,
+    identity: &IdentityDoc,
+) -> bool {
+    before.is_some_and(|before| {
+        let beyond = identity.allowed_actions.difference(before);
+        beyond.iter().any(|action| {
+            !identity.denied_actions.contains(action)
+                && after.is_none_or(|after| after.contains(action))
+        })
+    })
 }
 
 /// Whether every run that the narrow rule matches is matched by the wide one, for no more

@@ -184,3 +184,64 @@ fn a_manifest_that_breaks_a_rule_changes_nothing_and_says_where() {
         );
     });
 }
+
+#[test]
+fn a_plan_says_that_approvers_and_guard_rails_take_a_second_person_as_applying_does() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        world.sign_in("lee@example.com", TenantRole::Owner);
+        world.sign_in("kim@example.com", TenantRole::Member);
+        let text = "team: {name: ops, members: [dana@example.com, lee@example.com]}
+---
+project: {name: web, description: the shop, allowed_actions: [case.read]}
+---
+identity: {name: owned, kind: bot, project: web, purpose: x, requires_approval: true, allowed_actions: [case.read, deploy.release]}
+---
+identity: {name: teamed, kind: bot, project: web, purpose: x, requires_approval: true, approval: {approvers: [\"team:ops\"]}}
+---
+identity: {name: free, kind: bot, project: web, purpose: x}
+---
+policy: {name: trusted, cedar: 'forbid (principal, action, resource) unless { principal.roles.contains(\"trusted\") };'}
+";
+        apply(world, &dana, text).unwrap();
+        let others = "project: {name: web, description: the shop, allowed_actions: [case.read], members: [{user: dana@example.com, role: owner}]}";
+        for (edit, loosens) in [
+            (
+                "team: {name: ops, members: [dana@example.com, lee@example.com, kim@example.com]}",
+                "[ApproverAdded]",
+            ),
+            (
+                "team: {name: ops, members: [dana@example.com]}",
+                "[ApproverRemoved]",
+            ),
+            (
+                &*others.replace("}]}", "}, {user: kim@example.com, role: owner}]}"),
+                "[ApproverAdded]",
+            ),
+            (
+                &*others.replace("[case.read]", "[case.read, deploy.release]"),
+                "[ActionAdded]",
+            ),
+            (
+                "identity: {name: free, roles: [trusted]}",
+                "[PolicyChanged]",
+            ),
+            // Nobody is asked about these, and the plan does not say so.
+            ("identity: {name: free, purpose: y, environments: []}", "[]"),
+            (
+                "team: {name: ops, members: [lee@example.com, dana@example.com]}",
+                "[]",
+            ),
+            (
+                "project: {name: web, description: another, allowed_actions: []}",
+                "[]",
+            ),
+        ] {
+            let step = plan(world, &dana, edit).steps.remove(0);
+            let said: Vec<_> = step.loosens.iter().collect();
+            assert_eq!(format!("{said:?}"), loosens, "{edit}");
+            let applied = apply(world, &dana, edit).unwrap();
+            assert_eq!(applied[0].approvals.is_empty(), said.is_empty(), "{edit}");
+        }
+    });
+}

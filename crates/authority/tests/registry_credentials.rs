@@ -343,6 +343,16 @@ fn t16_another_way_in_waits_for_a_second_person() {
             .unwrap()
             .outcome;
         assert_eq!(waits.record().status, Status::Disabled);
+        // Who is asked reads which runs it would trust.
+        let asked = approval(world, &waits).doc.request;
+        let countersign_model::approval::ApprovalRequest::Change(asked) = asked else {
+            panic!("{asked:?}")
+        };
+        let brings = &asked.change["brings"];
+        assert_eq!(brings["type"], "trust-rule");
+        assert_eq!(brings["issuer"], approvals_world::CI);
+        assert_eq!(brings["environments"][0], "production");
+        assert_eq!(brings["match"]["repository_id"], "666");
         let (secret, text) = NewSecret::client_secret(&world.authority().secrets().pepper);
         let pending = add(world, &dana, "other", secret).unwrap().outcome;
         assert!(token(world, "other", text.expose()).is_err());

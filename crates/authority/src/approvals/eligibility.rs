@@ -295,10 +295,12 @@ fn let_in(
         if ground.askers.contains(&last.added_by) {
             return Some((last.added_by, last.added_at));
         }
-        let before = project
-            .members
-            .iter()
-            .find(|one| one.user_id == last.added_by && ground.now < one.added_at + NEW_APPROVER);
+        // Who made the project let themselves in.
+        let before = project.members.iter().find(|one| {
+            one.user_id == last.added_by
+                && one.user_id != last.user_id
+                && ground.now < one.added_at + NEW_APPROVER
+        });
         match before {
             Some(before) => last = before,
             None => return Some((member.added_by, member.added_at)),

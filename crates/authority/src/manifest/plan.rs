@@ -3,6 +3,7 @@
 mod approvers;
 mod change;
 mod entries;
+mod guards;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -313,6 +314,9 @@ impl Planned<'_> {
         let mut loosens = before
             .map(|before| loosening::of_doc(before, after, &protected))
             .unwrap_or_default();
+        if let Some(before) = before {
+            loosens.extend(guards::loosened(desire, self.entry.id, before, after)?);
+        }
         if let (Some(Doc::Identity(_)), Doc::Identity(identity)) = (before, after) {
             loosens.extend(loosening::of_trust(
                 identity,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_model::{
     Id, id,
     name::EnvironmentName,
-    registry::{IssuerDoc, Noun, Record},
+    registry::{IdentityDoc, IssuerDoc, Noun, Record},
     trust::TrustRule,
 };
 
@@ -35,6 +35,13 @@ pub trait Resolver {
     /// # Errors
     /// When they must be looked up first.
     fn all(&self, noun: Noun) -> Result<Vec<Arc<Record>>, Self::Stop>;
+
+    /// Whether there is a living identity like this, be it one that the person does not see: that an edit
+    /// takes a second person is no secret.
+    ///
+    /// # Errors
+    /// When they must be looked up first.
+    fn any_identity(&self, wanted: &dyn Fn(&IdentityDoc) -> bool) -> Result<bool, Self::Stop>;
 
     /// The living trust rules of an identity, each with its credential.
     ///

@@ -282,7 +282,7 @@ fn owners(
 }
 
 /// The owners of a project itself.
-pub(super) fn owners_of(project: &ProjectDoc) -> BTreeSet<Id<id::User>> {
+pub(crate) fn owners_of(project: &ProjectDoc) -> BTreeSet<Id<id::User>> {
     let owners = project
         .members
         .iter()

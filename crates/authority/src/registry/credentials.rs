@@ -20,7 +20,7 @@ use countersign_model::{
     registry::{CredentialDoc, CredentialSecret, CredentialType, Noun, Record, Status},
     trust::TrustRule,
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{
     guarding::{ChangeOutcome, Retire},
@@ -340,4 +340,25 @@ fn void(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<(), Rejection> {
         "a credential of the identity was added",
     )
     .map(drop)
+}
+
+/// What a credential lets in, for people to read before they agree to it: never what it keeps of a secret.
+pub(super) fn told(tx: &mut WriteTx<'_, '_>, doc: &CredentialDoc) -> Result<Value, Rejection> {
+    let mut told = Map::new();
+    let mut say = |name: &str, value: Value| told.insert(name.to_owned(), value);
+    say("type", doc.credential_type().as_str().into());
+    say("label", doc.label.clone().into());
+    if let Some(until) = doc.expires_at {
+        say("expires_at", until.to_string().into());
+    }
+    match &doc.secret {
+        CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } => {}
+        CredentialSecret::PublicKey { jwk } => drop(say("jwk", jwk.clone())),
+        CredentialSecret::TrustRule(rule) => {
+            say("issuer", tx.get(rule.issuer_id)?.name.into());
+            say("environments", json!(rule.environments));
+            say("match", json!(rule.matches));
+        }
+    }
+    Ok(told.into())
 }

@@ -224,6 +224,9 @@ struct PendingChange {
     verb: Verb,
     /// The members of the document that it sets, and null for those that it takes away.
     set: Map<String, Value>,
+    /// What comes into force by it, where the record itself does not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    brings: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,6 +259,10 @@ fn open(
     let pending = PendingChange {
         verb: edit.verb,
         set: differences(&before.doc, &after.doc)?,
+        brings: match &after.doc {
+            Doc::Credential(doc) => Some(credentials::told(tx, doc)?),
+            _ => None,
+        },
         name: (after.name != before.name).then(|| after.name.clone()),
         parent_id: after
             .parent_id

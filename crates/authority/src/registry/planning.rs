@@ -6,7 +6,7 @@ use countersign_model::{
     Id, id,
     name::EnvironmentName,
     permission::Person,
-    registry::{CredentialSecret, IssuerDoc, Noun, ProjectDoc, Record, Status},
+    registry::{CredentialSecret, IdentityDoc, IssuerDoc, Noun, ProjectDoc, Record, Status},
     trust::TrustRule,
 };
 use countersign_store::{Tx, records};
@@ -217,6 +217,16 @@ impl Resolver for Snapshot<'_, '_> {
             }
         }
         Ok(seen)
+    }
+
+    fn any_identity(&self, wanted: &dyn Fn(&IdentityDoc) -> bool) -> Result<bool, Rejection> {
+        let found = rows::matching(
+            &mut self.tx.borrow_mut(),
+            self.permit.tenant_id(),
+            Noun::Identity,
+            |record| record.identity().is_some_and(wanted),
+        )?;
+        Ok(!found.is_empty())
     }
 
     fn trust_rules(

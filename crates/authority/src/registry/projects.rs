@@ -9,7 +9,7 @@ use countersign_model::{
     name::ProjectName,
     permission::Person,
     reason::Reason,
-    registry::{IdentityDoc, Member, Noun, ProjectDoc, ProjectRole, Record, TenantRole},
+    registry::{Member, Noun, ProjectDoc, ProjectRole, Record, TenantRole},
 };
 use countersign_store::Tx;
 
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
-    loosening::Loosening,
+    loosening::{self, Loosening},
     rejection::{Rejection, refuse},
 };
 
@@ -297,28 +297,14 @@ pub(super) fn may_become(
 
 /// Whether a higher ceiling lets through what a guarded identity lists and could not do until now.
 fn raises(tx: &mut WriteTx<'_, '_>, before: &Record, doc: &ProjectDoc) -> Result<bool, Rejection> {
-    let Some(old) = &rights::doc(before.project())?.allowed_actions else {
-        return Ok(false);
-    };
-    if doc
-        .allowed_actions
-        .as_ref()
-        .is_some_and(|new| new.is_subset(old))
-    {
+    let old = &rights::doc(before.project())?.allowed_actions;
+    let (old, new) = (old.as_ref(), doc.allowed_actions.as_ref());
+    if old == new {
         return Ok(false);
     }
-    let let_through = |identity: &IdentityDoc| {
-        let beyond = identity.allowed_actions.difference(old);
-        beyond.iter().any(|action| {
-            !identity.denied_actions.contains(action)
-                && doc
-                    .allowed_actions
-                    .as_ref()
-                    .is_none_or(|new| new.contains(action))
-        })
-    };
     let guarded = approvers::guarded_in(tx, before)?;
-    Ok(guarded.iter().filter_map(Record::identity).any(let_through))
+    let mut guarded = guarded.iter().filter_map(Record::identity);
+    Ok(guarded.any(|identity| loosening::lets_through(old, new, identity)))
 }
 
 /// Adds which approvers come and go with the owners of the project; answers the guarded identities for

@@ -332,6 +332,12 @@ fn changes(change: &approvals::ApprovalChange) -> Vec<(&'static str, String)> {
                 set.iter()
                     .map(|(name, value)| ("sets", format!("{name} = {}", named(value)))),
             ),
+            ("brings", Value::Object(brings)) => lines.extend(
+                brings
+                    .iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(name, value)| ("brings", format!("{name} = {}", named(value)))),
+            ),
             (member, value) => lines.push(("sets", format!("{member} = {}", named(value)))),
         }
     }

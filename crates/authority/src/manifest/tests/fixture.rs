@@ -255,6 +255,13 @@ impl Resolver for Registry {
             .collect())
     }
 
+    fn any_identity(&self, wanted: &dyn Fn(&IdentityDoc) -> bool) -> Result<bool, Infallible> {
+        Ok(self
+            .records
+            .values()
+            .any(|record| record.identity().is_some_and(wanted)))
+    }
+
     fn trust_rules(
         &self,
         identity: Id<id::Identity>,

@@ -1,0 +1,140 @@
+//! What a step loosens beyond what its own document guards: who countersigns for identities, what they may
+//! do under a ceiling, and what guard rails read.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    Id, id,
+    registry::{Doc, IdentityDoc, Noun, Party, ProjectDoc, Record, Status, TeamDoc, TenantRole},
+};
+
+use crate::{
+    loosening::{self, Loosening},
+    manifest::{Resolver, desired::Desire},
+    policy::{Acting, Reads},
+    registry::approvers,
+};
+
+/// What an edit of this record loosens so.
+pub(super) fn loosened<R: Resolver>(
+    desire: &Desire<'_, R>,
+    id: Id<id::Record>,
+    before: &Doc,
+    after: &Doc,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    match (before, after) {
+        (Doc::Identity(old), Doc::Identity(new)) => of_identity(desire, old, new),
+        (Doc::Project(old), Doc::Project(new)) => of_project(desire, id, old, new),
+        (Doc::Team(old), Doc::Team(new)) => of_team(desire, id.cast(), old, new),
+        _ => Ok(BTreeSet::new()),
+    }
+}
+
+fn of_identity<R: Resolver>(
+    desire: &Desire<'_, R>,
+    old: &IdentityDoc,
+    new: &IdentityDoc,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let name = |id: Id<id::Record>| {
+        Ok(match desire.doc_of(id)? {
+            Some(Doc::Project(project)) => project.name.to_string(),
+            _ => String::new(),
+        })
+    };
+    let (place, target) = (name(old.project_id.cast())?, name(new.project_id.cast())?);
+    let acting = |identity, project| Acting { identity, project };
+    let (before, after) = (acting(old, &place), acting(new, &target));
+    if before.is_like(&after) {
+        return Ok(BTreeSet::new());
+    }
+    let rails = desire.resolver.all(Noun::Policy)?;
+    let rails = Reads::of(rails.iter().filter_map(|rail| rail.policy()));
+    let leaves = rails.map_or(true, |rails| rails.tell_apart(before, after));
+    Ok(leaves
+        .then_some(Loosening::PolicyChanged)
+        .into_iter()
+        .collect())
+}
+
+fn of_project<R: Resolver>(
+    desire: &Desire<'_, R>,
+    id: Id<id::Record>,
+    old: &ProjectDoc,
+    new: &ProjectDoc,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let protected = desire.protected();
+    let guarded =
+        |doc: &IdentityDoc| doc.project_id.cast() == id && loosening::is_guarded(doc, &protected);
+    let mut found = BTreeSet::new();
+    let (ceiling, other) = (old.allowed_actions.as_ref(), new.allowed_actions.as_ref());
+    if ceiling != other
+        && desire
+            .resolver
+            .any_identity(&|doc| guarded(doc) && loosening::lets_through(ceiling, other, doc))?
+    {
+        found.insert(Loosening::ActionAdded);
+    }
+    let (owned, owns) = (approvers::owners_of(old), approvers::owners_of(new));
+    let by_owners = |doc: &IdentityDoc| guarded(doc) && doc.approval_rule.approvers.is_empty();
+    if owned != owns && desire.resolver.any_identity(&by_owners)? {
+        // Whoever owns the tenant countersigns anyway, and who goes by themselves may.
+        let joins = owns.difference(&owned).copied();
+        if any_besides(desire, joins, owner)? {
+            found.insert(Loosening::ApproverAdded);
+        }
+        let goes = owned.difference(&owns).copied();
+        let applies = desire.applying.user_id;
+        if any_besides(desire, goes, |user| {
+            owner(user) || user.id == applies.cast()
+        })? {
+            found.insert(Loosening::ApproverRemoved);
+        }
+    }
+    Ok(found)
+}
+
+fn of_team<R: Resolver>(
+    desire: &Desire<'_, R>,
+    id: Id<id::Team>,
+    old: &TeamDoc,
+    new: &TeamDoc,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let mut found = BTreeSet::new();
+    let joins = new.members.iter().any(|user| !old.members.contains(user));
+    let goes = old.members.iter().copied();
+    let goes = goes.filter(|user| !new.members.contains(user));
+    let applies = desire.applying.user_id;
+    let goes = any_besides(desire, goes, |user| user.id == applies.cast())?;
+    if !joins && !goes {
+        return Ok(found);
+    }
+    let protected = desire.protected();
+    let named = |doc: &IdentityDoc| {
+        doc.approval_rule.approvers.contains(&Party::Team(id))
+            && loosening::is_guarded(doc, &protected)
+    };
+    if desire.resolver.any_identity(&named)? {
+        found.extend(joins.then_some(Loosening::ApproverAdded));
+        found.extend(goes.then_some(Loosening::ApproverRemoved));
+    }
+    Ok(found)
+}
+
+fn owner(user: &Record) -> bool {
+    user.user().is_some_and(|doc| doc.role == TenantRole::Owner)
+}
+
+/// Whether any of these users is active and not one whom it does not concern.
+fn any_besides<R: Resolver>(
+    desire: &Desire<'_, R>,
+    users: impl IntoIterator<Item = Id<id::User>>,
+    anyway: impl Fn(&Record) -> bool,
+) -> Result<bool, R::Stop> {
+    for user in users {
+        let record = desire.resolver.record(user.cast())?;
+        if record.is_some_and(|user| user.status == Status::Active && !anyway(&user)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
