@@ -409,7 +409,8 @@ mod tests {
         let kim = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b22";
         let change = json!({
             "noun": "project", "record": {"id": kim, "name": "release"}, "version": 4,
-            "does": {"verb": "updated", "loosens": ["approver_added"], "set": {"members": [{"user_id": kim, "role": "owner"}], "description": null}},
+            "does": {"verb": "updated", "loosens": ["approver_added"], "set": {"members": [{"user_id": kim, "role": "owner"}], "description": null},
+                "brings": {"type": "trust-rule", "match": {"repository_id": "666"}, "expires_at": null}},
             "names": {kim: "kim@example.com"},
         });
         approval.change = Some(serde_json::from_value(change).unwrap());
@@ -420,6 +421,7 @@ mod tests {
             r#""user_id":"kim@example.com""#,
             "description = null",
             "does:          updated",
+            r#"brings:        match = {"repository_id":"666"}"#,
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
