@@ -45,6 +45,7 @@ use crate::{
     issue::{self, IssuePlan, Recorded, Recording, Released},
     keys::{KeyRing, Tenant},
     log::Log,
+    long_lived::UseSums,
     refusals::RefusalSums,
     rejection::{Fault, Stop},
     revoked::RevokedSet,
@@ -101,6 +102,7 @@ pub struct Authority {
     refusals: RefusalSums,
     decisions: DecisionSums,
     introspections: IntrospectionSums,
+    pub(crate) token_uses: UseSums,
     used: Mutex<HashMap<Id<id::Record>, seen::Seen>>,
     /// The latest instant that was ever recorded, in microseconds.
     clock_mark: AtomicI64,
@@ -165,6 +167,7 @@ impl Authority {
             refusals: RefusalSums::default(),
             decisions: DecisionSums::default(),
             introspections: IntrospectionSums::default(),
+            token_uses: UseSums::default(),
             used: Mutex::default(),
             clock_mark: AtomicI64::new(mark.micros()),
             feeds: Mutex::new(feeds),

@@ -16,6 +16,7 @@ use countersign_store::{Tx, seen};
 use crate::{
     command::Permit,
     evidence::search::{self, Search},
+    long_lived,
     refusals::address_prefix,
     registry::{
         PageQuery,
@@ -124,10 +125,12 @@ impl Look<'_> {
     ) -> Result<Vec<Finding>, Rejection> {
         let identity = rights::doc(record.identity())?;
         let credentials = self.credentials(tx, record)?;
+        let chains = long_lived::chains_of(tx, record.id)?;
         let looked = Looked {
             identity,
             status: record.status,
             credentials: &credentials,
+            chains: &chains,
             protected,
             last_active_at: seen.map_or(record.created_at, |seen| seen.last_seen_at),
             changed_alone_at: self.changed_alone_at(tx, record)?,

@@ -38,6 +38,8 @@ pub enum Start {
     Action(Id<id::Evidence>),
     /// An approval.
     Approval(Id<id::Approval>),
+    /// A long-lived token with all that renewed it.
+    Chain(Id<id::Chain>),
     /// A commit.
     Commit(String),
     /// An artifact.
@@ -60,7 +62,7 @@ impl FromStr for Start {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        const FORMS: &str = "token:JTI action:ID run:ID approval:ID commit:SHA digest:sha256:.. resource:R identity:N user:EMAIL team:N";
+        const FORMS: &str = "token:JTI chain:ID action:ID run:ID approval:ID commit:SHA digest:sha256:.. resource:R identity:N user:EMAIL team:N";
         let invalid = |what: String| Refusal::new(Reason::BadRequest, what);
         let Some((kind, value)) = text
             .split_once(':')
@@ -78,6 +80,11 @@ impl FromStr for Start {
             "token" => Self::Token(id(&value)?),
             "action" => Self::Action(id(&value)?),
             "approval" => Self::Approval(
+                value
+                    .parse()
+                    .map_err(|error: id::InvalidId| invalid(error.to_string()))?,
+            ),
+            "chain" => Self::Chain(
                 value
                     .parse()
                     .map_err(|error: id::InvalidId| invalid(error.to_string()))?,

@@ -9,18 +9,21 @@ mod create;
 mod delete;
 mod execution;
 mod next;
+mod overdue;
 mod personal;
 mod reading;
 mod renew;
+mod uses;
 
-pub use chains::{Findings, findings};
 pub use create::CreateServiceAccount;
 pub use delete::DeleteServiceAccount;
 pub use execution::IssueExecutionToken;
 pub use next::NextToken;
+pub use overdue::{NoteOverdue, NotedOverdue};
 pub use personal::{GivePersonalToken, personal_lifetime};
 pub use reading::{Held, ServiceAccounts, chains_of, service_accounts};
 pub use renew::RenewToken;
+pub use uses::{Use, UseSums};
 
 pub(crate) use chains::{by_text, revoke as revoke_chain};
 

@@ -16,6 +16,7 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record},
     run::Run,
+    scope,
 };
 
 use crate::{
@@ -55,7 +56,8 @@ fn without_secrets(detail: &str) -> String {
     let mut told = String::with_capacity(detail.len());
     for word in detail.split_inclusive(|letter| !is_word(letter)) {
         let bare = word.trim_end_matches(|letter| !is_word(letter));
-        let is_token = bare.starts_with("eyJ") && bare.matches('.').count() >= 2;
+        let (_, jwt) = scope::split_prefix(bare);
+        let is_token = jwt.starts_with("eyJ") && jwt.matches('.').count() >= 2;
         if is_token || ParsedSecret::parse(bare).is_ok() {
             told.push_str("(a secret)");
             told.push_str(word.strip_prefix(bare).unwrap_or_default());
@@ -211,7 +213,11 @@ mod tests {
     fn a_secret_that_somebody_pasted_is_not_kept() {
         let (_, secret) = OpaqueSecret::generate(SecretKind::ClientSecret);
         let secret = secret.expose();
-        for pasted in [secret.as_str(), "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"] {
+        for pasted in [
+            secret.as_str(),
+            "eyJhbGciOiJFUzI1NiJ9.e30.c2ln",
+            "sensor_eyJhbGciOiJFUzI1NiJ9.e30.c2ln",
+        ] {
             let told = without_secrets(&format!("there is no token `{pasted}`, said 1.2.3"));
             assert_eq!(told, "there is no token `(a secret)`, said 1.2.3");
         }

@@ -10,11 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::ActionSet,
+    chain::Chain,
     identity::Kind,
     name::EnvironmentName,
     registry::{CredentialType, IdentityDoc, Status},
     time::{Seconds, Timestamp},
 };
+
+mod tokens;
+
+pub use tokens::{CHAIN_ENDS_SOON, ROTATE_AFTER, of_chain};
 
 /// A secret that is older has had a quarter of a year to be copied.
 pub const OLD_SECRET: Seconds = Seconds::days(90);
@@ -32,6 +37,8 @@ pub const MANY_NETWORKS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
+    /// A chain of renewals ends, whoever renews it.
+    ChainEndsSoon,
     /// A guard was loosened by one person, because nobody else could countersign.
     ChangedAlone,
     /// It may release or change infrastructure, and administer secrets, identities or bills.
@@ -48,6 +55,12 @@ pub enum Weakness {
     OldSecret,
     /// Who answered for it has left.
     Orphaned,
+    /// A long-lived token should have been renewed and was not.
+    RenewalOverdue,
+    /// A long-lived token was renewed again although its successor lived.
+    RenewedTwice,
+    /// The token of a webhook is old.
+    RotationDue,
     /// A pipeline proves itself with a secret, where a run could prove itself.
     SecretInsteadOfRun,
     /// A bot may do something that its friendly face hides.
@@ -92,6 +105,8 @@ pub struct Looked<'a> {
     pub status: Status,
     /// Its credentials that can be used.
     pub credentials: &'a [LiveCredential],
+    /// Its long-lived tokens.
+    pub chains: &'a [Chain],
     /// The environments of its tenant that are protected.
     pub protected: &'a BTreeSet<EnvironmentName>,
     /// When it last got or used a token; when it was made, if it never did.
@@ -164,7 +179,8 @@ impl Powers {
 
 impl Weakness {
     /// Every weakness, in alphabetical order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
+        Self::ChainEndsSoon,
         Self::ChangedAlone,
         Self::DeploysAndAdministers,
         Self::Dormant,
@@ -173,6 +189,9 @@ impl Weakness {
         Self::ManySources,
         Self::OldSecret,
         Self::Orphaned,
+        Self::RenewalOverdue,
+        Self::RenewedTwice,
+        Self::RotationDue,
         Self::SecretInsteadOfRun,
         Self::SensitivePowers,
         Self::SharedEnvironments,
@@ -182,6 +201,7 @@ impl Weakness {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ChainEndsSoon => "chain_ends_soon",
             Self::ChangedAlone => "changed_alone",
             Self::DeploysAndAdministers => "deploys_and_administers",
             Self::Dormant => "dormant",
@@ -190,6 +210,9 @@ impl Weakness {
             Self::ManySources => "many_sources",
             Self::OldSecret => "old_secret",
             Self::Orphaned => "orphaned",
+            Self::RenewalOverdue => "renewal_overdue",
+            Self::RenewedTwice => "renewed_twice",
+            Self::RotationDue => "rotation_due",
             Self::SecretInsteadOfRun => "secret_instead_of_run",
             Self::SensitivePowers => "sensitive_powers",
             Self::SharedEnvironments => "shared_environments",
@@ -205,6 +228,7 @@ pub fn findings(looked: &Looked<'_>) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     found.extend(orphaned(looked));
+    found.extend(tokens::of_tokens(looked));
     found.extend(shared_environments(looked));
     found.extend(deploys_and_administers(looked));
     found.extend(sensitive_powers(looked));

@@ -68,6 +68,8 @@ pub struct ServerConfig {
     pub tls: TlsConfig,
     /// How many connections at a time.
     pub max_connections: usize,
+    /// Whether `/metrics` asks for a token.
+    pub metrics_token: bool,
 }
 
 /// A certificate of the server's own.
@@ -234,6 +236,10 @@ pub struct LimitsConfig {
     pub failures_per_address_per_minute: u32,
     /// Requests of one client at the token endpoint; no limit when absent.
     pub requests_per_client_per_second: Option<u32>,
+    /// Requests with one long-lived token.
+    pub requests_per_token_per_minute: u32,
+    /// Requests with all long-lived tokens of one identity.
+    pub requests_per_identity_per_minute: u32,
 }
 
 /// Long-lived tokens.
@@ -400,6 +406,7 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             tls: TlsConfig::default(),
             max_connections: 8192,
+            metrics_token: false,
         }
     }
 }
@@ -413,6 +420,8 @@ impl Default for LimitsConfig {
             failures_per_client_per_minute: 30,
             failures_per_address_per_minute: 120,
             requests_per_client_per_second: None,
+            requests_per_token_per_minute: 600,
+            requests_per_identity_per_minute: 1200,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod addressed;
 pub mod api;
 pub mod authorization;
 pub mod body;
+pub mod budgets;
 pub mod caller;
 pub mod client_address;
 pub mod context;

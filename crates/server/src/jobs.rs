@@ -7,6 +7,7 @@ mod flush;
 mod gaps;
 mod outbox;
 mod publish;
+mod renewals;
 mod runner;
 mod sequencer;
 
@@ -24,10 +25,12 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(flush::FlushUses(app.clone())),
         Arc::new(flush::FlushRefusals(app.clone())),
         Arc::new(flush::FlushDecisions(app.clone())),
+        Arc::new(flush::FlushTokenUses(app.clone())),
         Arc::new(clean_up::RemoveOver::new(app.clone())),
         Arc::new(clean_up::Expire(app.clone())),
         Arc::new(clean_up::LapseApprovals(app.clone())),
         Arc::new(clean_up::FinishDeletions(app.clone())),
+        Arc::new(renewals::WatchRenewals(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
         Arc::new(archive::Archive::new(app.clone())),

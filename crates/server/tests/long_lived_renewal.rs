@@ -69,6 +69,22 @@ async fn seed_004_a_sensor_renews_on_day_72_and_144_and_the_old_token_lives_on()
             "the lineage of a refresh"
         );
         assert_eq!(issued["record"]["grant"], "refresh");
+        // The story of the successor, and of the chain, leads to who answers.
+        for reference in [
+            format!("token:{}", text(&new, "jti")),
+            format!("chain:{}", text(&first, "chain_id")),
+        ] {
+            let path = format!("/api/lineage?ref={reference}");
+            let told = dana.get(&path).await.done();
+            let sentence = text(&told, "sentence");
+            assert!(
+                sentence.contains("sensor:core.timer") && sentence.contains("dana@example.com"),
+                "{reference}: {sentence}"
+            );
+        }
+        let preview = json!({ "grain": "identity", "target": old["identity_id"], "preview": true });
+        let preview = dana.post("/api/revocations", &preview).await.done();
+        assert_eq!(preview["live_tokens"], 2);
         let chain = first_chain(&dana).await;
         assert_eq!((&chain["live"], &chain["renewals"]), (&json!(2), &json!(1)));
         assert_eq!(chain["ends_at"], "2027-11-22T09:00:00Z", "365 days");

@@ -24,6 +24,7 @@ mod invariants_refusals;
 mod long_lived_bounds;
 mod long_lived_renewal;
 mod long_lived_tokens;
+mod long_lived_watch;
 mod operating;
 mod publishing;
 mod restore;

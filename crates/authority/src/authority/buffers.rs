@@ -123,7 +123,7 @@ impl Authority {
         Ok(self.flush_sealed(self.refusals.drain(ctx, ROWS)?))
     }
 
-    fn flush_sealed(&self, sealed: Vec<Sealed>) -> Option<Flushing> {
+    pub(crate) fn flush_sealed(&self, sealed: Vec<Sealed>) -> Option<Flushing> {
         if sealed.is_empty() {
             return None;
         }

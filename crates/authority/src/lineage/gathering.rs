@@ -34,6 +34,7 @@ pub(super) fn starts(
             found
         }
         Start::Approval(id) => by_term(tx, asker, "approval", &id.to_string(), pepper)?,
+        Start::Chain(id) => by_term(tx, asker, "chain", &id.to_string(), pepper)?,
         Start::Commit(commit) => by_term(tx, asker, "commit", commit, pepper)?,
         Start::Digest(digest) => by_term(tx, asker, "digest", digest, pepper)?,
         Start::Resource(resource) => by_term(tx, asker, "resource", resource, pepper)?,

@@ -1,7 +1,7 @@
 //! Chains as commands write them, and what people should know of one.
 
 use countersign_model::{
-    Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS, Timestamp,
+    Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS,
     action::ActionSet,
     chain::{Chain, ChainDoc, Member, RevokedChain},
     evidence::{Grain, Reference},
@@ -26,63 +26,6 @@ pub(super) const MOST_CHAINS: usize = 10;
 
 /// How many of a holder's chains are looked at. Those that are over are removed after a month.
 pub(super) const LOOKED_AT: u32 = 200;
-
-/// A webhook's token is handed out anew after so long.
-const ROTATE_AFTER: Seconds = Seconds::days(90);
-
-/// So long before a chain ends somebody should hand out the next token.
-const ENDS_SOON: Seconds = Seconds::days(30);
-
-/// What people should know of a chain, in words that programs can act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Findings {
-    /// It ends within a month, whoever renews it.
-    ChainEndsSoon,
-    /// It should have been renewed and was not.
-    RenewalOverdue,
-    /// A token of it was renewed again although its successor lived: two parties hold it.
-    RenewedTwice,
-    /// The token of a webhook was handed out more than ninety days ago.
-    RotationDue,
-}
-
-impl Findings {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ChainEndsSoon => "chain_ends_soon",
-            Self::RenewalOverdue => "renewal_overdue",
-            Self::RenewedTwice => "renewed_twice",
-            Self::RotationDue => "rotation_due",
-        }
-    }
-}
-
-/// What people should know of a chain now. One that is over or revoked needs nobody.
-#[must_use]
-pub fn findings(chain: &Chain, now: Timestamp) -> Vec<Findings> {
-    if chain.live(now).next().is_none() {
-        return Vec::new();
-    }
-    let (doc, renewable) = (&chain.doc, chain.scope.profile().renewable);
-    let all = [
-        (
-            Findings::ChainEndsSoon,
-            renewable && chain.deadline() <= now + ENDS_SOON,
-        ),
-        (Findings::RenewalOverdue, doc.overdue_at.is_some()),
-        (Findings::RenewedTwice, doc.forked_at.is_some()),
-        (
-            Findings::RotationDue,
-            chain.scope == Scope::Webhook && chain.created_at + ROTATE_AFTER <= now,
-        ),
-    ];
-    all.into_iter()
-        .filter_map(|(finding, holds)| holds.then_some(finding))
-        .collect()
-}
 
 /// Everything that was decided about a token of a chain.
 pub(super) struct Deciding<'a> {

@@ -14,10 +14,14 @@ use super::{Issued, issued, of_run, under, unknown};
 use crate::{
     command::Permit,
     evidence::terms,
+    long_lived,
     registry::{reading, rights},
     rejection::{Rejection, refuse},
     rows,
 };
+
+/// The longest life of a token that is in no chain: older records need not be looked at.
+const SHORT: Seconds = Seconds(countersign_model::SHORT_LIVED_SECONDS);
 
 /// How many names a preview lists.
 const LISTED: usize = 100;
@@ -134,7 +138,7 @@ impl Looking<'_> {
         term: &str,
         keep: impl Fn(&Issued) -> bool,
     ) -> Result<u64, Rejection> {
-        let from = self.now - Seconds(countersign_model::SHORT_LIVED_SECONDS);
+        let from = self.now - SHORT;
         let (found, _) = under(tx, self.tenant, term.to_owned(), Some(from))?;
         Ok(found
             .iter()
@@ -222,9 +226,15 @@ impl Looking<'_> {
         let live = self.live(
             tx,
             &terms::term("identity", &record.id.to_string()),
-            |token| token.identity_id == Some(own),
+            |token| token.identity_id == Some(own) && token.expires_at <= self.now + SHORT,
         )?;
-        Ok(self.answer(&record.name, vec![dying("identity", &record)], Some(live)))
+        let chains = long_lived::chains_of(tx, record.id)?;
+        let long = chains.iter().flat_map(|chain| chain.live(self.now)).count() as u64;
+        Ok(self.answer(
+            &record.name,
+            vec![dying("identity", &record)],
+            Some(live + long),
+        ))
     }
 
     fn project(&self, tx: &mut Tx<'_>, permit: &Permit) -> Result<Preview, Rejection> {

@@ -74,6 +74,7 @@ fn found(
         identity,
         status: Status::Active,
         credentials,
+        chains: &[],
         protected: &protected,
         last_active_at: NOW - Seconds(60),
         changed_alone_at: None,
@@ -278,5 +279,66 @@ fn every_weakness_has_a_word_of_its_own() {
     for weakness in Weakness::ALL {
         let json = serde_json::to_value(weakness).unwrap();
         assert_eq!(json, weakness.as_str());
+    }
+}
+
+#[test]
+fn what_is_weak_about_a_long_lived_token_is_found_while_it_lives() {
+    use crate::{
+        chain::{Chain, ChainDoc, Member},
+        id::Id,
+        scope::Scope,
+        token_metadata::TokenMetadata,
+    };
+    let chain = |scope: Scope, days_old: i64, lives: i64| Chain {
+        id: Id::from_bytes([1; 16]),
+        tenant_id: Id::from_bytes([2; 16]),
+        principal_id: Id::from_bytes([3; 16]),
+        scope,
+        version: 1,
+        created_at: NOW - Seconds::days(days_old),
+        due_at: None,
+        ends_at: NOW + Seconds::days(lives),
+        doc: ChainDoc {
+            ttl_seconds: 90 * 86_400,
+            metadata: TokenMetadata::default(),
+            auth_time: None,
+            members: vec![Member {
+                jti: Id::from_bytes([4; 16]),
+                parent: None,
+                issued_at: NOW - Seconds::days(1),
+                expires_at: NOW + Seconds::days(lives),
+            }],
+            renewals: 0,
+            forked_at: None,
+            overdue_at: None,
+            revoked: None,
+        },
+    };
+    assert_eq!(of_chain(&chain(Scope::Webhook, 89, 1), NOW), []);
+    assert_eq!(
+        of_chain(&chain(Scope::Webhook, 90, 1), NOW),
+        [Weakness::RotationDue]
+    );
+    assert_eq!(of_chain(&chain(Scope::Webhook, 90, 0), NOW), [], "over");
+    assert_eq!(of_chain(&chain(Scope::Sensor, 334, 1), NOW), []);
+    let mut all = chain(Scope::Sensor, 335, 1);
+    all.doc.forked_at = Some(NOW);
+    all.doc.overdue_at = Some(NOW);
+    let three = [
+        Weakness::ChainEndsSoon,
+        Weakness::RenewalOverdue,
+        Weakness::RenewedTwice,
+    ];
+    assert_eq!(of_chain(&all, NOW), three);
+    let all: &'static Chain = Box::leak(Box::new(all));
+    let found = found(&sound(Kind::ServiceAccount), &[], |looked| {
+        looked.chains = std::slice::from_ref(all)
+    });
+    for weakness in three {
+        assert!(
+            found.iter().any(|finding| finding.weakness == weakness),
+            "{weakness:?}"
+        );
     }
 }

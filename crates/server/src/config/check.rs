@@ -161,6 +161,14 @@ fn limits(config: &Config, findings: &mut Vec<Finding>) {
             Some(limits.failures_per_address_per_minute),
         ),
         (
+            "limits.requests_per_identity_per_minute",
+            Some(limits.requests_per_identity_per_minute),
+        ),
+        (
+            "limits.requests_per_token_per_minute",
+            Some(limits.requests_per_token_per_minute),
+        ),
+        (
             "limits.requests_per_client_per_second",
             limits.requests_per_client_per_second,
         ),

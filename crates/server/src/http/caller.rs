@@ -96,12 +96,21 @@ where
     .await;
     match permit {
         Ok(permit) => {
+            let taken = app
+                .attempts()
+                .tokens
+                .take(verified.claims(), context.arrived);
+            let (budget, within) =
+                taken.map_or((None, Ok(())), |(left, within)| (Some(left), within));
             context.admitted.get_or_init(|| Admitted {
                 app: app.clone(),
                 ctx: ctx.clone(),
                 permit: permit.clone(),
+                token: Some(Arc::clone(&verified)),
+                budget,
             });
             // From here on a refusal is one of somebody who proved who they are.
+            within?;
             let path = path_of(parts)?;
             gather(&app, tenant.id, &mut facts, |facts| {
                 let claims = verified.claims();

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::config::{LimitsConfig, cidr::subscriber};
+use crate::{
+    config::{LimitsConfig, cidr::subscriber},
+    http::budgets::TokenBudgets,
+};
 
 /// A form or document: room for two tokens of the greatest size and what goes with them.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -72,6 +75,15 @@ pub struct Exhausted {
     pub retry_after_seconds: u64,
 }
 
+/// What is left of a budget after something was taken from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// How many more can come now.
+    pub requests: u64,
+    /// Whole seconds until the budget is full again.
+    pub full_in_seconds: u64,
+}
+
 impl Limiter {
     /// So many in each period, all at once if need be.
     #[must_use]
@@ -112,6 +124,14 @@ impl Limiter {
     /// # Errors
     /// When it has nothing left; then nothing is taken.
     pub fn charge(&self, key: &impl Hash, now: Instant) -> Result<(), Exhausted> {
+        self.take(key, now).map(drop)
+    }
+
+    /// Takes one from the key, and says what is left.
+    ///
+    /// # Errors
+    /// When it has nothing left; then nothing is taken.
+    pub fn take(&self, key: &impl Hash, now: Instant) -> Result<Left, Exhausted> {
         let hash = self.hasher.hash_one(key);
         let elapsed = self.elapsed(now);
         self.charged.store(true, Ordering::Relaxed);
@@ -123,12 +143,12 @@ impl Limiter {
             if !shard.full_at.contains_key(&hash) && shard.is_full() {
                 self.verdict(elapsed, shard.strangers)?;
                 shard.strangers = shard.strangers.max(elapsed).saturating_add(interval);
-                return Ok(());
+                return Ok(self.left(elapsed, shard.strangers));
             }
             let full_at = shard.full_at.entry(hash).or_insert(0);
             self.verdict(elapsed, *full_at)?;
             *full_at = (*full_at).max(elapsed).saturating_add(interval);
-            Ok(())
+            Ok(self.left(elapsed, *full_at))
         })
     }
 
@@ -151,6 +171,15 @@ impl Limiter {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn left(&self, elapsed: u64, full_at: u64) -> Left {
+        let spent = full_at.saturating_sub(elapsed);
+        let rest = nanos(self.burst).saturating_sub(spent);
+        Left {
+            requests: rest.checked_div(nanos(self.interval)).unwrap_or_default(),
+            full_in_seconds: spent.div_ceil(1_000_000_000),
+        }
     }
 
     fn verdict(&self, elapsed: u64, full_at: u64) -> Result<(), Exhausted> {
@@ -191,6 +220,8 @@ pub struct Attempts {
     client: Limiter,
     address: Limiter,
     requests: Option<Limiter>,
+    /// Of long-lived tokens.
+    pub tokens: TokenBudgets,
 }
 
 impl Attempts {
@@ -203,6 +234,7 @@ impl Attempts {
             requests: config
                 .requests_per_client_per_second
                 .map(|amount| Limiter::new(amount, SECOND)),
+            tokens: TokenBudgets::new(config),
         }
     }
 
@@ -277,6 +309,23 @@ mod tests {
         limiter.charge(&"a", later).unwrap();
         limiter.charge(&"a", later).unwrap();
         assert!(limiter.charge(&"a", later).is_err());
+    }
+
+    #[test]
+    fn what_is_left_is_said() {
+        let limiter = Limiter::new(3, MINUTE);
+        let now = Instant::now();
+        let left = |requests, full_in_seconds| {
+            Ok(Left {
+                requests,
+                full_in_seconds,
+            })
+        };
+        assert_eq!(limiter.take(&"a", now), left(2, 20));
+        assert_eq!(limiter.take(&"a", now), left(1, 40));
+        assert_eq!(limiter.take(&"a", now), left(0, 60));
+        assert_eq!(limiter.take(&"a", now).unwrap_err().retry_after_seconds, 20);
+        assert_eq!(limiter.take(&"a", now + MINUTE), left(2, 20));
     }
 
     #[test]

@@ -1,18 +1,24 @@
-//! Refusals of callers who proved who they are: recorded on their way out.
+//! Refusals of callers who proved who they are, and uses of long-lived tokens: recorded on their way out.
 //!
 //! Whoever admits a caller leaves it in the request's context; the shell hands every answer to a caller
 //! that was admitted to [`Admitted::answered`]. No handler takes part, so none can forget it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use axum::response::{IntoResponse as _, Response};
-use countersign_authority::{Ctx, Fault, command::Permit};
-use countersign_model::reason::{Reason, Refusal};
+use countersign_authority::{Ctx, Fault, command::Permit, long_lived::Use};
+use countersign_crypto::jose::Verified;
+use countersign_model::{
+    evidence::Outcome,
+    reason::{Reason, Refusal},
+    token::AccessClaims,
+};
 use http::{Method, StatusCode};
 
 use crate::{
     app::App,
     http::{
+        budgets::Budget,
         oauth_error::OauthFailure,
         problem::{Failure, status},
         router::is_oauth,
@@ -59,24 +65,62 @@ pub struct Admitted {
     pub ctx: Ctx,
     /// Who it is.
     pub permit: Permit,
+    /// The token, where one of ours was presented.
+    pub token: Option<Arc<Verified<AccessClaims>>>,
+    /// What is left of the budget of a long-lived token.
+    pub budget: Option<Budget>,
 }
 
 impl Admitted {
-    /// The answer, once the refusal that it tells is durable. Without evidence there is no answer.
+    /// The answer, once the refusal that it tells, and the use of a long-lived token, are durable. Without evidence there is no
+    /// answer.
     pub async fn answered(
         &self,
         method: &Method,
         route: &'static str,
         response: Response,
     ) -> Response {
-        let Some(refused) = unrecorded(&response) else {
-            return response;
-        };
-        match self.record(&format!("{method} {route}"), &refused).await {
+        let (refused, status) = (unrecorded(&response), response.status());
+        let mut response = match self.recorded(method, route, refused, status).await {
             Ok(()) => response,
             Err(fault) if is_oauth(route) => OauthFailure::from(fault).into_response(),
             Err(fault) => Failure::from(fault).into_response(),
+        };
+        if let Some(budget) = &self.budget {
+            budget.write(response.headers_mut());
         }
+        response
+    }
+
+    async fn recorded(
+        &self,
+        method: &Method,
+        route: &'static str,
+        refused: Option<RefusedFor>,
+        status: StatusCode,
+    ) -> Result<(), Fault> {
+        if let Some(refused) = refused {
+            self.record(&format!("{method} {route}"), &refused).await?;
+        }
+        let long_lived = |token: &&Arc<Verified<AccessClaims>>| token.claims().chain_id.is_some();
+        let Some(token) = self.token.as_ref().filter(long_lived) else {
+            return Ok(());
+        };
+        // Who uses a token of months is not dormant.
+        let holder = [token.claims().identity_id.cast()];
+        self.app.authority().note_use(&self.ctx, &holder);
+        let outcome = outcome(status);
+        let asked = format!("{method} {route}");
+        let Some(used) = Use::of(&self.ctx, token.claims(), asked, outcome) else {
+            return Ok(());
+        };
+        let reads = method.is_safe() || route.starts_with("/access/");
+        if reads || outcome != Outcome::Done {
+            self.app.authority().note_token_use(used);
+            return Ok(());
+        }
+        let writing = self.app.authority().record_token_use(&self.ctx, used)?;
+        Ok(writing.await?)
     }
 
     async fn record(&self, asked: &str, refused: &RefusedFor) -> Result<(), Fault> {
@@ -88,6 +132,15 @@ impl Admitted {
             refused.count,
         )?;
         Ok(writing.await?)
+    }
+}
+
+/// How a use of a token ended.
+fn outcome(status: StatusCode) -> Outcome {
+    match status.as_u16() {
+        ..=399 => Outcome::Done,
+        401 | 403 | 404 | 409 | 429 => Outcome::Refused,
+        _ => Outcome::Failed,
     }
 }
 

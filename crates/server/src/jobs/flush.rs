@@ -19,6 +19,33 @@ pub struct FlushRefusals(pub App);
 /// Writes the sums of decisions, which changed nothing.
 pub struct FlushDecisions(pub App);
 
+/// Writes the sums of uses of long-lived tokens, which changed nothing.
+pub struct FlushTokenUses(pub App);
+
+impl Job for FlushTokenUses {
+    fn name(&self) -> &'static str {
+        "flush_token_uses"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn at_stop(&self) -> bool {
+        true
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let flushing = self
+                .0
+                .authority()
+                .flush_token_uses(&self.0.internal_ctx())?;
+            finish(flushing, "uses of tokens cannot be written").await
+        })
+    }
+}
+
 impl Job for FlushDecisions {
     fn name(&self) -> &'static str {
         "flush_decisions"

@@ -19,13 +19,13 @@ use countersign_authority::{
     command::Command,
     idempotency::{Key, Once, Outcome},
     long_lived::{
-        self, CreateServiceAccount, DeleteServiceAccount, Given, Held, NextToken, findings,
-        scope_of,
+        self, CreateServiceAccount, DeleteServiceAccount, Given, Held, NextToken, scope_of,
     },
 };
 use countersign_model::{
     Timestamp,
     chain::{Chain, JITTER},
+    finding::of_chain,
     reason::{Reason, Refusal},
     registry::Record,
     token_metadata::TokenMetadata,
@@ -257,9 +257,9 @@ pub(super) fn token_chain(chain: &Chain, now: Timestamp) -> TokenChain {
         renewals: chain.doc.renewals,
         renew_at: chain.due_at.map(Into::into),
         revoked_at: chain.doc.revoked.as_ref().map(|revoked| revoked.at.into()),
-        findings: findings(chain, now)
+        findings: of_chain(chain, now)
             .into_iter()
-            .map(|finding| finding.as_str().to_owned())
+            .map(|weakness| weakness.as_str().to_owned())
             .collect(),
     }
 }

@@ -65,6 +65,8 @@ pub async fn authenticate(
                 app: app.clone(),
                 ctx: ctx.clone(),
                 permit: app.authority().client_permit(&ctx, &tenant, &authenticated),
+                token: None,
+                budget: None,
             });
             Ok((ctx, tenant, authenticated))
         }

@@ -115,6 +115,8 @@ async fn held(
                 app: app.clone(),
                 ctx: ctx.clone(),
                 permit,
+                token: None,
+                budget: None,
             });
         }
         Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
