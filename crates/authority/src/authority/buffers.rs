@@ -18,8 +18,8 @@ use crate::{
 /// How many last uses wait to be written; beyond it the newest are left out until the next flush.
 const USES: usize = 65_536;
 
-/// How many rows one write touches: a longer one would hold up every other on the writer.
-const ROWS: usize = 1000;
+/// How many rows one write touches: who waits for the same commit waits for all of them, some two milliseconds.
+const ROWS: usize = 250;
 
 /// A part of what waited, on its way to the database.
 pub struct Flushing {
@@ -140,8 +140,14 @@ impl Authority {
     pub fn note_use(&self, ctx: &Ctx, used: &[Id<id::Record>]) {
         let mut uses = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         for record in used {
-            if uses.len() < USES || uses.contains_key(record) {
-                let source = ctx.source.clone().unwrap_or_default();
+            let source = ctx.source.as_deref().unwrap_or_default();
+            if let Some(seen) = uses.get_mut(record) {
+                seen.last_seen_at = ctx.now;
+                if seen.source != source {
+                    source.clone_into(&mut seen.source);
+                }
+            } else if uses.len() < USES {
+                let source = source.to_owned();
                 uses.insert(
                     *record,
                     seen::Seen {

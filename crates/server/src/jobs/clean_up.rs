@@ -168,4 +168,4 @@ impl Job for FinishDeletions {
 }
 
 /// Half a million identities of a tenant in one run; the next run looks at the rest.
-const PAGES: usize = 1000;
+const PAGES: usize = 5000;

@@ -14,9 +14,8 @@ use crate::{
     rejection::{Rejection, refuse},
 };
 
-/// How many identities one command looks at and how many it marks: a few hundred rows.
-const SCAN: u32 = 500;
-const BATCH: usize = 100;
+/// How many identities one command looks at, and marks at most: a few hundred rows, and not a megabyte of documents.
+const SCAN: u32 = 100;
 
 /// Marks identities that are past their expiry: run by the program itself, page after page.
 #[derive(Debug, Clone, Default)]
@@ -57,13 +56,9 @@ impl Command for ExpireIdentities {
             limit: SCAN,
         };
         let found = records::list(tx.peek(), &query)?;
-        let mut more = found.len() == SCAN as usize;
+        let more = found.len() == SCAN as usize;
         let (mut marked, mut last) = (Vec::new(), None);
         for record in found {
-            if marked.len() == BATCH {
-                more = true;
-                break;
-            }
             last = Some((record.name.clone(), record.id));
             let due = matches!(record.status, Status::Active | Status::Orphaned)
                 && record.identity().is_some_and(|doc| doc.expires_at <= now);
