@@ -108,20 +108,19 @@ pub fn insert_guarded(
             guards.len()
         )));
     };
-    let mut values = values![
-        row.id,
-        row.tenant_id,
-        row.kind.as_str(),
-        row.txn,
-        row.occurred_at,
-        row.recorded_at,
-        row.outcome.as_str(),
-        row.identity_id,
-        row.salt.as_slice(),
-        row.body.as_str(),
-        row.disclosed.as_ref(),
-    ]
-    .to_vec();
+    let mut values = vec![
+        Value::from(row.id),
+        row.tenant_id.into(),
+        row.kind.as_str().into(),
+        row.txn.into(),
+        row.occurred_at.into(),
+        row.recorded_at.into(),
+        row.outcome.as_str().into(),
+        row.identity_id.into(),
+        row.salt.as_slice().into(),
+        row.body.as_str().into(),
+        row.disclosed.as_ref().into(),
+    ];
     values.extend(
         guards
             .iter()
@@ -172,31 +171,10 @@ pub fn unsequenced(
     let rows = match tx.engine() {
         Engine::Postgres => tx.rows(
             &UNSEQUENCED,
-            values![after.xid, after.seq, lowest_open, 0, i64::MAX, limit],
+            values![after.xid, after.seq, lowest_open, limit],
         )?,
-        Engine::Sqlite => {
-            // Rows here are in the order of their numbers: a window of numbers saves a second index.
-            let window = after.seq.saturating_add(i64::from(limit));
-            let near = tx.rows(
-                &UNSEQUENCED,
-                values![after.xid, after.seq, lowest_open, after.seq, window, limit],
-            )?;
-            if near.is_empty() {
-                tx.rows(
-                    &UNSEQUENCED,
-                    values![
-                        after.xid,
-                        after.seq,
-                        lowest_open,
-                        after.seq,
-                        i64::MAX,
-                        limit
-                    ],
-                )?
-            } else {
-                near
-            }
-        }
+        // One transaction after the other: rows are in the order of their numbers, and need no sorting.
+        Engine::Sqlite => tx.rows(&UNSEQUENCED_BY_NUMBER, values![after.seq, limit])?,
     };
     rows.iter().map(Unsequenced::read).collect()
 }
@@ -287,6 +265,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &BY_ID,
     &BY_IDS,
     &UNSEQUENCED,
+    &UNSEQUENCED_BY_NUMBER,
     &OLDEST_WAITING,
     &ERASE,
     &DISCLOSE,
@@ -337,9 +316,17 @@ static BY_IDS: Sql = Sql::new(
 static UNSEQUENCED: Sql = Sql::new(
     "SELECT xid, seq, id, tenant_id, kind, txn, occurred_at, recorded_at, outcome, identity_id, salt, body, disclosed
     FROM evidence
-    WHERE (xid, seq) > (?1, ?2) AND xid < ?3 AND seq > ?4 AND seq <= ?5
+    WHERE (xid, seq) > (?1, ?2) AND xid < ?3
     ORDER BY xid, seq
-    LIMIT ?6",
+    LIMIT ?4",
+);
+
+static UNSEQUENCED_BY_NUMBER: Sql = Sql::new(
+    "SELECT xid, seq, id, tenant_id, kind, txn, occurred_at, recorded_at, outcome, identity_id, salt, body, disclosed
+    FROM evidence
+    WHERE seq > ?1
+    ORDER BY seq
+    LIMIT ?2",
 );
 
 static OLDEST_WAITING: Sql = Sql::new(

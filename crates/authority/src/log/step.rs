@@ -129,6 +129,10 @@ fn new_tiles(
     for tile in Tile::new_tiles(size, appended.size) {
         let bytes = tile
             .read(|indexes| {
+                let is_old = |index: &u64| *index < appended.first_stored_index;
+                let old: Vec<u64> = indexes.iter().copied().filter(is_old).collect();
+                // All at once: they are mostly of one tile.
+                let mut old = read_hashes(tx, from.generation, &old)?.into_iter();
                 indexes
                     .iter()
                     .map(
@@ -137,9 +141,7 @@ fn new_tiles(
                                 .ok()
                                 .and_then(|offset| appended.hashes.get(offset).copied())
                                 .ok_or_else(|| broken("a new hash is missing")),
-                            None => read_hashes(tx, from.generation, &[*index])?
-                                .pop()
-                                .ok_or_else(|| broken("a hash is missing")),
+                            None => old.next().ok_or_else(|| broken("a hash is missing")),
                         },
                     )
                     .collect()

@@ -116,7 +116,10 @@ fn read(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => Value::Int(number),
         // INVARIANT: no column holds reals (STRICT tables); an expression that yields one is shown as its text.
         ValueRef::Real(number) => Value::Text(number.to_string()),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Text(text) => Value::Text(match str::from_utf8(text) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(text).into_owned(),
+        }),
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
     }
 }
