@@ -216,7 +216,7 @@ impl Question<'_> {
     /// Whether the identity could do it at all.
     fn possible(&self, request: &EvaluationRequest) -> Result<(), Refusal> {
         let (doc, action) = (self.doc, &self.action);
-        if !grants::possible_actions(doc, &self.project, true).contains(action) {
+        if !grants::is_possible(doc, &self.project, action) {
             let (reason, why) = if doc.denied_actions.contains(action) {
                 (Reason::ActionDenied, "is in its deny list")
             } else if doc.allowed_actions.contains(action) {

@@ -29,7 +29,7 @@ mod redemption;
 
 pub use asked::Asked;
 pub use choosing::may_get_tokens;
-pub(crate) use choosing::possible_actions;
+pub(crate) use choosing::{is_possible, possible_actions};
 pub use impersonation::Impersonation;
 pub(crate) use rails::{Decided, Ran, Surroundings, guard_rails};
 pub use redemption::Redeemed;

@@ -24,7 +24,7 @@ use crate::{
     command::{Actor, Command, Execution, Permit, Revocation, Verdict, WriteTx},
     ctx::Ctx,
     facts::Facts,
-    grants::{Ran, Surroundings, guard_rails, impersonation, possible_actions},
+    grants::{Ran, Surroundings, guard_rails, impersonation, is_possible},
     keys::Tenant,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
@@ -248,9 +248,11 @@ fn still_allowed(
         return Ok(ActionSet::default());
     }
     let approved = claims.approval_id.is_some();
-    let possible = possible_actions(doc, &project, true);
     let mut left = ActionSet::default();
-    for action in claims.actions.iter().filter(|one| possible.contains(one)) {
+    for action in &claims.actions {
+        if !is_possible(doc, &project, action) {
+            continue;
+        }
         let needs = doc.requires_approval
             && !approved
             && facts.catalogue(tenant)?.class(action) != ActionClass::Read;

@@ -186,17 +186,37 @@ pub fn hash(pepper: &Pepper, text: &str) -> [u8; 32] {
 
 /// CRC-32 (ISO 3309) of the bytes: finds typing errors, protects nothing.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| {
-        if crc & 1 == 1 {
-            (crc >> 1) ^ 0xedb8_8320
-        } else {
-            crc >> 1
-        }
-    };
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), step)
+        let [low, ..] = crc.to_le_bytes();
+        // A byte is always within a table of 256.
+        let step = CRC_STEPS.get(usize::from(low ^ byte));
+        (crc >> 8) ^ step.copied().unwrap_or_default()
     })
 }
+
+/// What each byte does to the checksum.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when the program is compiled, which a wrong index would end"
+)]
+static CRC_STEPS: [u32; 256] = {
+    let mut steps = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            };
+            bit += 1;
+        }
+        steps[byte] = crc;
+        byte += 1;
+    }
+    steps
+};
 
 fn part(text: Option<&str>, length: usize) -> Result<&str, Malformed> {
     let text = text

@@ -30,7 +30,12 @@ pub(super) fn authenticate(
     let stored = credential
         .as_ref()
         .and_then(|record| match &record.credential()?.secret {
-            CredentialSecret::ClientSecret { hash } => hex::decode(hash).ok(),
+            CredentialSecret::ClientSecret { hash } => {
+                let mut stored = [0; 32];
+                hex::decode_to_slice(hash, &mut stored)
+                    .ok()
+                    .map(|()| stored)
+            }
             CredentialSecret::ApiKey { .. }
             | CredentialSecret::PublicKey { .. }
             | CredentialSecret::TrustRule(_) => None,
@@ -38,8 +43,7 @@ pub(super) fn authenticate(
     // The same work whether anything was found or not (T2).
     let genuine = match &parsed {
         Some(parsed) => {
-            parsed.verify(&secrets.pepper, stored.as_deref().unwrap_or(&[0; 32]))
-                && stored.is_some()
+            parsed.verify(&secrets.pepper, &stored.unwrap_or_default()) && stored.is_some()
         }
         None => false,
     };

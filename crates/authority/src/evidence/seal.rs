@@ -124,7 +124,9 @@ impl Draft {
             refs: self.refs,
             missing: self.missing,
         };
-        let (body, disclosed) = seal_personal(&serde_json::to_string(&record)?)?;
+        let mut salts = Salts::draw();
+        let salt = salts.next();
+        let (body, disclosed) = seal_personal(&serde_json::to_string(&record)?, &mut salts)?;
         let disclosed = if disclosed.is_empty() {
             None
         } else {
@@ -139,7 +141,7 @@ impl Draft {
             recorded_at: ctx.now,
             outcome: outcome.to_owned(),
             identity_id,
-            salt: random::bytes::<16>().to_vec(),
+            salt: salt.to_vec(),
             body,
             disclosed,
             lost: None,
@@ -169,7 +171,10 @@ pub fn refer_person(role: Role, id: impl ToString, name: &str) -> Reference {
 /// Puts a digest in the place of every personal value. Works on the text, which is compact JSON: there
 /// a quotation mark within a string has a backslash before it, so that `{"personal":"` can only be what
 /// it looks like.
-fn seal_personal(text: &str) -> Result<(String, Vec<Disclosed>), serde_json::Error> {
+fn seal_personal(
+    text: &str,
+    salts: &mut Salts,
+) -> Result<(String, Vec<Disclosed>), serde_json::Error> {
     let (mut body, mut disclosed) = (
         String::with_capacity(text.len() + PERSONAL_GROWS),
         Vec::new(),
@@ -182,7 +187,8 @@ fn seal_personal(text: &str) -> Result<(String, Vec<Disclosed>), serde_json::Err
         match value.split_at_checked(end) {
             // Its only member: an object with more of them is somebody's own.
             Some((literal, after)) if after.starts_with('}') => {
-                let entry = Disclosed::new(serde_json::from_str(&format!("\"{literal}"))?);
+                let entry =
+                    Disclosed::new(serde_json::from_str(&format!("\"{literal}"))?, salts.next());
                 body.push_str("{\"digest\":\"");
                 body.push_str(&entry.digest);
                 body.push('"');
@@ -214,9 +220,33 @@ const PERSONAL: &str = "{\"personal\":\"";
 /// A digest is longer than most addresses and names; there are about three in a record.
 const PERSONAL_GROWS: usize = 256;
 
+/// Random salts, each used once. They are drawn several at a time: a draw costs more than what it yields.
+struct Salts(std::array::IntoIter<[u8; SALT], USUAL_SALTS>);
+
+impl Salts {
+    fn draw() -> Self {
+        let mut drawn = [[0; SALT]; USUAL_SALTS];
+        random::fill(drawn.as_flattened_mut());
+        Self(drawn.into_iter())
+    }
+
+    fn next(&mut self) -> [u8; SALT] {
+        loop {
+            match self.0.next() {
+                Some(salt) => return salt,
+                None => *self = Self::draw(),
+            }
+        }
+    }
+}
+
+const SALT: usize = 16;
+
+/// That of a record, and those of three personal values: most have no more.
+const USUAL_SALTS: usize = 4;
+
 impl Disclosed {
-    fn new(value: String) -> Self {
-        let salt: [u8; 16] = random::bytes();
+    fn new(value: String, salt: [u8; SALT]) -> Self {
         let digest = hex::encode(digest::sha256_of(&[&salt, value.as_bytes()]));
         Self {
             digest,
@@ -279,7 +309,7 @@ mod tests {
     use super::*;
 
     fn sealed(value: &Value) -> (Value, Vec<Disclosed>) {
-        let (body, disclosed) = seal_personal(&value.to_string()).unwrap();
+        let (body, disclosed) = seal_personal(&value.to_string(), &mut Salts::draw()).unwrap();
         (serde_json::from_str(&body).unwrap(), disclosed)
     }
 

@@ -9,8 +9,8 @@ use crate::{
 use countersign_model::{
     Timestamp,
     action::ActionSet,
-    name::EnvironmentName,
-    narrow::narrow,
+    name::{ActionName, EnvironmentName},
+    narrow::{is_within, narrow},
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record, Status},
 };
@@ -131,11 +131,10 @@ pub(super) fn choose_environment(
                 .is_none_or(|yielded| yielded.contains(environment))
         })
         .collect();
-    let list = possible
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = || {
+        let names: Vec<_> = possible.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
     match (&asked.environment, possible.as_slice()) {
         (Some(asked), possible) if possible.contains(&asked) => Ok(Some(asked.clone())),
         (Some(asked), []) => refuse(
@@ -144,7 +143,7 @@ pub(super) fn choose_environment(
         ),
         (Some(asked), _) => refuse(
             Reason::EnvironmentNotAllowed,
-            format!("this proof yields {list}, and `{asked}` was asked for"),
+            format!("this proof yields {}, and `{asked}` was asked for", list()),
         ),
         (None, []) if authenticated.environments.is_some() && !doc.environments.is_empty() => {
             refuse(
@@ -156,9 +155,14 @@ pub(super) fn choose_environment(
         (None, [only]) => Ok(Some((*only).clone())),
         (None, _) => refuse(
             Reason::EnvironmentUnchosen,
-            format!("choose one with `environment`: {list}"),
+            format!("choose one with `environment`: {}", list()),
         ),
     }
+}
+
+/// Whether the identity could do this at a resource server at all: one of [`possible_actions`].
+pub(crate) fn is_possible(doc: &IdentityDoc, project: &Record, action: &ActionName) -> bool {
+    is_within(&bounds(doc, project), &[&doc.denied_actions], action)
 }
 
 /// What the identity could do at all: its list, within its project's ceiling, without what is denied.
@@ -171,12 +175,15 @@ pub(crate) fn possible_actions(
     if !at_resource_server {
         return ActionSet::default();
     }
+    narrow(&bounds(doc, project), &[&doc.denied_actions])
+}
+
+fn bounds<'a>(doc: &'a IdentityDoc, project: &'a Record) -> Vec<&'a ActionSet> {
     let ceiling = project
         .project()
         .and_then(|project| project.allowed_actions.as_ref());
-    let bounds: Vec<&ActionSet> = [Some(&doc.allowed_actions), ceiling]
+    [Some(&doc.allowed_actions), ceiling]
         .into_iter()
         .flatten()
-        .collect();
-    narrow(&bounds, &[&doc.denied_actions])
+        .collect()
 }

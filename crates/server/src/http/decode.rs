@@ -2,6 +2,10 @@
 
 /// Decodes one name or value. `None` for a broken escape, text that is not UTF-8, or a NUL.
 pub fn form_component(encoded: &[u8]) -> Option<String> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+' | 0)) {
+        // A token or secret, and most else: it stands for itself.
+        return str::from_utf8(encoded).ok().map(str::to_owned);
+    }
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded.iter();
     while let Some(byte) = rest.next() {
