@@ -93,7 +93,7 @@ pub struct ServiceAccount {
     pub expires_at: Option<Time>,
     /// What its tokens are bound to.
     pub metadata: TokenMetadata,
-    /// Its tokens, newest first, without the tokens themselves.
+    /// Its tokens, those that end last first, without the tokens themselves.
     pub tokens: Vec<TokenChain>,
 }
 

@@ -18,8 +18,13 @@ pub const DEADLINE: Seconds = Seconds::days(365);
 /// How many members of a chain live at a time: the one that was renewed, and its successor.
 pub const MOST_LIVE: usize = 2;
 
-/// Within this time the same token can be renewed once more, for an answer that was lost; the successor is replaced.
+/// Within this time of its first renewal the same token can be renewed again, for an answer that was lost; the successor is
+/// replaced.
 pub const REPEAT: Seconds = Seconds(60);
+
+/// How often a successor is replaced: as often as a client that doubles its pause asks within [`REPEAT`]. Each replacement is
+/// a revocation that every replica remembers for as long as the token would have lived.
+pub const MOST_REPEATS: u8 = 3;
 
 /// The most by which a holder may put a renewal off, so that sensors that were started together do not renew together.
 pub const JITTER: Seconds = Seconds(3600);
@@ -99,6 +104,12 @@ pub struct Member {
     pub issued_at: Timestamp,
     /// When it dies.
     pub expires_at: Timestamp,
+    /// When it was renewed for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<Timestamp>,
+    /// How often its successor was replaced since.
+    #[serde(default)]
+    pub repeats: u8,
 }
 
 /// What renewing a token of a chain comes to, before anything is looked at that the chain does not know.
@@ -115,6 +126,8 @@ pub enum Renewal {
 pub enum NotRenewed {
     /// Its successor lives: two parties hold the token.
     Forked(Member),
+    /// A token of the chain was renewed twice then: none of them gets a successor any more, whoever asks.
+    Frozen(Timestamp),
     /// Two members live already; the older one dies then.
     Full(Timestamp),
     /// The chain is older than any chain may be.
@@ -123,6 +136,8 @@ pub enum NotRenewed {
     Revoked(RevokedChain),
     /// The token is none of the chain's that can be alive.
     Stranger,
+    /// The successor was replaced too often; after this instant a renewal is none of a lost answer any more.
+    TooOften(Timestamp),
 }
 
 impl Chain {
@@ -140,29 +155,32 @@ impl Chain {
         if let Some(revoked) = &self.doc.revoked {
             return Err(NotRenewed::Revoked(revoked.clone()));
         }
-        let of = |wanted: Id<id::Evidence>| self.doc.members.iter().find(|one| one.jti == wanted);
-        if of(jti).is_none_or(|member| member.expires_at <= now) {
+        let members = &self.doc.members;
+        let Some(own) = members
+            .iter()
+            .find(|one| one.jti == jti && one.expires_at > now)
+        else {
             return Err(NotRenewed::Stranger);
-        }
+        };
         if now >= self.deadline() {
             return Err(NotRenewed::Over(self.deadline()));
         }
-        let child = |parent| {
-            self.doc
-                .members
-                .iter()
-                .find(|one| one.parent == Some(parent))
-        };
+        if let Some(forked_at) = self.doc.forked_at {
+            return Err(NotRenewed::Frozen(forked_at));
+        }
+        let child = |parent| members.iter().find(|one| one.parent == Some(parent));
         if let Some(successor) = child(jti) {
+            let until = own.renewed_at.unwrap_or(successor.issued_at) + REPEAT;
             // Who renewed the successor has it: its answer was not lost.
-            let lost = now < successor.issued_at + REPEAT && child(successor.jti).is_none();
-            return if lost {
-                Ok(Renewal::Replaces(successor.jti))
-            } else {
+            return if now >= until || child(successor.jti).is_some() {
                 Err(NotRenewed::Forked(successor.clone()))
+            } else if own.repeats >= MOST_REPEATS {
+                Err(NotRenewed::TooOften(until))
+            } else {
+                Ok(Renewal::Replaces(successor.jti))
             };
         }
-        let live = || self.doc.members.iter().filter(|one| one.expires_at > now);
+        let live = || members.iter().filter(|one| one.expires_at > now);
         if live().count() >= MOST_LIVE {
             let first = live().map(|one| one.expires_at).min();
             return Err(NotRenewed::Full(first.unwrap_or(now)));
@@ -177,6 +195,11 @@ impl Chain {
         self.doc
             .members
             .retain(|one| one.expires_at > now && Some(one.jti) != replaces);
+        let mut members = self.doc.members.iter_mut();
+        if let Some(parent) = members.find(|one| Some(one.jti) == member.parent) {
+            parent.renewed_at.get_or_insert(now);
+            parent.repeats = parent.repeats.saturating_add(u8::from(replaces.is_some()));
+        }
         if member.parent.is_some() && replaces.is_none() {
             self.doc.renewals += 1;
         }
@@ -226,6 +249,8 @@ mod tests {
             parent: parent.map(id),
             issued_at: day(from),
             expires_at: day(from + 90),
+            renewed_at: None,
+            repeats: 0,
         }
     }
 
@@ -295,12 +320,48 @@ mod tests {
             (replaced.doc.renewals, replaced.renewal(id(2), minute)),
             (1, Err(NotRenewed::Stranger))
         );
+        // The minute began with the first renewal, however often it is repeated, and ends at the first fork for good.
+        let over = day(72) + REPEAT;
+        assert!(matches!(
+            replaced.renewal(id(1), over),
+            Err(NotRenewed::Forked(child)) if child.jti == id(3)
+        ));
+        let mut frozen = replaced;
+        frozen.doc.forked_at = Some(over);
+        for member in [1, 3] {
+            assert_eq!(
+                frozen.renewal(id(member), day(162) - Seconds(1)),
+                if member == 3 {
+                    Err(NotRenewed::Frozen(over))
+                } else {
+                    Err(NotRenewed::Stranger)
+                }
+            );
+        }
+        assert_eq!(frozen.renewal(id(1), over), Err(NotRenewed::Frozen(over)));
         // A successor that was itself renewed was not lost.
         let renewed = chain.with(member(3, Some(2), 72), None, 80);
         assert!(matches!(
             renewed.renewal(id(1), minute),
             Err(NotRenewed::Forked(_))
         ));
+    }
+
+    #[test]
+    fn t9_a_successor_is_replaced_three_times_at_most() {
+        let mut chain = chain().with(member(2, Some(1), 72), None, 80);
+        for number in 3..6 {
+            assert_eq!(
+                chain.renewal(id(1), day(72)),
+                Ok(Renewal::Replaces(id(number - 1)))
+            );
+            chain = chain.with(member(number, Some(1), 72), Some(id(number - 1)), 80);
+        }
+        assert_eq!(
+            chain.renewal(id(1), day(72)),
+            Err(NotRenewed::TooOften(day(72) + REPEAT))
+        );
+        assert_eq!((chain.doc.renewals, chain.live(day(72)).count()), (1, 2));
     }
 
     #[test]

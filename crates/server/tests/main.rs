@@ -21,6 +21,7 @@ mod edges;
 mod invariants;
 mod invariants_evidence;
 mod invariants_refusals;
+mod long_lived_attacks;
 mod long_lived_bounds;
 mod long_lived_renewal;
 mod long_lived_tokens;

@@ -58,7 +58,23 @@ pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Chain>) -> Result<Option<Chain>, StoreE
         .transpose()
 }
 
-/// The chains of an identity or user, newest first.
+/// Every chain of an identity or user that has not ended by itself or by revocation, newest first. There is no limit: who
+/// ends all of them must find all of them.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn live_of_principal(
+    tx: &mut Tx<'_>,
+    principal_id: Id<id::Record>,
+    now: Timestamp,
+) -> Result<Vec<Chain>, StoreError> {
+    tx.rows(&LIVE_OF_PRINCIPAL, values![principal_id, now])?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The chains of an identity or user: those that end last come first, so that what is over never hides what lives.
 ///
 /// # Errors
 /// When a row does not parse, or the database fails.
@@ -119,8 +135,15 @@ fn doc_text(chain: &Chain) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Fault(format!("chain {}: {error}", chain.id)))
 }
 
-pub(crate) static STATEMENTS: &[&Sql] =
-    &[&INSERT, &UPDATE, &BY_ID, &OF_PRINCIPAL, &DUE_BEFORE, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &UPDATE,
+    &BY_ID,
+    &LIVE_OF_PRINCIPAL,
+    &OF_PRINCIPAL,
+    &DUE_BEFORE,
+    &PRUNE,
+];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO token_chain (id, tenant_id, principal_id, scope, version, created_at, due_at, ends_at, doc)
@@ -139,11 +162,18 @@ static BY_ID: Sql = Sql::new(
     WHERE id = ?1",
 );
 
+static LIVE_OF_PRINCIPAL: Sql = Sql::new(
+    "SELECT id, tenant_id, principal_id, scope, version, created_at, due_at, ends_at, doc
+    FROM token_chain
+    WHERE principal_id = ?1 AND ends_at > ?2
+    ORDER BY id DESC",
+);
+
 static OF_PRINCIPAL: Sql = Sql::new(
     "SELECT id, tenant_id, principal_id, scope, version, created_at, due_at, ends_at, doc
     FROM token_chain
     WHERE principal_id = ?1
-    ORDER BY id DESC
+    ORDER BY ends_at DESC, id DESC
     LIMIT ?2",
 );
 

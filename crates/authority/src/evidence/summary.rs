@@ -89,8 +89,9 @@ pub fn line(record: &Evidence) -> String {
         ),
         Event::RenewalAlert(alert) => match alert.alert {
             RenewalTrouble::Forked => format!(
-                "{}: its token was renewed again although the successor lives; two parties hold it",
-                who(record)
+                "{}: its token was renewed again although the successor lives; two parties hold it; `countersign revoke chain {}` ends all of it",
+                who(record),
+                alert.chain_id
             ),
             RenewalTrouble::Overdue => {
                 format!(

@@ -24,7 +24,7 @@ use crate::{
 /// How many live chains a holder has: one for each place that it runs in, and room for a rotation.
 pub(super) const MOST_CHAINS: usize = 10;
 
-/// How many of a holder's chains are looked at. Those that are over are removed after a month.
+/// How many of a holder's chains are shown, those that live first. Those that are over are removed after a month.
 pub(super) const LOOKED_AT: u32 = 200;
 
 /// Everything that was decided about a token of a chain.
@@ -51,9 +51,7 @@ impl Deciding<'_> {
     ) -> Result<(Chain, Recorded), Rejection> {
         let now = tx.now();
         let holder = self.held.record().id;
-        let known = chains::of_principal(tx.peek(), holder, LOOKED_AT)?;
-        let live = known.iter().filter(|one| one.live(now).next().is_some());
-        if live.count() >= MOST_CHAINS {
+        if chains::live_of_principal(tx.peek(), holder, now)?.len() >= MOST_CHAINS {
             let detail = format!(
                 "it has {MOST_CHAINS} live tokens already: revoke some first, or ask with `revoke_others`"
             );
@@ -130,6 +128,8 @@ impl Deciding<'_> {
                 .filter(|_| self.grant == RENEWED),
             issued_at: now,
             expires_at: plan.expires_at(),
+            renewed_at: None,
+            repeats: 0,
         };
         Ok((member, plan))
     }
@@ -182,7 +182,7 @@ pub(crate) fn revoke(
             at,
             reason: reason.to_owned(),
         });
-        chain.due_at = None;
+        (chain.due_at, chain.ends_at) = (None, chain.ends_at.min(at));
         save(tx, &chain)?;
     }
     let revocation = Revocation {

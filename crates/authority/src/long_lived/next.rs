@@ -5,12 +5,7 @@ use std::sync::Arc;
 use countersign_model::{Id, evidence::Role, id, reason::Reason, token_metadata::TokenMetadata};
 use countersign_store::chains;
 
-use super::{
-    Given, RenewAt,
-    chains::{LOOKED_AT, revoke},
-    create::First,
-    scope_of,
-};
+use super::{Given, RenewAt, chains::revoke, create::First, scope_of};
 use crate::{
     command::{Command, Verdict, WriteTx},
     evidence::seal::refer,
@@ -80,11 +75,7 @@ fn revoke_all(
     reason: Option<&str>,
 ) -> Result<(), Rejection> {
     let now = tx.now();
-    let known = chains::of_principal(tx.peek(), holder, LOOKED_AT)?;
-    for chain in known {
-        if chain.live(now).next().is_none() {
-            continue;
-        }
+    for chain in chains::live_of_principal(tx.peek(), holder, now)? {
         let whose = refer(Role::Identity, holder, Some(name));
         revoke(
             tx,

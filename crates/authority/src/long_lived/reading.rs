@@ -13,7 +13,7 @@ use crate::{
     rejection::Rejection,
 };
 
-/// A service account with its chains, newest first.
+/// A service account with its chains, those that end last first.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// The identity.
@@ -59,7 +59,7 @@ pub fn service_accounts(
     })
 }
 
-/// The chains of an identity or user, newest first.
+/// The chains of an identity or user, those that end last first.
 ///
 /// # Errors
 /// When the database fails.

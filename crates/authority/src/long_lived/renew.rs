@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_model::{
     Id, Timestamp,
-    chain::{Chain, NotRenewed, Renewal},
+    chain::{Chain, MOST_REPEATS, NotRenewed, Renewal},
     evidence::{Event, RenewalAlert, RenewalTrouble, Role, Text},
     id,
     reason::{Reason, Refusal},
@@ -56,7 +56,7 @@ impl Command for RenewToken {
                     .forked(tx, chain, successor.issued_at)
                     .map(Verdict::RefusedWithEffects);
             }
-            Err(reason) => return Err(refusal(&reason).into()),
+            Err(reason) => return Err(refusal(&chain, &reason).into()),
         };
         let given = match self.token.identity_type {
             PrincipalType::ServiceAccount => self.of_identity(tx, chain, replaces)?,
@@ -91,7 +91,7 @@ impl RenewToken {
         }
     }
 
-    /// Two parties hold the token: nobody gets a successor, and people are told.
+    /// Two parties hold the token: nobody gets a successor from now on, and people are told, once for each chain.
     fn forked(
         &self,
         tx: &mut WriteTx<'_, '_>,
@@ -123,11 +123,13 @@ impl RenewToken {
         }
         tx.evidence(draft)?;
         chain.doc.forked_at = Some(tx.now());
+        // It will not be renewed, so nobody need be told that it was not.
+        chain.due_at = None;
         save(tx, &chain)?;
         Ok(Refusal::new(
             Reason::Replayed,
             format!(
-                "this token was renewed on {since} and its successor lives: two parties hold it; a manager looks at it and, if it was stolen, revokes chain {}",
+                "this token was renewed on {since} and its successor lives: two parties hold it, and none of its chain is renewed any more; a manager ends all of it with `countersign revoke chain {}` and hands out the next token",
                 chain.id
             ),
         ))
@@ -230,17 +232,28 @@ impl RenewToken {
             .iter()
             .find(|one| Some(one.jti) == replaces);
         if let Some(lost) = lost {
+            let (tenant, target) = (tx.tenant_id(), lost.jti.to_string());
+            if !revocations::by_target(tx.peek(), tenant, &target, 1)?.is_empty() {
+                return refuse(Reason::TokenRevoked, "the token's successor was revoked");
+            }
             revoke_member(tx, lost, "its answer was lost and it was replaced")?;
         }
         Ok(replaces)
     }
 }
 
-fn refusal(reason: &NotRenewed) -> Refusal {
+fn refusal(chain: &Chain, reason: &NotRenewed) -> Refusal {
     match reason {
         NotRenewed::Forked(successor) => Refusal::new(
             Reason::Replayed,
             format!("this token was renewed on {}", successor.issued_at),
+        ),
+        NotRenewed::Frozen(at) => Refusal::new(
+            Reason::Forbidden,
+            format!(
+                "a token of this chain was renewed twice on {at}: none of it is renewed any more; a manager ends all of it with `countersign revoke chain {}` and hands out the next token",
+                chain.id
+            ),
         ),
         NotRenewed::Full(until) => Refusal::new(
             Reason::Forbidden,
@@ -257,6 +270,13 @@ fn refusal(reason: &NotRenewed) -> Refusal {
         NotRenewed::Stranger => Refusal::new(
             Reason::TokenExpired,
             "the token is over: only a live one is renewed",
+        ),
+        NotRenewed::TooOften(until) => Refusal::new(
+            Reason::RateLimited,
+            format!(
+                "this token was renewed {} times within a minute, and is not again: keep one of the answers; {until} is too late for a lost one",
+                MOST_REPEATS + 1
+            ),
         ),
     }
 }

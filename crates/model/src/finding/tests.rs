@@ -308,6 +308,8 @@ fn what_is_weak_about_a_long_lived_token_is_found_while_it_lives() {
                 parent: None,
                 issued_at: NOW - Seconds::days(1),
                 expires_at: NOW + Seconds::days(lives),
+                renewed_at: None,
+                repeats: 0,
             }],
             renewals: 0,
             forked_at: None,

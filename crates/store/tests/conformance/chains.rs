@@ -37,6 +37,8 @@ fn chain(
                 parent: Some(id()),
                 issued_at: at(1),
                 expires_at: at(2),
+                renewed_at: Some(at(1)),
+                repeats: 2,
             }],
             renewals: 3,
             forked_at: Some(at(4)),
@@ -91,9 +93,18 @@ fn chains_are_found_by_holder_and_by_what_is_due_and_removed_at_their_end() {
         let held = read(store, move |tx| chains::of_principal(tx, holder, 10));
         assert_eq!(
             held.iter().map(|chain| chain.id).collect::<Vec<_>>(),
-            [two.id, one.id],
-            "newest first"
+            [one.id, two.id],
+            "what ends last comes first"
         );
+        let live = |now: i64| {
+            let live = read(store, move |tx| {
+                chains::live_of_principal(tx, holder, at(now))
+            });
+            live.into_iter().map(|chain| chain.id).collect::<Vec<_>>()
+        };
+        assert_eq!(live(49), [two.id, one.id], "newest first");
+        assert_eq!(live(50), [one.id], "at its end a chain is over");
+        assert_eq!(live(100), []);
         assert_eq!(
             read(store, move |tx| chains::of_principal(tx, holder, 1)).len(),
             1
