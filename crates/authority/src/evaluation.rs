@@ -28,6 +28,7 @@ use crate::{
     ctx::Ctx,
     facts::Facts,
     grants::{self, Ran, Surroundings},
+    long_lived,
     rejection::{Stop, refuse},
 };
 
@@ -294,8 +295,10 @@ impl Question<'_> {
             };
             return Ok(Err(Refusal::new(reason, detail)));
         }
-        Ok(enforce::bound(claims, &self.action, work(request))
-            .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string())))
+        let work = work(request);
+        Ok(enforce::bound(claims, &self.action, work)
+            .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))
+            .and_then(|()| long_lived::still_bound(claims, self.doc, &self.action, work)))
     }
 
     fn rails(

@@ -13,6 +13,7 @@ mod overdue;
 mod personal;
 mod reading;
 mod renew;
+mod standing;
 mod uses;
 
 pub use create::CreateServiceAccount;
@@ -20,12 +21,13 @@ pub use delete::DeleteServiceAccount;
 pub use execution::IssueExecutionToken;
 pub use next::NextToken;
 pub use overdue::{NoteOverdue, NotedOverdue};
-pub use personal::{GivePersonalToken, personal_lifetime};
+pub use personal::{SignInForDays, personal_lifetime};
 pub use reading::{Held, ServiceAccounts, chains_of, service_accounts};
 pub use renew::RenewToken;
 pub use uses::{Use, UseSums};
 
 pub(crate) use chains::{by_text, revoke as revoke_chain};
+pub(crate) use standing::still_bound;
 
 use std::net::IpAddr;
 
@@ -33,6 +35,7 @@ use countersign_model::{
     chain::Chain,
     enforce,
     evidence::{Reference, Role},
+    identity::Kind,
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record},
     scope::{Holder, Scope},
@@ -102,9 +105,13 @@ pub struct Given {
 /// Under this name the scope of a service account stands in its free data.
 pub const SCOPE: &str = "scope";
 
-/// The scope that an identity's long-lived tokens have, when it is a service account that can have one.
+/// The scope that an identity's long-lived tokens have, when it is a service account that can have one. A trust model names
+/// the only proofs that there are of an identity, and a token of months is none of them.
 #[must_use]
 pub fn scope_of(doc: &IdentityDoc) -> Option<Scope> {
+    if doc.kind != Kind::ServiceAccount || doc.trust_model.is_some() {
+        return None;
+    }
     let word = doc.metadata.get(SCOPE)?.as_str()?;
     let scope: Scope = word.parse().ok()?;
     (scope.profile().holder == Holder::Identity).then_some(scope)
@@ -175,7 +182,10 @@ impl Authority {
         let identity = facts.record(claims.tenant_id, claims.identity_id)?;
         let doc = identity.as_ref().and_then(|record| record.identity());
         match (&identity, doc) {
-            (Some(identity), Some(doc)) => Ok(grants::may_get_tokens(identity, doc, ctx.now)?),
+            (Some(identity), Some(doc)) => {
+                grants::may_get_tokens(identity, doc, ctx.now)?;
+                standing::still_fits(claims, doc, path, address, facts)
+            }
             _ => refuse(
                 Reason::TokenRevoked,
                 "token revoked: its identity is unknown",

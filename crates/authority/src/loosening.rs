@@ -9,9 +9,12 @@ use countersign_model::{
     action::ActionSet,
     name::EnvironmentName,
     registry::{ApprovalRule, Doc, IdentityDoc, Impersonator},
+    token_metadata::TokenMetadata,
     trust::{Accepted, TrustRule},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::long_lived::scope_of;
 
 /// One way in which a change weakens a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub enum Loosening {
     RoleAdded,
     /// Its tokens live longer.
     TokenLifeLonger,
+    /// It may have tokens of months, or they are bound to less.
+    TokenScopeWidened,
     /// It may have other types of credential.
     TrustModelChanged,
     /// More runs are trusted to be it.
@@ -85,6 +90,7 @@ impl Loosening {
             Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",
             Self::TokenLifeLonger => "lengthens the life of tokens",
+            Self::TokenScopeWidened => "widens what its long-lived tokens are for",
             Self::TrustModelChanged => "changes the trust model",
             Self::TrustWidened => "trusts more runs",
         }
@@ -187,6 +193,7 @@ pub fn of_identity(
             Loosening::TokenLifeLonger,
             after.token_ttl_seconds > before.token_ttl_seconds,
         ),
+        (Loosening::TokenScopeWidened, widens_tokens(before, after)),
         (
             Loosening::TrustModelChanged,
             before.trust_model.is_some() && before.trust_model != after.trust_model,
@@ -196,6 +203,18 @@ pub fn of_identity(
         .into_iter()
         .filter_map(|(loosening, found)| found.then_some(loosening))
         .collect()
+}
+
+/// Whether an identity may have long-lived tokens that it may not have had before, or those are bound to less. What is not
+/// understood is not taken for the narrower.
+fn widens_tokens(before: &IdentityDoc, after: &IdentityDoc) -> bool {
+    let scope = scope_of(after);
+    if scope.is_none() || (scope == scope_of(before) && before.metadata == after.metadata) {
+        return false;
+    }
+    let bound = |doc: &IdentityDoc| TokenMetadata::of_identity(&doc.metadata);
+    scope != scope_of(before)
+        || !matches!((bound(before), bound(after)), (Ok(before), Ok(after)) if before.covers(&after))
 }
 
 /// Whether the rules after trust any run that the rules before did not, for a guarded identity.
@@ -415,6 +434,34 @@ mod tests {
         assert!(of_identity(&before, &after, &protected()).is_empty());
         after.environments.push("production".parse().unwrap());
         assert!(of_identity(&before, &after, &protected()).contains(&Loosening::EnvironmentAdded));
+    }
+
+    #[test]
+    fn tokens_of_months_are_widened_by_a_scope_and_by_being_bound_to_less() {
+        let with = |metadata: serde_json::Value| {
+            let mut doc = guarded();
+            doc.kind = countersign_model::identity::Kind::ServiceAccount;
+            doc.trust_model = None;
+            doc.metadata = serde_json::from_value(metadata).unwrap();
+            doc
+        };
+        let narrow = || with(json!({ "scope": "sensor", "trigger_types": ["core.timer"] }));
+        let widened = |before: &IdentityDoc, after: &IdentityDoc| {
+            let found = of_identity(before, after, &protected());
+            found.contains(&Loosening::TokenScopeWidened)
+        };
+        for wider in [
+            with(json!({ "scope": "readonly", "trigger_types": ["core.timer"] })),
+            with(json!({ "scope": "sensor", "trigger_types": ["core.timer", "core.cron"] })),
+            with(json!({ "scope": "sensor" })),
+        ] {
+            assert!(widened(&narrow(), &wider), "{:?}", wider.metadata);
+            assert!(widened(&with(json!({})), &wider), "{:?}", wider.metadata);
+            assert!(!widened(&wider, &wider));
+            assert!(!widened(&wider, &with(json!({ "note": "no scope" }))));
+        }
+        let narrower = json!({ "scope": "sensor", "trigger_types": ["core.timer"], "ip_whitelist": ["203.0.113.0/24"] });
+        assert!(!widened(&narrow(), &with(narrower)));
     }
 
     fn rule(environments: &[&str], pairs: &[(&str, &[&str])]) -> TrustRule {

@@ -6,6 +6,7 @@
 
 use countersign_model::{
     Id, LEEWAY_SECONDS, Timestamp,
+    chain::Chain,
     evidence::{Event, Evidence, Grain, Reference, Role},
     id,
     permission::Person,
@@ -13,7 +14,7 @@ use countersign_model::{
     registry::{Noun, Record, Status, TenantRole},
     time::Seconds,
 };
-use countersign_store::{Tx, evidence};
+use countersign_store::{Tx, chains, evidence};
 
 use crate::{
     approvals,
@@ -96,6 +97,18 @@ impl Revoke {
             return Err(unknown("token", &self.target));
         }
         let mut evidence = Vec::new();
+        if let Some(chain) = token.chain(tx.peek(), tenant, now)? {
+            // One token alone would live on in its successor.
+            let targets = vec![self.target.clone(), chain.id.to_string()];
+            let whose = token.whose();
+            evidence.push(long_lived::revoke_chain(tx, chain, whose, self.because())?);
+            return Ok(RevokedThing {
+                grain: self.grain,
+                targets,
+                name: token.subject,
+                evidence,
+            });
+        }
         if token.expires_at + Seconds(LEEWAY_SECONDS) > now {
             evidence.push(by_id(
                 tx,
@@ -322,9 +335,24 @@ struct Issued {
     expires_at: Timestamp,
     run_key: Option<String>,
     run_id: Option<String>,
+    chain_id: Option<Id<id::Chain>>,
 }
 
 impl Issued {
+    /// The chain of renewals that it is of, while that is not over.
+    fn chain(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: Id<id::Tenant>,
+        now: Timestamp,
+    ) -> Result<Option<Chain>, Rejection> {
+        let Some(id) = self.chain_id else {
+            return Ok(None);
+        };
+        let chain = chains::by_id(tx, id)?;
+        Ok(chain.filter(|chain| chain.tenant_id == tenant && chain.ends_at > now))
+    }
+
     /// Whose it was, for the evidence of its end.
     fn whose(&self) -> Option<Reference> {
         self.identity.clone()
@@ -364,6 +392,7 @@ fn read(row: &evidence::EvidenceRow) -> Option<Issued> {
         expires_at: issued.expires_at,
         run_key: of(Role::Run),
         run_id: issued.run.as_ref().and_then(|run| run.run.run_id.clone()),
+        chain_id: of(Role::Chain).and_then(|id| id.parse().ok()),
     })
 }
 

@@ -26,6 +26,7 @@ use crate::{
     facts::Facts,
     grants::{Ran, Surroundings, guard_rails, impersonation, is_possible},
     keys::Tenant,
+    long_lived,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
     shelf::Shelf,
@@ -352,16 +353,20 @@ impl Authority {
         };
         let command = RevokeOwn {
             jti: claims.jti,
+            chain_id: claims.chain_id.clone(),
             expires_at: Timestamp::from_seconds(claims.exp),
         };
         self.execute(ctx, &permit, command)
     }
 }
 
-/// Revokes one token, of who holds it (RFC 7009).
+/// Revokes one token, of who holds it (RFC 7009), and with it the chain of renewals that it is of: what it came of and what
+/// came of it would live on.
 pub struct RevokeOwn {
     /// The token.
     pub jti: Id<id::Evidence>,
+    /// Its chain, when it is of one.
+    pub chain_id: Option<String>,
     /// When it would have died by itself.
     pub expires_at: Timestamp,
 }
@@ -372,6 +377,12 @@ impl Command for RevokeOwn {
     const NAME: &'static str = "token revoke";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
+        const WHY: &str = "its own client revoked it";
+        let chain = self.chain_id.as_deref();
+        if let Some(chain) = chain.map_or(Ok(None), |id| long_lived::by_text(tx, id))? {
+            long_lived::revoke_chain(tx, chain, None, WHY)?;
+            return Ok(Verdict::Done(()));
+        }
         let revocation = Revocation {
             tenant_id: tx.tenant_id(),
             grain: Grain::Token,
@@ -380,7 +391,7 @@ impl Command for RevokeOwn {
             // As long as any verifier, its clock and ours apart, could still accept it (T11).
             until: self.expires_at.max(tx.now()) + Seconds(2 * LEEWAY_SECONDS),
         };
-        tx.revoke(revocation, None, "its own client revoked it")?;
+        tx.revoke(revocation, None, WHY)?;
         Ok(Verdict::Done(()))
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     name::{ActionName, EnvironmentName},
     scope::Scope,
     token::{AccessClaims, ArtifactDigest},
+    token_metadata::{ForeignId, TokenMetadata},
 };
 
 /// What is about to be done.
@@ -150,14 +151,28 @@ pub enum Work<'a> {
     Workflow(&'a str),
 }
 
-/// Whether the metadata of a token leave this action on this work. A scope that must be bound and is not, is bound to nothing.
+/// Whether the metadata of a token leave this action on this work.
 ///
 /// # Errors
 /// Says what the token is bound to.
 pub fn bound(claims: &AccessClaims, action: &ActionName, work: Work<'_>) -> Result<(), Outside> {
-    let nothing = crate::token_metadata::TokenMetadata::default();
+    let nothing = TokenMetadata::default();
     let metadata = claims.metadata.as_deref().unwrap_or(&nothing);
-    let scope: Option<Scope> = claims.scope.parse().ok();
+    leaves(claims.scope.parse().ok(), metadata, action, work)
+}
+
+/// Whether metadata leave a token of a scope this action on this work. A scope that must be bound and is not, is bound to
+/// nothing; and what is bound to an execution, an action or a workflow is for these alone, and for nothing that is none of
+/// them or of an unknown type.
+///
+/// # Errors
+/// Says what the metadata bind to.
+pub fn leaves(
+    scope: Option<Scope>,
+    metadata: &TokenMetadata,
+    action: &ActionName,
+    work: Work<'_>,
+) -> Result<(), Outside> {
     let outside = |what| Err(Outside::Metadata(what));
     let of_triggers = matches!(
         action.as_str(),
@@ -165,38 +180,29 @@ pub fn bound(claims: &AccessClaims, action: &ActionName, work: Work<'_>) -> Resu
     );
     if of_triggers && (scope == Some(Scope::Sensor) || !metadata.trigger_types.is_empty()) {
         let inside = matches!(work, Work::TriggerType(asked) if metadata.trigger_types.iter().any(|one| one == asked));
-        if !inside {
-            return outside("trigger type");
-        }
+        return if inside {
+            Ok(())
+        } else {
+            outside("trigger type")
+        };
     }
     let of_execution = action.as_str().starts_with("execution.");
     let bound_to_execution =
         scope == Some(Scope::ActionExecution) || metadata.execution_id.is_some();
-    let is = |own: &Option<crate::token_metadata::ForeignId>, asked: &str| {
+    if !bound_to_execution && metadata.action_ref.is_none() && metadata.workflow_id.is_none() {
+        return Ok(());
+    }
+    let is = |own: &Option<ForeignId>, asked: &str| {
         own.as_ref().is_some_and(|own| own.to_string() == asked)
     };
-    match work {
-        Work::Execution(asked) if bound_to_execution && !is(&metadata.execution_id, asked) => {
-            return outside("execution");
-        }
-        Work::Execution(_) => {}
-        _ if of_execution && bound_to_execution => return outside("execution"),
-        Work::Action(asked)
-            if metadata
-                .action_ref
-                .as_deref()
-                .is_some_and(|own| own != asked) =>
-        {
-            return outside("action");
-        }
-        Work::Workflow(asked)
-            if metadata.workflow_id.is_some() && !is(&metadata.workflow_id, asked) =>
-        {
-            return outside("workflow");
-        }
-        Work::Action(_) | Work::Other | Work::TriggerType(_) | Work::Workflow(_) => {}
-    }
-    Ok(())
+    let (inside, what) = match work {
+        Work::Execution(asked) => (is(&metadata.execution_id, asked), "execution"),
+        _ if of_execution && bound_to_execution => (false, "execution"),
+        Work::Action(asked) => (metadata.action_ref.as_deref() == Some(asked), "action"),
+        Work::Workflow(asked) => (is(&metadata.workflow_id, asked), "workflow"),
+        Work::Other | Work::TriggerType(_) => (false, "type of resource"),
+    };
+    if inside { Ok(()) } else { outside(what) }
 }
 
 #[cfg(test)]
@@ -271,6 +277,8 @@ mod tests {
             ("key.read", Work::Execution("45")),
             ("key.read", Work::Action("core.other")),
             ("key.read", Work::Workflow("1")),
+            ("key.read", Work::Other),
+            ("key.read", Work::TriggerType("core.echo")),
         ] {
             assert!(!may(scope, own(), action, work), "{action} {work:?}");
         }
@@ -280,6 +288,26 @@ mod tests {
             "execution.update",
             Work::Execution("456")
         ));
+    }
+
+    #[test]
+    fn what_is_bound_to_one_action_is_for_nothing_of_another_type() {
+        let own = || json!({ "action_ref": "core.echo" });
+        let asked = |work| may("webhook", own(), "action.execute", work);
+        assert!(asked(Work::Action("core.echo")));
+        for work in [
+            Work::Action("core.other"),
+            Work::Execution("core.echo"),
+            Work::Other,
+            Work::TriggerType("core.echo"),
+            Work::Workflow("core.echo"),
+        ] {
+            assert!(!asked(work), "{work:?}");
+        }
+        let both = json!({ "action_ref": "core.echo", "trigger_types": ["core.timer"] });
+        let event = Work::TriggerType("core.timer");
+        assert!(may("webhook", both, "event.create", event));
+        assert!(!may("webhook", own(), "event.create", event));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Command for NextToken {
         let doc = rights::doc(identity.identity())?;
         let Some(scope) = scope_of(doc) else {
             let detail = format!(
-                "`{}` has no long-lived tokens: its data name no `scope` such as `sensor`; give it a credential",
+                "`{}` has no long-lived tokens: only a service account without a trust model has them, whose data name a `scope` such as `sensor`; give it a credential",
                 doc.name
             );
             return refuse(Reason::Unprocessable, detail);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use countersign_model::{
-    Id,
     evidence::Role,
-    id,
     reason::{Reason, Refusal},
     registry::{Noun, Status},
     scope::Scope,
@@ -20,21 +18,20 @@ use super::{
 };
 use crate::{
     command::{Command, Verdict, WriteTx},
+    enrolment::{EnrolmentCode, SignedInUser, UseCode},
     evidence::seal::refer_person,
     issue::Held,
     keys::Tenant,
     rejection::{Rejection, refuse},
 };
 
-/// Gives a person who just proved presence a token of days.
+/// Uses a code and gives its person a token of days, in one transaction: who is refused the token still has the code.
 #[derive(Clone)]
-pub struct GivePersonalToken {
+pub struct SignInForDays {
     /// The issuer.
     pub tenant: Arc<Tenant>,
-    /// Who signed in.
-    pub user: Id<id::User>,
-    /// The evidence of it.
-    pub sign_in: Id<id::Evidence>,
+    /// The code.
+    pub code: EnrolmentCode,
     /// How long it lives.
     pub ttl: Seconds,
     /// After which share of its life it is to be renewed.
@@ -49,13 +46,20 @@ pub fn personal_lifetime(ttl_days: i64) -> Result<Seconds, Refusal> {
     lifetime(Scope::User, Some(ttl_days))
 }
 
-impl Command for GivePersonalToken {
-    type Output = Given;
+impl Command for SignInForDays {
+    type Output = (SignedInUser, Given);
 
-    const NAME: &'static str = "session create";
+    const NAME: &'static str = UseCode::NAME;
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Given>, Rejection> {
-        let user = tx.get(self.user)?;
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Self::Output>, Rejection> {
+        let code = self.code.clone();
+        let signed_in = match (UseCode { code }).run(tx)? {
+            Verdict::Done(signed_in) => signed_in,
+            Verdict::RefusedWithEffects(refusal) => {
+                return Ok(Verdict::RefusedWithEffects(refusal));
+            }
+        };
+        let user = signed_in.user.clone();
         if user.noun != Noun::User || user.status != Status::Active {
             return refuse(Reason::Forbidden, "this user is not active");
         }
@@ -67,16 +71,17 @@ impl Command for GivePersonalToken {
             grant: "session",
             txn: tx.permit().txn(),
             refs: vec![refer_person(Role::Actor, user.id, &user.name)],
-            parents: vec![self.sign_in],
+            parents: vec![signed_in.evidence],
             percent: self.renew_at.of(Scope::User),
         };
         let doc = new_doc(TokenMetadata::default(), self.ttl, Some(tx.now().seconds()));
         let (chain, recorded) = deciding.begin(tx, Scope::User, doc)?;
-        Ok(Verdict::Done(Given {
+        let given = Given {
             holder: user,
             chain,
             recorded,
             warnings: Vec::new(),
-        }))
+        };
+        Ok(Verdict::Done((signed_in, given)))
     }
 }

@@ -160,13 +160,18 @@ impl Looking<'_> {
         if !mine && self.person.role != TenantRole::Owner {
             return Err(unknown("token", self.target));
         }
-        let live = u64::from(token.expires_at > self.now);
-        let dying = Dying {
-            what: "token",
-            id: self.target.to_owned(),
+        let dying = |what, id| Dying {
+            what,
+            id,
             name: Some(token.subject.clone()),
         };
-        Ok(self.answer(&token.subject, vec![dying], Some(live)))
+        let mut dies = vec![dying("token", self.target.to_owned())];
+        let mut live = usize::from(token.expires_at > self.now);
+        if let Some(chain) = token.chain(tx, self.tenant, self.now)? {
+            dies.push(dying("chain", chain.id.to_string()));
+            live = chain.live(self.now).count();
+        }
+        Ok(self.answer(&token.subject, dies, Some(live as u64)))
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Preview, Rejection> {

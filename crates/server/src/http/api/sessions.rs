@@ -17,7 +17,7 @@ use countersign_authority::{
     enrolment::{EnrolmentCode, SignedInUser, UseCode},
     issue::{RecordError, Released},
     keys::Tenant,
-    long_lived::{GivePersonalToken, personal_lifetime},
+    long_lived::{SignInForDays, personal_lifetime},
 };
 use countersign_model::{
     Timestamp,
@@ -65,24 +65,23 @@ pub async fn create(
             )
         })?;
     let permit = authority.system_permit(&ctx, &tenant);
-    let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
-    let (released, renew_at) = match days {
-        None => (
-            session(&app, &ctx, &tenant, &permit, &signed_in).await?,
-            None,
-        ),
+    let (signed_in, released, renew_at) = match days {
+        None => {
+            let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
+            let released = session(&app, &ctx, &tenant, &permit, &signed_in).await?;
+            (signed_in, released, None)
+        }
         Some(ttl) => {
-            let command = GivePersonalToken {
+            let command = SignInForDays {
                 tenant: tenant.clone(),
-                user: signed_in.user.id.cast(),
-                sign_in: signed_in.evidence,
+                code,
                 ttl,
                 renew_at: app.config().tokens.renew_at(),
             };
-            let given = authority.hand_out(&ctx, &permit, command)?.await?;
+            let (signed_in, given) = authority.hand_out(&ctx, &permit, command)?.await?;
             let used = [given.holder.id];
             let released = authority.release(&ctx, &tenant, &used, given.recorded)?;
-            (released, given.chain.due_at)
+            (signed_in, released, given.chain.due_at)
         }
     };
     let Some(user) = signed_in.user.user() else {
