@@ -15,11 +15,11 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
-    routing::post,
+    routing::{get, post},
 };
 use countersign_agent::{
-    CANNOT_RUN, Credential, Handover, NOT_EXECUTABLE, NOT_FOUND, Proof, RunError, Runner, Say,
-    TokenSource, Wanted,
+    Ambient, CANNOT_RUN, Credential, Handover, NOT_EXECUTABLE, NOT_FOUND, Proof, RunError, Runner,
+    Say, Surroundings, TokenSource, Wanted,
 };
 use countersign_api::Client;
 use countersign_crypto::Secret;
@@ -63,6 +63,7 @@ impl Script {
         let app = Router::new()
             .route("/oauth2/token", post(token))
             .route("/oauth2/revoke", post(revoke))
+            .route("/.well-known/oauth-authorization-server", get(metadata))
             .with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         base
@@ -93,6 +94,10 @@ async fn token(State(script): State<Script>, body: String) -> Response {
             (StatusCode::UNAUTHORIZED, Json(no)).into_response()
         }
     }
+}
+
+async fn metadata() -> Json<serde_json::Value> {
+    Json(json!({ "issuer": "https://id.example" }))
 }
 
 #[derive(serde::Deserialize)]
@@ -141,22 +146,33 @@ impl World {
     }
 
     fn runner(&self, command: &[&str]) -> Runner {
+        self.runner_of(Self::credential(), command)
+    }
+
+    fn credential() -> Proof {
         let credential = Credential {
             client_id: "triage".to_owned(),
             secret: Secret::new("hunter2".to_owned()),
             origin: "a test".to_owned(),
         };
+        Proof::Credential(credential)
+    }
+
+    fn runner_of(&self, proof: Proof, command: &[&str]) -> Runner {
+        let wanted = Wanted {
+            identity: Some("triage".to_owned()),
+            ..Wanted::default()
+        };
         let client = Client::new(&self.base, None).unwrap();
         let clock = Arc::new(SystemClock::new());
         let said = Arc::clone(&self.said);
-        let say: Say = Arc::new(move |line: &str| locked(&said).push(line.to_owned()));
+        let heard = self.path("said");
+        let say: Say = Arc::new(move |line: &str| {
+            locked(&said).push(line.to_owned());
+            fs::write(&heard, line).unwrap();
+        });
         Runner {
-            source: TokenSource::new(
-                client,
-                Proof::Credential(credential),
-                Wanted::default(),
-                clock,
-            ),
+            source: TokenSource::new(client, proof, wanted, clock),
             handover: Handover::new(Some(self.path("token")), "COUNTERSIGN").unwrap(),
             command: command.iter().map(OsString::from).collect(),
             say,
@@ -247,6 +263,30 @@ async fn a_server_that_is_away_is_asked_again_and_the_program_goes_on() {
     assert!(lines[1].starts_with("the token is not renewed: "), "{said}");
     assert!(lines.contains(&"the token is renewed again"), "{said}");
     assert!(lines.len() <= 4, "each thing is said once: {said}");
+}
+
+#[tokio::test]
+async fn what_a_platform_gives_once_is_asked_for_once_and_that_is_said() {
+    let world = World::new(&[Next::Token(1)]).await;
+    let job = [
+        ("GITLAB_CI", "true"),
+        ("COUNTERSIGN_ID_TOKEN", "aaaa.bbbb.cccc"),
+    ];
+    let ambient = Ambient::find(&Surroundings::new(&job, Path::new("/nowhere"))).unwrap();
+    let line = format!(
+        "until [ -e {0}/said ]; do sleep 0.02; done; exit 5",
+        world.directory.path().display()
+    );
+    let runner = world.runner_of(Proof::Ambient(ambient.unwrap()), &["/bin/sh", "-c", &line]);
+    assert_eq!(runner.run().await.unwrap().code, 5);
+    assert!(
+        world.said().contains("and is not renewed"),
+        "{}",
+        world.said()
+    );
+    let asked = locked(&world.script.asked).clone();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains("assertion=aaaa.bbbb.cccc") && asked[0].contains("client_id=triage"));
 }
 
 #[tokio::test]

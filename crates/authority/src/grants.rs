@@ -342,12 +342,12 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
             present.insert(AuditField::Trigger);
         }
     }
-    if granted
-        .identity
-        .identity()
-        .is_some_and(|doc| doc.kind != Kind::Agent || granted.impersonation.is_some())
-    {
+    let doc = granted.identity.identity();
+    if doc.is_some_and(|doc| doc.kind != Kind::Agent) {
         present.extend([AuditField::Principal, AuditField::Task]);
+    } else if granted.impersonation.is_some() {
+        // Who acts as an agent is its principal; no task was given.
+        present.insert(AuditField::Principal);
     }
     present
 }

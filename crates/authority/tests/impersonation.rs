@@ -20,7 +20,8 @@ use countersign_authority::{
 };
 use countersign_crypto::Secret;
 use countersign_model::{
-    evidence::Role,
+    audit_fields::AuditField,
+    evidence::{Evidence, Role},
     identity::Kind,
     reason::{Reason, Refusal},
     registry::{Noun, TenantRole},
@@ -92,6 +93,19 @@ fn act(world: &World, user: &User) -> Result<Released, Refusal> {
     world.issue(&exchange(world, "triage", &user.session))
 }
 
+/// What is on record about the issue of a token.
+fn record_of(world: &World, claims: &AccessClaims) -> Evidence {
+    let jti = claims.jti;
+    let row = world
+        .authority()
+        .store()
+        .read(move |tx| countersign_store::evidence::by_id(tx, jti))
+        .wait()
+        .unwrap()
+        .unwrap();
+    serde_json::from_str(&row.body).unwrap()
+}
+
 /// What a live token may do now.
 fn left(world: &World, claims: &AccessClaims) -> Vec<String> {
     let tenant = world.tenant().id;
@@ -124,15 +138,7 @@ fn a_person_acts_as_an_identity_and_the_token_and_its_record_name_both() {
         assert!(alive(world, &claims));
         assert_eq!(left(world, &claims).len(), 2);
 
-        let jti = claims.jti;
-        let store = world.authority().store();
-        let row = store
-            .read(move |tx| countersign_store::evidence::by_id(tx, jti))
-            .wait()
-            .unwrap()
-            .unwrap();
-        let record: countersign_model::evidence::Evidence =
-            serde_json::from_str(&row.body).unwrap();
+        let record = record_of(world, &claims);
         let id_of = |role| {
             record
                 .refs
@@ -148,6 +154,27 @@ fn a_person_acts_as_an_identity_and_the_token_and_its_record_name_both() {
             [lee.token.claims().jti],
             "it comes of that sign-in"
         );
+    });
+}
+
+#[test]
+fn who_acts_as_an_agent_is_its_principal_and_gives_it_no_task() {
+    on_each(|world| {
+        let [dana, _, lee] = scene(world);
+        let mut helper = identity(Kind::Agent, "helper");
+        helper.audiences = vec!["support-api".to_owned()];
+        helper.allowed_actions = actions(&["case.read"]);
+        helper.impersonators = vec![ImpersonatorInput {
+            who: "lee@example.com".to_owned(),
+            until: world.now() + Seconds(3600),
+        }];
+        world.run(&dana.permit, helper).unwrap();
+        let acting = world
+            .issue(&exchange(world, "helper", &lee.session))
+            .unwrap();
+        let missing = record_of(world, &acting.claims).missing;
+        assert!(missing.contains(&AuditField::Task), "{missing:?}");
+        assert!(!missing.contains(&AuditField::Principal), "{missing:?}");
     });
 }
 
