@@ -133,7 +133,6 @@ CREATE TABLE approval (
 CREATE INDEX approval_by_status ON approval (tenant_id, status, id);
 CREATE INDEX approval_by_tenant ON approval (tenant_id, id);
 CREATE INDEX approval_by_identity ON approval (identity_id, id);
-CREATE INDEX approval_by_digest ON approval (tenant_id, digest);
 CREATE INDEX approval_by_expiry ON approval (status, expires_at);
 
 CREATE TABLE approval_decision (

@@ -98,21 +98,6 @@ pub fn by_id(tx: &mut Tx<'_>, id: Id<id::Approval>) -> Result<Option<Approval>, 
         .transpose()
 }
 
-/// The approval with this digest that is pending or approved, and has not lapsed.
-///
-/// # Errors
-/// When the row does not parse, or the database fails.
-pub fn open_by_digest(
-    tx: &mut Tx<'_>,
-    tenant_id: Id<id::Tenant>,
-    digest: &str,
-    now: Timestamp,
-) -> Result<Option<Approval>, StoreError> {
-    tx.row(&OPEN_BY_DIGEST, values![tenant_id, digest, now])?
-        .map(|row| read(&row))
-        .transpose()
-}
-
 /// The approvals about an identity that are pending or approved, and have not lapsed: what an edit voids.
 ///
 /// # Errors
@@ -127,19 +112,6 @@ pub fn open_of_identity(
         .iter()
         .map(read)
         .collect()
-}
-
-/// How many requests about an identity are pending.
-///
-/// # Errors
-/// When the database fails.
-pub fn count_pending(
-    tx: &mut Tx<'_>,
-    identity_id: Id<id::Identity>,
-    now: Timestamp,
-) -> Result<i64, StoreError> {
-    tx.row(&COUNT_PENDING, values![identity_id, now])?
-        .map_or(Ok(0), |row| row.int(0))
 }
 
 /// A page of approvals, newest first.
@@ -250,9 +222,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT,
     &TRANSITION,
     &BY_ID,
-    &OPEN_BY_DIGEST,
     &OPEN_OF_IDENTITY,
-    &COUNT_PENDING,
     &LIST,
     &LIST_BY_STATUS,
     &LIST_BY_IDENTITY,
@@ -279,24 +249,12 @@ static BY_ID: Sql = Sql::new(
     WHERE id = ?1",
 );
 
-static OPEN_BY_DIGEST: Sql = Sql::new(
-    "SELECT id, tenant_id, identity_id, status, version, opened_at, expires_at, doc
-    FROM approval
-    WHERE tenant_id = ?1 AND digest = ?2 AND status IN ('pending', 'approved') AND expires_at > ?3
-    ORDER BY id DESC
-    LIMIT 1",
-);
-
 static OPEN_OF_IDENTITY: Sql = Sql::new(
     "SELECT id, tenant_id, identity_id, status, version, opened_at, expires_at, doc
     FROM approval
     WHERE identity_id = ?1 AND status IN ('pending', 'approved') AND expires_at > ?2
     ORDER BY id
     LIMIT ?3",
-);
-
-static COUNT_PENDING: Sql = Sql::new(
-    "SELECT COUNT(*) FROM approval WHERE identity_id = ?1 AND status = 'pending' AND expires_at > ?2",
 );
 
 static LIST: Sql = Sql::new(

@@ -195,14 +195,6 @@ pub fn oldest_waiting(tx: &mut Tx<'_>, after: Position) -> Result<Option<Timesta
         .transpose()
 }
 
-/// Erases the personal values of a row; its body, and with it every proof, stays. `false`: no such row.
-///
-/// # Errors
-/// When the database fails.
-pub fn erase(tx: &mut Tx<'_>, id: Id<id::Evidence>) -> Result<bool, StoreError> {
-    Ok(tx.exec(&ERASE, values![id])? == 1)
-}
-
 /// Leaves only these personal values beside a record. `false`: there is no such record.
 ///
 /// # Errors
@@ -267,7 +259,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &UNSEQUENCED,
     &UNSEQUENCED_BY_NUMBER,
     &OLDEST_WAITING,
-    &ERASE,
     &DISCLOSE,
     &REMOVE_ARCHIVED,
 ];
@@ -336,8 +327,6 @@ static OLDEST_WAITING: Sql = Sql::new(
     ORDER BY xid, seq
     LIMIT 1",
 );
-
-static ERASE: Sql = Sql::new("UPDATE evidence SET disclosed = NULL WHERE id = ?1");
 
 static DISCLOSE: Sql = Sql::new("UPDATE evidence SET disclosed = CAST(?2 AS TEXT) WHERE id = ?1");
 

@@ -54,23 +54,7 @@ pub fn linked_to(
         .collect()
 }
 
-/// What this record points at, in the order of the ids.
-///
-/// # Errors
-/// When the database fails.
-pub fn linked_from(
-    tx: &mut Tx<'_>,
-    from_id: Id<id::Record>,
-    relation: Relation,
-    limit: u32,
-) -> Result<Vec<Id<id::Record>>, StoreError> {
-    tx.rows(&LINKED_FROM, values![from_id, relation.as_str(), limit])?
-        .iter()
-        .map(|row| row.id(0))
-        .collect()
-}
-
-pub(crate) static STATEMENTS: &[&Sql] = &[&CLEAR, &INSERT, &INSERT_MANY, &LINKED_TO, &LINKED_FROM];
+pub(crate) static STATEMENTS: &[&Sql] = &[&CLEAR, &INSERT, &INSERT_MANY, &LINKED_TO];
 
 static CLEAR: Sql = Sql::new("DELETE FROM link WHERE from_id = ?1");
 
@@ -95,6 +79,3 @@ static LINKED_TO: Sql = Sql::new(
     ORDER BY l.from_id
     LIMIT ?4",
 );
-
-static LINKED_FROM: Sql =
-    Sql::new("SELECT to_id FROM link WHERE from_id = ?1 AND relation = ?2 ORDER BY to_id LIMIT ?3");

@@ -6,9 +6,7 @@ use countersign_model::id::{self, Id};
 
 pub(crate) mod checkpoints;
 
-pub use checkpoints::{
-    Checkpoint, checkpoint_covering, newest_checkpoint, prune_checkpoints, put_checkpoint,
-};
+pub use checkpoints::{Checkpoint, newest_checkpoint, prune_checkpoints, put_checkpoint};
 
 use crate::{
     db::{Engine, Tx},

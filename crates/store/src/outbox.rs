@@ -93,14 +93,6 @@ pub fn retry(
     Ok(tx.exec(&RETRY, values)? == 1)
 }
 
-/// How many messages are dead.
-///
-/// # Errors
-/// When the database fails.
-pub fn count_dead(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
-    tx.single(&COUNT_DEAD)
-}
-
 /// Removes dead messages whose last attempt was planned before this time. Says how many went.
 ///
 /// # Errors
@@ -109,8 +101,7 @@ pub fn prune_dead(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64,
     tx.exec(&PRUNE_DEAD, values![before, limit])
 }
 
-pub(crate) static STATEMENTS: &[&Sql] =
-    &[&INSERT, &DUE, &COMPLETE, &RETRY, &COUNT_DEAD, &PRUNE_DEAD];
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &DUE, &COMPLETE, &RETRY, &PRUNE_DEAD];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO outbox (id, tenant_id, kind, payload, next_at, attempts, dead)
@@ -132,8 +123,6 @@ static RETRY: Sql = Sql::new(
     SET attempts = attempts + 1, next_at = ?3, dead = ?4
     WHERE id = ?1 AND attempts = ?2",
 );
-
-static COUNT_DEAD: Sql = Sql::new("SELECT COUNT(*) FROM outbox WHERE dead = 1");
 
 static PRUNE_DEAD: Sql = Sql::new(
     "DELETE FROM outbox

@@ -113,36 +113,6 @@ pub fn raise_epoch(
     Ok(Some(epoch))
 }
 
-/// Raises the epochs of every tenant, so that all tokens issued before die. Says how many tenants there are.
-///
-/// # Errors
-/// When the database fails.
-pub fn raise_tenant_epochs(tx: &mut Tx<'_>, at: Timestamp) -> Result<u64, StoreError> {
-    let rows = tx.rows(&TENANT_IDS, &[])?;
-    for row in &rows {
-        raise_epoch(tx, row.id(0)?, at)?;
-    }
-    Ok(rows.len() as u64)
-}
-
-/// Sets the status of a record of this version and raises the version. `false`: somebody else was faster.
-///
-/// # Errors
-/// When the database fails.
-pub fn set_status(
-    tx: &mut Tx<'_>,
-    id: Id<id::Record>,
-    version: i64,
-    status: Status,
-    at: Timestamp,
-) -> Result<bool, StoreError> {
-    let Some(row) = tx.row(&SET_STATUS, values![id, version, status.as_str(), at])? else {
-        return Ok(false);
-    };
-    changes::append(tx, row.id(0)?, noun(&row, 1)?, id, at)?;
-    Ok(true)
-}
-
 /// The record with this id, in whatever tenant: the caller compares the tenant.
 ///
 /// # Errors
@@ -164,21 +134,6 @@ pub fn by_alias(
     name: &str,
 ) -> Result<Option<Record>, StoreError> {
     tx.row(&BY_ALIAS, values![tenant_id, noun.as_str(), name])?
-        .map(|row| read(&row))
-        .transpose()
-}
-
-/// The living record with this very name, of this noun.
-///
-/// # Errors
-/// When the row does not parse, or the database fails.
-pub fn by_name(
-    tx: &mut Tx<'_>,
-    tenant_id: Id<id::Tenant>,
-    noun: Noun,
-    name: &str,
-) -> Result<Option<Record>, StoreError> {
-    tx.row(&BY_NAME, values![tenant_id, noun.as_str(), name])?
         .map(|row| read(&row))
         .transpose()
 }
@@ -288,16 +243,13 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT,
     &UPDATE,
     &RAISE_EPOCH,
-    &SET_STATUS,
     &BY_ID,
     &BY_ALIAS,
-    &BY_NAME,
     &LIST,
     &LIST_CHILDREN,
     &CHILDREN,
     &COUNT,
     &TENANTS,
-    &TENANT_IDS,
 ];
 
 static INSERT: Sql = Sql::new(
@@ -319,13 +271,6 @@ static RAISE_EPOCH: Sql = Sql::new(
     RETURNING tenant_id, noun, epoch",
 );
 
-static SET_STATUS: Sql = Sql::new(
-    "UPDATE record
-    SET status = ?3, version = version + 1, updated_at = ?4
-    WHERE id = ?1 AND version = ?2
-    RETURNING tenant_id, noun",
-);
-
 static BY_ID: Sql = Sql::new(
     "SELECT id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at
     FROM record
@@ -337,14 +282,6 @@ static BY_ALIAS: Sql = Sql::new(
     FROM alias a
     JOIN record r ON r.id = a.record_id
     WHERE a.tenant_id = ?1 AND a.noun = ?2 AND a.name = ?3",
-);
-
-static BY_NAME: Sql = Sql::new(
-    "SELECT id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at
-    FROM record
-    WHERE tenant_id = ?1 AND noun = ?2 AND name = ?3 AND status <> 'deleted'
-    ORDER BY id
-    LIMIT 1",
 );
 
 static LIST: Sql = Sql::new(
@@ -383,6 +320,3 @@ static TENANTS: Sql = Sql::new(
     ORDER BY id
     LIMIT 10000",
 );
-
-static TENANT_IDS: Sql =
-    Sql::new("SELECT id FROM record WHERE tenant_id = id ORDER BY id LIMIT 10000");

@@ -40,7 +40,7 @@ fn is_test(path: &str) -> bool {
     let in_folder = path
         .split('/')
         .any(|part| part == "tests" || part == "test");
-    in_folder || path.ends_with("tests.rs") || path.contains(".test.")
+    in_folder || path.ends_with("/tests.rs") || path.contains(".test.")
 }
 
 /// The lines before the file's test module.

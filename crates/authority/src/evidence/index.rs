@@ -71,7 +71,7 @@ pub(crate) fn tile(
 ) -> TermTile {
     let entries = terms
         .into_iter()
-        .map(|(place, (tenant, term, _))| entry(Tag::of(tenant, &term), place));
+        .map(|(place, (tenant, term))| entry(Tag::of(tenant, &term), place));
     TermTile {
         generation,
         level: 0,
@@ -385,10 +385,7 @@ mod tests {
                 let index = n * BLOCK + place;
                 for term in terms_of(index) {
                     under.entry(term.clone()).or_default().push(index);
-                    found.push((
-                        u32::try_from(place).unwrap(),
-                        (tenant, term, Id::from_bytes([2; 16])),
-                    ));
+                    found.push((u32::try_from(place).unwrap(), (tenant, term)));
                 }
             }
             let tile = tile(1, n, (second(n), second(n)), found);

@@ -301,7 +301,7 @@ impl Looking<'_, '_> {
         let own = terms::of(row, self.query.pepper);
         terms
             .iter()
-            .all(|term| own.iter().any(|(_, own, _)| own == term))
+            .all(|term| own.iter().any(|(_, own)| own == term))
     }
 }
 

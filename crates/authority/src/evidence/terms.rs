@@ -11,8 +11,8 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::seal;
 
-/// A term of a record: the tenant, the term, the record.
-pub type Term = (Id<id::Tenant>, String, Id<id::Evidence>);
+/// A term of a record, and whose it is.
+pub type Term = (Id<id::Tenant>, String);
 
 /// The longest value in a term, in bytes; a longer one is found by its beginning.
 const VALUE_BYTES: usize = 256;
@@ -32,7 +32,7 @@ pub fn of(row: &EvidenceRow, pepper: Option<&Pepper>) -> Vec<Term> {
     terms.dedup();
     terms
         .into_iter()
-        .map(|text| (row.tenant_id, text, row.id))
+        .map(|text| (row.tenant_id, text))
         .collect()
 }
 
@@ -282,7 +282,7 @@ mod tests {
             assert!(
                 !of(&erased, Some(&pepper))
                     .iter()
-                    .any(|(_, text, _)| text.starts_with("source:"))
+                    .any(|(_, text)| text.starts_with("source:"))
             );
         }
     }

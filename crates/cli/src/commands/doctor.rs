@@ -42,10 +42,10 @@ const WAITING_SECONDS: f64 = 10.0;
 impl Doctor {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let mut findings = Vec::new();
-        if self.config.is_some() || self.data.is_some() {
-            if let Some(config) = self.configuration(&mut findings) {
-                held(&config, &mut findings).await;
-            }
+        if (self.config.is_some() || self.data.is_some())
+            && let Some(config) = self.configuration(&mut findings)
+        {
+            held(&config, &mut findings).await;
         }
         self.server(app, &mut findings).await;
         app.out.data(&findings, |_| {

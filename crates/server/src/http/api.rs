@@ -25,5 +25,5 @@ pub mod service_accounts;
 pub mod sessions;
 pub mod teams;
 pub mod tenant;
-pub mod trust_tests;
+pub mod trust;
 pub mod users;

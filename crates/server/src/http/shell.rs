@@ -395,5 +395,4 @@ const NOTHING_LOADS: &str = "default-src 'none'; frame-ancestors 'none'";
 const TWO_YEARS: &str = "max-age=63072000; includeSubDomains";
 
 #[cfg(test)]
-#[path = "shell_tests.rs"]
 mod tests;

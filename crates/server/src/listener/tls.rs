@@ -164,5 +164,4 @@ async fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
 const LOOK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-#[path = "tls_tests.rs"]
 mod tests;

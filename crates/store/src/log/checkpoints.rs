@@ -49,20 +49,6 @@ pub fn newest_checkpoint(
         .transpose()
 }
 
-/// The oldest checkpoint of a generation that covers this place.
-///
-/// # Errors
-/// When the row does not parse, or the database fails.
-pub fn checkpoint_covering(
-    tx: &mut Tx<'_>,
-    generation: i64,
-    log_index: i64,
-) -> Result<Option<Checkpoint>, StoreError> {
-    tx.row(&CHECKPOINT_COVERING, values![generation, log_index])?
-        .map(|row| read_checkpoint(&row))
-        .transpose()
-}
-
 /// Removes checkpoints signed before this time, except those of full tiles and the newest. Says how many went.
 ///
 /// # Errors
@@ -84,12 +70,7 @@ fn read_checkpoint(row: &Row) -> Result<Checkpoint, StoreError> {
     })
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[
-    &PUT_CHECKPOINT,
-    &NEWEST_CHECKPOINT,
-    &CHECKPOINT_COVERING,
-    &PRUNE_CHECKPOINTS,
-];
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT_CHECKPOINT, &NEWEST_CHECKPOINT, &PRUNE_CHECKPOINTS];
 
 static PUT_CHECKPOINT: Sql = Sql::new(
     "INSERT INTO checkpoint (generation, size, note, signed_at)
@@ -102,14 +83,6 @@ static NEWEST_CHECKPOINT: Sql = Sql::new(
     FROM checkpoint
     WHERE generation = ?1
     ORDER BY size DESC
-    LIMIT 1",
-);
-
-static CHECKPOINT_COVERING: Sql = Sql::new(
-    "SELECT generation, size, note, signed_at
-    FROM checkpoint
-    WHERE generation = ?1 AND size > ?2
-    ORDER BY size
     LIMIT 1",
 );
 

@@ -84,20 +84,14 @@ fn an_approval_moves_once_from_state_to_state() {
             read(store, move |tx| approvals::by_id(tx, id)),
             Some(approved.clone())
         );
-        let by_digest = |seconds| {
-            read(store, move |tx| {
-                approvals::open_by_digest(tx, tenant_id, "d1", at(seconds))
-            })
-        };
-        assert_eq!(by_digest(0), Some(approved));
-        assert_eq!(by_digest(200), None);
         assert_eq!(write(store, approvals::void_all), 1);
-        assert_eq!(by_digest(0), None);
+        let voided = read(store, move |tx| approvals::by_id(tx, id)).unwrap();
+        assert_eq!(voided.status, ApprovalStatus::Voided);
     });
 }
 
 #[test]
-fn approvals_are_listed_and_counted() {
+fn approvals_are_listed() {
     on_each(|store| {
         let (tenant_id, identity_id) = (id(), id());
         let all: Vec<_> = (0..5)
@@ -142,22 +136,6 @@ fn approvals_are_listed_and_counted() {
         assert_eq!(
             list(Some(ApprovalStatus::Pending), Some(identity_id), None, 10),
             ["4", "3", "2", "1"]
-        );
-        assert_eq!(
-            read(store, move |tx| approvals::count_pending(
-                tx,
-                identity_id,
-                at(0)
-            )),
-            4
-        );
-        assert_eq!(
-            read(store, move |tx| approvals::count_pending(
-                tx,
-                identity_id,
-                at(100)
-            )),
-            0
         );
         assert_eq!(
             read(store, move |tx| approvals::open_of_identity(

@@ -72,8 +72,12 @@ fn evidence_keeps_its_nulls_and_can_be_erased() {
         row.identity_id = None;
         let (id, inserted) = (row.id, row.clone());
         write(store, move |tx| evidence::insert(tx, &inserted));
-        assert!(write(store, move |tx| evidence::erase(tx, id)));
-        assert!(!write(store, |tx| evidence::erase(tx, support::id())));
+        assert!(write(store, move |tx| evidence::disclose(tx, id, None)));
+        assert!(!write(store, |tx| evidence::disclose(
+            tx,
+            support::id(),
+            None
+        )));
         row.disclosed = None;
         let erased = row.clone();
         assert_eq!(read(store, move |tx| evidence::by_id(tx, id)), Some(erased));

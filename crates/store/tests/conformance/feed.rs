@@ -42,7 +42,11 @@ fn every_change_of_a_record_is_in_the_feed() {
         write(store, move |tx| {
             records::update(tx, &update)?;
             records::raise_epoch(tx, id, at(2))?;
-            records::set_status(tx, id, 3, Status::Disabled, at(3))
+            let mut disabled = update.clone();
+            disabled.version = 3;
+            disabled.status = Status::Disabled;
+            disabled.updated_at = at(3);
+            records::update(tx, &disabled)
         });
         for limit in [1, 3, 100] {
             let (all, end) = follow(store, start, limit);

@@ -148,14 +148,6 @@ fn entries_tiles_and_checkpoints_are_kept() {
             Some(300)
         );
         assert_eq!(
-            size(read(store, |tx| log::checkpoint_covering(tx, 1, 10))),
-            Some(20)
-        );
-        assert_eq!(
-            size(read(store, |tx| log::checkpoint_covering(tx, 1, 300))),
-            None
-        );
-        assert_eq!(
             write(store, |tx| log::prune_checkpoints(tx, at(1000), 100)),
             2
         );

@@ -53,20 +53,6 @@ fn an_update_of_an_old_version_changes_nothing() {
         assert_eq!(by_id(store, record.id), changed);
 
         let id = record.id;
-        assert!(!write(store, move |tx| records::set_status(
-            tx,
-            id,
-            1,
-            Status::Active,
-            at(6)
-        )));
-        assert!(write(store, move |tx| records::set_status(
-            tx,
-            id,
-            2,
-            Status::Active,
-            at(6)
-        )));
         assert_eq!(
             write(store, move |tx| records::raise_epoch(tx, id, at(7))),
             Some(1)
@@ -78,7 +64,7 @@ fn an_update_of_an_old_version_changes_nothing() {
         let now = by_id(store, id);
         assert_eq!(
             (now.version, now.epoch, now.status, now.updated_at),
-            (4, 1, Status::Active, at(7))
+            (3, 1, Status::Disabled, at(7))
         );
     });
 }
@@ -173,13 +159,6 @@ fn records_are_listed_by_name_in_pages() {
             Ok((first.len(), rest.len()))
         });
         assert_eq!(children, (2, 1));
-        let by_name = |name: &'static str| {
-            read(store, move |tx| {
-                records::by_name(tx, tenant_id, Noun::Team, name)
-            })
-        };
-        assert_eq!(by_name("beta").unwrap().name, "beta");
-        assert_eq!(by_name("gamma"), None);
     });
 }
 
@@ -191,11 +170,6 @@ fn a_tenant_names_itself() {
         insert(store, &tenant);
         insert(store, &team(tenant.tenant_id, "other"));
         assert_eq!(read(store, records::tenants).len(), 1);
-        assert_eq!(
-            write(store, |tx| records::raise_tenant_epochs(tx, at(1))),
-            1
-        );
-        assert_eq!(by_id(store, tenant.id).epoch, 1);
     });
 }
 
@@ -276,25 +250,6 @@ fn relations_are_found_from_both_ends() {
             links::linked_to(tx, user, Relation::Member, Some(after), 2)
         });
         assert_eq!(page, from[2..]);
-        let first = from[0].id;
-        assert_eq!(
-            read(store, move |tx| links::linked_from(
-                tx,
-                first,
-                Relation::Owner,
-                10
-            )),
-            [other]
-        );
-        assert!(
-            read(store, move |tx| links::linked_from(
-                tx,
-                first,
-                Relation::Manager,
-                10
-            ))
-            .is_empty()
-        );
     });
 }
 

@@ -420,14 +420,14 @@ fn operating(s: &mut Schemas) -> Vec<Operation> {
         .answers::<Revocation>(200, s),
         Operation::get(
             "/api/identities/{id}/attempts",
-            "trust_tests.attempts",
+            "trust.attempts",
             "what was refused at an identity lately",
         )
         .query::<ListQuery>(s)
         .page::<RefusedAttempt>(s),
         Operation::post(
             "/api/trust-tests",
-            "trust_tests.test",
+            "trust.test",
             "why a run's token is or is not an identity",
         )
         .body::<TrustTest>(s)

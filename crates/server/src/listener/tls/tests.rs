@@ -114,7 +114,7 @@ async fn what_is_not_a_certificate_is_refused_with_its_file() {
     assert!(load().await.ends_with("holds no usable PEM certificate"));
 }
 
-const FIRST_CERT: &str = include_str!("test_keys/first.crt");
-const FIRST_KEY: &str = include_str!("test_keys/first.key");
-const SECOND_CERT: &str = include_str!("test_keys/second.crt");
-const SECOND_KEY: &str = include_str!("test_keys/second.key");
+const FIRST_CERT: &str = include_str!("../test_keys/first.crt");
+const FIRST_KEY: &str = include_str!("../test_keys/first.key");
+const SECOND_CERT: &str = include_str!("../test_keys/second.crt");
+const SECOND_KEY: &str = include_str!("../test_keys/second.key");
