@@ -191,6 +191,12 @@ async fn t10_a_replica_without_its_database_refuses_and_comes_back() {
             (server.anyone().get("/readyz").await.status == 503).then_some(())
         })
         .await;
+        // Where nothing can be written it is not ready at once; what it knows counts for a second more.
+        within(Duration::from_secs(5), "stale", async || {
+            let answer = service.owner.introspect(&service.target, &token).await;
+            (answer.status == 503).then_some(())
+        })
+        .await;
         // Never active, never a token: 503 until it has heard from its database again.
         for _ in 0..10 {
             let answer = service.owner.introspect(&service.target, &token).await;
