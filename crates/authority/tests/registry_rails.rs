@@ -278,3 +278,74 @@ fn t16_who_loosens_a_guard_with_a_guard_rail_chooses_between_neither() {
         assert!(world.decide(&lee, &opened, true).unwrap().changed.is_some());
     });
 }
+
+#[test]
+fn t16_nobody_makes_an_identity_that_a_guard_rail_would_not_let_them_edit_into() {
+    on_each(|world| {
+        let [dana, _, kim, _] = scene(world);
+        rail(
+            world,
+            &dana,
+            "roles",
+            "principal.roles.contains(\"trusted\")",
+        );
+        let made = |name: &str, role: Option<&str>| {
+            let mut wanted = identity(Kind::Bot, name);
+            wanted.project = Some("web".to_owned());
+            wanted.roles = role.into_iter().map(|role| role.parse().unwrap()).collect();
+            wanted
+        };
+        assert_eq!(
+            reason(world.run(&kim.permit, made("born", Some("trusted")))),
+            Reason::Forbidden
+        );
+        world.run(&kim.permit, made("plain", None)).unwrap();
+        world
+            .run(&dana.permit, {
+                let mut wanted = made("chosen", Some("trusted"));
+                wanted.project = None;
+                wanted
+            })
+            .unwrap();
+        // Names that a pattern could exempt are the owners' to give.
+        rail(world, &dana, "names", "principal.name like \"release-*\"");
+        assert_eq!(
+            reason(world.run(&kim.permit, made("release-9", None))),
+            Reason::Forbidden
+        );
+    });
+}
+
+#[test]
+fn t15_an_edit_that_was_asked_for_before_a_guard_rail_does_not_step_out_of_it() {
+    on_each(|world| {
+        let [dana, _, kim, mo] = scene(world);
+        world
+            .run(
+                &kim.permit,
+                patch(IdentityPatch {
+                    requires_approval: Some(true),
+                    ..IdentityPatch::default()
+                }),
+            )
+            .unwrap();
+        let mut wider = roles("trusted");
+        wider.requires_approval = Some(false);
+        let edited = world.run(&kim.permit, patch(wider)).unwrap();
+        let opened = approval(world, &edited.outcome);
+        rail(
+            world,
+            &dana,
+            "roles",
+            "principal.roles.contains(\"trusted\")",
+        );
+        assert_eq!(
+            reason(world.decide(&mo, &opened, true)),
+            Reason::Conflict,
+            "Mo was asked before there was a guard rail"
+        );
+        let now = show(world, &dana, "triage").unwrap().record;
+        let doc = now.identity().unwrap();
+        assert!(doc.roles.is_empty() && doc.requires_approval);
+    });
+}

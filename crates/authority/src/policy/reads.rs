@@ -110,16 +110,21 @@ impl Reads {
             .any(|rail| rail.of_principal.contains("sponsor"))
     }
 
-    /// Whether a guard rail names this identity.
+    /// Whether a guard rail names this identity, or knows identities by their names.
     #[must_use]
     pub fn name_identity(&self, name: &str) -> bool {
-        self.0.iter().any(|rail| rail.names(IDENTITY, name))
+        self.0.iter().any(|rail| {
+            let reads = |attribute| rail.of_principal.contains(attribute);
+            rail.names(IDENTITY, name) || reads("name") || reads("subject")
+        })
     }
 
-    /// Whether a guard rail names this project.
+    /// Whether a guard rail names this project, or knows projects by their names.
     #[must_use]
     pub fn name_project(&self, name: &str) -> bool {
-        self.0.iter().any(|rail| rail.names(PROJECT, name))
+        self.0
+            .iter()
+            .any(|rail| rail.names(PROJECT, name) || rail.of_principal.contains("project"))
     }
 
     /// Whether a guard rail knows actions by their `class`, or by their `group`.

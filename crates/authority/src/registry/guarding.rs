@@ -348,6 +348,16 @@ pub fn apply_change(
         ..before.clone()
     };
     check_again(tx, &person, &before, &after, pending.verb)?;
+    if !pending.loosens.contains(&Loosening::PolicyChanged)
+        && rails::stepped_out_of(tx, &before, &after)?
+    {
+        // INVARIANT: who was asked before a guard rail was made has no say in who steps out of it.
+        let detail = format!(
+            "a guard rail that was made since covers what this changes of `{}`; ask again",
+            called(&before)
+        );
+        return refuse(Reason::Conflict, detail);
+    }
     let change = Change {
         verb: pending.verb.as_str(),
         reason: pending.reason,

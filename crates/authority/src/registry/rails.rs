@@ -2,8 +2,9 @@
 //! the tenant's owners countersign it. Asked of every edit, in one place.
 
 use countersign_model::{
+    action::ActionSet,
     reason::Reason,
-    registry::{Doc, Noun, Record, Relation, Status},
+    registry::{Doc, IdentityDoc, Noun, Record, Relation, Status},
 };
 
 use super::rights;
@@ -68,15 +69,41 @@ pub(super) fn must_not_name(
     name: &str,
 ) -> Result<(), Rejection> {
     let reads = reads(tx)?;
-    let named = match noun {
+    let known = match noun {
         Noun::Project => reads.name_project(name),
         _ => reads.name_identity(name),
     };
-    if named {
+    if known {
         let detail = format!(
-            "a guard rail names {} `{name}`: an owner of the tenant makes it",
+            "a guard rail knows {} by name, and may know `{name}`: an owner of the tenant makes it",
             noun.as_str()
         );
+        return refuse(Reason::Forbidden, detail);
+    }
+    Ok(())
+}
+
+/// Refuses to make an identity that a guard rail could tell from one of which nothing is stated, unless by
+/// an owner of the tenant: what takes them to edit takes them to make.
+pub(super) fn must_not_be_exempt(
+    tx: &mut WriteTx<'_, '_>,
+    doc: &IdentityDoc,
+) -> Result<(), Rejection> {
+    must_not_name(tx, Noun::Identity, &doc.name)?;
+    let plain = IdentityDoc {
+        requires_approval: false,
+        environments: Vec::new(),
+        roles: Vec::new(),
+        allowed_actions: ActionSet::default(),
+        denied_actions: ActionSet::default(),
+        ..doc.clone()
+    };
+    let project = &*rights::project_of(tx, doc)?.name;
+    let of = |identity| Acting { identity, project };
+    if reads(tx)?.tell_apart(of(&plain), of(doc)) {
+        let detail = "a guard rail reads what this identity would be made with (its roles, environments, lists, or \
+                      whether it requires approval): an owner of the tenant makes it, or countersigns the edit when \
+                      it is made without";
         return refuse(Reason::Forbidden, detail);
     }
     Ok(())

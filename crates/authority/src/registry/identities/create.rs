@@ -323,7 +323,7 @@ pub(crate) fn put_new(
         );
     }
     if person.role != TenantRole::Owner {
-        rails::must_not_name(tx, Noun::Identity, &doc.name)?;
+        rails::must_not_be_exempt(tx, &doc)?;
     }
     reaches(tx, person, place, &doc)?;
     let warnings = check(tx, person, place, None, &doc)?;

@@ -7,6 +7,7 @@ use countersign_api::{
     paging::Page,
 };
 use countersign_authority::{
+    ReadMode,
     findings::{self, FindingFilter, Findings, Look},
     registry::identities::IdentityFilter,
 };
@@ -46,7 +47,7 @@ pub async fn list(
     let Findings { page, found } = app
         .authority()
         .store()
-        .read(move |tx| {
+        .read_as(ReadMode::Search, move |tx| {
             let look = Look {
                 now,
                 pepper: &pepper,
