@@ -45,6 +45,16 @@ pub enum CredentialError {
         /// Why.
         detail: String,
     },
+    /// It is somebody else's secret.
+    #[error("`{}` is the secret of `{whose}`, and `{wanted}` was asked for", path.display())]
+    Another {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        whose: String,
+        /// Who was asked for.
+        wanted: String,
+    },
     /// Nothing says whose secret it is.
     #[error("nothing says whose secret that is: give --identity, or set COUNTERSIGN_CLIENT_ID")]
     Whose,
@@ -83,7 +93,24 @@ impl Credential {
         if secret.is_empty() {
             return Err(unreadable("it is empty".to_owned()));
         }
-        let client_id = field("client_id").or_else(|| client_id.map(str::to_owned));
+        let stated = field("client_id");
+        if let (Some(whose), Some(wanted)) = (&stated, client_id) {
+            let identity = |name: &str| {
+                let json = json.as_ref()?;
+                let stated = json.get("identity");
+                let stated = stated.or_else(|| json.get("credential")?.get("identity"));
+                stated?.get(name)?.as_str()
+            };
+            let known = [Some(whose.as_str()), identity("name"), identity("id")];
+            if !known.contains(&Some(wanted)) {
+                return Err(CredentialError::Another {
+                    path: path.to_owned(),
+                    whose: identity("name").unwrap_or(whose).to_owned(),
+                    wanted: wanted.to_owned(),
+                });
+            }
+        }
+        let client_id = stated.or_else(|| client_id.map(str::to_owned));
         Ok(Self {
             client_id: client_id.ok_or(CredentialError::Whose)?,
             secret: Secret::new(secret),
@@ -170,8 +197,19 @@ mod tests {
 
     #[test]
     fn what_the_command_printed_is_a_credential_as_it_stands() {
-        let (_kept, path) = file(r#"{"client_id": "c-1", "client_secret": "s-1"}"#, 0o400);
-        let credential = Credential::from_file(&path, Some("triage")).unwrap();
+        let printed = r#"{"client_id": "c-1", "client_secret": "s-1", "identity": {"id": "i-1", "name": "triage"}}"#;
+        let (_kept, path) = file(printed, 0o400);
+        for whose in ["c-1", "i-1", "triage"] {
+            assert!(Credential::from_file(&path, Some(whose)).is_ok(), "{whose}");
+        }
+        let another = Credential::from_file(&path, Some("releaser")).unwrap_err();
+        assert!(
+            another
+                .to_string()
+                .ends_with("is the secret of `triage`, and `releaser` was asked for"),
+            "{another}"
+        );
+        let credential = Credential::from_file(&path, None).unwrap();
         assert_eq!(
             (
                 credential.client_id.as_str(),

@@ -485,8 +485,11 @@ fn left_out(looked: &Looked<'_>) -> Option<Finding> {
         finding(
             Weakness::LeftOut,
             FindingSeverity::Low,
-            format!("its document does not say: {}", names.join(", ")),
-            "state it",
+            format!(
+                "nobody chose, so they stand at defaults: {}",
+                names.join(", ")
+            ),
+            "choose them: `countersign identity update`, or its manifest",
         )
     })
 }

@@ -55,9 +55,10 @@ impl Revoke {
         if !self.preview {
             confirm(
                 &format!(
-                    "revoke {} `{}`? nothing brings it back",
+                    "revoke {} `{}`? {}",
                     self.grain.as_str(),
-                    self.target
+                    self.target,
+                    self.grain_says()
                 ),
                 self.yes,
             )?;
@@ -68,8 +69,28 @@ impl Revoke {
                 ..request
             })
             .await?;
-        app.out.data(&revocation, |json| shown(&revocation, json))
+        app.out.data(&revocation, |json| shown(&revocation, json))?;
+        if !revocation.preview && goes_on(revocation.grain) {
+            app.out.talk(&format!(
+                "it can get new tokens: `countersign identity disable {}` stops that",
+                revocation.name
+            ));
+        }
+        Ok(())
     }
+
+    const fn grain_says(&self) -> &'static str {
+        if goes_on(self.grain) {
+            "its tokens die, and nothing brings them back; it can get new ones until it is disabled"
+        } else {
+            "nothing brings it back"
+        }
+    }
+}
+
+/// Whether what is revoked can get tokens again: only what it had dies.
+const fn goes_on(grain: Grain) -> bool {
+    matches!(grain, Grain::Identity)
 }
 
 fn shown(revocation: &Revocation, json: &Value) -> String {
@@ -84,7 +105,12 @@ fn shown(revocation: &Revocation, json: &Value) -> String {
         false => text.push_str(&format!("\n{}", view::table(&DYING, &json["dies"]))),
     }
     if let Some(tokens) = revocation.live_tokens {
-        text.push_str(&format!("\ntokens that may still be alive: {tokens}"));
+        let tokens_are = if revocation.preview {
+            "tokens that may still be alive"
+        } else {
+            "tokens that may have been alive"
+        };
+        text.push_str(&format!("\n{tokens_are}: {tokens}"));
     }
     text
 }

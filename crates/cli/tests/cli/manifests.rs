@@ -142,3 +142,18 @@ fn what_is_wrong_with_a_manifest_is_said_with_line_and_column() {
             .contains("cannot read `missing.yaml`")
     );
 }
+
+#[test]
+fn a_manifest_in_json_is_applied_and_an_empty_one_is_no_success() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.file(
+        "bot.json",
+        r#"{"identity": {"kind": "bot", "name": "triage"}}"#,
+    );
+    let applied = dana.run(&["apply", "-f", "bot.json"]).ok();
+    assert!(applied.contains("1 created"), "{applied}");
+    dana.file("empty.yaml", "# nothing yet\n");
+    let told = dana.run(&["apply", "-f", "empty.yaml"]).fails(1);
+    assert!(told.contains("there is no document"), "{told}");
+}

@@ -140,6 +140,12 @@ impl Create {
                 };
                 make::<Environment>(app, client, &environment, &format!("environment `{name}`"))
                     .await?;
+                if !protected {
+                    app.out.warn(&format!(
+                        "environment `{name}` was not there and is not protected; \
+                         `countersign environment update {name} --protected true` protects it"
+                    ));
+                }
             }
         }
         Ok(())

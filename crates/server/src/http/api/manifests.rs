@@ -105,6 +105,12 @@ pub async fn schema() -> JsonAnswer<Value> {
     JsonAnswer(manifest::json_schema())
 }
 
+/// Whether a JSON file is a key set (RFC 7517 §5), and no manifest.
+fn is_key_set(text: &str) -> bool {
+    serde_json::from_str::<Value>(text)
+        .is_ok_and(|json| json.get("keys").is_some_and(Value::is_array))
+}
+
 /// Plans: the steps, or everything that is wrong with the documents.
 async fn make(
     app: &App,
@@ -114,7 +120,7 @@ async fn make(
     let (mut documents, mut errors, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
     for document in body.documents {
         // A key set that a document names with `jwks_file` comes beside it.
-        if document.file.ends_with(".json") {
+        if document.file.ends_with(".json") && is_key_set(&document.text) {
             files.insert(document.file, document.text);
             continue;
         }
@@ -125,6 +131,11 @@ async fn make(
     }
     if !errors.is_empty() {
         return Ok(Err(errors));
+    }
+    if documents.is_empty() {
+        return Err(Failure::bad_request(
+            "there is no document in what was given: nothing would be done",
+        ));
     }
     let request = PlanRequest {
         documents,
