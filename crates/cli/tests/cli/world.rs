@@ -56,6 +56,14 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), flags)
     }
 
+    /// One that is given its key file and database: it has little more to say than where it listens.
+    pub fn start_beside(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("started"), "").unwrap();
+        Self::start_in(directory, flags)
+    }
+
     fn start_in(directory: TempDir, flags: Vec<String>) -> Self {
         let messages = File::create(directory.path().join("messages")).unwrap();
         let mut command = program();
