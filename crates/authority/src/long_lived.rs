@@ -176,7 +176,7 @@ impl Authority {
     ) -> Result<(), Stop> {
         enforce::presented(claims, path, address)
             .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
-        if claims.chain_id.is_none() || claims.identity_type == PrincipalType::User {
+        if !standing::is_long_lived(claims) || claims.identity_type == PrincipalType::User {
             return Ok(());
         }
         let identity = facts.record(claims.tenant_id, claims.identity_id)?;

@@ -19,6 +19,11 @@ use crate::{
     rejection::{Stop, refuse},
 };
 
+/// Whether a token is one of a chain of renewals. Who acts as an identity has a chain too, that of their right.
+pub(super) const fn is_long_lived(claims: &AccessClaims) -> bool {
+    claims.chain_id.is_some() && claims.principal_id.is_none()
+}
+
 /// Refuses a token whose identity is for something else by now, is bound to other paths or networks, or came under guard.
 pub(super) fn still_fits(
     claims: &AccessClaims,
@@ -66,7 +71,7 @@ pub(crate) fn still_bound(
     action: &ActionName,
     work: Work<'_>,
 ) -> Result<(), Refusal> {
-    if claims.chain_id.is_none() {
+    if !is_long_lived(claims) {
         return Ok(());
     }
     enforce::leaves(scope_of(doc), &today(doc)?, action, work)

@@ -34,8 +34,8 @@ pub struct Caller {
     pub token: Arc<Verified<AccessClaims>>,
 }
 
-/// The caller of one of the two endpoints that also take an identity's live token of any audience
-///: opening an approval, and asking for a decision about itself.
+/// The caller of one of the two endpoints that also take an identity's live token of any audience: opening
+/// an approval, and asking for a decision about itself.
 pub struct AnyAudienceCaller(pub Caller);
 
 impl<S> FromRequestParts<S> for Caller
@@ -70,15 +70,21 @@ where
     let app = App::from_ref(state);
     let Context(context) = Context::from_request_parts(parts, state).await?;
     let ctx = app.ctx(&context);
+    let misplaced = authorization::misplaced(&parts.headers, parts.uri.query());
+    // Before the tenant is looked up: nobody without a token learns here which tenants there are.
+    let bearer = if misplaced {
+        None
+    } else {
+        Some(Bearer::from_request_parts(parts, state).await?)
+    };
     let tenant = app.tenant(&context)?;
-    if authorization::misplaced(&parts.headers, parts.uri.query()) {
+    let Some(Bearer(token)) = bearer else {
         let detail = "a token came in the query or in a cookie, where it is not read and others can see it: send it in the Authorization header alone, and replace it";
         let refusal = Refusal::new(Reason::TokenInvalid, detail);
         app.authority()
             .note_refusal(&ctx, tenant.id, MISPLACED, None, &refusal);
         return Err(refusal.into());
-    }
-    let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
+    };
     let audience = own_audience.then_some(tenant.issuer.as_str());
     app.attempts().admit("", context.address, context.arrived)?;
     let verified = app
