@@ -77,7 +77,7 @@ impl Handover {
         &self.file
     }
 
-    /// The names of the variables, in the order of [`Self::variables`].
+    /// The names of the variables, in the order of `variables`.
     #[must_use]
     pub fn names(prefix: &str) -> [String; 5] {
         ["API_URL", "API_TOKEN", "TOKEN", "TOKEN_FILE", "SERVER"]
