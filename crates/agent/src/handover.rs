@@ -38,19 +38,17 @@ pub struct HandoverError {
 }
 
 impl Handover {
-    /// By this file, or by one in a directory of its own that only this user enters. The variables begin with the
-    /// prefix, such as `COUNTERSIGN`.
-    ///
-    /// # Errors
-    /// When the directory cannot be made.
-    pub fn new(file: Option<PathBuf>, prefix: &str) -> Result<Self, HandoverError> {
+    /// By this file, or by one in a directory of its own that only this user enters, made with the first token. The
+    /// variables begin with the prefix, such as `COUNTERSIGN`.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>, prefix: &str) -> Self {
         let prefix = prefix.to_owned();
         if let Some(file) = file {
-            return Ok(Self {
+            return Self {
                 file,
                 directory: None,
                 prefix,
-            });
+            };
         }
         let parent = std::env::var_os("XDG_RUNTIME_DIR")
             .map(PathBuf::from)
@@ -60,15 +58,11 @@ impl Handover {
             "countersign-run-{}",
             hex::encode(random::bytes::<8>())
         ));
-        make_directory(&directory).map_err(|source| HandoverError {
-            path: directory.clone(),
-            source,
-        })?;
-        Ok(Self {
+        Self {
             file: directory.join("token"),
             directory: Some(directory),
             prefix,
-        })
+        }
     }
 
     /// The file.
@@ -109,7 +103,9 @@ impl Handover {
         let mut name = self.file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let neighbour = self.file.with_file_name(name);
-        let done = private_file(&neighbour)
+        let done = self
+            .make_directory()
+            .and_then(|()| private_file(&neighbour))
             .and_then(|mut file| {
                 file.write_all(token.expose().as_bytes())?;
                 file.sync_all()
@@ -122,6 +118,14 @@ impl Handover {
                 source,
             }
         })
+    }
+
+    /// Its own directory, once: its name is nobody else's to guess, and one that is there was made here.
+    fn make_directory(&self) -> io::Result<()> {
+        match &self.directory {
+            Some(directory) if !directory.exists() => make_directory(directory),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the file away, and the directory that was made for it.
@@ -168,8 +172,9 @@ mod tests {
 
     #[test]
     fn a_directory_of_its_own_goes_with_the_file() {
-        let handover = Handover::new(None, "COUNTERSIGN").unwrap();
+        let handover = Handover::new(None, "COUNTERSIGN");
         let directory = handover.file().parent().unwrap().to_owned();
+        assert!(!directory.exists(), "before there is a token");
         handover.write(&Secret::new("one".to_owned())).unwrap();
         assert_eq!((mode(&directory), mode(handover.file())), (0o700, 0o600));
         handover.remove();
@@ -182,7 +187,7 @@ mod tests {
         let path = directory.path().join("token");
         fs::write(&path, "older and longer").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let handover = Handover::new(Some(path.clone()), "X").unwrap();
+        let handover = Handover::new(Some(path.clone()), "X");
         let reader = fs::File::open(&path).unwrap();
         handover.write(&Secret::new("new".to_owned())).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
@@ -202,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_variables_carry_the_prefix() {
-        let handover = Handover::new(Some("t".into()), "ATTUNE").unwrap();
+        let handover = Handover::new(Some("t".into()), "ATTUNE");
         let variables = handover.variables("http://127.0.0.1:8400", &Secret::new("tok".to_owned()));
         assert!(variables.contains(&(
             "ATTUNE_API_URL".to_owned(),

@@ -173,7 +173,7 @@ impl World {
         });
         Runner {
             source: TokenSource::new(client, proof, wanted, clock),
-            handover: Handover::new(Some(self.path("token")), "COUNTERSIGN").unwrap(),
+            handover: Handover::new(Some(self.path("token")), "COUNTERSIGN"),
             command: command.iter().map(OsString::from).collect(),
             say,
         }
@@ -325,8 +325,7 @@ async fn what_was_not_started_has_exit_codes_of_its_own() {
 async fn a_file_that_cannot_be_written_starts_nothing() {
     let world = World::new(&[Next::Token(600)]).await;
     let mut runner = world.runner(&["/bin/sh", "-c", "touch DIR/up"]);
-    runner.handover =
-        Handover::new(Some(Path::new("/no/such/directory/token").into()), "X").unwrap();
+    runner.handover = Handover::new(Some(Path::new("/no/such/directory/token").into()), "X");
     let error = runner.run().await.unwrap_err();
     assert_eq!(error.code(), CANNOT_RUN);
     assert!(

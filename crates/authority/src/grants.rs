@@ -5,7 +5,7 @@ mod choosing;
 pub(crate) mod impersonation;
 mod rails;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_model::{
     Timestamp,
@@ -302,9 +302,9 @@ pub fn decide(
     })
 }
 
-/// The audit facts that a token's record has by itself.
-pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditField> {
-    let mut present: std::collections::BTreeSet<AuditField> = [
+/// The audit facts that the record of any token of such an identity has by itself.
+pub(crate) fn audited_always(kind: Kind) -> BTreeSet<AuditField> {
+    let mut present: BTreeSet<AuditField> = [
         AuditField::Audience,
         AuditField::Client,
         AuditField::Consent,
@@ -326,6 +326,20 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
         AuditField::Tools,
     ]
     .into();
+    if kind != Kind::Agent {
+        present.extend([AuditField::Principal, AuditField::Task]);
+    }
+    present
+}
+
+/// The audit facts that a token's record has by itself.
+pub(crate) fn audited(granted: &Granted) -> BTreeSet<AuditField> {
+    // An agent's record says least by itself.
+    let kind = granted
+        .identity
+        .identity()
+        .map_or(Kind::Agent, |doc| doc.kind);
+    let mut present = audited_always(kind);
     if granted.environment.is_some() {
         present.insert(AuditField::Environment);
     }
@@ -342,10 +356,7 @@ pub(crate) fn audited(granted: &Granted) -> std::collections::BTreeSet<AuditFiel
             present.insert(AuditField::Trigger);
         }
     }
-    let doc = granted.identity.identity();
-    if doc.is_some_and(|doc| doc.kind != Kind::Agent) {
-        present.extend([AuditField::Principal, AuditField::Task]);
-    } else if granted.impersonation.is_some() {
+    if kind == Kind::Agent && granted.impersonation.is_some() {
         // Who acts as an agent is its principal; no task was given.
         present.insert(AuditField::Principal);
     }

@@ -3,10 +3,8 @@
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,
     action::ActionSet,
-    audit_fields::AuditField,
     evidence::{Event, Reference, Role, Text, TokenIssued},
     id,
-    identity::Kind,
     registry::{Record, SigningAlg},
     scope::Scope,
     token::{AccessClaims, Generation, PrincipalType},
@@ -17,6 +15,7 @@ use super::{Entry, IssuePlan, Unsigned};
 use crate::{
     ctx::Ctx,
     evidence::seal::{Draft, refer},
+    grants,
     keys::{Tenant, Use},
     rejection::Fault,
 };
@@ -182,7 +181,7 @@ pub(crate) fn plan_long_lived(ctx: &Ctx, asked: &LongLived<'_>) -> Result<IssueP
             .map(|chain| refer(Role::Chain, chain, Some(asked.scope.as_str()))),
     );
     if let Some(kind) = claims.identity_kind {
-        draft = draft.audited(kind, &present(kind));
+        draft = draft.audited(kind, &grants::audited_always(kind));
     }
     draft.id = Some(jti);
     let holder = asked.held.record();
@@ -212,35 +211,6 @@ pub(crate) fn plan_long_lived(ctx: &Ctx, asked: &LongLived<'_>) -> Result<IssueP
     };
     let used = vec![holder.id];
     Ok(IssuePlan { entry, token, used })
-}
-
-/// What the record of such a token says by itself; no run or workload stands behind it.
-fn present(kind: Kind) -> std::collections::BTreeSet<AuditField> {
-    let mut present: std::collections::BTreeSet<AuditField> = [
-        AuditField::Action,
-        AuditField::Audience,
-        AuditField::Client,
-        AuditField::Consent,
-        AuditField::Decision,
-        AuditField::Identity,
-        AuditField::Impersonator,
-        AuditField::Issue,
-        AuditField::Owner,
-        AuditField::Policy,
-        AuditField::Request,
-        AuditField::Result,
-        AuditField::Rotation,
-        AuditField::Scopes,
-        AuditField::Source,
-        AuditField::Sponsor,
-        AuditField::Tools,
-        AuditField::User,
-    ]
-    .into();
-    if kind != Kind::Agent {
-        present.extend([AuditField::Principal, AuditField::Task]);
-    }
-    present
 }
 
 /// The grant of a token that a holder renewed alone.

@@ -118,8 +118,7 @@ impl Run {
         let out = app.out;
         let runner = Runner {
             source: TokenSource::new(client, proof, wanted, Arc::new(SystemClock::new())),
-            handover: Handover::new(self.token_file, &self.prefix)
-                .map_err(|error| no_token(error.to_string()))?,
+            handover: Handover::new(self.token_file, &self.prefix),
             command: self.command,
             say: Arc::new(move |line: &str| out.warn(&view::plain(line))),
         };

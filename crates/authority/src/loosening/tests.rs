@@ -1,0 +1,263 @@
+use countersign_model::{
+    Id, Timestamp,
+    action::ActionClass,
+    registry::{ActionDoc, EnvironmentDoc, Party, TrustModel},
+};
+use serde_json::json;
+
+use super::*;
+
+fn guarded() -> IdentityDoc {
+    let id = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
+    serde_json::from_value(json!({
+        "kind": "pipeline", "name": "release", "subject": "pipeline://web/release", "client_id": id,
+        "project_id": id, "sponsor": {"user": id}, "owner": {"user": id}, "managers": [id],
+        "purpose": "promotes", "environments": ["production"], "audiences": [], "resources": ["web"],
+        "allowed_actions": ["deploy.release"], "denied_actions": ["secrets.read"],
+        "token_ttl_seconds": 600, "requires_approval": true, "trust_model": "oidc-run-identity",
+        "approval_rule": {"required": 2, "approvers": [{"user": id}], "second_if_unproven": true},
+        "expires_at": 0, "created_by": id,
+    }))
+    .unwrap()
+}
+
+fn protected() -> BTreeSet<EnvironmentName> {
+    BTreeSet::from(["production".parse().unwrap()])
+}
+
+fn after(edit: impl FnOnce(&mut IdentityDoc)) -> Vec<Loosening> {
+    let (before, mut after) = (guarded(), guarded());
+    edit(&mut after);
+    of_identity(&before, &after, &protected())
+        .into_iter()
+        .collect()
+}
+
+#[test]
+fn invariant_9_each_weaker_guard_is_found() {
+    let other = Party::Team(Id::from_bytes([7; 16]));
+    assert_eq!(after(|_| {}), []);
+    assert_eq!(
+        after(|doc| doc.requires_approval = false),
+        [Loosening::ApprovalTurnedOff]
+    );
+    assert_eq!(
+        after(|doc| doc.approval_rule.required = 1),
+        [Loosening::ApprovalRuleWeaker]
+    );
+    assert_eq!(
+        after(|doc| doc.approval_rule.second_if_unproven = false),
+        [Loosening::ApprovalRuleWeaker]
+    );
+    assert_eq!(
+        after(|doc| doc.approval_rule.approvers.push(other)),
+        [Loosening::ApproverAdded]
+    );
+    assert_eq!(
+        after(|doc| doc.approval_rule.approvers.clear()),
+        [Loosening::ApproverAdded, Loosening::ApproverRemoved]
+    );
+    assert_eq!(
+        after(|doc| doc.approval_rule.approvers = vec![other]),
+        [Loosening::ApproverAdded, Loosening::ApproverRemoved]
+    );
+    assert_eq!(
+        after(|doc| doc.denied_actions = Default::default()),
+        [Loosening::DenialRemoved]
+    );
+    assert_eq!(
+        after(|doc| doc.environments.push("staging".parse().unwrap())),
+        [Loosening::EnvironmentAdded]
+    );
+    assert_eq!(
+        after(|doc| doc.audiences.push(Id::from_bytes([7; 16]))),
+        [Loosening::AudienceAdded]
+    );
+    assert_eq!(
+        after(|doc| doc.resources.clear()),
+        [Loosening::ResourceAdded]
+    );
+    assert_eq!(
+        after(|doc| doc.roles.push("admin".parse().unwrap())),
+        [Loosening::RoleAdded]
+    );
+    let acting = |until| Impersonator {
+        party: Party::User(Id::from_bytes([9; 16])),
+        since: Timestamp::from_seconds(1),
+        until: Timestamp::from_seconds(until),
+    };
+    assert_eq!(
+        after(|doc| doc.impersonators.push(acting(9))),
+        [Loosening::ImpersonatorAdded]
+    );
+    let mut had = guarded();
+    had.impersonators = vec![acting(9)];
+    let becomes = |rights: &[i64]| {
+        let mut new = had.clone();
+        new.impersonators = rights.iter().map(|until| acting(*until)).collect();
+        !of_identity(&had, &new, &protected()).is_empty()
+    };
+    assert!(becomes(&[10]));
+    assert!(!becomes(&[8]) && !becomes(&[9]) && !becomes(&[]));
+    assert_eq!(
+        after(|doc| doc.token_ttl_seconds = 3600),
+        [Loosening::TokenLifeLonger]
+    );
+    assert_eq!(
+        after(|doc| doc.trust_model = Some(TrustModel::ClientSecret)),
+        [Loosening::TrustModelChanged]
+    );
+    let wider = ["deploy.release", "secrets.write"]
+        .iter()
+        .map(|name| name.parse().unwrap())
+        .collect();
+    assert_eq!(
+        after(|doc| doc.allowed_actions = wider),
+        [Loosening::ActionAdded]
+    );
+}
+
+#[test]
+fn tightening_and_describing_loosen_nothing() {
+    assert_eq!(after(|doc| doc.allowed_actions = Default::default()), []);
+    assert_eq!(after(|doc| doc.environments.clear()), []);
+    assert_eq!(after(|doc| doc.approval_rule.required = 3), []);
+    assert_eq!(after(|doc| doc.token_ttl_seconds = 300), []);
+    assert_eq!(
+        after(|doc| doc.purpose = "promotes releases".to_owned()),
+        []
+    );
+}
+
+#[test]
+fn an_unguarded_identity_can_be_loosened_but_not_into_a_protected_environment() {
+    let mut before = guarded();
+    before.requires_approval = false;
+    before.environments = vec!["staging".parse().unwrap()];
+    let mut after = before.clone();
+    after.denied_actions = Default::default();
+    assert!(of_identity(&before, &after, &protected()).is_empty());
+    after.environments.push("production".parse().unwrap());
+    assert!(of_identity(&before, &after, &protected()).contains(&Loosening::EnvironmentAdded));
+}
+
+#[test]
+fn tokens_of_months_are_widened_by_a_scope_and_by_being_bound_to_less() {
+    let with = |metadata: serde_json::Value| {
+        let mut doc = guarded();
+        doc.kind = countersign_model::identity::Kind::ServiceAccount;
+        doc.trust_model = None;
+        doc.metadata = serde_json::from_value(metadata).unwrap();
+        doc
+    };
+    let narrow = || with(json!({ "scope": "sensor", "trigger_types": ["core.timer"] }));
+    let widened = |before: &IdentityDoc, after: &IdentityDoc| {
+        let found = of_identity(before, after, &protected());
+        found.contains(&Loosening::TokenScopeWidened)
+    };
+    for wider in [
+        with(json!({ "scope": "readonly", "trigger_types": ["core.timer"] })),
+        with(json!({ "scope": "sensor", "trigger_types": ["core.timer", "core.cron"] })),
+        with(json!({ "scope": "sensor" })),
+    ] {
+        assert!(widened(&narrow(), &wider), "{:?}", wider.metadata);
+        assert!(widened(&with(json!({})), &wider), "{:?}", wider.metadata);
+        assert!(!widened(&wider, &wider));
+        assert!(!widened(&wider, &with(json!({ "note": "no scope" }))));
+    }
+    let narrower = json!({ "scope": "sensor", "trigger_types": ["core.timer"], "ip_whitelist": ["203.0.113.0/24"] });
+    assert!(!widened(&narrow(), &with(narrower)));
+}
+
+fn rule(environments: &[&str], pairs: &[(&str, &[&str])]) -> TrustRule {
+    TrustRule {
+        issuer_id: Id::from_bytes([3; 16]),
+        environments: environments
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect(),
+        matches: pairs
+            .iter()
+            .map(|(claim, values)| {
+                (
+                    (*claim).to_owned(),
+                    Accepted::Any(values.iter().map(|v| (*v).to_owned()).collect()),
+                )
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn trust_is_widened_by_a_rule_that_no_rule_covered() {
+    let before = [rule(
+        &["production"],
+        &[
+            ("repository_id", &["1"]),
+            ("event_name", &["push", "schedule"]),
+        ],
+    )];
+    let widened =
+        |after: TrustRule| !of_trust(&guarded(), &before, &[after], &protected()).is_empty();
+    assert!(!widened(before[0].clone()));
+    assert!(!widened(rule(
+        &["production"],
+        &[("repository_id", &["1"]), ("event_name", &["push"])]
+    )));
+    assert!(!widened(rule(
+        &[],
+        &[
+            ("repository_id", &["1"]),
+            ("event_name", &["push"]),
+            ("ref", &["main"])
+        ]
+    )));
+    assert!(widened(rule(&["production"], &[("repository_id", &["1"])])));
+    assert!(widened(rule(
+        &["production"],
+        &[("repository_id", &["2"]), ("event_name", &["push"])]
+    )));
+    assert!(widened(rule(
+        &["production", "staging"],
+        &[("repository_id", &["1"]), ("event_name", &["push"])]
+    )));
+    assert!(of_trust(&guarded(), &before, &[], &protected()).is_empty());
+}
+
+#[test]
+fn environments_and_actions_guard_too() {
+    let environment = |protected| {
+        Doc::from(EnvironmentDoc {
+            name: "production".parse().unwrap(),
+            protected,
+            description: String::new(),
+        })
+    };
+    assert_eq!(
+        of_doc(&environment(true), &environment(false), &protected()).len(),
+        1
+    );
+    assert!(of_doc(&environment(false), &environment(true), &protected()).is_empty());
+    let action = |class| {
+        Doc::from(ActionDoc {
+            name: "deploy.release".parse().unwrap(),
+            class,
+            group: String::new(),
+            description: String::new(),
+        })
+    };
+    let lowered = of_doc(
+        &action(ActionClass::Irreversible),
+        &action(ActionClass::Read),
+        &protected(),
+    );
+    assert!(lowered.contains(&Loosening::ActionClassLowered));
+    assert!(
+        of_doc(
+            &action(ActionClass::Read),
+            &action(ActionClass::Irreversible),
+            &protected()
+        )
+        .is_empty()
+    );
+}
