@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{approvals::Approval, problem::Problem};
 
+mod automation;
 mod endpoints;
 mod error;
 mod oauth;

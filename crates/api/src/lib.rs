@@ -81,6 +81,18 @@
 //! | GET | `/api/keys` | – | [`keys::KeyList`] |
 //! | POST | `/api/keys/rotate` | [`keys::RotateKeys`] | [`keys::KeyList`] |
 //! | POST | `/api/keys/{kid}/kill` | [`keys::KillKey`] | [`keys::KeyList`] |
+//! | GET | `/api/triggers` | – | array of [`events::Trigger`] |
+//! | GET | `/api/rules` | [`events::ListRules`] | array of [`events::Rule`] |
+//! | POST | `/api/events` | [`events::CreateEvent`] | 201 [`events::Event`] |
+//! | GET | `/api/events/{id}` | – | [`events::Event`] |
+//! | GET, POST | `/api/executions` | [`executions::ListExecutions`], [`executions::Execute`] | page of, 201 [`executions::Execution`] |
+//! | GET, PATCH | `/api/executions/{id}` | [`executions::UpdateExecution`] | [`executions::Execution`] |
+//! | POST | `/api/executions/{id}/cancel` | [`executions::CancelExecution`] | [`executions::Execution`] |
+//! | POST | `/api/executions/claim` | [`executions::Claim`] | [`executions::ClaimedExecutions`] |
+//! | POST | `/api/executions/heartbeat` | [`executions::Heartbeat`] | [`executions::Heard`] |
+//! | POST | `/api/executions/{id}/claim` | [`executions::ClaimOne`] | [`executions::ClaimedExecutions`] |
+//! | POST | `/api/executions/{id}/finish` | [`executions::FinishExecution`] | [`executions::Execution`] |
+//! | POST | `/api/webhooks/{path}` | any JSON document | 201 [`events::Event`] |
 //! | GET | `/api/openapi.json` | – | OpenAPI 3.1 |
 //! | GET | `/log/checkpoint` | – | signed note, text |
 //! | GET | `/log/tile/{path}` | – | tile, bytes |
@@ -98,7 +110,9 @@ pub mod client;
 pub mod credentials;
 pub mod environments;
 pub mod evaluation;
+pub mod events;
 pub mod evidence;
+pub mod executions;
 pub mod findings;
 pub mod identities;
 pub mod issuers;

@@ -174,6 +174,12 @@ pub const BUILT_IN: &[BuiltIn] = &[
         "automation",
         "updates the status of an execution",
     ),
+    action(
+        "execution.claim",
+        Irreversible,
+        "automation",
+        "takes executions, with the tokens that they run under",
+    ),
     action("rule.read", Read, "automation", "reads rules"),
     action("trigger.read", Read, "automation", "reads triggers"),
     action(

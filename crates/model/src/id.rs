@@ -38,14 +38,20 @@ kinds! {
     Credential = "credential",
     /// A place where actions happen.
     Environment = "environment",
+    /// Something that a sensor, a webhook or a person told.
+    Event = "event",
     /// One record of what happened. A token's `jti` is the id of the record of its issue.
     Evidence = "evidence",
     /// A principal that is not a person.
     Identity = "identity",
+    /// One run of an automated action.
+    Execution = "execution",
     /// A foreign issuer of run identities.
     Issuer = "issuer",
     /// A person's account at a foreign issuer.
     LinkedAccount = "linked_account",
+    /// Trigger types, actions and rules that belong together.
+    Pack = "pack",
     /// A guard rail of the organisation.
     Policy = "policy",
     /// Where identities live.

@@ -20,6 +20,7 @@ pub mod chain;
 pub mod cidr;
 pub mod enforce;
 pub mod evidence;
+pub mod execution;
 pub mod finding;
 pub mod id;
 pub mod identity;
@@ -28,6 +29,7 @@ pub mod name;
 pub mod narrow;
 #[cfg(feature = "openapi")]
 mod openapi;
+pub mod pack;
 pub mod permission;
 pub mod reason;
 pub mod registry;

@@ -108,6 +108,12 @@ names! {
     /// The name of a policy.
     PolicyName: "the name of a policy", "lower-case letters, digits and `._-`, beginning with a letter or digit, at most 128",
         |text| starts_and_holds(text, b"._-");
+    /// The name of a pack, which stands before the names of its parts: `billing` in `billing.charge`.
+    PackName: "the name of a pack", "lower-case letters, digits, `_` and `-`, beginning with a letter or digit, with no dot, at most 60",
+        |text| starts_and_holds(text, b"_-") && text.len() <= 60;
+    /// The name of a trigger type, action or rule in its pack: `charge` in `billing.charge`.
+    PartName: "the name of a part of a pack", "lower-case letters, digits, `_` and `-`, beginning with a letter or digit, with no dot, at most 60",
+        |text| starts_and_holds(text, b"_-") && text.len() <= 60;
     /// The name of an environment.
     EnvironmentName: "the name of an environment",
         "lower-case letters, digits and `._-`, beginning with a letter or digit, at most 128",

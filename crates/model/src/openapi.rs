@@ -15,12 +15,13 @@ use crate::{
     approval::ApprovalStatus,
     audit_fields::AuditField,
     evidence::{Assurance, Grain, Outcome, Role, Separation},
+    execution::{Ending, ExecutionState},
     finding::{FindingSeverity, Weakness},
     id::{self, Id, Kind as IdKind},
     identity::{Kind, RiskTier},
     name::{
-        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PolicyName,
-        ProjectName, RoleName, ScopeWord, TeamName, TenantName,
+        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PackName, PartName,
+        PolicyName, ProjectName, RoleName, ScopeWord, TeamName, TenantName,
     },
     reason::Reason,
     registry::{
@@ -63,8 +64,8 @@ macro_rules! markers {
 }
 
 markers! {
-    Action, Approval, Audience, Chain, Credential, Environment, Evidence, Identity, Issuer, LinkedAccount, Policy, Project,
-    Record, Team, Tenant, Transaction, User,
+    Action, Approval, Audience, Chain, Credential, Environment, Event, Evidence, Execution, Identity, Issuer, LinkedAccount, Pack,
+    Policy, Project,    Record, Team, Tenant, Transaction, User,
 }
 
 fn text() -> ObjectBuilder {
@@ -92,6 +93,8 @@ texts! {
     EnvironmentName: "production",
     Handle: "dana",
     IdentityName: "release-promoter-prod",
+    PackName: "billing",
+    PartName: "charge",
     PolicyName: "no-friday-deploys",
     ProjectName: "support",
     RoleName: "payroll-executor",
@@ -122,6 +125,7 @@ words! {
     ProjectRole: ["viewer", "editor", "owner"],
     RiskTier: ["low", "medium", "high"],
     RunAssurance: ["claimed", "verified"],
+    Ending: ["failed", "succeeded", "timed_out"],
     FindingSeverity: ["low", "medium", "high"],
     Separation: ["proven", "unproven"],
     SigningAlg: ["ES256", "RS256"],
@@ -143,7 +147,7 @@ macro_rules! listed {
     };
 }
 
-listed! { ApprovalStatus, Kind, Noun, Reason, Scope, Status, Weakness, }
+listed! { ApprovalStatus, ExecutionState, Kind, Noun, Reason, Scope, Status, Weakness, }
 
 macro_rules! open_words {
     ($($name:ident,)*) => {
