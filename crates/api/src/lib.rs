@@ -78,9 +78,9 @@
 //! | POST | `/api/sessions` | [`sessions::CreateSession`] | 201 [`sessions::CreatedSession`] |
 //! | GET | `/api/sessions/current` | – | [`sessions::CurrentSession`] |
 //! | DELETE | `/api/sessions/current` | – | 204 |
-//! | GET | `/api/keys` | – | [`keys::KeyList`] |
-//! | POST | `/api/keys/rotate` | [`keys::RotateKeys`] | [`keys::KeyList`] |
-//! | POST | `/api/keys/{kid}/kill` | [`keys::KillKey`] | [`keys::KeyList`] |
+//! | GET | `/api/signing-keys` | – | [`signing_keys::SigningKeyList`] |
+//! | POST | `/api/signing-keys/rotate` | [`signing_keys::RotateSigningKeys`] | [`signing_keys::SigningKeyList`] |
+//! | POST | `/api/signing-keys/{kid}/kill` | [`signing_keys::KillSigningKey`] | [`signing_keys::SigningKeyList`] |
 //! | GET | `/api/triggers` | – | array of [`events::Trigger`] |
 //! | GET | `/api/rules` | [`events::ListRules`] | array of [`events::Rule`] |
 //! | POST | `/api/events` | [`events::CreateEvent`] | 201 [`events::Event`] |
@@ -116,7 +116,6 @@ pub mod executions;
 pub mod findings;
 pub mod identities;
 pub mod issuers;
-pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod manifests;
@@ -129,6 +128,7 @@ pub mod results;
 pub mod revocations;
 pub mod service_accounts;
 pub mod sessions;
+pub mod signing_keys;
 pub mod teams;
 pub mod tenants;
 pub mod time;

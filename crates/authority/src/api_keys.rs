@@ -16,9 +16,9 @@ use crate::{
     ctx::Ctx,
     facts::Facts,
     grants::{Ran, Surroundings, guard_rails, may_get_tokens, possible_actions},
-    keys::Tenant,
     rejection::Stop,
     secrets::Secrets,
+    signing_keys::Tenant,
 };
 
 /// What a key may do at an audience that this client serves; nothing when it is not a live key.

@@ -24,7 +24,8 @@ use countersign_model::{
     token::AccessClaims,
 };
 use countersign_store::{
-    Cursor, Store, StoreError, WriteMode, changes, installation, keys as key_rows, records, seen,
+    Cursor, Store, StoreError, WriteMode, changes, installation, records, seen,
+    signing_keys as key_rows,
 };
 use thiserror::Error;
 
@@ -43,13 +44,13 @@ use crate::{
     grants::{self, TokenRequest},
     introspections::IntrospectionSums,
     issue::{self, IssuePlan, Recorded, Recording, Released},
-    keys::{KeyRing, Tenant},
     log::Log,
     long_lived::UseSums,
     refusals::RefusalSums,
     rejection::{Fault, Stop},
     revoked::RevokedSet,
     secrets::Secrets,
+    signing_keys::{KeyRing, Tenant},
     tokens::{self, TokenCache},
 };
 

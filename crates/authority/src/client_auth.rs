@@ -14,9 +14,9 @@ use countersign_model::{
 use crate::{
     ctx::Ctx,
     facts::Facts,
-    keys::Tenant,
     rejection::{Stop, refuse},
     secrets::Secrets,
+    signing_keys::Tenant,
 };
 
 pub(crate) mod claimed_run;

@@ -21,8 +21,8 @@ use countersign_model::{
 use crate::{
     client_auth::{Authenticated, ClientProof},
     facts::Facts,
-    keys::Tenant,
     rejection::{Stop, refuse},
+    signing_keys::Tenant,
 };
 
 mod redemption;

@@ -30,8 +30,8 @@ use crate::{
     command::WriteTx,
     evidence::seal::Sealed,
     grants::Redeemed,
-    keys::{Tenant, Use},
     rejection::{Fault, Rejection},
+    signing_keys::{Tenant, Use},
 };
 
 /// Everything that was decided about one token, and its sealed evidence. Nothing is recorded yet.

@@ -31,8 +31,6 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod introspections;
 pub mod issue;
-pub mod key_management;
-pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod long_lived;
@@ -51,6 +49,7 @@ pub mod revoked;
 mod rows;
 mod secrets;
 mod shelf;
+pub mod signing_keys;
 pub mod tokens;
 pub mod trust_test;
 

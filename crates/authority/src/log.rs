@@ -16,8 +16,8 @@ use countersign_crypto::{
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
     Holder, Pending, ReadMode, Store, StoreError, Tx, WriteMode, evidence, installation,
-    keys::{self, SigningKey as KeyRow},
     log::{self, Head, LogEntry},
+    signing_keys::{self, SigningKey as KeyRow},
 };
 
 mod step;
@@ -78,7 +78,7 @@ impl Log {
             })
             .wait()?;
         let row = match store
-            .read(|tx| keys::of_tenant(tx, ALL_TENANTS))
+            .read(|tx| signing_keys::of_tenant(tx, ALL_TENANTS))
             .wait()?
             .into_iter()
             .find(|row| row.purpose == PURPOSE)
@@ -119,15 +119,16 @@ impl Log {
             retires_at: None,
         };
         // Two replicas may both find none: the first row stays.
-        let made = store.write(WriteMode::Serializable, move |tx| {
-            match keys::of_tenant(tx, ALL_TENANTS)?
+        let made = store.write(
+            WriteMode::Serializable,
+            move |tx| match signing_keys::of_tenant(tx, ALL_TENANTS)?
                 .into_iter()
                 .find(|row| row.purpose == PURPOSE)
             {
                 Some(present) => Ok::<_, StoreError>(present),
-                None => keys::insert(tx, &row).map(|()| row.clone()),
-            }
-        });
+                None => signing_keys::insert(tx, &row).map(|()| row.clone()),
+            },
+        );
         Ok(made.wait()?)
     }
 

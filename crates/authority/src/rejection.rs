@@ -4,7 +4,7 @@ use countersign_model::reason::{Reason, Refusal};
 use countersign_store::StoreError;
 use thiserror::Error;
 
-use crate::{facts::Need, keys::Use};
+use crate::{facts::Need, signing_keys::Use};
 
 /// The end of an operation that did not happen.
 #[derive(Debug, Error)]

@@ -25,11 +25,11 @@ use crate::{
     ctx::Ctx,
     facts::Facts,
     grants::{Ran, Surroundings, guard_rails, impersonation, is_possible},
-    keys::Tenant,
     long_lived,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
     shelf::Shelf,
+    signing_keys::Tenant,
 };
 
 /// How many verified tokens are remembered: some ten megabytes.

@@ -20,7 +20,6 @@ pub mod evidence;
 pub mod finding;
 pub mod identity;
 pub mod issuer;
-pub mod key;
 pub mod lineage;
 pub mod linked_account;
 pub mod log;
@@ -34,6 +33,7 @@ pub mod run;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod service_account;
+pub mod signing_key;
 pub mod team;
 pub mod tenant;
 pub mod token;

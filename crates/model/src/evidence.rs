@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
-    Gap, Grain, Introspected, KeyEvent, Outcome, Refused, Revoked, RunEvidence, Separation,
-    SignedIn, Started, TokenIssued,
+    Gap, Grain, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SignedIn,
+    SigningKeyEvent, Started, TokenIssued,
 };
 pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
 

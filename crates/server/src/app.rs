@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_authority::{Authority, Ctx, keys::Tenant};
+use countersign_authority::{Authority, Ctx, signing_keys::Tenant};
 use countersign_model::reason::{Reason, Refusal};
 
 use crate::{

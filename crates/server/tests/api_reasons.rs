@@ -101,25 +101,31 @@ async fn the_reason_of_every_edit_is_in_its_evidence() {
             .await
             .done();
         assert_eq!(newest(owner, "changed").await["reason"], "not mine");
-        let kid = owner.get("/api/keys").await.done()["items"][0]["kid"]
+        let kid = owner.get("/api/signing-keys").await.done()["items"][0]["kid"]
             .as_str()
             .unwrap()
             .to_owned();
         owner
-            .post("/api/keys/rotate", &json!({ "reason": "a year is over" }))
+            .post(
+                "/api/signing-keys/rotate",
+                &json!({ "reason": "a year is over" }),
+            )
             .await
             .done();
-        assert_eq!(newest(owner, "key").await["reason"], "a year is over");
+        assert_eq!(
+            newest(owner, "signing_key").await["reason"],
+            "a year is over"
+        );
         owner
             .post(
-                &format!("/api/keys/{kid}/kill"),
+                &format!("/api/signing-keys/{kid}/kill"),
                 &json!({ "reason": "it leaked" }),
             )
             .await
             .done();
         // It may be the key of the session.
         let owner = server.owner().await;
-        assert_eq!(newest(&owner, "key").await["reason"], "it leaked");
+        assert_eq!(newest(&owner, "signing_key").await["reason"], "it leaked");
         server.stop().await;
     })
     .await;
@@ -163,7 +169,7 @@ async fn a_reason_has_a_bound_for_every_command() {
             ),
             (
                 Method::POST,
-                "/api/keys/rotate".to_owned(),
+                "/api/signing-keys/rotate".to_owned(),
                 json!({ "reason": long }),
             ),
         ] {

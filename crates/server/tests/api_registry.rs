@@ -245,7 +245,7 @@ async fn a_program_manages_nothing_and_one_that_runs_a_resource_server_reads_the
             "/api/projects",
             "/api/users",
             "/api/tenant",
-            "/api/keys",
+            "/api/signing-keys",
             "/api/manifests/export",
         ] {
             target.get(path).await.refused(403, "forbidden");
@@ -280,7 +280,7 @@ async fn rotated_keys_are_published_first_and_a_killed_one_verifies_nothing() {
         let owner = &service.owner;
         let before = service.token().await;
         let keys = owner
-            .post("/api/keys/rotate", &json!({ "alg": "ES256" }))
+            .post("/api/signing-keys/rotate", &json!({ "alg": "ES256" }))
             .await
             .done();
         let standing = |status: &str| {
@@ -305,7 +305,7 @@ async fn rotated_keys_are_published_first_and_a_killed_one_verifies_nothing() {
             .unwrap();
         owner
             .post(
-                &format!("/api/keys/{kid}/kill"),
+                &format!("/api/signing-keys/{kid}/kill"),
                 &json!({ "reason": "it leaked" }),
             )
             .await
@@ -318,13 +318,13 @@ async fn rotated_keys_are_published_first_and_a_killed_one_verifies_nothing() {
         );
         owner
             .post(
-                &format!("/api/keys/{kid}/kill"),
+                &format!("/api/signing-keys/{kid}/kill"),
                 &json!({ "reason": "again" }),
             )
             .await
             .refused(404, "not_found");
         let lee = server.enrol("lee@example.com", TenantRole::Member).await;
-        lee.post("/api/keys/rotate", &json!({}))
+        lee.post("/api/signing-keys/rotate", &json!({}))
             .await
             .refused(403, "forbidden");
         server.stop().await;

@@ -45,7 +45,7 @@ async fn t16_a_manager_gives_nothing_that_they_do_not_hold() {
             ("/api/users", json!({ "email": "friend@example.com", "role": "owner" })),
             ("/api/actions", json!({ "name": "secrets.read", "class": "read" })),
             ("/api/policies", json!({ "name": "open", "cedar": "permit (principal, action, resource);" })),
-            ("/api/keys/rotate", json!({})),
+            ("/api/signing-keys/rotate", json!({})),
             ("/api/linked-accounts", json!({ "issuer": "https://x.example.com", "subject": "1", "user": "mo@example.com" })),
         ] {
             let answer = mo.post(path, &body).await;

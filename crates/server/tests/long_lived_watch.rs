@@ -31,7 +31,10 @@ async fn each_use_of_a_long_lived_token_is_on_record_and_reads_are_summed() {
         for _ in 0..5 {
             sensor.get("/api/sessions/current").await.done();
         }
-        sensor.get("/api/keys").await.refused(403, "forbidden");
+        sensor
+            .get("/api/signing-keys")
+            .await
+            .refused(403, "forbidden");
         let second = sensor.post("/api/auth/refresh", &json!({})).await.done();
         // What changed something is on record before its answer.
         let now = records(&owner, "kind=token_used").await;
@@ -54,8 +57,8 @@ async fn each_use_of_a_long_lived_token_is_on_record_and_reads_are_summed() {
                 .unwrap_or_else(|| panic!("no {route}: {all:?}"))
         };
         assert_eq!(of("GET /api/sessions/current")["count"], 5);
-        assert_eq!(of("GET /api/keys")["outcome"], "refused");
-        let refs = of("GET /api/keys")["refs"].as_array().unwrap();
+        assert_eq!(of("GET /api/signing-keys")["outcome"], "refused");
+        let refs = of("GET /api/signing-keys")["refs"].as_array().unwrap();
         for (role, id) in [
             ("identity", &answer["identity_id"]),
             ("chain", &answer["chain_id"]),

@@ -187,7 +187,10 @@ async fn t35_keys_are_rotated_under_load_and_nobody_fails() {
         let mut kids = Vec::new();
         for round in 0..3 {
             let owner = server.owner().await;
-            owner.post("/api/keys/rotate", &json!({})).await.done();
+            owner
+                .post("/api/signing-keys/rotate", &json!({}))
+                .await
+                .done();
             for _ in 0..12 {
                 let token = service.token().await;
                 kids.push(token_header(&token)["kid"].as_str().unwrap().to_owned());
@@ -220,7 +223,7 @@ async fn t35_a_killed_key_verifies_nothing_at_a_guard_either() {
         service
             .owner
             .post(
-                &format!("/api/keys/{kid}/kill"),
+                &format!("/api/signing-keys/{kid}/kill"),
                 &json!({ "reason": "it leaked" }),
             )
             .await

@@ -15,7 +15,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::evidence::STATEMENTS,
     crate::idempotency::STATEMENTS,
     crate::installation::STATEMENTS,
-    crate::keys::STATEMENTS,
+    crate::signing_keys::STATEMENTS,
     crate::leases::STATEMENTS,
     crate::links::STATEMENTS,
     crate::log::STATEMENTS,

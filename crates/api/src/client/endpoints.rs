@@ -12,7 +12,6 @@ use crate::{
     findings::{IdentityFindings, ListFindings},
     identities::{Identity, Rename, ReviewInput, Transfer},
     issuers::Issuer,
-    keys::{KeyList, KillKey, RotateKeys},
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
@@ -25,6 +24,7 @@ use crate::{
         NextToken, RefreshToken, ServiceAccounts,
     },
     sessions::{CreateSession, CreatedSession, CurrentSession},
+    signing_keys::{KillSigningKey, RotateSigningKeys, SigningKeyList},
     tenants::{Tenant, UpdateTenant},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
     users::User,
@@ -142,11 +142,11 @@ endpoints! {
     /// Who the caller is.
     get current_session() ["api", "sessions", "current"], () => CurrentSession;
     /// The signing keys.
-    get keys() ["api", "keys"], () => KeyList;
+    get signing_keys() ["api", "signing-keys"], () => SigningKeyList;
     /// Makes successors of the signing keys.
-    post rotate_keys() ["api", "keys", "rotate"], RotateKeys => KeyList;
+    post rotate_signing_keys() ["api", "signing-keys", "rotate"], RotateSigningKeys => SigningKeyList;
     /// Ends a signing key at once.
-    post kill_key(kid) ["api", "keys", kid, "kill"], KillKey => KeyList;
+    post kill_signing_key(kid) ["api", "signing-keys", kid, "kill"], KillSigningKey => SigningKeyList;
     /// Asks for a decision.
     post evaluate() ["access", "v1", "evaluation"], EvaluationRequest => EvaluationResponse;
     /// Asks for several decisions.

@@ -4,9 +4,9 @@ use super::Authority;
 use crate::{
     command::{Execution, Permit},
     ctx::Ctx,
-    keys::{self, Use},
     registry::tenants::CreateTenant,
     rejection::{Fault, Rejection},
+    signing_keys::{self, Use},
 };
 use countersign_model::{
     Id, id,
@@ -29,7 +29,7 @@ impl Authority {
         let uses = [Use::Access(SigningAlg::Es256), Use::LongLived];
         let made: Result<Vec<_>, _> = uses
             .into_iter()
-            .map(|using| keys::make(ctx, &self.secrets.key_file, id, using, ctx.now))
+            .map(|using| signing_keys::make(ctx, &self.secrets.key_file, id, using, ctx.now))
             .collect();
         let permit = Permit::system(id, ctx.id());
         Ok(self.execute(ctx, &permit, CreateTenant { doc, keys: made? }))

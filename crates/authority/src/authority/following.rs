@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use countersign_model::{Timestamp, registry::Noun};
 use countersign_store::{
-    Cursor, Page, Pending, ReadMode, StoreError, changes, keys, records, revocations,
+    Cursor, Page, Pending, ReadMode, StoreError, changes, records, revocations, signing_keys,
 };
 
 use super::Authority;
-use crate::{command::Revocation, keys::KeyRing, rejection::Fault};
+use crate::{command::Revocation, rejection::Fault, signing_keys::KeyRing};
 
 /// How many rows of a feed are read at once.
 const FEED_PAGE: u32 = 1000;
@@ -86,7 +86,7 @@ impl Authority {
         let (tenants, rows) = self
             .door
             .store
-            .read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, keys::all(tx)?)))
+            .read(|tx| Ok::<_, StoreError>((records::tenants(tx)?, signing_keys::all(tx)?)))
             .wait()?;
         let ring = KeyRing::build(
             &self.settings.issuer,

@@ -22,8 +22,8 @@ use crate::{
         TokenRequest,
         impersonation::{self, NO_RIGHT},
     },
-    keys::Tenant,
     rejection::{Stop, refuse},
+    signing_keys::Tenant,
 };
 
 /// How it is called in evidence.

@@ -19,8 +19,8 @@ use super::{Authenticated, Replay, Wanted, find, invalid, run_identity, usable};
 use crate::{
     ctx::Ctx,
     facts::Facts,
-    keys::Tenant,
     rejection::{Stop, refuse},
+    signing_keys::Tenant,
 };
 
 /// The longest life of a client's assertion, in seconds.

@@ -17,8 +17,8 @@ use crate::{
     ctx::Ctx,
     facts::Facts,
     federation::{self, Discipline, EnvironmentChoice, VerifiedRun},
-    keys::Tenant,
     rejection::{Stop, refuse},
+    signing_keys::Tenant,
 };
 
 pub(super) fn authenticate(

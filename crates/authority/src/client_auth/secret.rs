@@ -9,7 +9,7 @@ use countersign_crypto::{
 use countersign_model::registry::{CredentialSecret, Noun};
 
 use super::{Authenticated, find, invalid, usable};
-use crate::{ctx::Ctx, facts::Facts, keys::Tenant, rejection::Stop, secrets::Secrets};
+use crate::{ctx::Ctx, facts::Facts, rejection::Stop, secrets::Secrets, signing_keys::Tenant};
 
 pub(super) fn authenticate(
     ctx: &Ctx,

@@ -79,7 +79,7 @@ pub fn line(record: &Evidence) -> String {
             summed.active + summed.inactive,
             summed.active
         ),
-        Event::Key(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
+        Event::SigningKey(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
         Event::Refused(refused) => format!(
             "{} refused to {}: {} ({}x)",
             refused.asked,

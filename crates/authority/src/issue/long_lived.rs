@@ -16,8 +16,8 @@ use crate::{
     ctx::Ctx,
     evidence::seal::{Draft, refer},
     grants,
-    keys::{Tenant, Use},
     rejection::Fault,
+    signing_keys::{Tenant, Use},
 };
 
 /// Who holds such a token.

@@ -6,8 +6,8 @@ use crate::{
     evidence::seal::{Draft, refer, refer_person},
     facts::Facts,
     grants::{self, Granted, TokenRequest},
-    keys::{Tenant, Use},
     rejection::{Fault, Stop},
+    signing_keys::{Tenant, Use},
 };
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,

@@ -16,9 +16,9 @@ use countersign_store::chains;
 use crate::{
     command::{Revocation, WriteTx},
     issue::{self, Held, IssuePlan, LongLived, RENEWED, Recorded, plan_long_lived},
-    keys::Tenant,
     rejection::{Rejection, refuse},
     revoked::RevokedSet,
+    signing_keys::Tenant,
 };
 
 /// How many live chains a holder has: one for each place that it runs in, and room for a rotation.

@@ -23,9 +23,9 @@ use crate::{
     approvals::references,
     command::{Command, Verdict, WriteTx},
     issue::Held,
-    keys::Tenant,
     registry::{identities::CreateIdentity, rights},
     rejection::{Rejection, refuse},
+    signing_keys::Tenant,
 };
 
 /// Makes a service account with its first token.

@@ -15,8 +15,8 @@ use crate::{
     approvals::references,
     command::{Command, Verdict, WriteTx},
     issue::{self, Held, LongLived, Recorded, plan_long_lived},
-    keys::Tenant,
     rejection::{Rejection, refuse},
+    signing_keys::Tenant,
 };
 
 /// Makes the token of an execution. It lives as long as the execution may take, is not renewed, and is revoked when the

@@ -9,9 +9,9 @@ use super::{Given, RenewAt, chains::revoke, create::First, scope_of};
 use crate::{
     command::{Command, Verdict, WriteTx},
     evidence::seal::refer,
-    keys::Tenant,
     registry::rights,
     rejection::{Rejection, refuse},
+    signing_keys::Tenant,
 };
 
 /// Makes the next token of a service account.

@@ -21,8 +21,8 @@ use crate::{
     enrolment::{EnrolmentCode, SignedInUser, UseCode},
     evidence::seal::refer_person,
     issue::Held,
-    keys::Tenant,
     rejection::{Rejection, refuse},
+    signing_keys::Tenant,
 };
 
 /// Uses a code and gives its person a token of days, in one transaction: who is refused the token still has the code.

@@ -25,9 +25,9 @@ use crate::{
     command::{Command, Verdict, WriteTx},
     evidence::seal::{refer, refer_person},
     issue::{Held, RENEWED},
-    keys::Tenant,
     registry::rights,
     rejection::{Rejection, refuse},
+    signing_keys::Tenant,
 };
 
 /// Renews a long-lived token, for who holds it.

@@ -7,7 +7,7 @@ use countersign_model::{
 };
 use countersign_store::{
     Tx, aliases,
-    keys::{self, SigningKey as KeyRow},
+    signing_keys::{self, SigningKey as KeyRow},
 };
 
 use super::{
@@ -82,7 +82,7 @@ impl Command for CreateTenant {
             tx.create(new, &Change::verb("created"))?;
         }
         for key in &self.keys {
-            keys::insert(tx.rows(), key)?;
+            signing_keys::insert(tx.rows(), key)?;
         }
         Ok(Verdict::Done(id))
     }

@@ -16,8 +16,8 @@ use countersign_authority::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
     enrolment::{EnrolmentCode, UseCode},
     facts::Facts,
-    keys::Tenant,
     log::Log,
+    signing_keys::Tenant,
 };
 use countersign_crypto::{SigningAlg, SigningKey, jose::Verified, key_wrap::KeyFile};
 use countersign_model::{

@@ -39,8 +39,6 @@ pub enum Event {
     Gap(Gap),
     /// Tokens were introspected: summed.
     Introspected(Introspected),
-    /// A signing key changed.
-    Key(KeyEvent),
     /// A request was refused.
     Refused(Box<Refused>),
     /// A renewal chain needs a person to look at it.
@@ -51,6 +49,8 @@ pub enum Event {
     Started(Started),
     /// A user signed in.
     SignedIn(SignedIn),
+    /// A signing key changed.
+    SigningKey(SigningKeyEvent),
     /// A token was issued.
     TokenIssued(Box<TokenIssued>),
     /// A long-lived token was used.
@@ -218,7 +218,7 @@ pub struct Introspected {
 
 /// A change of a signing key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KeyEvent {
+pub struct SigningKeyEvent {
     /// What was done: `created`, `rotated`, `killed`.
     pub verb: String,
     /// The key.
@@ -407,12 +407,12 @@ impl Event {
             Self::Erased(_) => "erased",
             Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
-            Self::Key(_) => "key",
             Self::Refused(_) => "refused",
             Self::RenewalAlert(_) => "renewal_alert",
             Self::Revoked(_) => "revoked",
             Self::Started(_) => "started",
             Self::SignedIn(_) => "signed_in",
+            Self::SigningKey(_) => "signing_key",
             Self::TokenIssued(_) => "token_issued",
             Self::TokenUsed(_) => "token_used",
         }
@@ -426,7 +426,7 @@ impl Event {
             Self::ApprovalOpened(opened) => opened.reason.as_deref(),
             Self::Changed(changed) => changed.reason.as_deref(),
             Self::Erased(erased) => Some(&erased.reason),
-            Self::Key(key) => key.reason.as_deref(),
+            Self::SigningKey(key) => key.reason.as_deref(),
             Self::Revoked(revoked) => Some(&revoked.reason),
             Self::Action(_)
             | Self::ApprovalVoided(_)
@@ -469,7 +469,7 @@ impl Event {
             | Self::Erased(_)
             | Self::Gap(_)
             | Self::Introspected(_)
-            | Self::Key(_)
+            | Self::SigningKey(_)
             | Self::RenewalAlert(_)
             | Self::Revoked(_)
             | Self::Started(_)

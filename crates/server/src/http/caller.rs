@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_authority::{Ctx, Rejection, command::Permit, keys::Tenant};
+use countersign_authority::{Ctx, Rejection, command::Permit, signing_keys::Tenant};
 use countersign_crypto::jose::Verified;
 use countersign_model::{
     reason::{Reason, Refusal},

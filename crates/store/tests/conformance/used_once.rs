@@ -4,8 +4,8 @@ use countersign_store::{
     WriteMode, codes,
     idempotency::{self, KeyedRequest, Repeated},
     installation,
-    keys::{self, SigningKey},
     replay::{self, Use},
+    signing_keys::{self, SigningKey},
 };
 
 use crate::support::{at, id, on_each, read, write};
@@ -131,21 +131,21 @@ fn keys_live_and_retire() {
         };
         let (one, other) = (key("k1", tenant_id), key("k2", id()));
         for key in [one.clone(), other.clone()] {
-            write(store, move |tx| keys::insert(tx, &key));
+            write(store, move |tx| signing_keys::insert(tx, &key));
         }
         assert_eq!(
-            read(store, move |tx| keys::of_tenant(tx, tenant_id)),
+            read(store, move |tx| signing_keys::of_tenant(tx, tenant_id)),
             std::slice::from_ref(&one)
         );
-        assert_eq!(read(store, keys::all).len(), 2);
-        assert!(write(store, |tx| keys::set_state(
+        assert_eq!(read(store, signing_keys::all).len(), 2);
+        assert!(write(store, |tx| signing_keys::set_state(
             tx,
             "k1",
             "active",
             "retiring",
             Some(at(9))
         )));
-        assert!(!write(store, |tx| keys::set_state(
+        assert!(!write(store, |tx| signing_keys::set_state(
             tx,
             "k1",
             "active",
@@ -158,20 +158,20 @@ fn keys_live_and_retire() {
             ..one
         };
         assert_eq!(
-            read(store, move |tx| keys::of_tenant(tx, tenant_id)),
+            read(store, move |tx| signing_keys::of_tenant(tx, tenant_id)),
             [retiring]
         );
-        assert!(write(store, |tx| keys::remove(tx, "k2")));
-        assert!(!write(store, |tx| keys::remove(tx, "k2")));
+        assert!(write(store, |tx| signing_keys::remove(tx, "k2")));
+        assert!(!write(store, |tx| signing_keys::remove(tx, "k2")));
         assert!(!format!("{other:?}").contains("255"));
 
-        assert_eq!(read(store, keys::key_file), None);
+        assert_eq!(read(store, signing_keys::key_file), None);
         assert_eq!(
-            write(store, |tx| keys::remember_key_file(tx, "file-1")),
+            write(store, |tx| signing_keys::remember_key_file(tx, "file-1")),
             "file-1"
         );
         assert_eq!(
-            write(store, |tx| keys::remember_key_file(tx, "file-2")),
+            write(store, |tx| signing_keys::remember_key_file(tx, "file-2")),
             "file-1"
         );
     });

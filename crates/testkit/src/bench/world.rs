@@ -13,13 +13,13 @@ use countersign_authority::{
     facts::Facts,
     grants::{GrantType, TokenRequest},
     issue::{IssuePlan, RecordError},
-    keys::{self, AddKey, Tenant, Use},
     registry::{
         audiences::CreateAudience,
         credentials::{CreateCredential, NewSecret},
         identities::CreateIdentity,
         projects::CreateProject,
     },
+    signing_keys::{self, AddKey, Tenant, Use},
 };
 use countersign_crypto::Secret;
 use countersign_model::{
@@ -263,7 +263,7 @@ impl<'a> Owner<'a> {
     /// An RSA key: kept for who asks for RS256.
     fn rsa_key(&self) -> anyhow::Result<()> {
         let (ctx, using) = (ctx(), Use::Access(SigningAlg::Rs256));
-        let row = keys::make(
+        let row = signing_keys::make(
             &ctx,
             &self.authority.secrets().key_file,
             self.tenant.id,

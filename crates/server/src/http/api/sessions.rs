@@ -16,8 +16,8 @@ use countersign_authority::{
     command::{Actor, Permit},
     enrolment::{EnrolmentCode, SignedInUser, UseCode},
     issue::{RecordError, Released},
-    keys::Tenant,
     long_lived::{SignInForDays, personal_lifetime},
+    signing_keys::Tenant,
 };
 use countersign_model::{
     Timestamp,

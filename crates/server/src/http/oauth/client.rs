@@ -7,7 +7,7 @@ use countersign_authority::{
     Ctx, Rejection,
     client_auth::Authenticated,
     grants::{GrantType, TokenRequest},
-    keys::Tenant,
+    signing_keys::Tenant,
 };
 use countersign_model::reason::{Reason, Refusal};
 use http::StatusCode;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_authority::{
     Ctx, Fault,
-    keys::{self, AddKey, Tenant, Use},
+    signing_keys::{self, AddKey, Tenant, Use},
 };
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -24,7 +24,7 @@ pub async fn make(
     let (authority, context, id) = (Arc::clone(app.authority()), ctx.clone(), tenant.id);
     // Making one of RSA takes a second.
     let making = spawn_blocking(move || {
-        keys::make(
+        signing_keys::make(
             &context,
             &authority.secrets().key_file,
             id,

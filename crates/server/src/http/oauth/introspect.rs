@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
-use countersign_authority::{Ctx, Rejection, api_keys, grants, keys::Tenant, tokens};
+use countersign_authority::{Ctx, Rejection, api_keys, grants, signing_keys::Tenant, tokens};
 use countersign_crypto::opaque::SecretKind;
 use countersign_model::{Id, id, registry::Noun, token::AccessClaims};
 use http::{HeaderValue, header};

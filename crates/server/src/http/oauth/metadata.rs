@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use countersign_authority::{grants::GrantType, keys::Tenant};
+use countersign_authority::{grants::GrantType, signing_keys::Tenant};
 use http::{HeaderValue, header};
 use serde::Serialize;
 

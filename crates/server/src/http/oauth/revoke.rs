@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::{Ctx, Rejection, keys::Tenant};
+use countersign_authority::{Ctx, Rejection, signing_keys::Tenant};
 use countersign_crypto::{Secret, jose::Verified};
 use countersign_model::{
     reason::{Reason, Refusal},

@@ -15,8 +15,8 @@ use countersign_authority::{
     federation,
     grants::{Asked, GrantType, TokenRequest},
     issue::{RecordError, Released},
-    keys::Tenant,
     refusals::About,
+    signing_keys::Tenant,
 };
 use countersign_crypto::Secret;
 use countersign_model::{

@@ -12,7 +12,6 @@ use countersign_api::{
     identities::{
         CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity,
     },
-    keys::{KeyList, KillKey, RotateKeys},
     lineage::{Lineage, LineageQuery},
     log::{ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
@@ -21,6 +20,7 @@ use countersign_api::{
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
     sessions::{CreateSession, CreatedSession, CurrentSession},
+    signing_keys::{KillSigningKey, RotateSigningKeys, SigningKeyList},
     tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
 };
@@ -432,14 +432,26 @@ fn operating(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<TrustTest>(s)
         .answers::<TrustVerdict>(200, s),
-        Operation::get("/api/keys", "keys.list", "the tenant's signing keys")
-            .answers::<KeyList>(200, s),
-        Operation::post("/api/keys/rotate", "keys.rotate", "publishes successors")
-            .body::<RotateKeys>(s)
-            .answers::<KeyList>(200, s),
-        Operation::post("/api/keys/{kid}/kill", "keys.kill", "ends a key at once")
-            .body::<KillKey>(s)
-            .answers::<KeyList>(200, s),
+        Operation::get(
+            "/api/signing-keys",
+            "signing-keys.list",
+            "the tenant's signing keys",
+        )
+        .answers::<SigningKeyList>(200, s),
+        Operation::post(
+            "/api/signing-keys/rotate",
+            "signing-keys.rotate",
+            "publishes successors",
+        )
+        .body::<RotateSigningKeys>(s)
+        .answers::<SigningKeyList>(200, s),
+        Operation::post(
+            "/api/signing-keys/{kid}/kill",
+            "signing-keys.kill",
+            "ends a key at once",
+        )
+        .body::<KillSigningKey>(s)
+        .answers::<SigningKeyList>(200, s),
         Operation::post(
             "/api/sessions",
             "sessions.create",

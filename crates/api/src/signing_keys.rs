@@ -8,7 +8,7 @@ use crate::time::Time;
 /// A signing key without its private half.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Key {
+pub struct SigningKey {
     /// Its id, as in `kid`.
     pub kid: String,
     /// Its algorithm.
@@ -28,16 +28,16 @@ pub struct Key {
 /// The keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct KeyList {
+pub struct SigningKeyList {
     /// Newest first.
-    pub items: Vec<Key>,
+    pub items: Vec<SigningKey>,
 }
 
 /// Makes successors; the old keys verify until their tokens are dead.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct RotateKeys {
+pub struct RotateSigningKeys {
     /// Only keys of this algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alg: Option<SigningAlg>,
@@ -50,7 +50,7 @@ pub struct RotateKeys {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct KillKey {
+pub struct KillSigningKey {
     /// Why.
     pub reason: String,
 }

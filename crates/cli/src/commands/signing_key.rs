@@ -1,7 +1,7 @@
-//! `key`: the tenant's signing keys.
+//! `signing-key`: the tenant's signing keys.
 
 use clap::{Args, Subcommand};
-use countersign_api::keys::{self, KeyList, KillKey, RotateKeys};
+use countersign_api::signing_keys::{self, KillSigningKey, RotateSigningKeys, SigningKeyList};
 use countersign_model::registry::SigningAlg;
 
 use crate::{
@@ -13,17 +13,19 @@ use crate::{
 
 /// Keys that sign tokens: rotate them, or end one in an emergency
 #[derive(Debug, Subcommand)]
-pub enum Key {
+pub enum SigningKey {
     /// List the keys; the table has the first characters of each `kid`
     #[command(
-        after_help = "Example:\n  countersign key list\n  countersign key list -o json | jq -r '.[].kid'"
+        after_help = "Example:\n  countersign signing-key list\n  countersign signing-key list -o json | jq -r '.[].kid'"
     )]
     List,
     /// Make successors; the old keys verify until their tokens are dead
-    #[command(after_help = "Example:\n  countersign key rotate --alg ES256")]
+    #[command(after_help = "Example:\n  countersign signing-key rotate --alg ES256")]
     Rotate(Rotate),
     /// End a key at once: every token that it signed is dead
-    #[command(after_help = "Example:\n  countersign key kill 3f8e1c --reason 'the key leaked'")]
+    #[command(
+        after_help = "Example:\n  countersign signing-key kill 3f8e1c --reason 'the key leaked'"
+    )]
     Kill(Kill),
 }
 
@@ -70,14 +72,14 @@ const COLUMNS: [Column; 6] = [
     Column("VERIFIES UNTIL", "/verifies_until"),
 ];
 
-impl Key {
+impl SigningKey {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let keys = match self {
-            Self::List => app.client()?.keys(&()).await?,
+            Self::List => app.client()?.signing_keys(&()).await?,
             Self::Rotate(args) => {
                 let keys = app
                     .client()?
-                    .rotate_keys(&RotateKeys {
+                    .rotate_signing_keys(&RotateSigningKeys {
                         alg: args.alg,
                         reason: args.reason,
                     })
@@ -88,7 +90,7 @@ impl Key {
             }
             Self::Kill(args) => {
                 let client = app.client()?;
-                let keys = client.keys(&()).await?;
+                let keys = client.signing_keys(&()).await?;
                 let key = named(&args.kid, &keys)?;
                 let (kid, signs_people_in) = (key.kid.clone(), key.key_use == LONG_LIVED);
                 let whose = if signs_people_in {
@@ -100,10 +102,10 @@ impl Key {
                     &format!("end key `{kid}`? every token that it signed is dead at once{whose}"),
                     args.yes,
                 )?;
-                let kill = KillKey {
+                let kill = KillSigningKey {
                     reason: args.reason,
                 };
-                let keys = client.kill_key(&kid, &kill).await?;
+                let keys = client.kill_signing_key(&kid, &kill).await?;
                 app.out.talk(&format!("key `{kid}` is ended"));
                 if signs_people_in {
                     app.out
@@ -117,7 +119,10 @@ impl Key {
 }
 
 /// The key whose `kid` begins like this.
-fn named<'a>(begin: &str, keys: &'a KeyList) -> Result<&'a keys::Key, Failure> {
+fn named<'a>(
+    begin: &str,
+    keys: &'a SigningKeyList,
+) -> Result<&'a signing_keys::SigningKey, Failure> {
     if let Some(whole) = keys.items.iter().find(|key| key.kid == begin) {
         return Ok(whole);
     }
@@ -127,19 +132,19 @@ fn named<'a>(begin: &str, keys: &'a KeyList) -> Result<&'a keys::Key, Failure> {
         (Some(_), None) => Err(Failure::usage(format!(
             "`{begin}` is too short to end a key by: give {NAMES} characters of its `kid` or more"
         ))
-        .next("`countersign key list` has them")),
+        .next("`countersign signing-key list` has them")),
         (Some(_), Some(_)) => Err(Failure::usage(format!(
             "several keys begin with `{begin}`: give more of the `kid`"
         ))
-        .next("`countersign key list -o json` has them whole")),
+        .next("`countersign signing-key list -o json` has them whole")),
         (None, _) => Err(
             Failure::new(Exit::NotFound, format!("no key begins with `{begin}`"))
-                .next("`countersign key list` has the keys of this tenant"),
+                .next("`countersign signing-key list` has the keys of this tenant"),
         ),
     }
 }
 
-fn show(app: &App, keys: &KeyList) -> Result<(), Failure> {
+fn show(app: &App, keys: &SigningKeyList) -> Result<(), Failure> {
     app.out.data(&keys.items, |json| {
         let mut shown = json.clone();
         for key in shown.as_array_mut().into_iter().flatten() {
@@ -161,7 +166,7 @@ mod tests {
     fn a_key_is_named_by_as_much_as_tells_it_from_the_others() {
         let key = |kid: &str| json!({ "kid": kid, "alg": "ES256", "use": "access", "status": "active", "created_at": "2026-11-22T09:00:00Z" });
         let keys = json!({ "items": [key("jQB-C1YPbS5asPvds2wcyF"), key("jQB-C1YWWWWWWWWWWWWWWW"), key("UbHr")] });
-        let keys: KeyList = serde_json::from_value(keys).unwrap();
+        let keys: SigningKeyList = serde_json::from_value(keys).unwrap();
         assert_eq!(
             named("jQB-C1YP", &keys).unwrap().kid,
             "jQB-C1YPbS5asPvds2wcyF"
@@ -184,14 +189,14 @@ mod tests {
 
         let line = [
             "countersign",
-            "key",
+            "signing-key",
             "kill",
             "-wX0b",
             "--reason",
             "it leaked",
         ];
         let cli = crate::cli::Cli::try_parse_from(line).unwrap();
-        let crate::cli::Command::Key(Key::Kill(kill)) = cli.command else {
+        let crate::cli::Command::SigningKey(SigningKey::Kill(kill)) = cli.command else {
             panic!("another command");
         };
         assert_eq!(

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State};
-use countersign_api::keys::{Key, KeyList, KillKey, RotateKeys as RotateBody};
+use countersign_api::signing_keys::{
+    KillSigningKey, RotateSigningKeys, SigningKey, SigningKeyList,
+};
 use countersign_authority::{
     Fault, Rejection,
-    key_management::{self, KeyEntry, RotateKeys, Standing},
-    keys::{self, AddKey, PUBLISH_AHEAD_SECONDS, Use},
+    signing_keys::{
+        self, AddKey, PUBLISH_AHEAD_SECONDS, Use,
+        managing::{self, KeyEntry, RotateKeys, Standing},
+    },
 };
 use countersign_model::{Timestamp, time::Seconds};
 use tokio::task::spawn_blocking;
@@ -17,19 +21,22 @@ use crate::{
     http::{addressed::Addressed, caller::Caller, json::Json, problem::Failure},
 };
 
-/// `GET /api/keys`: newest first.
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<KeyList>, Failure> {
-    Ok(JsonAnswer(KeyList {
+/// `GET /api/signing-keys`: newest first.
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<JsonAnswer<SigningKeyList>, Failure> {
+    Ok(JsonAnswer(SigningKeyList {
         items: entries(&app, &caller).await?.iter().map(wire).collect(),
     }))
 }
 
-/// `POST /api/keys/rotate`: successors are published now and sign once every key set is fresh.
+/// `POST /api/signing-keys/rotate`: successors are published now and sign once every key set is fresh.
 pub async fn rotate(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<RotateBody>,
-) -> Result<JsonAnswer<KeyList>, Failure> {
+    Json(body): Json<RotateSigningKeys>,
+) -> Result<JsonAnswer<SigningKeyList>, Failure> {
     let mut uses: Vec<Use> = Vec::new();
     for entry in entries(&app, &caller).await? {
         let wanted =
@@ -50,14 +57,14 @@ pub async fn rotate(
     list(State(app), caller).await
 }
 
-/// `POST /api/keys/{kid}/kill`: tokens that it signed are dead, and its successor signs at once.
+/// `POST /api/signing-keys/{kid}/kill`: tokens that it signed are dead, and its successor signs at once.
 pub async fn kill(
     State(app): State<App>,
     caller: Caller,
     Addressed(kid): Addressed,
-    Json(body): Json<KillKey>,
-) -> Result<JsonAnswer<KeyList>, Failure> {
-    let entry = key_management::find(&entries(&app, &caller).await?, &kid)?;
+    Json(body): Json<KillSigningKey>,
+) -> Result<JsonAnswer<SigningKeyList>, Failure> {
+    let entry = managing::find(&entries(&app, &caller).await?, &kid)?;
     let now = caller.ctx.now;
     add(
         &app,
@@ -74,7 +81,7 @@ async fn entries(app: &App, caller: &Caller) -> Result<Vec<KeyEntry>, Rejection>
     let (permit, now) = (caller.permit.clone(), caller.ctx.now);
     app.authority()
         .store()
-        .read(move |tx| key_management::list(tx, &permit, now))
+        .read(move |tx| managing::list(tx, &permit, now))
         .await
 }
 
@@ -94,7 +101,7 @@ async fn add(
     let making = spawn_blocking(move || {
         let file = &authority.secrets().key_file;
         let one = |(using, kill): (Use, Option<String>)| {
-            let row = keys::make(&ctx, file, tenant, using, from)?;
+            let row = signing_keys::make(&ctx, file, tenant, using, from)?;
             Ok::<_, Fault>(AddKey {
                 row,
                 using,
@@ -120,8 +127,8 @@ fn panicked(error: tokio::task::JoinError) -> Fault {
     Fault::Keys(error.to_string())
 }
 
-fn wire(entry: &KeyEntry) -> Key {
-    Key {
+fn wire(entry: &KeyEntry) -> SigningKey {
+    SigningKey {
         kid: entry.kid.clone(),
         alg: entry.alg,
         key_use: entry.using.as_str().to_owned(),

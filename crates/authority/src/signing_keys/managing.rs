@@ -7,14 +7,14 @@ use countersign_model::{
 };
 use countersign_store::{
     Tx,
-    keys::{self, SigningKey as KeyRow},
+    signing_keys::{self, SigningKey as KeyRow},
 };
 
 use crate::{
     command::{Command, Permit, Verdict, WriteTx},
-    keys::{AddKey, Use},
     registry::{reading, rights},
     rejection::Rejection,
+    signing_keys::{AddKey, Use},
 };
 
 /// A key as people see it.
@@ -66,7 +66,7 @@ impl Standing {
 /// `forbidden` when no person reads, or a fault.
 pub fn list(tx: &mut Tx<'_>, permit: &Permit, now: Timestamp) -> Result<Vec<KeyEntry>, Rejection> {
     reading::reader(tx, permit)?;
-    let rows = keys::of_tenant(tx, permit.tenant_id())?;
+    let rows = signing_keys::of_tenant(tx, permit.tenant_id())?;
     Ok(rows
         .iter()
         .rev()
@@ -110,7 +110,7 @@ pub struct RotateKeys {
 impl Command for RotateKeys {
     type Output = ();
 
-    const NAME: &'static str = "key rotate";
+    const NAME: &'static str = "signing key rotate";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
         rights::tenant_owner(tx, "rotate its keys")?;

@@ -9,19 +9,21 @@ use countersign_crypto::{
 };
 use countersign_model::{
     Id, LEEWAY_SECONDS, SHORT_LIVED_SECONDS, Timestamp,
-    evidence::{Event, KeyEvent},
+    evidence::{Event, SigningKeyEvent},
     id,
     reason::Reason,
     registry::{Record, SigningAlg},
     time::Seconds,
 };
-use countersign_store::keys::{self, SigningKey as KeyRow};
+use countersign_store::signing_keys::{self, SigningKey as KeyRow};
 
 use crate::{
     command::{Command, Verdict, WriteTx},
     ctx::Ctx,
     rejection::{Fault, Rejection, refuse},
 };
+
+pub mod managing;
 
 /// How long a new key is published before it signs, in seconds: longer than any key set is cached.
 pub const PUBLISH_AHEAD_SECONDS: i64 = 600;
@@ -290,11 +292,11 @@ pub struct AddKey {
 impl Command for AddKey {
     type Output = String;
 
-    const NAME: &'static str = "key rotate";
+    const NAME: &'static str = "signing key rotate";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<String>, Rejection> {
         let tenant = tx.tenant_id();
-        let present: Vec<KeyRow> = keys::of_tenant(tx.peek(), tenant)?
+        let present: Vec<KeyRow> = signing_keys::of_tenant(tx.peek(), tenant)?
             .into_iter()
             .filter(|row| {
                 row.state != KILLED && row.purpose == self.row.purpose && row.alg == self.row.alg
@@ -313,8 +315,8 @@ impl Command for AddKey {
                 );
             }
             let now = tx.now();
-            keys::set_state(tx.rows(), kid, ACTIVE, KILLED, Some(now))?;
-            let event = Event::Key(KeyEvent {
+            signing_keys::set_state(tx.rows(), kid, ACTIVE, KILLED, Some(now))?;
+            let event = Event::SigningKey(SigningKeyEvent {
                 verb: "killed".to_owned(),
                 kid: kid.clone(),
                 alg: self.row.alg.clone(),
@@ -330,7 +332,7 @@ impl Command for AddKey {
             .iter()
             .filter(|row| row.retires_at.is_none() && Some(&row.kid) != self.kill.as_ref())
         {
-            keys::set_state(
+            signing_keys::set_state(
                 tx.rows(),
                 &row.kid,
                 ACTIVE,
@@ -338,13 +340,13 @@ impl Command for AddKey {
                 Some(self.row.activates_at + overlap),
             )?;
         }
-        keys::insert(tx.rows(), &self.row)?;
+        signing_keys::insert(tx.rows(), &self.row)?;
         let verb = if present.is_empty() {
             "created"
         } else {
             "rotated"
         };
-        let event = Event::Key(KeyEvent {
+        let event = Event::SigningKey(SigningKeyEvent {
             verb: verb.to_owned(),
             kid: self.row.kid.clone(),
             alg: self.row.alg.clone(),
