@@ -161,6 +161,8 @@ pub struct ClaimedExecution {
     pub time_out_seconds: i64,
     /// Until when the worker must have been heard of again.
     pub lease_until: Time,
+    /// The same from the answer on, in seconds: a worker's clock may differ from the server's.
+    pub lease_seconds: u32,
     /// The program and its arguments.
     pub command: Vec<String>,
     /// The script, given as the last argument.
@@ -212,6 +214,8 @@ pub struct Attempt {
 pub struct Heard {
     /// Until when the others are this worker's.
     pub lease_until: Time,
+    /// The same from the answer on, in seconds: a worker's clock may differ from the server's.
+    pub lease_seconds: u32,
     /// Those that are not the worker's any more: cancelled, lost, or another's. It stops them.
     pub stop: Vec<Id<id::Execution>>,
 }
