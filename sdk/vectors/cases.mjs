@@ -15,6 +15,9 @@ const approved = (digest, more = {}) => ({
     { type: "action", actions: ["deploy.release"], environment: "production", ...(digest && { artifact_digest: digest }), ...more },
   ],
 });
+/** A detail of an identity that is for some resources alone. */
+const detailOn = (resource) => ({ type: "action", actions: ["case.comment.write", "case.read"], environment: "production", resource });
+const boundTo = (...resources) => ({ authorization_details: resources.map(detailOn) });
 /** A person who acts as the identity. */
 const acting = { sub: `user:${id(9)}`, act: { sub: base.sub }, principal_id: id(9) };
 const deploy = (more = {}) => ({ action: "deploy.release", environment: "production", ...more });
@@ -37,6 +40,8 @@ export const acceptCases = [
   { name: "the actor matches the prefix, the delegator does not", token: { claims: { sub: `user:${id(9)}`, act: { sub: "bot://support/triage" } } } },
   { name: "an approved action with its digest", token: { claims: approved(DIGEST) }, request: deploy({ artifact_digest: DIGEST }) },
   { name: "an approved action with its resource", token: { claims: approved(null, { resource: "cluster/eu1" }) }, request: deploy({ resource: "cluster/eu1" }) },
+  { name: "bound to a resource that nobody approved", token: { claims: boundTo("case/42") }, request: { action: "case.read", resource: "case/42" } },
+  { name: "the last of several details is met", token: { claims: boundTo("case/42", "case/43") }, request: { action: "case.read", resource: "case/43" } },
   { name: "a digest is shown and the token binds none", token: { claims: approved(null) }, request: deploy({ artifact_digest: DIGEST }) },
   { name: "an entry that does not say until when", revocations: [{ grain: "token", target: id(99) }] },
   { name: "another token is revoked", revocations: [entry("token", id(99))] },
@@ -155,8 +160,12 @@ export const refuseCases = [
   { name: "a staging token for production", token: { claims: { environment: "staging" } }, request: { action: "case.read", environment: "production" }, expect: error("environment_mismatch") },
   { name: "another artifact", token: { claims: approved(DIGEST) }, request: deploy({ artifact_digest: OTHER_DIGEST }), expect: error("digest_mismatch", "artifact digest does not match what was approved") },
   { name: "no artifact", token: { claims: approved(DIGEST) }, request: deploy(), expect: error("digest_mismatch", "artifact digest does not match what was approved") },
-  { name: "another resource", token: { claims: approved(null, { resource: "cluster/eu1" }) }, request: deploy({ resource: "cluster/eu2" }), expect: error("resource_mismatch", "resource does not match what was approved") },
-  { name: "no resource", token: { claims: approved(null, { resource: "cluster/eu1" }) }, request: deploy(), expect: error("resource_mismatch", "resource does not match what was approved") },
+  { name: "another resource", token: { claims: approved(null, { resource: "cluster/eu1" }) }, request: deploy({ resource: "cluster/eu2" }), expect: error("resource_mismatch", "resource does not match what the token is bound to") },
+  { name: "no resource", token: { claims: approved(null, { resource: "cluster/eu1" }) }, request: deploy(), expect: error("resource_mismatch", "resource does not match what the token is bound to") },
+  { name: "another resource, and nothing was approved", token: { claims: boundTo("case/42") }, request: { action: "case.read", resource: "case/43" }, expect: error("resource_mismatch", "resource does not match what the token is bound to") },
+  { name: "no resource, and nothing was approved", token: { claims: boundTo("case/42") }, request: { action: "case.read" }, expect: error("resource_mismatch") },
+  { name: "a resource of none of several details", token: { claims: boundTo("case/42", "case/43") }, request: { action: "case.read", resource: "case/44" }, expect: error("resource_mismatch") },
+  { name: "the first of several details is met but for its artifact", token: { claims: { authorization_details: [{ ...detailOn("case/42"), artifact_digest: DIGEST }, detailOn("case/43")] } }, request: { action: "case.read", resource: "case/42" }, expect: error("digest_mismatch") },
 
   // Revocations.
   { name: "the token is revoked", revocations: [entry("token", base.jti)], expect: revoked },

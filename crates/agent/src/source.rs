@@ -9,6 +9,7 @@ use countersign_model::{
     Timestamp,
     name::{ActionName, EnvironmentName},
 };
+use serde_json::json;
 use thiserror::Error;
 
 use crate::{Ambient, AmbientError, Credential, IssuerError, backoff::Backoff, issuer_of};
@@ -61,6 +62,8 @@ pub struct Wanted {
     pub environment: Option<EnvironmentName>,
     /// The resource server; needed only when the identity has several.
     pub audience: Option<String>,
+    /// On what; needed only when the identity lists several.
+    pub resource: Option<String>,
     /// Exactly these actions; all that are possible when there are none.
     pub actions: Vec<ActionName>,
 }
@@ -244,6 +247,11 @@ impl TokenSource {
         if !self.wanted.actions.is_empty() {
             let actions: Vec<&str> = self.wanted.actions.iter().map(ActionName::as_str).collect();
             form.scope = Some(actions.join(" "));
+        }
+        if let Some(resource) = &self.wanted.resource {
+            // RFC 9396: no action in it is every one that was asked for beside it.
+            let detail = json!([{ "type": "action", "actions": [], "resource": resource }]);
+            form.authorization_details = Some(detail.to_string());
         }
         match &self.proof {
             Proof::Ambient(ambient) => {

@@ -8,8 +8,8 @@ use countersign_model::{
     id,
     identity::Kind,
     narrow::narrow,
-    registry::{CredentialSecret, Noun, Status},
-    token::{AccessClaims, Generation, PrincipalType},
+    registry::{CredentialSecret, IdentityDoc, Noun, Status},
+    token::{AccessClaims, ActionDetail, ActionDetailType, Generation, PrincipalType},
 };
 
 use crate::{
@@ -88,19 +88,26 @@ pub fn introspect(
         .filter(|action| catalogue.class(action) == ActionClass::Read)
         .cloned()
         .collect();
-    let reading = if reading.is_empty() || facts.guard_rails(tenant.id)?.is_empty() {
-        reading
-    } else {
+    let reading = narrow(&[&possible, &reading], &[&about.denied_actions]);
+    let on = |resource: Option<&str>| -> Result<ActionSet, Stop> {
+        if reading.is_empty() || facts.guard_rails(tenant.id)?.is_empty() {
+            return Ok(reading.clone());
+        }
         let around = Surroundings {
             identity: &identity,
             project: &project,
             audience: &audience,
             environment: None,
-            resource: None,
+            resource,
             run: Ran::Unknown,
             approved: false,
         };
-        guard_rails(tenant.id, &reading, &around, facts)?.allowed
+        Ok(guard_rails(tenant.id, &reading, &around, facts)?.allowed)
+    };
+    let (actions, authorization_details) = if about.resources.is_empty() {
+        (on(None)?, Vec::new())
+    } else {
+        bound(about, on)?
     };
     let ends = doc
         .expires_at
@@ -120,10 +127,7 @@ pub fn introspect(
         identity_kind: Some(about.kind),
         tenant_id: tenant.id,
         project_id: Some(about.project_id),
-        actions: narrow(&[&possible, &reading], &[&about.denied_actions])
-            .iter()
-            .cloned()
-            .collect(),
+        actions: actions.0.into_iter().collect(),
         environment: None,
         generation: Generation {
             tenant: tenant_record.epoch,
@@ -138,7 +142,7 @@ pub fn introspect(
         run: None,
         roles: about.roles.iter().map(ToString::to_string).collect(),
         approval_id: None,
-        authorization_details: Vec::new(),
+        authorization_details,
         act: None,
         principal_id: None,
         auth_time: None,
@@ -147,6 +151,29 @@ pub fn introspect(
         managed_identity_id: None,
         is_service_account: None,
     }))
+}
+
+/// A key is presented as it is and cannot choose: it is for each of its identity's resources, and for no other.
+fn bound(
+    about: &IdentityDoc,
+    on: impl Fn(Option<&str>) -> Result<ActionSet, Stop>,
+) -> Result<(ActionSet, Vec<ActionDetail>), Stop> {
+    let (mut actions, mut details) = (ActionSet::default(), Vec::new());
+    for resource in &about.resources {
+        let allowed = on(Some(resource))?;
+        if allowed.is_empty() {
+            continue;
+        }
+        details.push(ActionDetail {
+            detail_type: ActionDetailType::Action,
+            actions: allowed.iter().cloned().collect(),
+            environment: None,
+            resource: Some(resource.clone()),
+            artifact_digest: None,
+        });
+        actions.0.extend(allowed.0);
+    }
+    Ok((actions, details))
 }
 
 /// The first of these audiences that the client serves.

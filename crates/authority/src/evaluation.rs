@@ -20,7 +20,7 @@ use countersign_model::{
     name::{ActionName, EnvironmentName},
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Record, Status},
-    token::{AccessClaims, ArtifactDigest},
+    token::{AccessClaims, ActionDetail, ArtifactDigest},
 };
 use serde_json::{Map, Value};
 
@@ -237,26 +237,26 @@ impl Question<'_> {
                 ),
             );
         }
+        self.touches(request)
+    }
+
+    /// Whether it is on a resource of the identity's. A question that names none is answered as a guard does: what is
+    /// bound is for no other, and none was named.
+    fn touches(&self, request: &EvaluationRequest) -> Result<(), Refusal> {
         let Some(resource) = &request.resource else {
-            return Ok(());
+            if self.doc.resources.is_empty() {
+                return Ok(());
+            }
+            let detail = format!("name the `resource`: {} is for some alone", self.doc.name);
+            return refuse(Reason::ResourceUnchosen, detail);
         };
-        let full = format!("{}:{}", resource.resource_type, resource.id);
-        if doc.resources.is_empty()
-            || doc
-                .resources
-                .iter()
-                .any(|named| *named == resource.id || *named == full)
-        {
-            return Ok(());
-        }
-        refuse(
-            Reason::ActionNotAllowed,
-            format!(
-                "{} `{}` may not touch this resource",
-                doc.kind.as_str(),
-                doc.name
-            ),
-        )
+        let full = full_name(resource);
+        let named = if self.doc.resources.contains(&full) {
+            &full
+        } else {
+            &resource.id
+        };
+        grants::check_resource(named, self.doc)
     }
 
     /// Whether the bearer's own token carries the action: a token that was narrowed stays so. A token of
@@ -277,12 +277,19 @@ impl Question<'_> {
             ),
             None => None,
         };
+        // A token may be bound to the resource's id, or to its type and id.
+        let resource = request.resource.as_ref().map(|resource| {
+            let full = full_name(resource);
+            let bound = |detail: &ActionDetail| detail.resource.as_ref() == Some(&full);
+            if claims.authorization_details.iter().any(bound) {
+                full
+            } else {
+                resource.id.clone()
+            }
+        });
         let wanted = enforce::Request {
             action: &self.action,
-            resource: request
-                .resource
-                .as_ref()
-                .map(|resource| resource.id.as_str()),
+            resource: resource.as_deref(),
             environment: self.environment.as_ref(),
             artifact_digest: digest.as_ref(),
         };
@@ -332,6 +339,11 @@ impl Question<'_> {
             facts,
         )
     }
+}
+
+/// A resource as an identity may list it: its type and id.
+fn full_name(resource: &Resource) -> String {
+    format!("{}:{}", resource.resource_type, resource.id)
 }
 
 /// What the action is done to, in the words of the automation.

@@ -15,7 +15,7 @@ use countersign_model::{
     name::{ActionName, EnvironmentName, ScopeWord},
     reason::Reason,
     registry::{Record, Status},
-    token::ActionDetail,
+    token::{ActionDetail, ActionDetailType},
 };
 
 use crate::{
@@ -29,7 +29,7 @@ mod redemption;
 
 pub use asked::Asked;
 pub use choosing::may_get_tokens;
-pub(crate) use choosing::{is_possible, possible_actions};
+pub(crate) use choosing::{check_resource, choose_resource, is_possible, possible_actions};
 pub use impersonation::Impersonation;
 pub(crate) use rails::{Decided, Ran, Surroundings, guard_rails};
 pub use redemption::Redeemed;
@@ -184,17 +184,8 @@ pub fn decide(
             facts,
         );
     }
-    if let Some(resource) = asked
-        .detail
-        .as_ref()
-        .and_then(|detail| detail.resource.as_ref())
-        && !doc.resources.is_empty()
-        && !doc.resources.contains(resource)
-    {
-        return refuse(
-            Reason::ActionNotAllowed,
-            format!("`{resource}` is not among the identity's resources"),
-        );
+    if let Some(resource) = asked.resource() {
+        check_resource(resource, doc)?;
     }
     let possible = possible_actions(doc, &project, audience.is_some());
     let wanted = match &asked.actions {
@@ -248,6 +239,12 @@ pub fn decide(
         );
     }
     let wanted = wanted.difference(&withheld);
+    // What carries no action is bound to nothing: a run that only asks people need not choose.
+    let resource = if wanted.is_empty() {
+        asked.resource().map(str::to_owned)
+    } else {
+        choose_resource(asked.resource(), doc)?
+    };
     let decided = guard_rails(
         tenant.id,
         &wanted,
@@ -256,10 +253,7 @@ pub fn decide(
             project: &project,
             audience: &audience_name,
             environment: environment.as_ref(),
-            resource: asked
-                .detail
-                .as_ref()
-                .and_then(|detail| detail.resource.as_deref()),
+            resource: resource.as_deref(),
             run: authenticated.run.as_ref().map_or(Ran::Unknown, Ran::Proved),
             approved: false,
         },
@@ -280,9 +274,13 @@ pub fn decide(
         .actions
         .as_ref()
         .is_some_and(|asked| *asked != decided.allowed);
-    let detail = asked.detail.map(|detail| ActionDetail {
+    let narrowed_by_detail = asked.detail.is_some() || resource.is_some();
+    let detail = (narrowed_by_detail && !decided.allowed.is_empty()).then(|| ActionDetail {
+        detail_type: ActionDetailType::Action,
+        actions: decided.allowed.iter().cloned().collect(),
         environment: environment.clone(),
-        ..detail
+        resource,
+        artifact_digest: asked.artifact_digest().cloned(),
     });
     Ok(Granted {
         identity,

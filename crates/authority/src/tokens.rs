@@ -236,8 +236,9 @@ fn still_allowed(
         .authorization_details
         .iter()
         .find_map(|detail| detail.resource.as_ref());
+    // What was bound to nothing, before the identity was, is for nothing of it now.
     let on_resource = doc.resources.is_empty()
-        || resource.is_none_or(|resource| doc.resources.contains(resource));
+        || resource.is_some_and(|resource| doc.resources.contains(resource));
     let Some(project) = project.filter(|_| in_environment && on_resource) else {
         return Ok(ActionSet::default());
     };

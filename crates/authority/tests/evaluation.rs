@@ -315,7 +315,11 @@ fn environment_audience_and_resource_are_the_identitys_own() {
             Reason::EnvironmentUnchosen
         );
         let staging = in_context(of("releaser", "artifact.read"), "environment", "staging");
-        assert!(ask(world, dana, &staging).unwrap().decision);
+        // It is for some resources alone, and the question names none.
+        assert_eq!(
+            no(&ask(world, dana, &staging).unwrap()).0,
+            Reason::ResourceUnchosen
+        );
         let touching = |kind: &str, id: &str| EvaluationRequest {
             resource: Some(Resource {
                 resource_type: kind.to_owned(),

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     name::{ActionName, EnvironmentName},
     scope::Scope,
-    token::{AccessClaims, ArtifactDigest},
+    token::{AccessClaims, ActionDetail, ArtifactDigest},
     token_metadata::{ForeignId, TokenMetadata},
 };
 
@@ -47,7 +47,7 @@ pub enum Denial {
         asked: String,
     },
     /// The token is bound to another resource.
-    #[error("resource does not match what was approved")]
+    #[error("resource does not match what the token is bound to")]
     ResourceMismatch,
     /// The subject does not begin as this resource server expects.
     #[error("unexpected subject")]
@@ -56,8 +56,9 @@ pub enum Denial {
 
 /// Whether the token may do this.
 ///
-/// An artifact digest or a resource that was approved must be met exactly: another one, or none, is
-/// refused. A request that names an environment needs a token for it.
+/// What a detail binds the action to, an artifact digest or a resource, must be met exactly: another one,
+/// or none, is refused. Where several details name the action, one of them must be met (RFC 9396 §2). A
+/// request that names an environment needs a token for it.
 ///
 /// # Errors
 /// Says which rule refused.
@@ -86,19 +87,27 @@ pub fn enforce(
             asked: asked.to_string(),
         });
     }
-    for detail in claims
-        .authorization_details
-        .iter()
-        .filter(|detail| detail.actions.contains(request.action))
+    let mut denied = None;
+    for detail in &claims.authorization_details {
+        if !detail.actions.contains(request.action) {
+            continue;
+        }
+        match meets(detail, request) {
+            Ok(()) => return Ok(()),
+            Err(denial) => denied = denied.or(Some(denial)),
+        }
+    }
+    denied.map_or(Ok(()), Err)
+}
+
+fn meets(detail: &ActionDetail, request: &Request<'_>) -> Result<(), Denial> {
+    if detail.artifact_digest.is_some()
+        && detail.artifact_digest.as_ref() != request.artifact_digest
     {
-        if detail.artifact_digest.is_some()
-            && detail.artifact_digest.as_ref() != request.artifact_digest
-        {
-            return Err(Denial::DigestMismatch);
-        }
-        if detail.resource.is_some() && detail.resource.as_deref() != request.resource {
-            return Err(Denial::ResourceMismatch);
-        }
+        return Err(Denial::DigestMismatch);
+    }
+    if detail.resource.is_some() && detail.resource.as_deref() != request.resource {
+        return Err(Denial::ResourceMismatch);
     }
     Ok(())
 }

@@ -97,6 +97,8 @@ reasons! {
     RateLimited = "rate_limited",
     /// The assertion was used before.
     Replayed = "replayed",
+    /// The identity is for several resources, and none was chosen.
+    ResourceUnchosen = "resource_unchosen",
     /// The revocation feed is too old.
     RevocationsStale = "revocations_stale",
     /// The run is not one that the identity trusts.

@@ -12,6 +12,7 @@ mod attacks_introspection;
 mod attacks_issuers;
 mod attacks_log;
 mod attacks_people;
+mod attacks_resources;
 mod attacks_revocations;
 mod attacks_secrets;
 mod attacks_tenants;

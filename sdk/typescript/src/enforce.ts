@@ -1,4 +1,4 @@
-import { actingSubject, type AccessClaims } from "./claims.js";
+import { actingSubject, type AccessClaims, type ActionDetail } from "./claims.js";
 import { GuardError } from "./errors.js";
 
 /** What is about to be done. */
@@ -14,8 +14,8 @@ export interface GuardRequest {
 }
 
 /**
- * Whether the verified token may do this; throws what refuses. An artifact or a resource that was approved must be met
- * exactly: another one, or none, is refused.
+ * Whether the verified token may do this; throws what refuses. An artifact or a resource that a detail binds the action to
+ * must be met exactly: another one, or none, is refused. Where several details name the action, one of them must be met.
  */
 export function enforce(claims: AccessClaims, subjectPrefix: string | undefined, request: GuardRequest): void {
   if (subjectPrefix !== undefined && !actingSubject(claims).startsWith(subjectPrefix)) {
@@ -29,13 +29,19 @@ export function enforce(claims: AccessClaims, subjectPrefix: string | undefined,
     const message = `token is for environment ${claims.environment ?? "none"}, not ${request.environment}`;
     throw new GuardError("environment_mismatch", message);
   }
-  for (const detail of claims.authorization_details ?? []) {
-    if (!detail.actions.includes(request.action)) continue;
-    if (detail.artifact_digest !== undefined && detail.artifact_digest !== request.artifactDigest) {
-      throw new GuardError("digest_mismatch", "artifact digest does not match what was approved");
-    }
-    if (detail.resource !== undefined && detail.resource !== request.resource) {
-      throw new GuardError("resource_mismatch", "resource does not match what was approved");
-    }
+  const denials = (claims.authorization_details ?? [])
+    .filter((detail) => detail.actions.includes(request.action))
+    .map((detail) => unmet(detail, request));
+  if (denials[0] && !denials.includes(undefined)) throw denials[0];
+}
+
+/** What of a detail the request does not meet. */
+function unmet(detail: ActionDetail, request: GuardRequest): GuardError | undefined {
+  if (detail.artifact_digest !== undefined && detail.artifact_digest !== request.artifactDigest) {
+    return new GuardError("digest_mismatch", "artifact digest does not match what was approved");
   }
+  if (detail.resource !== undefined && detail.resource !== request.resource) {
+    return new GuardError("resource_mismatch", "resource does not match what the token is bound to");
+  }
+  return undefined;
 }

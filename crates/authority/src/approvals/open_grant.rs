@@ -80,7 +80,7 @@ impl Command for OpenGrant {
         let run = run_of(tx, claims)?;
         let environment = self.environment(claims)?;
         let audience = self.audience(tx, claims, doc)?;
-        self.check_resource(doc)?;
+        let resource = self.resource(doc)?;
         let catalogue = Catalogue::new(
             tx.all(Noun::Action)?
                 .iter()
@@ -97,7 +97,7 @@ impl Command for OpenGrant {
             environment,
             actions: self.ask.actions.clone(),
             audience,
-            resource: self.ask.resource.clone(),
+            resource,
             artifact_digest: self.ask.artifact_digest.clone(),
         };
         let tenant = tx.tenant_id();
@@ -191,27 +191,16 @@ impl OpenGrant {
         }
     }
 
-    fn check_resource(&self, doc: &IdentityDoc) -> Result<(), Refusal> {
-        let Some(resource) = &self.ask.resource else {
-            return Ok(());
-        };
-        if resource.len() > RESOURCE_BYTES {
+    /// On what: the identity's only resource when none was named.
+    fn resource(&self, doc: &IdentityDoc) -> Result<Option<String>, Refusal> {
+        let asked = self.ask.resource.as_deref();
+        if asked.is_some_and(|asked| asked.len() > RESOURCE_BYTES) {
             return refuse(
                 Reason::BadRequest,
                 format!("`resource` is longer than {RESOURCE_BYTES} bytes"),
             );
         }
-        if doc.resources.is_empty() || doc.resources.contains(resource) {
-            return Ok(());
-        }
-        refuse(
-            Reason::ActionNotAllowed,
-            format!(
-                "{} `{}` may not touch this resource",
-                doc.kind.as_str(),
-                doc.name
-            ),
-        )
+        grants::choose_resource(asked, doc)
     }
 
     /// Every action must be one that the identity could do at all, and one must need people.

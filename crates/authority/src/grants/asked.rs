@@ -60,13 +60,13 @@ impl Asked {
             .transpose()?;
         if let Some(text) = &request.authorization_details {
             let detail = parse_detail(text)?;
-            if !actions.is_empty() {
+            if !actions.is_empty() && !detail.actions.is_empty() {
                 return refuse(
                     Reason::BadRequest,
                     "ask for actions in `scope` or in `authorization_details`, not in both",
                 );
             }
-            actions = detail.actions.iter().cloned().collect();
+            actions.0.extend(detail.actions.iter().cloned());
             match (&asked.environment, &detail.environment) {
                 (Some(one), Some(other)) if one != other => {
                     return refuse(
@@ -83,6 +83,12 @@ impl Asked {
             asked.actions = Some(actions);
         }
         Ok(asked)
+    }
+
+    /// The resource that was asked for.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.detail.as_ref()?.resource.as_deref()
     }
 
     /// The artifact that was asked for.
@@ -110,9 +116,14 @@ fn parse_detail(text: &str) -> Result<ActionDetail, Refusal> {
         )
     })?;
     match <[ActionDetail; 1]>::try_from(details) {
-        Ok([detail]) if detail.actions.is_empty() => refuse(
+        // Without an action it is for all that is possible: on that resource, which is why it was sent.
+        Ok([detail]) if detail.actions.is_empty() && detail.resource.is_none() => refuse(
             Reason::BadRequest,
-            "`authorization_details` names no action",
+            "`authorization_details` names no action and no resource",
+        ),
+        Ok([detail]) if detail.actions.is_empty() && detail.artifact_digest.is_some() => refuse(
+            Reason::BadRequest,
+            "`authorization_details` names an artifact and no action",
         ),
         Ok([detail]) => Ok(detail),
         Err(_) => refuse(

@@ -160,6 +160,58 @@ pub(super) fn choose_environment(
     }
 }
 
+/// Refuses a resource that is not one of the identity's; one without a list is bound to none.
+pub(crate) fn check_resource(resource: &str, doc: &IdentityDoc) -> Result<(), Refusal> {
+    if doc.resources.is_empty() || doc.resources.iter().any(|own| own == resource) {
+        return Ok(());
+    }
+    refuse(
+        Reason::ActionNotAllowed,
+        format!(
+            "{} `{}` may not touch this resource: it is for {}",
+            doc.kind.as_str(),
+            doc.name,
+            listed(doc)
+        ),
+    )
+}
+
+/// The one resource that what is granted is bound to: the one that was asked for, or the identity's only one.
+pub(crate) fn choose_resource(
+    asked: Option<&str>,
+    doc: &IdentityDoc,
+) -> Result<Option<String>, Refusal> {
+    match (asked, doc.resources.as_slice()) {
+        (Some(asked), _) => check_resource(asked, doc).map(|()| Some(asked.to_owned())),
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(only.clone())),
+        (None, _) => refuse(
+            Reason::ResourceUnchosen,
+            format!(
+                "choose one with `resource` in `authorization_details`: {}",
+                listed(doc)
+            ),
+        ),
+    }
+}
+
+/// The identity's resources, for people.
+fn listed(doc: &IdentityDoc) -> String {
+    let mut names: Vec<_> = doc
+        .resources
+        .iter()
+        .take(RESOURCES_SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if doc.resources.len() > RESOURCES_SHOWN {
+        names.push(format!("{} more", doc.resources.len() - RESOURCES_SHOWN));
+    }
+    names.join(", ")
+}
+
+/// How many resources a refusal names: an identity has up to 500, and the sentence stands in a response header's budget.
+const RESOURCES_SHOWN: usize = 10;
+
 /// Whether the identity could do this at a resource server at all: one of [`possible_actions`].
 pub(crate) fn is_possible(doc: &IdentityDoc, project: &Record, action: &ActionName) -> bool {
     is_within(&bounds(doc, project), &[&doc.denied_actions], action)

@@ -13,7 +13,9 @@ use countersign_model::{
     token::{ActionDetail, ActionDetailType},
 };
 
-use super::{Asked, Granted, Ran, Surroundings, TokenRequest, guard_rails, possible_actions};
+use super::{
+    Asked, Granted, Ran, Surroundings, TokenRequest, choose_resource, guard_rails, possible_actions,
+};
 use crate::{
     client_auth::Authenticated,
     facts::Facts,
@@ -93,23 +95,27 @@ pub(super) fn decide(
             "commit, audience or environment are not those that were approved",
         );
     }
+    let Some(doc) = place.identity.identity() else {
+        return refuse(Reason::CredentialInvalid, "not an identity");
+    };
+    let differs = |detail: &ActionDetail| {
+        // The only resource of an identity need not be named, here as where it was asked for.
+        let resource = choose_resource(detail.resource.as_deref(), doc)
+            .ok()
+            .flatten();
+        detail.artifact_digest != approved.artifact_digest || resource != approved.resource
+    };
     if asked
         .actions
         .as_ref()
         .is_some_and(|asked| *asked != approved.actions)
-        || asked.detail.as_ref().is_some_and(|detail| {
-            detail.artifact_digest != approved.artifact_digest
-                || detail.resource != approved.resource
-        })
+        || asked.detail.as_ref().is_some_and(differs)
     {
         return refuse(
             Reason::ApprovalMismatch,
             "actions, resource or artifact are not those that were approved",
         );
     }
-    let Some(doc) = place.identity.identity() else {
-        return refuse(Reason::CredentialInvalid, "not an identity");
-    };
     let possible = possible_actions(doc, &place.project, place.audience.is_some());
     let still = narrow(&[&possible, &approved.actions], &[]);
     if still != approved.actions {

@@ -43,6 +43,9 @@ pub struct Run {
     /// The resource server; needed only when the identity has several
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// On what; needed only when the identity lists several resources
+    #[arg(long, value_name = "RESOURCE")]
+    resource: Option<String>,
     /// No more than these actions; once for each, or with commas
     #[arg(long = "action", value_name = "ACTION", value_delimiter = ',')]
     actions: Vec<ActionName>,
@@ -112,6 +115,7 @@ impl Run {
             identity: self.identity,
             environment: self.env,
             audience: self.audience,
+            resource: self.resource,
             actions: self.actions,
         };
         let client = app.anonymous().map_err(cannot_run)?;
@@ -191,6 +195,7 @@ impl Run {
             "grant_type": proof.grant_type(),
             "environment": self.env,
             "audience": self.audience,
+            "resource": self.resource,
             "actions": self.actions,
             "renewed": proof.renews(),
             "token_file": file.map_or_else(|| "one of its own".to_owned(), |file| file.display().to_string()),

@@ -253,6 +253,7 @@ mod tests {
             (Reason::ScopeNotAllowed, 400, "invalid_scope"),
             (Reason::BadRequest, 400, "invalid_request"),
             (Reason::EnvironmentUnchosen, 400, "invalid_request"),
+            (Reason::ResourceUnchosen, 400, "invalid_request"),
             (Reason::ApprovalRequired, 400, "approval_required"),
             (Reason::ApprovalPending, 400, "authorization_pending"),
             (Reason::ApprovalDenied, 400, "access_denied"),

@@ -210,7 +210,9 @@ pub fn status(reason: Reason) -> StatusCode {
 /// `Reason` may grow in its crate; a test here holds that each one has its row.
 fn known_status(reason: Reason) -> Option<StatusCode> {
     Some(match reason {
-        Reason::BadRequest | Reason::EnvironmentUnchosen => StatusCode::BAD_REQUEST,
+        Reason::BadRequest | Reason::EnvironmentUnchosen | Reason::ResourceUnchosen => {
+            StatusCode::BAD_REQUEST
+        }
         Reason::CredentialInvalid
         | Reason::PresenceTooOld
         | Reason::TokenExpired

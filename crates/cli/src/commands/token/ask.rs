@@ -84,8 +84,8 @@ pub struct Ask {
     /// Where; needed only when several are possible
     #[arg(long, visible_alias = "env", value_name = "ENVIRONMENT")]
     environment: Option<EnvironmentName>,
-    /// On exactly this
-    #[arg(long, value_name = "RESOURCE", requires = "actions")]
+    /// On exactly this; needed only when the identity lists several
+    #[arg(long, value_name = "RESOURCE")]
     resource: Option<String>,
     /// With exactly this artifact: sha256:..
     #[arg(long, value_name = "DIGEST", requires = "actions")]
@@ -95,26 +95,40 @@ pub struct Ask {
 impl Ask {
     /// Puts into the form what is asked for.
     pub fn fill(&self, form: &mut TokenRequest) -> Result<(), Failure> {
-        self.fill_place(form);
+        self.fill_place(form)?;
         form.scope.clone_from(&self.scope);
         if !self.actions.is_empty() {
-            let detail = ActionDetail {
-                detail_type: ActionDetailType::Action,
-                actions: self.actions.clone(),
-                environment: self.environment.clone(),
-                resource: self.resource.clone(),
-                artifact_digest: self.artifact_digest.clone(),
-            };
-            let text = serde_json::to_string(&[detail]);
-            form.authorization_details =
-                Some(text.map_err(|error| Failure::failed(format!("cannot ask: {error}")))?);
+            self.fill_detail(form, &self.actions, self.artifact_digest.as_ref())?;
         }
         Ok(())
     }
 
-    /// Puts into the form only where: for the token that carries what needs no approval.
-    pub fn fill_place(&self, form: &mut TokenRequest) {
+    /// Puts into the form only where and on what: for the token that carries what needs no approval.
+    pub fn fill_place(&self, form: &mut TokenRequest) -> Result<(), Failure> {
         form.audience.clone_from(&self.audience);
         form.environment = self.environment.as_ref().map(ToString::to_string);
+        if self.resource.is_some() {
+            self.fill_detail(form, &[], None)?;
+        }
+        Ok(())
+    }
+
+    fn fill_detail(
+        &self,
+        form: &mut TokenRequest,
+        actions: &[ActionName],
+        artifact_digest: Option<&ArtifactDigest>,
+    ) -> Result<(), Failure> {
+        let detail = ActionDetail {
+            detail_type: ActionDetailType::Action,
+            actions: actions.to_vec(),
+            environment: self.environment.clone(),
+            resource: self.resource.clone(),
+            artifact_digest: artifact_digest.cloned(),
+        };
+        let text = serde_json::to_string(&[detail]);
+        form.authorization_details =
+            Some(text.map_err(|error| Failure::failed(format!("cannot ask: {error}")))?);
+        Ok(())
     }
 }

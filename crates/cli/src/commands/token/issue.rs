@@ -118,7 +118,7 @@ impl Issue {
         needed: &ApprovalNeeded,
     ) -> Result<String, Failure> {
         let mut form = self.form(app).await?;
-        self.ask.fill_place(&mut form);
+        self.ask.fill_place(&mut form)?;
         let base = client.token(&form).await?;
         let request = OpenApproval {
             actions: needed.actions.iter().cloned().collect(),
