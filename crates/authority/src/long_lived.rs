@@ -44,6 +44,8 @@ use countersign_model::{
     token_metadata::TokenMetadata,
 };
 
+use serde::Deserialize;
+
 use crate::{
     authority::Authority,
     command::{Actor, Command, Execution, Permit, WriteTx},
@@ -87,6 +89,17 @@ impl Default for RenewAt {
             user: 80,
         }
     }
+}
+
+/// What becomes of a chain when two parties turn out to hold a token of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFork {
+    /// It is not renewed any more, and people are told: its tokens live until somebody ends them. What runs goes on.
+    #[default]
+    Alert,
+    /// All of its tokens die at once. What runs stops, and a stolen token with it.
+    Kill,
 }
 
 /// A token whose record is durable, and what it belongs to.

@@ -4,7 +4,7 @@
 //! mended is gone at the next look. The order of the remedies is that of S1.10: split by environment,
 //! then credentials per run, then less capability, and rotation last.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,8 +90,8 @@ pub struct Finding {
     pub severity: FindingSeverity,
     /// What was found, in one sentence without its full stop.
     pub says: String,
-    /// The first thing to do about it.
-    pub remedy: &'static str,
+    /// The first thing to do about it; where one command does it, that command, as it can be typed.
+    pub remedy: Cow<'static, str>,
     /// The public id of the credential that it is about.
     pub credential: Option<String>,
 }
@@ -278,13 +278,13 @@ fn finding(
     weakness: Weakness,
     severity: FindingSeverity,
     says: impl Into<String>,
-    remedy: &'static str,
+    remedy: impl Into<Cow<'static, str>>,
 ) -> Finding {
     Finding {
         weakness,
         severity,
         says: says.into(),
-        remedy,
+        remedy: remedy.into(),
         credential: None,
     }
 }

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_authority::long_lived::RenewAt;
+use countersign_authority::long_lived::{OnFork, RenewAt};
 use countersign_crypto::Secret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -250,6 +250,8 @@ pub struct TokensConfig {
     pub sensor_renew_percent: u8,
     /// After which share of its life a person's token is renewed, in hundredths.
     pub user_renew_percent: u8,
+    /// What becomes of a chain when two parties turn out to hold a token of it.
+    pub fork: OnFork,
 }
 
 /// The program's own messages.
@@ -362,6 +364,7 @@ impl Default for TokensConfig {
         Self {
             sensor_renew_percent: sensor,
             user_renew_percent: user,
+            fork: OnFork::default(),
         }
     }
 }

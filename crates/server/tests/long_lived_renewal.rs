@@ -1,7 +1,8 @@
 //! Renewal of long-lived tokens (S4.15, S4.26), and those who try it with a token that is not theirs (T9).
 
-use countersign_authority::long_lived::IssueExecutionToken;
+use countersign_authority::long_lived::{IssueExecutionToken, OnFork};
 use countersign_model::{registry::TenantRole, time::Seconds, token_metadata::ForeignId};
+use countersign_server::config::Config;
 use countersign_testkit::{Answer, Caller, TestServer, claims, on_each_database};
 use serde_json::{Value, json};
 
@@ -200,6 +201,14 @@ async fn t9_a_stolen_token_that_is_renewed_elsewhere_shows_and_its_chain_dies_on
             metrics.contains("countersign_renewal_alerts_total{alert=\"forked\"} 1"),
             "{metrics}"
         );
+        // The finding says what to type.
+        let found = owner
+            .get("/api/findings?weakness=renewed_twice")
+            .await
+            .done();
+        let remedy = text(&found["items"][0]["findings"][0], "remedy");
+        let command = format!("`countersign revoke chain {chain_id}`");
+        assert!(remedy.starts_with(&command), "{remedy}");
         // The successor lives until a person ends the chain; then all of it is dead.
         holder(&server, &stolen)
             .get("/api/sessions/current")
@@ -548,6 +557,32 @@ async fn seed_004_a_person_has_a_token_of_days_that_renews_without_new_presence(
         refresh(&holder(&server, &session))
             .await
             .refused(401, "token_revoked");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t9_where_it_is_configured_a_chain_dies_at_once_when_two_hold_a_token_of_it() {
+    on_each_database(async |database| {
+        let kill = |config: &mut Config| config.tokens.fork = OnFork::Kill;
+        let server = TestServer::start_with(&database, kill).await;
+        let owner = server.owner().await;
+        let first = made(&owner, &sensor("sensor:core.timer")).await;
+        let stolen = refresh(&holder(&server, &first)).await.done();
+        server.clock().advance(Seconds(60));
+        let told = refresh(&holder(&server, &first))
+            .await
+            .refused(409, "replayed");
+        assert!(text(&told, "detail").contains("is revoked"), "{told}");
+        for token in [&first, &stolen] {
+            let dead = holder(&server, token).get("/api/sessions/current").await;
+            dead.refused(401, "token_revoked");
+        }
+        assert_eq!(alerts(&owner).await.len(), 1);
+        let chain = first_chain(&owner).await;
+        assert_eq!(chain["live"], 0, "{chain}");
+        assert!(chain.get("findings").is_none(), "nobody need end it: {chain}");
         server.stop().await;
     })
     .await;

@@ -16,8 +16,8 @@ use countersign_model::{
 use countersign_store::revocations;
 
 use super::{
-    Given, RenewAt, authority_of,
-    chains::{Deciding, by_text, revoke_member, save},
+    Given, OnFork, RenewAt, authority_of,
+    chains::{Deciding, by_text, revoke, revoke_member, save},
     scope_of,
 };
 use crate::{
@@ -39,6 +39,8 @@ pub struct RenewToken {
     pub token: AccessClaims,
     /// After which share of its life a token is to be renewed.
     pub renew_at: RenewAt,
+    /// What becomes of its chain when somebody else renewed it before.
+    pub on_fork: OnFork,
 }
 
 impl Command for RenewToken {
@@ -91,7 +93,8 @@ impl RenewToken {
         }
     }
 
-    /// Two parties hold the token: nobody gets a successor from now on, and people are told, once for each chain.
+    /// Two parties hold the token: nobody gets a successor from now on, and people are told, once for each chain. Where it
+    /// is configured so, the chain is over as well.
     fn forked(
         &self,
         tx: &mut WriteTx<'_, '_>,
@@ -125,12 +128,23 @@ impl RenewToken {
         chain.doc.forked_at = Some(tx.now());
         // It will not be renewed, so nobody need be told that it was not.
         chain.due_at = None;
-        save(tx, &chain)?;
+        let id = chain.id;
+        let outcome = match self.on_fork {
+            OnFork::Alert => {
+                save(tx, &chain)?;
+                format!(
+                    "none of its chain is renewed any more; a manager ends all of it with `countersign revoke chain {id}` and hands out the next token"
+                )
+            }
+            OnFork::Kill => {
+                revoke(tx, chain, None, "a token of it was renewed twice")?;
+                format!("every token of its chain {id} is revoked; a person hands out the next")
+            }
+        };
         Ok(Refusal::new(
             Reason::Replayed,
             format!(
-                "this token was renewed on {since} and its successor lives: two parties hold it, and none of its chain is renewed any more; a manager ends all of it with `countersign revoke chain {}` and hands out the next token",
-                chain.id
+                "this token was renewed on {since} and its successor lives: two parties hold it, and {outcome}"
             ),
         ))
     }

@@ -116,7 +116,7 @@ fn s1_17_one_secret_for_all_environments_is_split_first_and_rotated_last() {
             (Weakness::OldSecret, FindingSeverity::High),
         ]
     );
-    let remedies: Vec<_> = told.iter().map(|finding| finding.remedy).collect();
+    let remedies: Vec<_> = told.iter().map(|finding| &finding.remedy).collect();
     assert!(remedies[0].starts_with("split it"), "{remedies:?}");
     // Is monthly rotation the right primary fix? No.
     assert!(remedies[4].starts_with("split it"), "{remedies:?}");

@@ -1,5 +1,7 @@
 //! What is weak about long-lived tokens: a chain that somebody must look at, a token that should be handed out anew.
 
+use std::borrow::Cow;
+
 use super::{Finding, FindingSeverity, Looked, Weakness, finding};
 use crate::{
     chain::Chain,
@@ -50,14 +52,18 @@ pub(super) fn of_tokens(looked: &Looked<'_>) -> Vec<Finding> {
 }
 
 fn told(looked: &Looked<'_>, chain: &Chain, weakness: Weakness) -> Option<Finding> {
-    let (severity, says, remedy) = match weakness {
+    let (severity, says, remedy): (_, _, Cow<'static, str>) = match weakness {
         Weakness::RenewedTwice => (
             FindingSeverity::High,
             format!(
                 "a token of chain {} was renewed twice: two parties hold it",
                 chain.id
             ),
-            "find out who renewed it; if it was stolen, `countersign revoke chain` and hand out the next token",
+            format!(
+                "`countersign revoke chain {}` ends every token of it, and the thief's with them; then hand out the next token",
+                chain.id
+            )
+            .into(),
         ),
         Weakness::RenewalOverdue => (
             FindingSeverity::High,
@@ -65,7 +71,7 @@ fn told(looked: &Looked<'_>, chain: &Chain, weakness: Weakness) -> Option<Findin
                 "its token should have been renewed and was not; it dies on {}",
                 chain.ends_at
             ),
-            "look at what holds it: it is away, or cannot reach the server",
+            "look at what holds it: it is away, or cannot reach the server".into(),
         ),
         Weakness::ChainEndsSoon => (
             FindingSeverity::Medium,
@@ -73,7 +79,7 @@ fn told(looked: &Looked<'_>, chain: &Chain, weakness: Weakness) -> Option<Findin
                 "its tokens end on {}, whoever renews them",
                 chain.deadline()
             ),
-            "hand out the next token (`countersign service-account token`)",
+            "hand out the next token (`countersign service-account token`)".into(),
         ),
         Weakness::RotationDue => (
             FindingSeverity::Medium,
@@ -81,7 +87,7 @@ fn told(looked: &Looked<'_>, chain: &Chain, weakness: Weakness) -> Option<Findin
                 "the token of a webhook was handed out {} days ago",
                 looked.days_since(chain.created_at)
             ),
-            "hand out the next token, then revoke this one",
+            "hand out the next token, then revoke this one".into(),
         ),
         _ => return None,
     };

@@ -183,6 +183,8 @@ pub const KEYS: &[Key] = &[
         "After which share of its life, in hundredths, a sensor renews its token: 80 is day 72 of 90. From 50 to 95."),
     key("tokens.user_renew_percent", KeyKind::Integer, "`80`", "75",
         "The same for a person's token of days."),
+    key("tokens.fork", KeyKind::Text, "`alert`", "\"kill\"",
+        "What becomes of a chain when a token of it is renewed again a minute later or more: two parties hold it. `alert`: it is not renewed any more and is a finding; its tokens live until somebody revokes them. `kill`: they die at once, and what runs with them stops."),
     key("logging.format", KeyKind::Text, "`text` on a terminal, `json` elsewhere", "\"json\"",
         "The form of the program's own messages, on standard error."),
     key("logging.level", KeyKind::Text, "`info`", "\"info\"",

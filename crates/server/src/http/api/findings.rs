@@ -84,7 +84,7 @@ pub(super) fn wire(found: Vec<finding::Finding>) -> Vec<Finding> {
         severity: finding.severity,
         weakness: finding.weakness,
         says: finding.says,
-        remedy: finding.remedy.to_owned(),
+        remedy: finding.remedy.into_owned(),
         credential: finding.credential,
     };
     found.into_iter().map(one).collect()

@@ -22,6 +22,7 @@ pub async fn refresh(
         tenant: caller.tenant.clone(),
         token: caller.token.claims().clone(),
         renew_at: app.config().tokens.renew_at(),
+        on_fork: app.config().tokens.fork,
     };
     let given = app
         .authority()
