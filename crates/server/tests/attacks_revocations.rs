@@ -1,11 +1,19 @@
 //! Attacks on revocation: undone by clean-up, restart or deletion, or one grain masking
 //! another.
 
-use countersign_model::{registry::IssuerProfile, time::Seconds};
-use countersign_testkit::{FixtureIssuer, RunForm, TestServer, Trust, claims, on_each_database};
+use countersign_model::{
+    registry::{IssuerProfile, TenantRole},
+    time::Seconds,
+};
+use countersign_testkit::{
+    ClientSecret, FixtureIssuer, RunForm, TestServer, Trust, claims, on_each_database,
+};
 use serde_json::json;
 
-use crate::world::{AUDIENCE, service};
+use crate::{
+    long_lived_tokens::{holder, made},
+    world::{AUDIENCE, service},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t11_what_is_revoked_stays_revoked_through_clean_up_restart_and_deletion() {
@@ -156,6 +164,42 @@ async fn t12_a_token_is_active_only_when_nothing_that_it_rests_on_is_revoked() {
                 "{table:06b}"
             );
         }
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t02_the_revocation_feed_is_for_who_runs_a_resource_server_and_who_audits() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let owner = &service.owner;
+        let own = [("audience", server.issuer())];
+        let program = async |client: &ClientSecret| {
+            let token = owner.client_token(client, &own).await.access_token();
+            server.anyone().with_token(token)
+        };
+        let target = program(&service.target).await;
+        let auditor = server.enrol("kim@example.com", TenantRole::Auditor).await;
+        for reader in [owner, &auditor, &target] {
+            reader.get("/api/revocations").await.done();
+        }
+        let member = server.enrol("mo@example.com", TenantRole::Member).await;
+        let monitor = json!({ "name": "monitor", "scope": "readonly" });
+        let monitor = holder(&server, &made(&member, &monitor).await);
+        let caller = program(&service.client).await;
+        for stranger in [&member, &monitor, &caller] {
+            let refused = stranger.get("/api/revocations").await;
+            refused.refused(403, "forbidden");
+        }
+        // It runs the resource server no more, and what it guards refuses once its feed is old.
+        let path = format!("/api/audiences/{AUDIENCE}");
+        owner.patch(&path, &json!({ "served_by": [] })).await.done();
+        target
+            .get("/api/revocations")
+            .await
+            .refused(403, "forbidden");
         server.stop().await;
     })
     .await;

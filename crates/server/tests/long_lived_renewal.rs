@@ -582,7 +582,10 @@ async fn t9_where_it_is_configured_a_chain_dies_at_once_when_two_hold_a_token_of
         assert_eq!(alerts(&owner).await.len(), 1);
         let chain = first_chain(&owner).await;
         assert_eq!(chain["live"], 0, "{chain}");
-        assert!(chain.get("findings").is_none(), "nobody need end it: {chain}");
+        assert!(
+            chain.get("findings").is_none(),
+            "nobody need end it: {chain}"
+        );
         server.stop().await;
     })
     .await;

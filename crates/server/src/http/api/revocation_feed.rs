@@ -9,6 +9,7 @@ use countersign_authority::{Fault, revocation_feed};
 
 use crate::{
     app::App,
+    driver::gather,
     http::{caller::Caller, json::Query, problem::Failure},
 };
 
@@ -18,6 +19,11 @@ pub async fn feed(
     caller: Caller,
     Query(query): Query<FeedQuery>,
 ) -> Result<JsonAnswer<Feed>, Failure> {
+    let mut facts = app.authority().facts();
+    gather(&app, caller.tenant.id, &mut facts, |facts| {
+        revocation_feed::may_read(facts, caller.token.claims())
+    })
+    .await?;
     let list = format!("revocations|{}", caller.tenant.id);
     let after: Option<String> = query
         .after

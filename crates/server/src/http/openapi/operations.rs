@@ -407,7 +407,7 @@ fn operating(s: &mut Schemas) -> Vec<Operation> {
         Operation::get(
             "/api/revocations",
             "revocations.feed",
-            "the feed that guards follow",
+            "the feed that guards follow: for who runs a resource server, owners and auditors",
         )
         .query::<FeedQuery>(s)
         .answers::<Feed>(200, s),
