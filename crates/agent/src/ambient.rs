@@ -169,7 +169,7 @@ impl Ambient {
         match self {
             Self::Buildkite => "`buildkite-agent oidc request-token`".to_owned(),
             Self::File { path, .. } => format!("the file {}", path.display()),
-            Self::Github { .. } => "ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),
+            Self::Github { .. } => github::URL.to_owned(),
             Self::Variable { .. } => format!("the variable {}", gitlab::VARIABLE),
         }
     }
@@ -181,6 +181,24 @@ impl Ambient {
         match self {
             Self::Buildkite | Self::File { .. } | Self::Github { .. } => true,
             Self::Variable { .. } => false,
+        }
+    }
+
+    /// The variables that it comes from, and with which whoever has them can be this run again.
+    #[must_use]
+    pub const fn variables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Buildkite => &[buildkite::OPENS],
+            Self::File { .. } => &[],
+            Self::Github { .. } => &[github::URL, github::OPENS],
+            Self::Variable { platform, .. } => match platform {
+                Platform::Gitlab => &gitlab::VARIABLES,
+                Platform::Buildkite
+                | Platform::Github
+                | Platform::Kubernetes
+                | Platform::Other
+                | Platform::Spiffe => &[gitlab::VARIABLE],
+            },
         }
     }
 

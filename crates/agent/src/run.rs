@@ -30,6 +30,8 @@ pub struct Runner {
     pub handover: Handover,
     /// The program and its arguments.
     pub command: Vec<OsString>,
+    /// Whether the program keeps what its platform gave for the identity of the run, for other services that take it.
+    pub keep_ci_token: bool,
     /// Where messages for people go.
     pub say: Say,
 }
@@ -106,7 +108,10 @@ impl Runner {
             .handover
             .write(&first.value)
             .map_err(RunError::from)
-            .and_then(|()| start(&self.command, &self.handover, &source, &first));
+            .and_then(|()| {
+                let kept = self.keep_ci_token;
+                start(&self.command, &self.handover, &source, &first, kept)
+            });
         let child = match started {
             Ok(child) => child,
             Err(error) => {
@@ -159,11 +164,17 @@ fn start(
     handover: &Handover,
     source: &TokenSource,
     first: &Token,
+    keep_ci_token: bool,
 ) -> Result<Child, RunError> {
     let mut words = command.iter();
     let mut child = Command::new(words.next().cloned().unwrap_or_default());
     child.args(words);
-    for name in Handover::withheld() {
+    let of_platform = if keep_ci_token {
+        &[]
+    } else {
+        source.variables()
+    };
+    for name in Handover::withheld().iter().chain(of_platform) {
         child.env_remove(name);
     }
     child.envs(handover.variables(source.server(), &first.value));

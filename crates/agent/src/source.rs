@@ -42,6 +42,15 @@ impl Proof {
         }
     }
 
+    /// The variables that it comes from, beside those of Countersign itself.
+    #[must_use]
+    pub const fn variables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Ambient(ambient) => ambient.variables(),
+            Self::Credential(_) | Self::Person(_) => &[],
+        }
+    }
+
     /// The grant that it takes (RFC 6749 §4, RFC 7523 §2.1, RFC 8693 §2.1).
     #[must_use]
     pub const fn grant_type(&self) -> &'static str {
@@ -169,6 +178,12 @@ impl TokenSource {
         self.client.base()
     }
 
+    /// The variables that the proof comes from.
+    #[must_use]
+    pub const fn variables(&self) -> &'static [&'static str] {
+        self.proof.variables()
+    }
+
     /// Whether a second token can be had.
     #[must_use]
     pub const fn renews(&self) -> bool {
@@ -204,7 +219,7 @@ impl TokenSource {
     /// When somebody said no, or the server stayed away for thirty seconds.
     pub async fn first(&self, waiting: impl Fn(&SourceError)) -> Result<Token, SourceError> {
         let mut backoff = Backoff::default();
-        let mut left = PATIENCE;
+        let (mut patience, mut told) = (Patience::default(), false);
         loop {
             let error = match self.fetch().await {
                 Ok(token) => return Ok(token),
@@ -213,13 +228,13 @@ impl TokenSource {
             };
             let [random] = random::bytes::<1>();
             let wait = backoff.next(error.retry_after(), random);
-            if wait > left {
+            let Some(wait) = patience.spend(wait) else {
                 return Err(error);
-            }
-            if left == PATIENCE {
+            };
+            if !told {
                 waiting(&error);
+                told = true;
             }
-            left = left.saturating_sub(wait);
             tokio::time::sleep(wait).await;
         }
     }
@@ -278,9 +293,40 @@ impl TokenSource {
     }
 }
 
+/// What is left of [`PATIENCE`].
+#[derive(Debug, Clone, Copy)]
+struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(PATIENCE)
+    }
+}
+
+impl Patience {
+    /// The wait before the next question, at most what is left: the last question comes at the very end. Nothing once
+    /// that was asked.
+    fn spend(&mut self, wait: Duration) -> Option<Duration> {
+        let wait = (!self.0.is_zero()).then(|| wait.min(self.0))?;
+        self.0 -= wait;
+        Some(wait)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_waited_for_half_a_minute_whatever_the_waits() {
+        for (asked, random) in [(None, 0), (None, 255), (Some(7), 0), (Some(3600), 0)] {
+            let (mut backoff, mut patience) = (Backoff::default(), Patience::default());
+            let asked = asked.map(Duration::from_secs);
+            let waits = std::iter::from_fn(|| patience.spend(backoff.next(asked, random)));
+            let waited: Duration = waits.take(100).sum();
+            assert_eq!(waited, Duration::from_secs(30), "{asked:?} {random}");
+        }
+    }
 
     #[test]
     fn a_token_is_due_at_exactly_four_fifths_of_its_life() {

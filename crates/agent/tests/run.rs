@@ -175,6 +175,7 @@ impl World {
             source: TokenSource::new(client, proof, wanted, clock),
             handover: Handover::new(Some(self.path("token")), "COUNTERSIGN"),
             command: command.iter().map(OsString::from).collect(),
+            keep_ci_token: false,
             say,
         }
     }
@@ -333,4 +334,23 @@ async fn a_file_that_cannot_be_written_starts_nothing() {
         "{error}"
     );
     assert_eq!(world.script.revoked(), ["token-1"]);
+}
+
+#[tokio::test]
+async fn a_resource_is_asked_for_as_rfc_9396_says_it() {
+    let world = World::new(&[Next::Token(600)]).await;
+    let wanted = Wanted {
+        resource: Some("web".to_owned()),
+        ..Wanted::default()
+    };
+    let client = Client::new(&world.base, None).unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let source = TokenSource::new(client, World::credential(), wanted, clock);
+    source.fetch().await.unwrap();
+    let asked = locked(&world.script.asked).pop().unwrap();
+    let detail = url::form_urlencoded::parse(asked.as_bytes())
+        .find(|(name, _)| name == "authorization_details")
+        .map(|(_, value)| serde_json::from_str::<serde_json::Value>(&value).unwrap());
+    let expected = json!([{ "type": "action", "actions": [], "resource": "web" }]);
+    assert_eq!(detail, Some(expected), "{asked}");
 }

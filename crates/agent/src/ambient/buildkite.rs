@@ -5,6 +5,9 @@ use countersign_crypto::Secret;
 use super::{Ambient, AmbientError, Found, Platform, TIMEOUT, token_of};
 use crate::Surroundings;
 
+/// What the agent asks with, for whatever the job may have: its token among that.
+pub(super) const OPENS: &str = "BUILDKITE_AGENT_ACCESS_TOKEN";
+
 pub(super) fn find(around: &Surroundings) -> Found {
     let job =
         around.variable("BUILDKITE").is_some() && around.variable("BUILDKITE_JOB_ID").is_some();

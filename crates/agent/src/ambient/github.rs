@@ -5,13 +5,16 @@ use countersign_crypto::Secret;
 use super::{Ambient, AmbientError, Found, Platform, TIMEOUT, token_of};
 use crate::Surroundings;
 
+/// Where a job asks for its token.
+pub(super) const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+
+/// What it asks with.
+pub(super) const OPENS: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+
 pub(super) const HINT: &str = "give the job `permissions: id-token: write`";
 
 pub(super) fn find(around: &Surroundings) -> Found {
-    match (
-        around.variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        around.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-    ) {
+    match (around.variable(URL), around.variable(OPENS)) {
         (Some(url), Some(token)) => Ok(Some(Ambient::Github {
             url: url.to_owned(),
             token: Secret::new(token.to_owned()),

@@ -7,6 +7,9 @@ use crate::Surroundings;
 /// What the token is declared as.
 pub(super) const VARIABLE: &str = "COUNTERSIGN_ID_TOKEN";
 
+/// It, and those in which GitLab before 17.0 gave each job its token unasked.
+pub(super) const VARIABLES: [&str; 4] = [VARIABLE, "CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"];
+
 pub(super) fn find(around: &Surroundings) -> Found {
     let in_gitlab = around.variable("GITLAB_CI").is_some();
     let platform = if in_gitlab {

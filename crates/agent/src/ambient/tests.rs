@@ -173,3 +173,23 @@ fn nothing_that_is_printed_shows_a_token() {
         "{shown}"
     );
 }
+
+#[test]
+fn what_opens_the_identity_of_a_run_is_known_by_name() {
+    let of = |variables: &[(&str, &str)]| {
+        let found = Ambient::find(&Surroundings::new(variables, Path::new("/nowhere")));
+        found.unwrap().unwrap().variables()
+    };
+    let github = [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "hunter2"),
+    ];
+    assert_eq!(of(&github), github.map(|(name, _)| name));
+    let buildkite = [("BUILDKITE", "true"), ("BUILDKITE_JOB_ID", "1")];
+    assert_eq!(of(&buildkite), ["BUILDKITE_AGENT_ACCESS_TOKEN"]);
+    let token = ("COUNTERSIGN_ID_TOKEN", "aaaa.bbbb.cccc");
+    assert_eq!(of(&[token]), ["COUNTERSIGN_ID_TOKEN"]);
+    let gitlab = of(&[("GITLAB_CI", "true"), token]);
+    assert!(gitlab.contains(&"CI_JOB_JWT_V2"), "{gitlab:?}");
+    assert_eq!(of(&[("COUNTERSIGN_ID_TOKEN_FILE", "/t")]), [""; 0]);
+}

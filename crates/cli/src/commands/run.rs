@@ -59,6 +59,9 @@ pub struct Run {
     /// Keep the token in this file, not in one of a directory of its own
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Leave the program what its platform gave for the identity of the run
+    #[arg(long)]
+    keep_ci_token: bool,
     /// What the names of the program's variables begin with
     #[arg(long, value_name = "PREFIX", default_value = "COUNTERSIGN", value_parser = prefix)]
     prefix: String,
@@ -124,6 +127,7 @@ impl Run {
             source: TokenSource::new(client, proof, wanted, Arc::new(SystemClock::new())),
             handover: Handover::new(self.token_file, &self.prefix),
             command: self.command,
+            keep_ci_token: self.keep_ci_token,
             say: Arc::new(move |line: &str| out.warn(&view::plain(line))),
         };
         let ended = runner.run().await.map_err(not_run)?;
@@ -200,6 +204,7 @@ impl Run {
             "renewed": proof.renews(),
             "token_file": file.map_or_else(|| "one of its own".to_owned(), |file| file.display().to_string()),
             "variables": Handover::names(&self.prefix),
+            "taken_away": if self.keep_ci_token { &[] } else { proof.variables() },
         });
         app.out.data(&told, view::details)
     }

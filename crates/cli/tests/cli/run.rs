@@ -119,7 +119,7 @@ fn private(machine: &Person, name: &str, text: &str) -> String {
 async fn a_ci_job_runs_a_program_and_its_token_dies_with_it() {
     let world = World::start().await;
     let line = "printenv COUNTERSIGN_API_TOKEN > token; cat \"$COUNTERSIGN_TOKEN_FILE\" > file; \
-                printenv COUNTERSIGN_ID_TOKEN > leaked; exit 7";
+                printenv COUNTERSIGN_ID_TOKEN CI_JOB_JWT_V2 > leaked; printenv CI_JOB_ID > kept; exit 7";
     let (machine, mut command) = world.machine(&[
         "run",
         "--identity",
@@ -131,7 +131,8 @@ async fn a_ci_job_runs_a_program_and_its_token_dies_with_it() {
         "-c",
         line,
     ]);
-    command.env("GITLAB_CI", "true");
+    command.env("GITLAB_CI", "true").env("CI_JOB_ID", "42");
+    command.env("CI_JOB_JWT_V2", "the job again");
     let said = command
         .env("COUNTERSIGN_ID_TOKEN", world.run_identity("job-1"))
         .output()
@@ -152,7 +153,39 @@ async fn a_ci_job_runs_a_program_and_its_token_dies_with_it() {
         "",
         "what made the token is not handed on"
     );
+    assert_eq!(machine.read("kept"), "42\n", "the rest of the platform is");
     assert!(world.is_revoked(token.trim()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_opens_the_identity_of_a_job_is_kept_only_when_that_was_asked_for() {
+    let world = World::start().await;
+    let run = |further: &[&str], jti: &str| {
+        let line = "printenv BUILDKITE_AGENT_ACCESS_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN > kept";
+        let named = ["run", "--identity", "triage"];
+        let args = [&named, further, &["--", "sh", "-c", line]].concat();
+        let (machine, mut command) = world.machine(&args);
+        // The agent of this platform hands out what the CI system of the test vouches for.
+        let agent = format!("#!/bin/sh\necho {}\n", world.run_identity(jti));
+        machine.file("buildkite-agent", &agent);
+        let agent = machine.directory().join("buildkite-agent");
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&agent, all).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", machine.directory().display());
+        command.env("PATH", path);
+        command
+            .env("BUILDKITE", "true")
+            .env("BUILDKITE_JOB_ID", "1");
+        command.env("BUILDKITE_AGENT_ACCESS_TOKEN", "of the job");
+        // Of no use to this run: it is not where its identity came from.
+        command.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of another");
+        let said = command.output().unwrap();
+        assert!(said.stderr.is_empty(), "{said:?}");
+        machine.read("kept").trim().to_owned()
+    };
+    assert_eq!(run(&[], "job-1"), "of another");
+    assert_eq!(run(&["--keep-ci-token"], "job-2"), "of the job\nof another");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
