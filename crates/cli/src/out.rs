@@ -64,6 +64,11 @@ impl Out {
         self.format
     }
 
+    /// Whether a person reads stdout as it comes.
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Data as JSON or YAML, or as the text that `table` makes of it for people.
     pub fn data<T: Serialize>(
         &self,

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     failure::{Exit, Failure},
     log_folder::LogTrust,
-    view::{self, Column, plain},
+    view::{self, Column, plain, wrapped},
 };
 
 /// From a result back to the person who answers, or forward from a person
@@ -47,7 +47,9 @@ impl Lineage {
                 reference: self.reference.clone(),
             })
             .await?;
-        app.out.data(&lineage, |json| shown(&lineage, json))?;
+        let width = app.out.is_terminal().then_some(usize::from(view::WIDTH));
+        app.out
+            .data(&lineage, |json| shown(&lineage, json, width))?;
         if !self.verify {
             return Ok(());
         }
@@ -105,8 +107,16 @@ impl Lineage {
     }
 }
 
-fn shown(lineage: &lineage::Lineage, json: &Value) -> String {
-    let mut text = plain(&lineage.sentence);
+/// The lineage for people. On a terminal sentences are broken between words at its width; what reads a pipe gets each on
+/// one line.
+fn shown(lineage: &lineage::Lineage, json: &Value, width: Option<usize>) -> String {
+    let sentence = |text: &str, indent: &str| {
+        let text = plain(text);
+        let lines = width.map(|width| wrapped(&text, width - indent.len()));
+        let lines = lines.unwrap_or_else(|| vec![text]);
+        lines.join(&format!("\n{indent}"))
+    };
+    let mut text = sentence(&lineage.sentence, "");
     if lineage.direction == Direction::Forward {
         if lineage.answers_for.is_empty() {
             text.push_str("\n\nno identity");
@@ -148,16 +158,14 @@ fn shown(lineage: &lineage::Lineage, json: &Value) -> String {
         ));
     }
     for gap in &lineage.gaps {
-        text.push_str(&format!("\ngap: {}", plain(gap)));
+        text.push_str(&format!("\ngap: {}", sentence(gap, "     ")));
     }
     if !lineage.others.is_empty() {
         text.push_str("\n\nThe same reference also leads to:");
         for other in &lineage.others {
-            text.push_str(&format!(
-                "\n  {}  {}",
-                other.reference,
-                plain(&other.sentence)
-            ));
+            let told = sentence(&other.sentence, "    ");
+            let gap = if width.is_some() { "\n    " } else { "  " };
+            text.push_str(&format!("\n  {}{gap}{told}", other.reference));
         }
     }
     if lineage.truncated {
@@ -182,7 +190,8 @@ mod tests {
             ],
             "edges": [], "gaps": ["the run is not on record"],
         });
-        let text = shown(&serde_json::from_value(json.clone()).unwrap(), &json);
+        let lineage: lineage::Lineage = serde_json::from_value(json.clone()).unwrap();
+        let text = shown(&lineage, &json, None);
         assert!(
             text.starts_with("pipeline triage did case.read.\n\nHOP"),
             "{text}"
@@ -191,5 +200,28 @@ mod tests {
             text.contains("GAP") && text.ends_with("gap: the run is not on record"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn on_a_terminal_no_sentence_is_wider_than_it() {
+        let long = "pipeline triage did case.read ".repeat(9);
+        let json = json!({
+            "ref": "commit:8f3c", "direction": "backward", "sentence": long, "nodes": [], "edges": [], "gaps": [long],
+            "others": [{"ref": "run:1", "sentence": long}],
+        });
+        let lineage: lineage::Lineage = serde_json::from_value(json.clone()).unwrap();
+        let text = shown(&lineage, &json, Some(80));
+        assert!(text.lines().count() > 9, "{text}");
+        for line in text.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+        let words = |text: &str| {
+            text.split_whitespace()
+                .filter(|word| *word == "did")
+                .count()
+        };
+        let piped = shown(&lineage, &json, None);
+        assert_eq!((words(&text), words(&piped)), (27, 27));
+        assert!(piped.lines().any(|line| line.len() > 200), "{piped}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
 use countersign_api::{
-    NameOrId,
+    ClientError, NameOrId,
     credentials::OneTimeSecret,
     reference::Why,
     service_accounts::{CreateServiceAccount, CreatedServiceAccount, NextToken},
@@ -114,7 +114,8 @@ impl ServiceAccount {
                 let created = app
                     .client()?
                     .create_service_account(&args.request(), &app.idempotency_key())
-                    .await?;
+                    .await
+                    .map_err(in_flags)?;
                 shown_once(app, created)
             }
             Self::List(args) => list(app, &args).await,
@@ -141,7 +142,8 @@ impl ServiceAccount {
                     revoke_others: args.revoke_others,
                     reason: args.reason,
                 };
-                let next = app.client()?.next_token(&args.target, &next).await?;
+                let next = app.client()?.next_token(&args.target, &next).await;
+                let next = next.map_err(in_flags)?;
                 shown_once(app, next)
             }
         }
@@ -205,6 +207,28 @@ fn summed(accounts: &Value) -> Value {
     });
     rows.collect()
 }
+
+/// The refusal in the words of this command: the API names members, a person gave flags.
+fn in_flags(error: ClientError) -> Failure {
+    let failure = Failure::from(error);
+    let what = FLAGS.iter().fold(failure.what, |what, (member, flag)| {
+        what.replace(member, flag)
+    });
+    Failure { what, ..failure }
+}
+
+/// Each member of the API that a flag here gives.
+const FLAGS: [(&str, &str); 9] = [
+    ("`metadata`: ", ""),
+    ("`trigger_types`", "`--trigger-type`"),
+    ("`allowed_paths`", "`--allowed-path`"),
+    ("`ip_whitelist`", "`--ip`"),
+    ("`ttl_days`", "`--ttl-days`"),
+    ("`revoke_others`", "`--revoke-others`"),
+    ("`project`", "`--project`"),
+    ("`sponsor`", "`--sponsor`"),
+    ("`managers`", "`--manager`"),
+];
 
 /// With the prefix of its scope, so that a scanner of secrets knows the token when it finds it.
 fn shown_once(app: &App, mut created: CreatedServiceAccount) -> Result<(), Failure> {

@@ -431,4 +431,18 @@ fn a_service_account_is_made_listed_rotated_and_revoked_from_the_command_line() 
     ]);
     let told = again.fails(1);
     assert!(told.contains("was deleted"), "{told}");
+    // What a person typed is named as they typed it.
+    let create = |further: &[&str]| {
+        let args = ["service-account", "create", "webhook:other", "--scope"];
+        let told = dana.run(&[&args, further].concat()).fails(1);
+        for member in ["metadata", "trigger_types", "allowed_paths", "ttl_days"] {
+            assert!(!told.contains(member), "{member}: {told}");
+        }
+        told
+    };
+    let bare = create(&["sensor"]);
+    assert!(bare.contains("`--trigger-type`"), "{bare}");
+    let many = ["/a"; 51].join(",");
+    let many = create(&["webhook", "--allowed-path", &many]);
+    assert!(many.contains("`--allowed-path` takes at most"), "{many}");
 }
