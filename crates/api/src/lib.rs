@@ -108,6 +108,7 @@ pub mod audiences;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod credentials;
+pub mod device_authorizations;
 pub mod environments;
 pub mod evaluation;
 pub mod events;

@@ -92,3 +92,37 @@ impl From<PrincipalType> for PrincipalTypeName {
         }
     }
 }
+
+/// The caller's sign-ins that last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Sessions {
+    /// Those that live, newest first.
+    pub items: Vec<Session>,
+}
+
+/// A sign-in that lasts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// Its id: the `chain_id` of its tokens.
+    pub id: Id<id::Session>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// `command_line` or `browser`.
+    pub place: String,
+    /// The host that it says it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_host_name: Option<String>,
+    /// The address that it was asked for from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// How the person proved presence.
+    pub method: String,
+    /// When they did.
+    pub authenticated_at: Time,
+    /// When it began.
+    pub created_at: Time,
+    /// When it is over.
+    pub ends_at: Time,
+}

@@ -67,6 +67,9 @@ pub struct TokenRequest {
     /// The refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+    /// The device code (RFC 8628 §3.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_code: Option<String>,
 }
 
 impl std::fmt::Debug for TokenRequest {

@@ -43,7 +43,7 @@ use crate::{
     facts::{FactCache, Facts},
     grants::{self, TokenRequest},
     introspections::IntrospectionSums,
-    issue::{self, IssuePlan, Recorded, Recording, Released},
+    issue::{self, IssuePlan, Recorded, Recording, Released, UserToken},
     log::Log,
     long_lived::UseSums,
     refusals::RefusalSums,
@@ -366,15 +366,19 @@ impl Authority {
     ) -> Result<IssuePlan, Stop> {
         let missing = || Fault::Invariant("a tenant without a record".to_owned());
         let record = facts.record(tenant.id, tenant.id)?.ok_or_else(missing)?;
-        Ok(issue::plan_for_user(
-            ctx,
+        let asked = UserToken {
             tenant,
-            &record,
-            &signed_in.user,
-            SESSION_LIFETIME,
-            signed_in.evidence,
-            permit.txn(),
-        )?)
+            tenant_record: &record,
+            user: &signed_in.user,
+            ends: ctx.now + SESSION_LIFETIME,
+            auth_time: ctx.now.seconds(),
+            session: None,
+            grant: "session",
+            client_auth: "enrolment_code",
+            parent: signed_in.evidence,
+            txn: permit.txn(),
+        };
+        Ok(issue::plan_for_user(ctx, &asked)?)
     }
 
     /// The system's permit in a tenant: for who presents an enrolment code, and for jobs.

@@ -1,13 +1,14 @@
 //! What writes without evidence: a closed list. Nothing here changes what anybody may do.
 //!
-//! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, the notes of running servers and the migrations of the
-//! store are the others that do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
+//! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, command lines that wait for a person
+//! ([`crate::sessions`]), the notes of running servers and the migrations of the store are the others that do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
-    Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, idempotency, leases, log,
+    Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, idempotency,
+    leases, log,
     outbox::{self, Message},
-    replay, revocations,
+    replay, revocations, sessions,
 };
 
 use crate::{
@@ -33,28 +34,37 @@ pub enum CleanUp {
     Codes,
     /// Messages that nobody took.
     DeadMessages,
+    /// Command lines that nobody confirmed in time.
+    DeviceRequests,
     /// Idempotency keys whose time is over.
     IdempotencyKeys,
+    /// Refresh tokens of sign-ins that are over.
+    RefreshTokens,
     /// Assertions that are dead anyway.
     Replays,
     /// Revocations that stop nothing any more: what they revoked is dead, leeway included (T11).
     Revocations,
+    /// People's sign-ins that were over a month ago.
+    Sessions,
     /// Chains of long-lived tokens that died a month ago.
     TokenChains,
 }
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::ArchivedBodies,
         Self::Attempts,
         Self::Changes,
         Self::Checkpoints,
         Self::Codes,
         Self::DeadMessages,
+        Self::DeviceRequests,
         Self::IdempotencyKeys,
+        Self::RefreshTokens,
         Self::Replays,
         Self::Revocations,
+        Self::Sessions,
         Self::TokenChains,
     ];
 
@@ -66,9 +76,12 @@ impl CleanUp {
             Self::Checkpoints => log::prune_checkpoints(tx, now - KEEP_CHECKPOINTS, BATCH),
             Self::Codes => codes::prune(tx, now - KEEP_CODES, BATCH),
             Self::DeadMessages => outbox::prune_dead(tx, now - KEEP_DEAD_MESSAGES, BATCH),
+            Self::DeviceRequests => devices::prune(tx, now - KEEP_CODES, BATCH),
             Self::IdempotencyKeys => idempotency::prune(tx, now, BATCH),
+            Self::RefreshTokens => sessions::prune_tokens(tx, now, BATCH),
             Self::Replays => replay::prune(tx, now, BATCH),
             Self::Revocations => revocations::prune(tx, now, BATCH),
+            Self::Sessions => sessions::prune(tx, now - KEEP_CHAINS, BATCH),
             Self::TokenChains => chains::prune(tx, now - KEEP_CHAINS, BATCH),
         }
     }
@@ -191,7 +204,7 @@ const KEEP_CHECKPOINTS: Seconds = Seconds::days(7);
 
 /// Far longer than any code is good.
 const KEEP_CODES: Seconds = Seconds::days(1);
-/// Lists say for so long that the last token is over. What revoked a chain is kept by itself.
+/// Lists say for so long that the last token, or a sign-in, is over. What revoked it is kept by itself.
 const KEEP_CHAINS: Seconds = Seconds::days(30);
 const KEEP_DEAD_MESSAGES: Seconds = Seconds::days(30);
 
@@ -209,9 +222,12 @@ mod tests {
                 | CleanUp::Checkpoints
                 | CleanUp::Codes
                 | CleanUp::DeadMessages
+                | CleanUp::DeviceRequests
                 | CleanUp::IdempotencyKeys
+                | CleanUp::RefreshTokens
                 | CleanUp::Replays
                 | CleanUp::Revocations
+                | CleanUp::Sessions
                 | CleanUp::TokenChains => {
                     CleanUp::ALL.iter().filter(|other| **other == one).count()
                 }

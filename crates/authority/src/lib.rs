@@ -48,6 +48,7 @@ pub mod revocations;
 pub mod revoked;
 mod rows;
 mod secrets;
+pub mod sessions;
 mod shelf;
 pub mod signing_keys;
 pub mod tokens;
@@ -55,7 +56,7 @@ pub mod trust_test;
 
 pub use authority::{Authority, Flushing, News, Settings, StartError};
 pub use countersign_store::{
-    ReadMode, Store, StoreConfig,
+    Pending, ReadMode, Store, StoreConfig,
     archive::{Archive, SEGMENT_RECORDS},
 };
 pub use ctx::Ctx;

@@ -12,6 +12,7 @@ use countersign_model::{
     permission::Person,
     reason::{Reason, Refusal},
     registry::{Noun, Record, Status, TenantRole},
+    session::Session,
     time::Seconds,
 };
 use countersign_store::{Tx, chains, evidence};
@@ -28,6 +29,7 @@ use crate::{
     registry::{credentials, issuers, rights},
     rejection::Rejection,
     revoked::RevokedSet,
+    sessions,
 };
 
 mod preview;
@@ -97,6 +99,16 @@ impl Revoke {
             return Err(unknown("token", &self.target));
         }
         let mut evidence = Vec::new();
+        if let Some(session) = token.session(tx)? {
+            let targets = vec![self.target.clone(), session.id.to_string()];
+            evidence.push(sessions::end(tx, session, self.because())?);
+            return Ok(RevokedThing {
+                grain: self.grain,
+                targets,
+                name: token.subject,
+                evidence,
+            });
+        }
         if let Some(chain) = token.chain(tx.peek(), tenant, now)? {
             // One token alone would live on in its successor.
             let targets = vec![self.target.clone(), chain.id.to_string()];
@@ -178,7 +190,7 @@ impl Revoke {
 
     fn chain(&self, tx: &mut WriteTx<'_, '_>, person: &Person) -> Result<RevokedThing, Rejection> {
         let Some(chain) = long_lived::by_text(tx, &self.target)? else {
-            return Err(unknown("renewal chain", &self.target));
+            return self.session(tx, person);
         };
         let holder = tx.get(chain.principal_id)?;
         let own = chain.principal_id == person.user_id.cast();
@@ -190,6 +202,27 @@ impl Revoke {
             .identity()
             .map(|doc| refer(Role::Identity, holder.id, Some(&doc.attribution())));
         let evidence = vec![long_lived::revoke_chain(tx, chain, whose, self.because())?];
+        Ok(RevokedThing {
+            grain: self.grain,
+            targets: vec![self.target.clone()],
+            name: holder.name,
+            evidence,
+        })
+    }
+
+    /// A person's sign-in is a chain of renewals too.
+    fn session(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+    ) -> Result<RevokedThing, Rejection> {
+        let session = sessions::by_text(tx, &self.target)?
+            .filter(|session| session.user_id == person.user_id || owns(person));
+        let Some(session) = session else {
+            return Err(unknown("renewal chain", &self.target));
+        };
+        let holder = tx.get(session.user_id)?;
+        let evidence = vec![sessions::end(tx, session, self.because())?];
         Ok(RevokedThing {
             grain: self.grain,
             targets: vec![self.target.clone()],
@@ -351,6 +384,15 @@ impl Issued {
         };
         let chain = chains::by_id(tx, id)?;
         Ok(chain.filter(|chain| chain.tenant_id == tenant && chain.ends_at > now))
+    }
+
+    /// The sign-in that it is of, while that is not over.
+    fn session(&self, tx: &mut WriteTx<'_, '_>) -> Result<Option<Session>, Rejection> {
+        let Some(id) = self.chain_id.filter(|_| self.identity_id.is_none()) else {
+            return Ok(None);
+        };
+        let now = tx.now();
+        Ok(sessions::by_id(tx, id.cast())?.filter(|session| session.is_live(now)))
     }
 
     /// Whose it was, for the evidence of its end.

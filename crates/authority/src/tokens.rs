@@ -28,6 +28,7 @@ use crate::{
     long_lived,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
+    sessions,
     shelf::Shelf,
     signing_keys::Tenant,
 };
@@ -382,6 +383,10 @@ impl Command for RevokeOwn {
         let chain = self.chain_id.as_deref();
         if let Some(chain) = chain.map_or(Ok(None), |id| long_lived::by_text(tx, id))? {
             long_lived::revoke_chain(tx, chain, None, WHY)?;
+            return Ok(Verdict::Done(()));
+        }
+        if let Some(session) = chain.map_or(Ok(None), |id| sessions::by_text(tx, id))? {
+            sessions::end(tx, session, "signed out")?;
             return Ok(Verdict::Done(()));
         }
         let revocation = Revocation {

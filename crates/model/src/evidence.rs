@@ -5,15 +5,17 @@
 
 mod events;
 mod long_lived;
+mod sign_in;
 
 use serde::{Deserialize, Serialize};
 
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
-    Gap, Grain, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SignedIn,
-    SigningKeyEvent, Started, TokenIssued,
+    Gap, Grain, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,
+    Started, TokenIssued,
 };
 pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
+pub use sign_in::{SignInDecided, SignedIn};
 
 use crate::{
     audit_fields::AuditField,

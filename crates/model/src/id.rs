@@ -58,6 +58,8 @@ kinds! {
     Project = "project",
     /// Any versioned record of the registry, when its noun does not matter.
     Record = "record",
+    /// A person's sign-in that lasts.
+    Session = "session",
     /// People who answer together.
     Team = "team",
     /// The wall between customers.

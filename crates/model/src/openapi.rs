@@ -65,7 +65,7 @@ macro_rules! markers {
 
 markers! {
     Action, Approval, Audience, Chain, Credential, Environment, Event, Evidence, Execution, Identity, Issuer, LinkedAccount, Pack,
-    Policy, Project,    Record, Team, Tenant, Transaction, User,
+    Policy, Project, Record, Session, Team, Tenant, Transaction, User,
 }
 
 fn text() -> ObjectBuilder {

@@ -223,6 +223,15 @@ impl AccessClaims {
         self.act.as_ref().map_or(&self.sub, |actor| &actor.sub)
     }
 
+    /// Whether it is a person's, of a session that gives out the next one within the hour: no long-lived token, though it has
+    /// a chain.
+    #[must_use]
+    pub fn is_of_session(&self) -> bool {
+        self.identity_type == PrincipalType::User
+            && self.chain_id.is_some()
+            && self.lifetime() <= crate::SHORT_LIVED_SECONDS
+    }
+
     /// How long the token lives, in seconds.
     #[must_use]
     pub const fn lifetime(&self) -> i64 {

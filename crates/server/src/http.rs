@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod oauth_error;
 pub mod openapi;
+pub mod pages;
 pub mod path;
 pub mod problem;
 pub mod refused;

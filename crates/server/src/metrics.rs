@@ -308,7 +308,7 @@ impl Metrics {
         );
         r.register(
             "renewal_alerts",
-            "Renewal chains that somebody must look at: forked or overdue",
+            "Renewal chains that somebody must look at: forked, overdue, or a refresh token that was used twice (`reused`)",
             self.renewal_alerts.clone(),
         );
         r.register(

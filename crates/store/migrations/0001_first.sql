@@ -177,6 +177,40 @@ CREATE INDEX token_chain_by_principal ON token_chain (principal_id, id);
 CREATE INDEX token_chain_by_due ON token_chain (due_at);
 CREATE INDEX token_chain_by_end ON token_chain (ends_at);
 
+-- People's sign-ins that last: at a command line by refresh tokens, each good once, in a browser by a cookie.
+CREATE TABLE session (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    user_id {blob} NOT NULL,
+    version {int} NOT NULL,
+    created_at {int} NOT NULL,
+    ends_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE INDEX session_by_user ON session (user_id, id);
+CREATE INDEX session_by_end ON session (ends_at);
+
+CREATE TABLE refresh_token (
+    id {text} NOT NULL PRIMARY KEY,
+    session_id {blob} NOT NULL,
+    hash {blob} NOT NULL,
+    until_at {int} NOT NULL
+) {strict};
+CREATE INDEX refresh_token_by_until ON refresh_token (until_at);
+
+-- Command lines that wait for a person to confirm their code (RFC 8628).
+CREATE TABLE device_request (
+    id {text} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    hash {blob} NOT NULL,
+    user_code {blob} NOT NULL,
+    version {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX device_request_by_user_code ON device_request (user_code);
+CREATE INDEX device_request_by_expiry ON device_request (expires_at);
+
 -- Assertions that were used.
 CREATE TABLE replay (
     tenant_id {blob} NOT NULL,

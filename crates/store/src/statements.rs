@@ -10,6 +10,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::chains::STATEMENTS,
     crate::changes::STATEMENTS,
     crate::codes::STATEMENTS,
+    crate::devices::STATEMENTS,
     crate::evidence::recent::STATEMENTS,
     crate::evidence::tiles::STATEMENTS,
     crate::evidence::STATEMENTS,
@@ -26,6 +27,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::replay::STATEMENTS,
     crate::revocations::STATEMENTS,
     crate::seen::STATEMENTS,
+    crate::sessions::STATEMENTS,
 ];
 
 #[cfg(test)]

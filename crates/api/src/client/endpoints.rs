@@ -7,6 +7,7 @@ use super::{Changed, Client, ClientError, Headers};
 use crate::{
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
+    device_authorizations::{DeviceAuthorization, UserCode},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
     findings::{IdentityFindings, ListFindings},
@@ -23,7 +24,7 @@ use crate::{
         CreateServiceAccount, CreatedServiceAccount, DeletedServiceAccount, LongLivedToken,
         NextToken, RefreshToken, ServiceAccounts,
     },
-    sessions::{CreateSession, CreatedSession, CurrentSession},
+    sessions::{CreateSession, CreatedSession, CurrentSession, Sessions},
     signing_keys::{KillSigningKey, RotateSigningKeys, SigningKeyList},
     tenants::{Tenant, UpdateTenant},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
@@ -139,6 +140,14 @@ endpoints! {
     post refresh_token() ["api", "auth", "refresh"], RefreshToken => LongLivedToken;
     /// Signs in with a one-time code.
     post create_session() ["api", "sessions"], CreateSession => CreatedSession;
+    /// The caller's sign-ins that last.
+    get sessions() ["api", "sessions"], () => Sessions;
+    /// Who asks to be signed in with this code.
+    post device_authorization() ["api", "device-authorizations", "show"], UserCode => DeviceAuthorization;
+    /// Lets a command line act for the caller.
+    post confirm_device() ["api", "device-authorizations", "confirm"], UserCode => DeviceAuthorization;
+    /// Turns a command line away.
+    post deny_device() ["api", "device-authorizations", "deny"], UserCode => DeviceAuthorization;
     /// Who the caller is.
     get current_session() ["api", "sessions", "current"], () => CurrentSession;
     /// The signing keys.
@@ -213,6 +222,16 @@ impl Client {
     /// When the server refuses or cannot be reached.
     pub async fn delete_session(&self) -> Result<(), ClientError> {
         self.send(self.request(Method::DELETE, &["api", "sessions", "current"]))
+            .await
+            .map(drop)
+    }
+
+    /// Ends one of the caller's sign-ins.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn end_session(&self, session: &str) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, &["api", "sessions", session]))
             .await
             .map(drop)
     }

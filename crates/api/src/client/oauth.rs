@@ -3,7 +3,10 @@
 use reqwest::Method;
 
 use super::{Client, ClientError};
-use crate::tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse};
+use crate::{
+    device_authorizations::{BeginDevice, DeviceCodes},
+    tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse},
+};
 
 /// A client's id and secret, for HTTP Basic (RFC 6749 §2.3.1).
 #[derive(Clone, Copy)]
@@ -24,6 +27,29 @@ impl Client {
         let request = self.http.post(self.url(&segments)).form(form);
         let (_, body) = self.send(request).await?;
         self.json(&segments, &body)
+    }
+
+    /// Begins to wait for a person (RFC 8628 §3.1).
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn begin_device(&self, form: &BeginDevice) -> Result<DeviceCodes, ClientError> {
+        let segments = ["oauth2", "device_authorization"];
+        let request = self.http.post(self.url(&segments)).form(form);
+        let (_, body) = self.send(request).await?;
+        self.json(&segments, &body)
+    }
+
+    /// Ends a sign-in with its refresh token (RFC 7009).
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn end_refresh(&self, refresh_token: &str) -> Result<(), ClientError> {
+        let query = TokenQuery {
+            token: refresh_token.to_owned(),
+            token_type_hint: Some("refresh_token".to_owned()),
+        };
+        self.with_token(None).revoke_token(&query, None).await
     }
 
     /// Asks whether a token can be used now (RFC 7662), with a secret or with this client's token.

@@ -107,6 +107,19 @@ pub fn line(record: &Evidence) -> String {
             revoked.reason
         ),
         Event::Started(started) => format!("server {} started", started.version),
+        Event::SignInDecided(decided) => format!(
+            "{} {} the sign-in of {}",
+            name(record, Role::Actor),
+            if decided.confirmed {
+                "confirmed"
+            } else {
+                "denied"
+            },
+            decided
+                .host_name
+                .as_ref()
+                .map_or("a command line", |host| host.shown())
+        ),
         Event::SignedIn(signed_in) => format!(
             "{} signed in by {}",
             name(record, Role::Human),

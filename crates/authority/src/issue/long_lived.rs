@@ -11,7 +11,7 @@ use countersign_model::{
     token_metadata::TokenMetadata,
 };
 
-use super::{Entry, IssuePlan, Unsigned};
+use super::{Entry, IssuePlan, PERSONAL_CLIENT, Unsigned};
 use crate::{
     ctx::Ctx,
     evidence::seal::{Draft, refer},
@@ -215,6 +215,3 @@ pub(crate) fn plan_long_lived(ctx: &Ctx, asked: &LongLived<'_>) -> Result<IssueP
 
 /// The grant of a token that a holder renewed alone.
 pub(crate) const RENEWED: &str = "refresh";
-
-/// The client of people's own tokens.
-const PERSONAL_CLIENT: &str = "countersign-cli";

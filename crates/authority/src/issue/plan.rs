@@ -187,25 +187,52 @@ pub fn plan_for_identity(
     Ok(IssuePlan { entry, token, used })
 }
 
+/// The client of people's own tokens.
+pub const PERSONAL_CLIENT: &str = "countersign-cli";
+
+/// Everything that was decided about the token of a person.
+#[derive(Clone, Copy)]
+pub struct UserToken<'a> {
+    /// The issuer.
+    pub tenant: &'a Tenant,
+    /// Its record.
+    pub tenant_record: &'a Record,
+    /// The person.
+    pub user: &'a Record,
+    /// When it dies.
+    pub ends: Timestamp,
+    /// When the person proved presence, in seconds.
+    pub auth_time: i64,
+    /// The sign-in that it is of, when that lasts.
+    pub session: Option<Id<id::Session>>,
+    /// How it was asked for, in the record.
+    pub grant: &'static str,
+    /// What was presented for it, in the record.
+    pub client_auth: &'static str,
+    /// What it follows from: the sign-in, or the token before it.
+    pub parent: Id<id::Evidence>,
+    /// The story.
+    pub txn: Id<id::Transaction>,
+}
+
 /// Plans the token of a person who proved presence: for Countersign's own API alone.
 ///
 /// # Errors
 /// A fault.
-pub fn plan_for_user(
-    ctx: &Ctx,
-    tenant: &Tenant,
-    tenant_record: &Record,
-    user: &Record,
-    lifetime: Seconds,
-    sign_in: Id<id::Evidence>,
-    txn: Id<id::Transaction>,
-) -> Result<IssuePlan, Fault> {
+pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Fault> {
+    let UserToken {
+        tenant,
+        tenant_record,
+        user,
+        ends,
+        txn,
+        ..
+    } = *asked;
     let doc = user
         .user()
         .ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
     let jti: Id<id::Evidence> = ctx.id();
     let user_id: Id<id::User> = user.id.cast();
-    let ends = ctx.now + lifetime;
     let claims = AccessClaims {
         iss: tenant.issuer.clone(),
         sub: countersign_model::subject::of_user(user_id),
@@ -213,7 +240,7 @@ pub fn plan_for_user(
         exp: ends.seconds(),
         iat: ctx.now.seconds(),
         jti,
-        client_id: "countersign-cli".to_owned(),
+        client_id: PERSONAL_CLIENT.to_owned(),
         scope: "user".to_owned(),
         txn,
         identity_id: user.id.cast(),
@@ -230,22 +257,22 @@ pub fn plan_for_user(
         },
         credential_id: None,
         issuer_id: None,
-        chain_id: None,
+        chain_id: asked.session.map(|session| session.to_string()),
         run: None,
         roles: Vec::new(),
         approval_id: None,
         authorization_details: Vec::new(),
         act: None,
         principal_id: None,
-        auth_time: Some(ctx.now.seconds()),
+        auth_time: Some(asked.auth_time),
         metadata: None,
         sub_profile: Some("user".to_owned()),
         managed_identity_id: None,
         is_service_account: None,
     };
     let event = Event::TokenIssued(Box::new(TokenIssued {
-        grant: "session".to_owned(),
-        client_auth: "enrolment_code".to_owned(),
+        grant: asked.grant.to_owned(),
+        client_auth: asked.client_auth.to_owned(),
         subject: claims.sub.clone(),
         identity_kind: None,
         client_id: claims.client_id.clone(),
@@ -265,7 +292,12 @@ pub fn plan_for_user(
             refer_person(Role::Actor, user_id, &doc.email),
             refer(Role::Token, jti, None),
         ])
-        .parents([sign_in]);
+        .parents([asked.parent]);
+    draft.refs.extend(
+        asked
+            .session
+            .map(|session| refer(Role::Chain, session, Some("user"))),
+    );
     draft.id = Some(jti);
     let entry = Entry {
         tenant_id: tenant.id,
@@ -278,9 +310,14 @@ pub fn plan_for_user(
         redeemed: None,
         now: Timestamp::from_seconds(claims.iat),
     };
+    let using = if claims.lifetime() > SHORT_LIVED_SECONDS {
+        Use::LongLived
+    } else {
+        Use::Access(SigningAlg::Es256)
+    };
     let token = Unsigned {
         claims,
-        using: Use::LongLived,
+        using,
         scope_shown: None,
         details_shown: false,
         withheld: Default::default(),

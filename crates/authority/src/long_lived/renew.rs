@@ -76,6 +76,10 @@ impl RenewToken {
             let detail = "only `sensor` and `user` tokens are renewed by who holds them; a person hands out the next token of another";
             return refuse(Reason::Forbidden, detail);
         }
+        if self.token.is_of_session() {
+            let detail = "a token of a quarter of an hour is not renewed: its sign-in gives the next one for the refresh token, at the token endpoint";
+            return refuse(Reason::Forbidden, detail);
+        }
         let Some(chain_id) = &self.token.chain_id else {
             let detail =
                 "this session is not renewed: sign in again, or sign in for days with `ttl_days`";

@@ -8,7 +8,7 @@ use countersign_model::{
     registry::{Noun, Record, Relation, Status, TenantRole},
     time::Seconds,
 };
-use countersign_store::{Tx, chains, records};
+use countersign_store::{Tx, chains, records, sessions};
 
 use super::{Issued, issued, of_run, under, unknown};
 use crate::{
@@ -106,9 +106,11 @@ impl Looking<'_> {
 
     fn chain(&self, tx: &mut Tx<'_>) -> Result<Preview, Rejection> {
         let unknown = || unknown("renewal chain", self.target);
-        let id = self.target.parse().map_err(|_| unknown())?;
+        let id: Id<id::Chain> = self.target.parse().map_err(|_| unknown())?;
         let chain = chains::by_id(tx, id)?.filter(|chain| chain.tenant_id == self.tenant);
-        let chain = chain.ok_or_else(unknown)?;
+        let Some(chain) = chain else {
+            return self.session(tx, id.cast());
+        };
         let holder = rows::by_id(tx, self.tenant, chain.principal_id)?.ok_or_else(unknown)?;
         let own = chain.principal_id == self.person.user_id.cast();
         let managed = holder.noun == Noun::Identity && self.manages(tx, &holder)?;
@@ -117,6 +119,19 @@ impl Looking<'_> {
         }
         let live = chain.live(self.now).count();
         let live = u64::try_from(live).unwrap_or(u64::MAX);
+        Ok(self.answer(&holder.name, Vec::new(), Some(live)))
+    }
+
+    /// A person's sign-in, and what it gave out within the hour.
+    fn session(&self, tx: &mut Tx<'_>, id: Id<id::Session>) -> Result<Preview, Rejection> {
+        let unknown = || unknown("renewal chain", self.target);
+        let session = sessions::by_id(tx, id)?.ok_or_else(unknown)?;
+        let own = session.user_id == self.person.user_id;
+        if session.tenant_id != self.tenant || !(own || self.person.role == TenantRole::Owner) {
+            return Err(unknown());
+        }
+        let holder = rows::by_id(tx, self.tenant, session.user_id.cast())?.ok_or_else(unknown)?;
+        let live = self.live(tx, &terms::term("chain", self.target), |_| true)?;
         Ok(self.answer(&holder.name, Vec::new(), Some(live)))
     }
 

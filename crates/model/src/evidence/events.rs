@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RenewalAlert, Text, TokenUsed};
+use super::{RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
 use crate::{
     action::ActionSet,
     id::{self, Id},
@@ -47,6 +47,8 @@ pub enum Event {
     Revoked(Revoked),
     /// The server started.
     Started(Started),
+    /// A person answered a command line that asked to be signed in.
+    SignInDecided(SignInDecided),
     /// A user signed in.
     SignedIn(SignedIn),
     /// A signing key changed.
@@ -330,15 +332,6 @@ pub struct Started {
     pub version: String,
 }
 
-/// A user's sign-in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SignedIn {
-    /// How: `enrolment_code`.
-    pub method: String,
-    /// The source address.
-    pub source_address: Option<Text>,
-}
-
 /// The issue of a token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenIssued {
@@ -411,6 +404,7 @@ impl Event {
             Self::RenewalAlert(_) => "renewal_alert",
             Self::Revoked(_) => "revoked",
             Self::Started(_) => "started",
+            Self::SignInDecided(_) => "sign_in_decided",
             Self::SignedIn(_) => "signed_in",
             Self::SigningKey(_) => "signing_key",
             Self::TokenIssued(_) => "token_issued",
@@ -436,6 +430,7 @@ impl Event {
             | Self::Refused(_)
             | Self::RenewalAlert(_)
             | Self::Started(_)
+            | Self::SignInDecided(_)
             | Self::SignedIn(_)
             | Self::TokenIssued(_)
             | Self::TokenUsed(_) => None,
@@ -462,6 +457,13 @@ impl Event {
                 }
             }
             Self::Refused(_) => "refused",
+            Self::SignInDecided(decided) => {
+                if decided.confirmed {
+                    "approved"
+                } else {
+                    "denied"
+                }
+            }
             Self::TokenUsed(used) => used.outcome.as_str(),
             Self::ApprovalOpened(_)
             | Self::ApprovalVoided(_)

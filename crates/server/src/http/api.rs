@@ -4,6 +4,7 @@ pub mod actions;
 pub mod approvals;
 pub mod audiences;
 pub mod credentials;
+pub mod device_authorizations;
 pub mod environments;
 pub mod evidence;
 pub mod findings;

@@ -46,7 +46,10 @@ impl TokenBudgets {
         claims: &AccessClaims,
         now: Instant,
     ) -> Option<(Budget, Result<(), Exhausted>)> {
-        claims.chain_id.as_ref()?;
+        claims
+            .chain_id
+            .as_ref()
+            .filter(|_| !claims.is_of_session())?;
         let token = self.token.take(&claims.jti, now);
         let identity = match token {
             Ok(_) => self

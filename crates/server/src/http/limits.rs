@@ -220,6 +220,7 @@ pub struct Attempts {
     client: Limiter,
     address: Limiter,
     requests: Option<Limiter>,
+    devices: Limiter,
     /// Of long-lived tokens.
     pub tokens: TokenBudgets,
 }
@@ -234,8 +235,17 @@ impl Attempts {
             requests: config
                 .requests_per_client_per_second
                 .map(|amount| Limiter::new(amount, SECOND)),
+            devices: Limiter::new(DEVICES, 10 * MINUTE),
             tokens: TokenBudgets::new(config),
         }
+    }
+
+    /// A command line at this address begins to wait for a person.
+    ///
+    /// # Errors
+    /// When too many of this address did.
+    pub fn device(&self, address: IpAddr, now: Instant) -> Result<(), Exhausted> {
+        self.devices.charge(&subscriber(address), now)
     }
 
     /// Before anything is looked up. A client that is not named yet is the empty text.
@@ -281,6 +291,9 @@ fn nanos(span: Duration) -> u64 {
 }
 
 const SHARDS: usize = 64;
+/// How many command lines of one address begin to wait within the ten minutes that they wait: a lecture hall's.
+const DEVICES: u32 = 60;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 

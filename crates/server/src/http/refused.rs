@@ -102,7 +102,10 @@ impl Admitted {
         if let Some(refused) = refused {
             self.record(&format!("{method} {route}"), &refused).await?;
         }
-        let long_lived = |token: &&Arc<Verified<AccessClaims>>| token.claims().chain_id.is_some();
+        let long_lived = |token: &&Arc<Verified<AccessClaims>>| {
+            let claims = token.claims();
+            claims.chain_id.is_some() && !claims.is_of_session()
+        };
         let Some(token) = self.token.as_ref().filter(long_lived) else {
             return Ok(());
         };

@@ -17,14 +17,14 @@ use crate::{
     http::{
         access,
         api::{
-            actions, approvals, audiences, credentials, environments, evidence, findings,
-            identities, issuers, lineage, linked_accounts, log, manifests, policies, projects,
-            records, refresh, results, revocation_feed, revocations, service_accounts, sessions,
-            signing_keys, teams, tenant, trust, users,
+            actions, approvals, audiences, credentials, device_authorizations, environments,
+            evidence, findings, identities, issuers, lineage, linked_accounts, log, manifests,
+            policies, projects, records, refresh, results, revocation_feed, revocations,
+            service_accounts, sessions, signing_keys, teams, tenant, trust, users,
         },
         metrics::metrics,
-        oauth::{introspect, metadata, revoke, token},
-        openapi,
+        oauth::{device_authorization, introspect, metadata, revoke, token},
+        openapi, pages,
         router::Route,
     },
 };
@@ -47,6 +47,10 @@ pub fn routes() -> Vec<Route<App>> {
         ),
         Route::get("/.well-known/jwks.json", metadata::jwks),
         Route::post("/oauth2/token", token::token),
+        Route::post(
+            "/oauth2/device_authorization",
+            device_authorization::device_authorization,
+        ),
         Route::post("/oauth2/introspect", introspect::introspect),
         Route::post("/oauth2/revoke", revoke::revoke),
         Route::get("/log/checkpoint", log::checkpoint),
@@ -159,8 +163,23 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/service-accounts/{id}/tokens", service_accounts::next),
         Route::post("/api/auth/refresh", refresh::refresh),
         Route::post("/api/sessions", sessions::create),
+        Route::get("/api/sessions", sessions::list),
         Route::get("/api/sessions/current", sessions::current),
         Route::delete("/api/sessions/current", sessions::delete),
+        Route::delete("/api/sessions/{id}", sessions::end),
+        Route::post(
+            "/api/device-authorizations/show",
+            device_authorizations::show,
+        ),
+        Route::post(
+            "/api/device-authorizations/confirm",
+            device_authorizations::confirm,
+        ),
+        Route::post(
+            "/api/device-authorizations/deny",
+            device_authorizations::deny,
+        ),
+        Route::get("/device", pages::device),
     ]
 }
 

@@ -10,4 +10,5 @@ mod feed;
 mod jobs;
 mod log;
 mod records;
+mod sign_ins;
 mod used_once;

@@ -9,7 +9,7 @@ use axum::{
 use countersign_api::{
     log::LogKey,
     reference::Ref,
-    sessions::{CreateSession, CreatedSession, CurrentSession},
+    sessions::{CreateSession, CreatedSession, CurrentSession, Session as WireSession, Sessions},
 };
 use countersign_authority::{
     Ctx, Fault, Rejection,
@@ -17,12 +17,14 @@ use countersign_authority::{
     enrolment::{EnrolmentCode, SignedInUser, UseCode},
     issue::{RecordError, Released},
     long_lived::{SignInForDays, personal_lifetime},
+    sessions::EndSession,
     signing_keys::Tenant,
 };
 use countersign_model::{
     Timestamp,
     reason::{Reason, Refusal},
     registry::TenantDoc,
+    session::Session,
     time::Seconds,
 };
 use http::{HeaderValue, header};
@@ -30,7 +32,7 @@ use http::{HeaderValue, header};
 use crate::{
     app::App,
     driver::gather,
-    http::{caller::Caller, context::Context, json::Json, problem::Failure},
+    http::{addressed::Addressed, caller::Caller, context::Context, json::Json, problem::Failure},
 };
 
 /// `POST /api/sessions`: a one-time code becomes a token of twelve hours, or of days.
@@ -207,6 +209,62 @@ pub async fn delete(State(app): State<App>, caller: Caller) -> Result<StatusCode
         .revoke_own(&caller.ctx, &caller.token)
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/sessions`: the caller's sign-ins that last.
+pub async fn list(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<Sessions>, Failure> {
+    let user = caller.permit.user()?;
+    let found = app
+        .authority()
+        .sessions_of(caller.tenant.id, user, caller.ctx.now)
+        .await?;
+    let own = caller.token.claims().chain_id.as_deref();
+    let items = found
+        .iter()
+        .map(|session| wire(session, own == Some(session.id.to_string().as_str())))
+        .collect();
+    Ok(JsonAnswer(Sessions { items }))
+}
+
+/// `DELETE /api/sessions/{id}`: ends one of them.
+pub async fn end(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(id): Addressed,
+) -> Result<StatusCode, Failure> {
+    let user = caller.permit.user()?;
+    let Ok(session) = id.parse() else {
+        let detail = "there is no such sign-in: `GET /api/sessions` lists yours";
+        return Err(Refusal::new(Reason::NotFound, detail).into());
+    };
+    let command = EndSession {
+        session,
+        of: Some(user),
+    };
+    app.authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn wire(session: &Session, current: bool) -> WireSession {
+    let doc = &session.doc;
+    WireSession {
+        id: session.id,
+        current,
+        place: if doc.refresh.is_some() {
+            "command_line"
+        } else {
+            "browser"
+        }
+        .to_owned(),
+        claimed_host_name: doc.host_name.clone(),
+        address: doc.address.clone(),
+        method: doc.method.clone(),
+        authenticated_at: Timestamp::from_seconds(doc.auth_time).into(),
+        created_at: session.created_at.into(),
+        ends_at: session.ends_at.into(),
+    }
 }
 
 fn tenant_ref(tenant: &Tenant) -> Ref {

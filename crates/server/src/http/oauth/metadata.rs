@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use countersign_authority::{grants::GrantType, signing_keys::Tenant};
+use countersign_authority::{grants::GrantType, sessions::PersonalGrant, signing_keys::Tenant};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
@@ -19,13 +19,14 @@ use crate::{
 pub struct Metadata {
     issuer: String,
     token_endpoint: String,
+    device_authorization_endpoint: String,
     jwks_uri: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
     grant_types_supported: Vec<&'static str>,
     response_types_supported: [&'static str; 0],
     scopes_supported: [&'static str; 2],
-    token_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_methods_supported: [&'static str; 4],
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: [&'static str; 3],
     introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
@@ -41,6 +42,13 @@ const METHODS: [&str; 3] = [
     "client_secret_post",
     "private_key_jwt",
 ];
+/// `none` is the command line: it has no secret, and what it presents is a person's.
+const TOKEN_METHODS: [&str; 4] = [
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+    "private_key_jwt",
+];
 const ALGORITHMS: &[&str] = &["ES256", "ES384", "RS256", "PS256", "EdDSA"];
 
 impl Metadata {
@@ -51,13 +59,14 @@ impl Metadata {
         Self {
             issuer: issuer.clone(),
             token_endpoint: format!("{issuer}/oauth2/token"),
+            device_authorization_endpoint: format!("{issuer}/oauth2/device_authorization"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             introspection_endpoint: format!("{issuer}/oauth2/introspect"),
             revocation_endpoint: format!("{issuer}/oauth2/revoke"),
-            grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
+            grant_types_supported: grant_types(),
             response_types_supported: [],
             scopes_supported: ["openid", "roles"],
-            token_endpoint_auth_methods_supported: METHODS,
+            token_endpoint_auth_methods_supported: TOKEN_METHODS,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
             introspection_endpoint_auth_methods_supported: METHODS,
             introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
@@ -68,6 +77,13 @@ impl Metadata {
             id_token_signing_alg_values_supported: ["ES256"],
         }
     }
+}
+
+/// Every grant type that the token endpoint takes.
+pub(super) fn grant_types() -> Vec<&'static str> {
+    let of_programs = GrantType::ALL.map(GrantType::as_str);
+    let of_people = PersonalGrant::ALL.map(PersonalGrant::as_str);
+    of_programs.into_iter().chain(of_people).collect()
 }
 
 /// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.

@@ -6,8 +6,16 @@ use axum::{
     extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::{Ctx, Rejection, signing_keys::Tenant};
-use countersign_crypto::{Secret, jose::Verified};
+use countersign_authority::{
+    Ctx, Pending, Rejection,
+    sessions::{EndSession, Presented},
+    signing_keys::Tenant,
+};
+use countersign_crypto::{
+    Secret,
+    jose::Verified,
+    opaque::{ParsedSecret, SecretKind},
+};
 use countersign_model::{
     reason::{Reason, Refusal},
     token::{AccessClaims, PrincipalType},
@@ -34,6 +42,10 @@ pub async fn revoke(
     caller: Caller,
     FormBody(form): FormBody<Form>,
 ) -> Result<Response, OauthFailure> {
+    if let Some(finding) = refresh_token(&app, &context, &form)? {
+        end_sign_in(&app, &context, finding).await?;
+        return Ok(StatusCode::OK.into_response());
+    }
     let basic = match caller {
         Caller::Client(basic) => basic,
         Caller::Holder(token) => {
@@ -52,6 +64,57 @@ pub async fn revoke(
         app.authority().revoke_own(&ctx, &verified).await?;
     }
     Ok(StatusCode::OK.into_response())
+}
+
+/// The session of a refresh token, when one was sent: the command line has no secret, so it is the token that proves.
+fn refresh_token(
+    app: &App,
+    context: &RequestContext,
+    form: &Form,
+) -> Result<Option<Pending<Result<Presented, Rejection>>>, OauthFailure> {
+    let parsed = ParsedSecret::parse(form.token());
+    if !parsed.is_ok_and(|secret| secret.kind() == SecretKind::RefreshToken) {
+        return Ok(None);
+    }
+    let tenant = app.tenant(context).map_err(client::no_tenant)?;
+    app.attempts().admit("", context.address, context.arrived)?;
+    Ok(app
+        .authority()
+        .presented_refresh(tenant.id, form.token())
+        .ok())
+}
+
+/// Ends the sign-in of a refresh token, used or not. One that is unknown is answered like one that was ended.
+async fn end_sign_in(
+    app: &App,
+    context: &RequestContext,
+    finding: Pending<Result<Presented, Rejection>>,
+) -> Result<(), OauthFailure> {
+    let ctx = app.ctx(context);
+    let presented = match finding.await {
+        Ok(presented) => presented,
+        Err(Rejection::Fault(fault)) => return Err(fault.into()),
+        Err(Rejection::Recorded(_) | Rejection::Refused(_)) => {
+            app.attempts().failed("", context.address, context.arrived);
+            return Ok(());
+        }
+    };
+    let session = &presented.session;
+    if !session.is_live(ctx.now) {
+        return Ok(());
+    }
+    let permit = app.authority().session_permit(session);
+    let command = EndSession {
+        session: session.id,
+        of: None,
+    };
+    match app.authority().execute(&ctx, &permit, command).await {
+        Ok(()) => Ok(()),
+        Err(Rejection::Fault(fault)) => Err(fault.into()),
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+            Err(OauthFailure::recorded(refusal))
+        }
+    }
 }
 
 /// Who revokes.

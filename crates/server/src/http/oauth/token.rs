@@ -16,6 +16,7 @@ use countersign_authority::{
     grants::{Asked, GrantType, TokenRequest},
     issue::{RecordError, Released},
     refusals::About,
+    sessions::PersonalGrant,
     signing_keys::Tenant,
 };
 use countersign_crypto::Secret;
@@ -25,7 +26,7 @@ use countersign_model::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::{client, first_key, proof};
+use super::{client, first_key, metadata, personal, proof};
 use crate::{
     app::App,
     driver::gather,
@@ -49,6 +50,9 @@ pub async fn token(
     let used_basic = basic.is_some();
     let ctx = app.ctx(&context);
     let tenant = app.tenant(&context).map_err(client::no_tenant)?;
+    if let Some(grant) = PersonalGrant::parse(&form.grant_type) {
+        return personal::token(&app, &context, &tenant, grant, &form).await;
+    }
     let request = read(&tenant, &form, proof::of_request(&form, basic)?)?;
     let claimed = request.proof.claimed().unwrap_or_default().to_owned();
     app.attempts()
@@ -78,7 +82,7 @@ fn read(
     proof: ClientProof,
 ) -> Result<TokenRequest, OauthFailure> {
     let Some(grant) = GrantType::parse(&form.grant_type) else {
-        let known = GrantType::ALL.map(GrantType::as_str).join(", ");
+        let known = metadata::grant_types().join(", ");
         return Err(OauthFailure::new(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",

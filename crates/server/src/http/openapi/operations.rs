@@ -2,6 +2,7 @@
 
 mod nouns;
 mod service_accounts;
+mod signing_in;
 
 use countersign_api::{
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
@@ -19,7 +20,6 @@ use countersign_api::{
     reference::Why,
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
-    sessions::{CreateSession, CreatedSession, CurrentSession},
     signing_keys::{KillSigningKey, RotateSigningKeys, SigningKeyList},
     tokens::{IntrospectionResponse, TokenQuery, TokenRequest, TokenResponse},
     trust_test::{RefusedAttempt, TrustTest, TrustVerdict},
@@ -28,6 +28,7 @@ use countersign_api::{
 use super::{Operation, Schemas};
 use nouns::{of_one, registry};
 use service_accounts::service_accounts;
+use signing_in::signing_in;
 
 /// The rows.
 pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
@@ -41,6 +42,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(manifests(s));
     rows.extend(evidence(s));
     rows.extend(operating(s));
+    rows.extend(signing_in(s));
     rows
 }
 
@@ -452,20 +454,5 @@ fn operating(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<KillSigningKey>(s)
         .answers::<SigningKeyList>(200, s),
-        Operation::post(
-            "/api/sessions",
-            "sessions.create",
-            "signs a person in with a one-time code",
-        )
-        .open()
-        .body::<CreateSession>(s)
-        .answers::<CreatedSession>(201, s),
-        Operation::get(
-            "/api/sessions/current",
-            "sessions.current",
-            "who the caller is",
-        )
-        .answers::<CurrentSession>(200, s),
-        Operation::delete("/api/sessions/current", "sessions.delete", "signs out").nothing(204),
     ]
 }

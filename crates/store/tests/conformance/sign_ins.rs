@@ -1,0 +1,154 @@
+//! People's sign-ins, their refresh tokens, and command lines that wait.
+
+use countersign_model::{
+    device::{DeviceDoc, DeviceRequest, DeviceState},
+    id::{self, Id},
+    session::{Before, Ended, Refreshing, Session, SessionDoc},
+    token::Generation,
+};
+use countersign_store::{
+    devices,
+    sessions::{self, RefreshToken},
+};
+
+use crate::support::{at, id, on_each, read, write};
+
+fn session(user_id: Id<id::User>, ends: i64) -> Session {
+    Session {
+        id: id(),
+        tenant_id: id(),
+        user_id,
+        version: 1,
+        created_at: at(1),
+        ends_at: at(ends),
+        doc: SessionDoc {
+            method: "passkey".to_owned(),
+            auth_time: 7,
+            host_name: Some("laptop".to_owned()),
+            address: Some("192.0.2.1".to_owned()),
+            generation: Generation {
+                tenant: 2,
+                identity: 3,
+                ..Generation::default()
+            },
+            txn: id(),
+            confirmed_in: Some(id()),
+            refresh: Some(Refreshing {
+                current: "two".to_owned(),
+                token: id(),
+                before: Some(Before {
+                    id: "one".to_owned(),
+                    used_at: at(3),
+                    address: None,
+                    repeats: 1,
+                }),
+            }),
+            ended: Some(Ended {
+                at: at(4),
+                reason: "signed out".to_owned(),
+            }),
+        },
+    }
+}
+
+fn waiting(name: &str, user_code: u8, expires: i64) -> DeviceRequest {
+    DeviceRequest {
+        id: name.to_owned(),
+        tenant_id: id(),
+        hash: [9; 32],
+        user_code: [user_code; 32],
+        version: 1,
+        expires_at: at(expires),
+        doc: DeviceDoc {
+            requested_at: at(1),
+            host_name: None,
+            address: Some("192.0.2.1".to_owned()),
+            ttl_seconds: 60,
+            interval_seconds: 5,
+            asked_at: Some(at(2)),
+            state: DeviceState::Waiting,
+        },
+    }
+}
+
+#[test]
+fn a_session_is_kept_whole_and_written_by_one_at_a_time() {
+    on_each(|store| {
+        let user = id();
+        let first = session(user, 100);
+        let (inserted, over) = (first.clone(), session(user, 10));
+        write(store, move |tx| sessions::insert(tx, &inserted));
+        write(store, move |tx| sessions::insert(tx, &over));
+        let by_id = first.id;
+        assert_eq!(
+            read(store, move |tx| sessions::by_id(tx, by_id)),
+            Some(first.clone())
+        );
+        let live = read(store, move |tx| sessions::of_user(tx, user, at(50)));
+        assert_eq!(
+            live,
+            std::slice::from_ref(&first),
+            "what is over is not listed"
+        );
+        let stale = first.clone();
+        let mut next = first;
+        next.ends_at = at(60);
+        next.doc.refresh = None;
+        let written = next.clone();
+        assert!(write(store, move |tx| sessions::update(tx, &written)));
+        assert!(
+            !write(store, move |tx| sessions::update(tx, &stale)),
+            "somebody was faster"
+        );
+        let kept = read(store, move |tx| sessions::by_id(tx, by_id)).unwrap();
+        assert_eq!(kept, Session { version: 2, ..next });
+        let pruned = write(store, |tx| sessions::prune(tx, at(55), 10));
+        assert_eq!(pruned, 1);
+        assert!(read(store, move |tx| sessions::by_id(tx, by_id)).is_some());
+    });
+}
+
+#[test]
+fn a_refresh_token_is_found_by_its_public_half_until_its_session_is_over() {
+    on_each(|store| {
+        let token = RefreshToken {
+            id: "AbC".to_owned(),
+            session_id: id(),
+            hash: [5; 32],
+            until: at(10),
+        };
+        let inserted = token.clone();
+        write(store, move |tx| sessions::insert_token(tx, &inserted));
+        assert_eq!(
+            read(store, |tx| sessions::token_by_id(tx, "AbC")),
+            Some(token)
+        );
+        assert_eq!(read(store, |tx| sessions::token_by_id(tx, "abc")), None);
+        assert_eq!(write(store, |tx| sessions::prune_tokens(tx, at(10), 10)), 0);
+        assert_eq!(write(store, |tx| sessions::prune_tokens(tx, at(11), 10)), 1);
+    });
+}
+
+#[test]
+fn a_user_code_is_in_use_once_and_is_found_while_it_is() {
+    on_each(|store| {
+        let first = waiting("first", 1, 10);
+        let (inserted, taken) = (first.clone(), waiting("second", 1, 20));
+        assert!(write(store, move |tx| devices::insert(tx, &inserted)));
+        assert!(!write(store, move |tx| devices::insert(tx, &taken)));
+        assert_eq!(read(store, |tx| devices::count_open(tx, at(9))), 1);
+        assert_eq!(read(store, |tx| devices::count_open(tx, at(10))), 0);
+        let by_code = read(store, |tx| devices::by_user_code(tx, &[1; 32]));
+        assert_eq!(by_code, Some(first.clone()));
+        let mut next = first.clone();
+        next.doc.state = DeviceState::Denied;
+        let written = next.clone();
+        assert!(write(store, move |tx| devices::update(tx, &written)));
+        assert!(!write(store, move |tx| devices::update(tx, &first)));
+        assert_eq!(
+            read(store, |tx| devices::by_id(tx, "first")),
+            Some(DeviceRequest { version: 2, ..next })
+        );
+        assert_eq!(write(store, |tx| devices::prune(tx, at(11), 10)), 1);
+    });
+}
