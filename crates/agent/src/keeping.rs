@@ -42,8 +42,7 @@ pub(crate) async fn keep(
             Err(error) => kept.failed(&error, source.now(), &say),
         }
     }
-    kept.tokens.retain(|token| token.ends() > source.now());
-    kept.tokens
+    kept.living(source.now()).cloned().collect()
 }
 
 /// Sleeps until then; true when it was told to stop before.
@@ -60,7 +59,7 @@ async fn until(source: &TokenSource, then: Timestamp, stop: &mut oneshot::Receiv
 }
 
 /// The tokens, and how renewing them goes.
-struct Kept {
+pub(crate) struct Kept {
     tokens: Vec<Token>,
     next: Timestamp,
     backoff: Backoff,
@@ -69,7 +68,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(first: Token) -> Self {
+    pub(crate) fn new(first: Token) -> Self {
         Self {
             next: first.due(),
             tokens: vec![first],
@@ -79,11 +78,33 @@ impl Kept {
         }
     }
 
+    /// When the next one is due.
+    pub(crate) const fn due(&self) -> Timestamp {
+        self.next
+    }
+
+    /// The next one is due by then, unless asking for it just failed.
+    pub(crate) fn due_by(&mut self, then: Timestamp) {
+        if !self.failing {
+            self.next = self.next.min(then);
+        }
+    }
+
+    /// The newest.
+    pub(crate) fn newest(&self) -> Option<String> {
+        self.tokens.last().map(|token| token.value.expose().clone())
+    }
+
+    /// Those that have not ended.
+    pub(crate) fn living(&self, now: Timestamp) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().filter(move |token| token.ends() > now)
+    }
+
     fn ends(&self) -> Timestamp {
         self.tokens.last().map_or(Timestamp::default(), Token::ends)
     }
 
-    fn renewed(&mut self, token: Token, now: Timestamp) {
+    pub(crate) fn renewed(&mut self, token: Token, now: Timestamp) {
         self.tokens.retain(|older| older.ends() > now);
         *self = Self {
             tokens: std::mem::take(&mut self.tokens),
@@ -93,7 +114,7 @@ impl Kept {
     }
 
     /// Whatever the reason, it is tried again: a server comes back, and who was switched off may be switched on.
-    fn failed(&mut self, error: &SourceError, now: Timestamp, say: &Say) {
+    pub(crate) fn failed(&mut self, error: &SourceError, now: Timestamp, say: &Say) {
         if !self.failing {
             let ends = self.ends();
             say(&format!(

@@ -17,6 +17,8 @@ mod run;
 mod signals;
 mod source;
 mod surroundings;
+#[cfg(unix)]
+mod worker;
 
 pub use ambient::{Ambient, AmbientError, Platform};
 pub use credential::{Credential, CredentialError};
@@ -25,3 +27,5 @@ pub use issuer::{IssuerError, issuer_of};
 pub use run::{CANNOT_RUN, Ended, NOT_EXECUTABLE, NOT_FOUND, RunError, Runner, Say};
 pub use source::{Proof, SourceError, Token, TokenSource, Wanted};
 pub use surroundings::Surroundings;
+#[cfg(unix)]
+pub use worker::{MOST_AT_ONCE, Worker, WorkerError};

@@ -75,6 +75,8 @@ pub struct Wanted {
     pub resource: Option<String>,
     /// Exactly these actions; all that are possible when there are none.
     pub actions: Vec<ActionName>,
+    /// Countersign itself is the resource server.
+    pub countersign_itself: bool,
 }
 
 /// Gets tokens.
@@ -172,6 +174,11 @@ impl TokenSource {
         }
     }
 
+    /// A client of the server, without a token.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The server.
     #[must_use]
     pub fn server(&self) -> &str {
@@ -267,6 +274,9 @@ impl TokenSource {
             // RFC 9396: no action in it is every one that was asked for beside it.
             let detail = json!([{ "type": "action", "actions": [], "resource": resource }]);
             form.authorization_details = Some(detail.to_string());
+        }
+        if self.wanted.countersign_itself {
+            form.audience = Some(issuer_of(self.client.base()).await?);
         }
         match &self.proof {
             Proof::Ambient(ambient) => {

@@ -35,6 +35,7 @@ pub mod permission;
 pub mod reason;
 pub mod registry;
 pub mod run;
+pub mod schedule;
 pub mod scope;
 pub mod session;
 pub mod subject;

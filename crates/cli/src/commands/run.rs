@@ -120,6 +120,7 @@ impl Run {
             audience: self.audience,
             resource: self.resource,
             actions: self.actions,
+            countersign_itself: false,
         };
         let client = app.anonymous().map_err(cannot_run)?;
         let out = app.out;

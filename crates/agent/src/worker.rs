@@ -1,0 +1,372 @@
+//! The worker: takes executions that are due, runs each as a process of its own, and says how it ended.
+
+use std::{fs, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use countersign_api::{
+    ClientError,
+    executions::{ClaimedExecution, FinishExecution},
+};
+use countersign_crypto::random;
+use countersign_guard::Clock;
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::{SourceError, Surroundings, TokenSource, backoff::Backoff, run::Say, signals::Signals};
+
+mod execution;
+mod lease;
+mod output;
+mod process;
+mod standing;
+mod work;
+
+use execution::Setting;
+use lease::{Leases, Stop, lost};
+use standing::Standing;
+use work::{Claims, Work};
+
+/// The most executions that one worker has at once: what one heartbeat and one claim can name.
+pub const MOST_AT_ONCE: u32 = 32;
+
+/// A worker.
+pub struct Worker {
+    /// Where its own tokens come from.
+    pub source: TokenSource,
+    /// How many executions it has at once, 1 to [`MOST_AT_ONCE`].
+    pub concurrency: u32,
+    /// What the names of the programs' variables begin with.
+    pub prefix: String,
+    /// Where the directories of executions are made.
+    pub directory: PathBuf,
+    /// Its environment, of which programs get `PATH` and `LANG` alone.
+    pub surroundings: Surroundings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where messages for people go.
+    pub say: Say,
+}
+
+/// The worker did not begin.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    /// There is nowhere to run anything.
+    #[error("cannot use the directory `{}`: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no token for it.
+    #[error(transparent)]
+    NoToken(#[from] SourceError),
+    /// It may not take executions.
+    #[error("this identity gets no work: {0}")]
+    Refused(ClientError),
+    /// Signals cannot be heard.
+    #[error("cannot hear signals: {0}")]
+    Signals(io::Error),
+}
+
+impl Worker {
+    /// Works until a signal asks it to stop, as [`Worker::run_until`].
+    ///
+    /// # Errors
+    /// When it did not begin.
+    pub async fn run(self) -> Result<(), WorkerError> {
+        let mut signals = Signals::hear().map_err(WorkerError::Signals)?;
+        let (ask, asked) = mpsc::channel(4);
+        let hearing = tokio::spawn(async move {
+            loop {
+                if signals.next().await.ends() && ask.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let ended = self.run_until(asked).await;
+        hearing.abort();
+        ended
+    }
+
+    /// Works until it is asked to stop; then it takes nothing more, and waits for what runs. Asked a second time, it ends
+    /// that, too.
+    ///
+    /// # Errors
+    /// When it did not begin.
+    pub async fn run_until(self, mut asked: mpsc::Receiver<()>) -> Result<(), WorkerError> {
+        let setting = Setting::new(
+            self.source.server(),
+            self.parent()?,
+            &self.prefix,
+            &self.surroundings,
+        );
+        if !self.source.renews() {
+            (self.say)(
+                "this worker ends with its token: its platform gives a job one identity, which counts once",
+            );
+        }
+        let standing = tokio::select! {
+            begun = Standing::begin(self.source, Arc::clone(&self.say)) => begun?,
+            Some(()) = asked.recv() => return Ok(()),
+        };
+        let leases = Arc::new(Leases::new(self.clock, Arc::clone(&self.say)));
+        let crew = Arc::new(Crew {
+            work: Claims(Arc::clone(&standing)),
+            standing: Arc::clone(&standing),
+            leases: Arc::clone(&leases),
+            setting,
+            say: self.say,
+        });
+        let keeper = tokio::spawn({
+            let standing = Arc::clone(&standing);
+            async move { leases.keep(&standing).await }
+        });
+        (crew.say)(&format!(
+            "waiting for executions of {}, {} at once",
+            crew.setting.server, self.concurrency
+        ));
+        let ended = crew
+            .work_on(self.concurrency.clamp(1, MOST_AT_ONCE), &mut asked)
+            .await;
+        keeper.abort();
+        standing.end().await;
+        ended
+    }
+
+    /// The directory that those of executions are made in: made when it is not there, for this user alone.
+    fn parent(&self) -> Result<PathBuf, WorkerError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory);
+        let found = made.and_then(|()| self.directory.canonicalize());
+        found.map_err(|source| WorkerError::Directory {
+            path: self.directory.clone(),
+            source,
+        })
+    }
+}
+
+/// What is taken is run, several at once.
+struct Crew<W> {
+    work: W,
+    standing: Arc<Standing>,
+    leases: Arc<Leases>,
+    setting: Setting,
+    say: Say,
+}
+
+type Taken<R> = Vec<(ClaimedExecution, R)>;
+
+/// What is taken, when it was asked for, and by a worker that was refused, why.
+type Taking<'a, R> =
+    Pin<Box<dyn Future<Output = Result<(Taken<R>, Duration), ClientError>> + Send + 'a>>;
+
+impl<W: Work> Crew<W> {
+    async fn work_on(
+        self: &Arc<Self>,
+        concurrency: u32,
+        asked_to_stop: &mut mpsc::Receiver<()>,
+    ) -> Result<(), WorkerError> {
+        let (drain, draining) = watch::channel(false);
+        let mut running = JoinSet::new();
+        let mut taking: Option<Taking<'_, W::Receipt>> = None;
+        let mut known = false;
+        let mut refused = None;
+        let mut stopping = false;
+        loop {
+            let busy = u32::try_from(running.len()).unwrap_or(u32::MAX);
+            let free = concurrency.saturating_sub(busy);
+            if taking.is_none() && free > 0 && !*drain.borrow() {
+                taking = Some(Box::pin(self.take(free, known, draining.clone())));
+            }
+            if taking.is_none() && running.is_empty() && *drain.borrow() {
+                return refused.map_or(Ok(()), |error| Err(WorkerError::Refused(error)));
+            }
+            tokio::select! {
+                taken = next(&mut taking) => {
+                    taking = None;
+                    match taken {
+                        Ok((taken, asked)) => {
+                            known = true;
+                            for (execution, receipt) in taken {
+                                let stop = self.leases.hold(&execution, asked);
+                                running.spawn(Arc::clone(self).one(execution, receipt, stop));
+                            }
+                            if stopping {
+                                self.leases.stop_all();
+                            }
+                        }
+                        Err(error) => {
+                            refused = Some(error);
+                            drain.send_replace(true);
+                        }
+                    }
+                }
+                Some(_) = running.join_next() => {}
+                Some(()) = asked_to_stop.recv() => if drain.send_replace(true) {
+                    stopping = true;
+                    (self.say)("stopping what still runs");
+                    self.leases.stop_all();
+                } else {
+                    (self.say)(&format!(
+                        "taking no more executions; {} still running: a second signal stops them",
+                        running.len()
+                    ));
+                },
+            }
+        }
+    }
+
+    /// Takes executions, again and again while the server is away. Who never got any and is refused, is refused for good:
+    /// somebody looks at a worker that is just being set up.
+    async fn take(
+        &self,
+        most: u32,
+        known: bool,
+        mut draining: watch::Receiver<bool>,
+    ) -> Result<(Taken<W::Receipt>, Duration), ClientError> {
+        let mut backoff = Backoff::default();
+        let mut failing = false;
+        loop {
+            let asked = self.leases.elapsed();
+            let error = match self.work.take(most).await {
+                Ok(taken) => {
+                    if failing {
+                        (self.say)("the server answers again");
+                    }
+                    return Ok((taken, asked));
+                }
+                Err(error) => error,
+            };
+            match error.status() {
+                Some(401) => self.standing.refused().await,
+                Some(403 | 404) if !known => return Err(error),
+                _ => {}
+            }
+            if !std::mem::replace(&mut failing, true) {
+                (self.say)(&format!("no work: {error}; trying again"));
+            }
+            let [random] = random::bytes::<1>();
+            tokio::select! {
+                () = sleep(backoff.next(retry_after(&error), random)) => {}
+                _ = draining.wait_for(|draining| *draining) => return Ok((Vec::new(), asked)),
+            }
+        }
+    }
+
+    /// One execution from its beginning to its report.
+    async fn one(
+        self: Arc<Self>,
+        execution: ClaimedExecution,
+        receipt: W::Receipt,
+        mut stop: Stop,
+    ) {
+        let ClaimedExecution {
+            id,
+            action_ref,
+            attempt,
+            ..
+        } = &execution;
+        (self.say)(&format!(
+            "{action_ref} begins: execution {id}, attempt {attempt}"
+        ));
+        let begun = Instant::now();
+        match self.setting.execute(&execution, &mut stop).await {
+            Some(finish) => {
+                let seconds = begun.elapsed().as_secs_f32();
+                let outcome =
+                    countersign_model::execution::ExecutionState::from(finish.outcome).as_str();
+                let why = finish
+                    .reason
+                    .as_deref()
+                    .map_or(String::new(), |why| format!(": {why}"));
+                (self.say)(&format!(
+                    "{action_ref} {outcome} after {seconds:.1} s: execution {id}{why}"
+                ));
+                self.report(&execution, finish, &mut stop).await;
+            }
+            None => (self.say)(&format!(
+                "{action_ref} was stopped: execution {id} is not this worker's any more"
+            )),
+        }
+        self.leases.release(*id);
+        self.work.done(receipt).await;
+    }
+
+    /// Says how an execution ended, until it is heard or the lease is over.
+    async fn report(
+        &self,
+        execution: &ClaimedExecution,
+        mut finish: FinishExecution,
+        stop: &mut Stop,
+    ) {
+        let id = execution.id.to_string();
+        let mut backoff = Backoff::default();
+        let mut failing = false;
+        loop {
+            let told = self
+                .standing
+                .client()
+                .await
+                .finish_execution(&id, &finish)
+                .await;
+            let Err(error) = told else { return };
+            match error.status() {
+                Some(401) => self.standing.refused().await,
+                Some(404 | 409) => {
+                    (self.say)(&format!(
+                        "execution {id} is not this worker's any more: {error}"
+                    ));
+                    return;
+                }
+                Some(400 | 413 | 422) if !finish.stdout.is_empty() || !finish.stderr.is_empty() => {
+                    // How it ended is worth more than what it said.
+                    finish = FinishExecution {
+                        stdout: String::new(),
+                        stderr: String::new(),
+                        result: None,
+                        reason: Some(format!("its output was not taken: {error}")),
+                        ..finish
+                    };
+                    continue;
+                }
+                _ => {}
+            }
+            if !std::mem::replace(&mut failing, true) {
+                (self.say)(&format!(
+                    "the end of execution {id} is not on record: {error}; trying again"
+                ));
+            }
+            let [random] = random::bytes::<1>();
+            tokio::select! {
+                () = sleep(backoff.next(retry_after(&error), random)) => {}
+                () = lost(stop) => {
+                    (self.say)(&format!("execution {id} is given up: its lease is over"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What is being taken, if anything is.
+async fn next<R>(taking: &mut Option<Taking<'_, R>>) -> Result<(Taken<R>, Duration), ClientError> {
+    match taking {
+        Some(taking) => taking.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long the server asked to be left alone.
+fn retry_after(error: &ClientError) -> Option<Duration> {
+    match error {
+        ClientError::Problem { retry_after, .. } => retry_after.map(Duration::from_secs),
+        _ => None,
+    }
+}
