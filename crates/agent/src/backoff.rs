@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_api::ClientError;
+
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(500);
 
@@ -20,6 +22,14 @@ impl Backoff {
         self.0 = self.0.saturating_add(1);
         let spread = doubled / 4 * u32::from(random) / 255;
         (doubled + spread).max(asked.unwrap_or_default().min(MOST))
+    }
+}
+
+/// How long the server asked to be left alone.
+pub(crate) fn retry_after(error: &ClientError) -> Option<Duration> {
+    match error {
+        ClientError::Problem { retry_after, .. } => retry_after.map(Duration::from_secs),
+        _ => None,
     }
 }
 

@@ -71,12 +71,7 @@ impl Credential {
             path: path.to_owned(),
             detail,
         };
-        let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        private(path, &file)?;
-        let mut text = String::new();
-        file.take(MAX_BYTES)
-            .read_to_string(&mut text)
-            .map_err(|error| unreadable(error.to_string()))?;
+        let text = read_private(path)?;
         let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
         let field = |name: &str| {
             let json = json.as_ref()?;
@@ -140,6 +135,21 @@ impl Credential {
             origin: "the variable COUNTERSIGN_CLIENT_SECRET".to_owned(),
         }))
     }
+}
+
+/// The text of a file that nobody but its owner may read.
+pub(crate) fn read_private(path: &Path) -> Result<String, CredentialError> {
+    let unreadable = |error: std::io::Error| CredentialError::Unreadable {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    let file = fs::File::open(path).map_err(unreadable)?;
+    private(path, &file)?;
+    let mut text = String::new();
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    Ok(text)
 }
 
 /// Refuses a file that anybody but its owner may read.

@@ -15,7 +15,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{SourceError, Surroundings, TokenSource, backoff::Backoff, run::Say, signals::Signals};
+use crate::{
+    SourceError, Surroundings, TokenSource,
+    backoff::{Backoff, retry_after},
+    run::Say,
+    signals::Signals,
+};
 
 mod execution;
 mod lease;
@@ -360,13 +365,5 @@ async fn next<R>(taking: &mut Option<Taking<'_, R>>) -> Result<(Taken<R>, Durati
     match taking {
         Some(taking) => taking.await,
         None => std::future::pending().await,
-    }
-}
-
-/// How long the server asked to be left alone.
-fn retry_after(error: &ClientError) -> Option<Duration> {
-    match error {
-        ClientError::Problem { retry_after, .. } => retry_after.map(Duration::from_secs),
-        _ => None,
     }
 }
