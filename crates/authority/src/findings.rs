@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{
     Timestamp,
+    action::{ActionClass, ActionSet},
     evidence::Event,
     finding::{self, DORMANT, Finding, FindingSeverity, LiveCredential, Looked, Weakness},
     name::EnvironmentName,
-    registry::{CredentialType, Noun, Record, Status},
+    registry::{CredentialType, IdentityDoc, Noun, Record, Status},
 };
 use countersign_store::{Tx, seen};
 
@@ -17,6 +18,7 @@ use crate::{
     command::Permit,
     evidence::search::{self, Search},
     long_lived,
+    policy::Catalogue,
     refusals::address_prefix,
     registry::{
         PageQuery,
@@ -70,10 +72,10 @@ pub fn list(
         ..query.clone()
     };
     let mut page = identities::list(tx, permit, &filter.identities, &query)?;
-    let protected = protected(tx, permit)?;
+    let place = Place::of(tx, permit)?;
     let (mut kept, mut found) = (Vec::new(), Vec::new());
     for listed in page.items {
-        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &protected)?;
+        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &place)?;
         findings.retain(|finding| filter.keeps(finding));
         if !findings.is_empty() {
             kept.push(listed);
@@ -94,8 +96,8 @@ pub fn of(
     shown: &reading::Shown,
     look: &Look<'_>,
 ) -> Result<Vec<Finding>, Rejection> {
-    let protected = protected(tx, permit)?;
-    look.at(tx, &shown.record, shown.seen.as_ref(), &protected)
+    let place = Place::of(tx, permit)?;
+    look.at(tx, &shown.record, shown.seen.as_ref(), &place)
 }
 
 impl FindingFilter {
@@ -121,7 +123,7 @@ impl Look<'_> {
         tx: &mut Tx<'_>,
         record: &Record,
         seen: Option<&seen::Seen>,
-        protected: &BTreeSet<EnvironmentName>,
+        place: &Place,
     ) -> Result<Vec<Finding>, Rejection> {
         let identity = rights::doc(record.identity())?;
         let credentials = self.credentials(tx, record)?;
@@ -131,7 +133,8 @@ impl Look<'_> {
             status: record.status,
             credentials: &credentials,
             chains: &chains,
-            protected,
+            protected: &place.protected,
+            irreversible: &place.irreversible(identity),
             last_active_at: seen.map_or(record.created_at, |seen| seen.last_seen_at),
             changed_alone_at: self.changed_alone_at(tx, record)?,
             now: self.now,
@@ -213,12 +216,36 @@ impl Look<'_> {
     }
 }
 
-/// The protected environments of the tenant.
-fn protected(tx: &mut Tx<'_>, permit: &Permit) -> Result<BTreeSet<EnvironmentName>, Rejection> {
-    let environments = rows::all(tx, permit.tenant_id(), Noun::Environment)?;
-    let docs = environments.iter().filter_map(Record::environment);
-    Ok(docs
-        .filter(|doc| doc.protected)
-        .map(|doc| doc.name.clone())
-        .collect())
+/// What the findings of a tenant's identities share.
+struct Place {
+    /// Its protected environments.
+    protected: BTreeSet<EnvironmentName>,
+    /// How much each of its actions can hurt.
+    catalogue: Catalogue,
+}
+
+impl Place {
+    fn of(tx: &mut Tx<'_>, permit: &Permit) -> Result<Self, Rejection> {
+        let environments = rows::all(tx, permit.tenant_id(), Noun::Environment)?;
+        let docs = environments.iter().filter_map(Record::environment);
+        let actions = rows::all(tx, permit.tenant_id(), Noun::Action)?;
+        Ok(Self {
+            protected: docs
+                .filter(|doc| doc.protected)
+                .map(|doc| doc.name.clone())
+                .collect(),
+            catalogue: Catalogue::new(actions.iter().filter_map(Record::action).cloned()),
+        })
+    }
+
+    /// Of what the identity may do, what cannot be undone.
+    fn irreversible(&self, identity: &IdentityDoc) -> ActionSet {
+        let may = identity
+            .allowed_actions
+            .difference(&identity.denied_actions);
+        may.iter()
+            .filter(|action| self.catalogue.class(action) == ActionClass::Irreversible)
+            .cloned()
+            .collect()
+    }
 }

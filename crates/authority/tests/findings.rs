@@ -95,6 +95,7 @@ fn s1_15_one_secret_for_all_environments_is_found_and_gone_when_mended() {
             [
                 Weakness::SharedEnvironments,
                 Weakness::DeploysAndAdministers,
+                Weakness::UnguardedSecret,
                 Weakness::SecretInsteadOfRun,
                 Weakness::ManySources,
                 Weakness::OldSecret,

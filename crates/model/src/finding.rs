@@ -17,6 +17,7 @@ use crate::{
     time::{Seconds, Timestamp},
 };
 
+mod secrets;
 mod tokens;
 
 pub use tokens::{CHAIN_ENDS_SOON, ROTATE_AFTER, of_chain};
@@ -67,6 +68,8 @@ pub enum Weakness {
     SensitivePowers,
     /// It acts in several environments.
     SharedEnvironments,
+    /// A secret alone is enough for what cannot be undone, where it is protected: nobody countersigns.
+    UnguardedSecret,
 }
 
 /// How soon somebody should act.
@@ -109,6 +112,8 @@ pub struct Looked<'a> {
     pub chains: &'a [Chain],
     /// The environments of its tenant that are protected.
     pub protected: &'a BTreeSet<EnvironmentName>,
+    /// Of what it may do, what cannot be undone.
+    pub irreversible: &'a ActionSet,
     /// When it last got or used a token; when it was made, if it never did.
     pub last_active_at: Timestamp,
     /// When one of its guards was last loosened by one person alone, among the records looked at.
@@ -179,7 +184,7 @@ impl Powers {
 
 impl Weakness {
     /// Every weakness, in alphabetical order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ChainEndsSoon,
         Self::ChangedAlone,
         Self::DeploysAndAdministers,
@@ -195,6 +200,7 @@ impl Weakness {
         Self::SecretInsteadOfRun,
         Self::SensitivePowers,
         Self::SharedEnvironments,
+        Self::UnguardedSecret,
     ];
 
     /// The word on the wire.
@@ -216,6 +222,7 @@ impl Weakness {
             Self::SecretInsteadOfRun => "secret_instead_of_run",
             Self::SensitivePowers => "sensitive_powers",
             Self::SharedEnvironments => "shared_environments",
+            Self::UnguardedSecret => "unguarded_secret",
         }
     }
 }
@@ -232,11 +239,7 @@ pub fn findings(looked: &Looked<'_>) -> Vec<Finding> {
     found.extend(shared_environments(looked));
     found.extend(deploys_and_administers(looked));
     found.extend(sensitive_powers(looked));
-    for credential in looked.credentials {
-        found.extend(secret_instead_of_run(looked, credential));
-        found.extend(many_sources(looked, credential));
-        found.extend(old_secret(looked, credential));
-    }
+    found.extend(secrets::of_credentials(looked));
     found.extend(changed_alone(looked));
     found.extend(ends_soon(looked));
     found.extend(dormant(looked));
@@ -359,83 +362,6 @@ fn sensitive_powers(looked: &Looked<'_>) -> Option<Finding> {
             "take away what it does not need, and let a person countersign the rest",
         )
     })
-}
-
-/// A finding about one credential.
-fn about(credential: &LiveCredential, finding: Finding) -> Finding {
-    Finding {
-        credential: Some(credential.id.clone()),
-        ..finding
-    }
-}
-
-fn secret_instead_of_run(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
-    let wanted = looked.identity.kind == Kind::Pipeline && credential.credential_type.is_static();
-    wanted.then(|| {
-        about(
-            credential,
-            finding(
-                Weakness::SecretInsteadOfRun,
-                looked.by_reach(),
-                "a static credential stands where each run could prove itself",
-                "add a trust rule for its runs, then revoke the credential",
-            ),
-        )
-    })
-}
-
-fn many_sources(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
-    let wanted = credential.credential_type.is_static() && credential.networks >= MANY_NETWORKS;
-    wanted.then(|| {
-        let says = format!(
-            "one credential, {} days old, was used from {} networks: it is likely shared",
-            looked.days_since(credential.made_at),
-            credential.networks
-        );
-        about(
-            credential,
-            finding(
-                Weakness::ManySources,
-                FindingSeverity::High,
-                says,
-                "find who uses it (`countersign audit search --credential`) and give each their own",
-            ),
-        )
-    })
-}
-
-fn old_secret(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
-    let secret = matches!(
-        credential.credential_type,
-        CredentialType::ApiKey | CredentialType::ClientSecret
-    );
-    let old = looked.now - OLD_SECRET >= credential.made_at;
-    (secret && old).then(|| {
-        let says = format!(
-            "a secret is {} days old",
-            looked.days_since(credential.made_at)
-        );
-        about(
-            credential,
-            finding(
-                Weakness::OldSecret,
-                looked.by_reach(),
-                says,
-                redesign(looked),
-            ),
-        )
-    })
-}
-
-/// Rotation follows the redesign and does not substitute for it: the first step that is still to do.
-fn redesign(looked: &Looked<'_>) -> &'static str {
-    if looked.identity.environments.len() > 1 {
-        "split it by environment first: rotation does not change what a copy can do"
-    } else if looked.identity.kind == Kind::Pipeline {
-        "let each run prove itself instead: rotation does not change what a copy can do"
-    } else {
-        "take away what it does not need, then rotate it"
-    }
 }
 
 fn changed_alone(looked: &Looked<'_>) -> Option<Finding> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     id::{self, Id},
     name::ActionName,
-    registry::{ApprovalRule, Party},
+    registry::{ApprovalRule, Party, TrustModel},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -70,12 +70,17 @@ fn found(
     change: impl FnOnce(&mut Looked<'_>),
 ) -> Vec<Finding> {
     let protected = environments(&["production"]).into_iter().collect();
+    let irreversible = identity
+        .allowed_actions
+        .difference(&actions(&["case.read", "rollout.status.read"]))
+        .difference(&identity.denied_actions);
     let mut looked = Looked {
         identity,
         status: Status::Active,
         credentials,
         chains: &[],
         protected: &protected,
+        irreversible: &irreversible,
         last_active_at: NOW - Seconds(60),
         changed_alone_at: None,
         now: NOW,
@@ -343,4 +348,75 @@ fn what_is_weak_about_a_long_lived_token_is_found_while_it_lives() {
             "{weakness:?}"
         );
     }
+}
+
+#[test]
+fn s1_10_a_secret_that_alone_does_what_nobody_takes_back_is_found_for_every_kind() {
+    let secret = || credential(CredentialType::ClientSecret, 1, 1);
+    let alone = |kind| IdentityDoc {
+        requires_approval: false,
+        ..sound(kind)
+    };
+    let of = |identity: &IdentityDoc, credentials: &[LiveCredential]| {
+        let told = found(identity, credentials, |_| ());
+        let told = told
+            .into_iter()
+            .find(|one| one.weakness == Weakness::UnguardedSecret);
+        told.map(|one| (one.severity, one.says, one.remedy, one.credential))
+    };
+    for kind in [
+        Kind::ServiceAccount,
+        Kind::Bot,
+        Kind::Pipeline,
+        Kind::OauthClient,
+    ] {
+        let (severity, says, _, credential) = of(&alone(kind), &[secret()]).unwrap();
+        assert_eq!(severity, FindingSeverity::High);
+        assert!(
+            says.contains("deploy.release") && !says.contains("rollout"),
+            "{says}"
+        );
+        assert_eq!(credential.as_deref(), Some("cs_1"));
+    }
+    // Each of the four together: without one it is not this weakness.
+    let service = || alone(Kind::ServiceAccount);
+    assert_eq!(
+        of(&sound(Kind::ServiceAccount), &[secret()]),
+        None,
+        "countersigned"
+    );
+    let elsewhere = IdentityDoc {
+        environments: environments(&["staging"]),
+        ..service()
+    };
+    assert_eq!(of(&elsewhere, &[secret()]), None, "nothing protected");
+    let reads = IdentityDoc {
+        allowed_actions: actions(&["case.read"]),
+        ..service()
+    };
+    assert_eq!(of(&reads, &[secret()]), None, "nothing that lasts");
+    let rule = || credential(CredentialType::TrustRule, 1, 1);
+    assert_eq!(of(&service(), &[rule()]), None, "no secret");
+    assert_eq!(of(&alone(Kind::ApiKey), &[secret()]), None, "reads alone");
+
+    // Split, then per run, then less, and rotation last.
+    let remedy = |identity: &IdentityDoc, credentials: &[LiveCredential]| {
+        of(identity, credentials).unwrap().2
+    };
+    let shared = IdentityDoc {
+        environments: environments(&["staging", "production"]),
+        ..service()
+    };
+    assert!(remedy(&shared, &[secret()]).starts_with("split it"));
+    assert!(remedy(&service(), &[secret()]).starts_with("let what runs it prove itself"));
+    assert!(remedy(&service(), &[secret(), rule()]).starts_with("revoke the secret"));
+    let secrets_only = IdentityDoc {
+        trust_model: Some(TrustModel::ClientSecret),
+        ..service()
+    };
+    let last = remedy(&secrets_only, &[secret()]);
+    assert!(
+        last.starts_with("take away") && last.ends_with("rotate last"),
+        "{last}"
+    );
 }
