@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    action::ActionSet,
+    action::{ActionClass, ActionSet},
     name::EnvironmentName,
     registry::{ApprovalRule, Doc, IdentityDoc, Impersonator},
     token_metadata::TokenMetadata,
@@ -117,9 +117,6 @@ pub fn of_doc(
     protected: &BTreeSet<EnvironmentName>,
 ) -> BTreeSet<Loosening> {
     let found = match (before, after) {
-        (Doc::Action(before), Doc::Action(after)) => {
-            (after.class < before.class).then_some(Loosening::ActionClassLowered)
-        }
         (Doc::Environment(before), Doc::Environment(after)) => {
             (before.protected && !after.protected).then_some(Loosening::EnvironmentUnprotected)
         }
@@ -135,6 +132,28 @@ pub fn of_doc(
         _ => None,
     };
     found.into_iter().collect()
+}
+
+/// What another class and group of an action loosen: a lower class what somebody must countersign now (`held`: whether an
+/// identity that needs approval has the action), and either what a guard rail may be about (`known_by`: whether one knows
+/// actions by `class`, or by `group`). Which side of the rail it comes out on cannot be told in general.
+///
+/// # Errors
+/// Those of what is asked.
+pub fn of_action<E>(
+    from: (ActionClass, &str),
+    to: (ActionClass, &str),
+    held: impl FnOnce() -> Result<bool, E>,
+    mut known_by: impl FnMut(&str) -> Result<bool, E>,
+) -> Result<BTreeSet<Loosening>, E> {
+    let mut found = BTreeSet::new();
+    if to.0 < from.0 && held()? {
+        found.insert(Loosening::ActionClassLowered);
+    }
+    if to.0 != from.0 && known_by("class")? || to.1 != from.1 && known_by("group")? {
+        found.insert(Loosening::PolicyChanged);
+    }
+    Ok(found)
 }
 
 /// How an edit of an identity loosens; empty for one that is not guarded before or after.

@@ -1,7 +1,7 @@
 use countersign_model::{
     Id, Timestamp,
     action::ActionClass,
-    registry::{ActionDoc, EnvironmentDoc, Party, TrustModel},
+    registry::{EnvironmentDoc, Party, TrustModel},
 };
 use serde_json::json;
 
@@ -238,26 +238,17 @@ fn environments_and_actions_guard_too() {
         1
     );
     assert!(of_doc(&environment(false), &environment(true), &protected()).is_empty());
-    let action = |class| {
-        Doc::from(ActionDoc {
-            name: "deploy.release".parse().unwrap(),
-            class,
-            group: String::new(),
-            description: String::new(),
-        })
+    let of = |from, to, held, word: &'static str| {
+        let known_by = move |asked: &str| Ok::<_, std::convert::Infallible>(asked == word);
+        let found = of_action(from, to, || Ok(held), known_by).unwrap();
+        found.into_iter().collect::<Vec<_>>()
     };
-    let lowered = of_doc(
-        &action(ActionClass::Irreversible),
-        &action(ActionClass::Read),
-        &protected(),
-    );
-    assert!(lowered.contains(&Loosening::ActionClassLowered));
-    assert!(
-        of_doc(
-            &action(ActionClass::Read),
-            &action(ActionClass::Irreversible),
-            &protected()
-        )
-        .is_empty()
-    );
+    let (low, high) = ((ActionClass::Read, "a"), (ActionClass::Irreversible, "a"));
+    assert_eq!(of(high, low, true, ""), [Loosening::ActionClassLowered]);
+    assert_eq!(of(high, low, false, "group"), []);
+    assert_eq!(of(low, high, true, ""), []);
+    assert_eq!(of(low, high, false, "class"), [Loosening::PolicyChanged]);
+    let moved = (ActionClass::Read, "b");
+    assert_eq!(of(low, moved, true, "class"), []);
+    assert_eq!(of(low, moved, true, "group"), [Loosening::PolicyChanged]);
 }

@@ -314,9 +314,10 @@ impl Planned<'_> {
         let mut loosens = before
             .map(|before| loosening::of_doc(before, after, &protected))
             .unwrap_or_default();
-        if let Some(before) = before {
-            loosens.extend(guards::loosened(desire, self.entry.id, before, after)?);
-        }
+        loosens.extend(match before {
+            Some(before) => guards::loosened(desire, self.entry.id, before, after)?,
+            None => guards::loosened_by_new(desire, after)?,
+        });
         if let (Some(Doc::Identity(_)), Doc::Identity(identity)) = (before, after) {
             loosens.extend(loosening::of_trust(
                 identity,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     command::{Actor, Change, Command, NewRecord, Permit, Verdict, WriteTx},
-    loosening::Loosening,
+    loosening::{self, Loosening},
     policy::Catalogue,
     rejection::{Rejection, refuse},
     rows,
@@ -227,26 +227,17 @@ fn check(doc: &ActionDoc) -> Result<(), Rejection> {
     check_text("description", &doc.description, DESCRIPTION_BYTES)
 }
 
-/// What another class and group loosen: a lower class what somebody must countersign now, and either
-/// what a guard rail may be about. Which side of the rail it comes out on cannot be told in general.
+/// What another class and group loosen.
 fn loosens(
     tx: &mut WriteTx<'_, '_>,
     name: &ActionName,
     from: (ActionClass, &str),
     to: (ActionClass, &str),
 ) -> Result<BTreeSet<Loosening>, Rejection> {
-    let mut found = BTreeSet::new();
-    if to.0 < from.0 {
-        let needs = |doc: &IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
-        let held = tx.matching(Noun::Identity, |record| {
-            record.identity().is_some_and(needs)
-        })?;
-        found.extend((!held.is_empty()).then_some(Loosening::ActionClassLowered));
-    }
-    let left = to.0 != from.0 && rails::actions_by(tx, "class")?
-        || to.1 != from.1 && rails::actions_by(tx, "group")?;
-    found.extend(left.then_some(Loosening::PolicyChanged));
-    Ok(found)
+    let needs = |doc: &IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
+    let needs = |record: &Record| record.identity().is_some_and(needs);
+    let held = to.0 < from.0 && !tx.matching(Noun::Identity, needs)?.is_empty();
+    loosening::of_action(from, to, || Ok(held), |word| rails::actions_by(tx, word))
 }
 
 /// A page of the tenant's own actions: everybody in the tenant sees them.

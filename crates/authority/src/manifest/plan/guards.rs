@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    Id, id,
+    Id,
+    action::ActionClass,
+    id,
+    name::ActionName,
     registry::{Doc, IdentityDoc, Noun, Party, ProjectDoc, Record, Status, TeamDoc, TenantRole},
 };
 
@@ -23,11 +26,45 @@ pub(super) fn loosened<R: Resolver>(
     after: &Doc,
 ) -> Result<BTreeSet<Loosening>, R::Stop> {
     match (before, after) {
+        (Doc::Action(old), Doc::Action(new)) => of_action(
+            desire,
+            (old.class, &old.group),
+            (new.class, &new.group),
+            &new.name,
+        ),
         (Doc::Identity(old), Doc::Identity(new)) => of_identity(desire, old, new),
         (Doc::Project(old), Doc::Project(new)) => of_project(desire, id, old, new),
         (Doc::Team(old), Doc::Team(new)) => of_team(desire, id.cast(), old, new),
         _ => Ok(BTreeSet::new()),
     }
+}
+
+/// What a new record loosens: an action that counts as something else until now, built in or unknown.
+pub(super) fn loosened_by_new<R: Resolver>(
+    desire: &Desire<'_, R>,
+    after: &Doc,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let Doc::Action(new) = after else {
+        return Ok(BTreeSet::new());
+    };
+    let catalogue = desire.resolver.catalogue()?;
+    let now = (catalogue.class(&new.name), catalogue.group(&new.name));
+    of_action(desire, now, (new.class, &new.group), &new.name)
+}
+
+fn of_action<R: Resolver>(
+    desire: &Desire<'_, R>,
+    from: (ActionClass, &str),
+    to: (ActionClass, &str),
+    name: &ActionName,
+) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let needs = |doc: &IdentityDoc| doc.requires_approval && doc.allowed_actions.contains(name);
+    let held = || desire.resolver.any_identity(&needs);
+    loosening::of_action(from, to, held, |word| {
+        let rails = desire.resolver.all(Noun::Policy)?;
+        let rails = Reads::of(rails.iter().filter_map(|rail| rail.policy()));
+        Ok(rails.map_or(true, |rails| rails.actions_by(word)))
+    })
 }
 
 fn of_identity<R: Resolver>(

@@ -473,3 +473,48 @@ fn what_is_fixed_and_what_is_past_is_refused() {
         1
     );
 }
+
+#[test]
+fn what_another_class_or_group_of_an_action_loosens_is_announced_as_it_will_be_applied() {
+    let mut registry = Registry::new();
+    let loosens = |registry: &Registry, text: &str| {
+        let plan = registry.plan(text).unwrap();
+        let found = plan.steps.iter().flat_map(|step| step.loosens.clone());
+        found.collect::<BTreeSet<_>>()
+    };
+    let own = |class: &str, group: &str| {
+        format!("action: {{name: shop.restock, class: {class}, group: {group}}}")
+    };
+    registry.apply(&own("reversible", "shop"));
+    // Nobody must countersign it, and no guard rail reads classes or groups.
+    assert_eq!(loosens(&registry, &own("read", "till")), BTreeSet::new());
+    registry.apply("identity: {name: a, requires_approval: true, allowed_actions: [shop.restock, deploy.release]}");
+    let lowered = BTreeSet::from([Loosening::ActionClassLowered]);
+    assert_eq!(loosens(&registry, &own("read", "shop")), lowered);
+    assert_eq!(
+        loosens(&registry, &own("irreversible", "shop")),
+        BTreeSet::new()
+    );
+    // A built-in one that is stated anew counts as something else until then.
+    let built_in = "action: {name: deploy.release, class: read}";
+    assert!(loosens(&registry, built_in).contains(&Loosening::ActionClassLowered));
+
+    let rail = |word: &str| {
+        format!(
+            "policy:\n  name: freeze\n  cedar: |\n    forbid (principal, action in Action::\"{word}\", resource);\n"
+        )
+    };
+    let changed = BTreeSet::from([Loosening::PolicyChanged]);
+    registry.apply(&rail("group:shop"));
+    assert_eq!(loosens(&registry, &own("reversible", "till")), changed);
+    assert_eq!(
+        loosens(&registry, &own("irreversible", "shop")),
+        BTreeSet::new()
+    );
+    registry.apply(&rail("class:reversible"));
+    assert_eq!(loosens(&registry, &own("irreversible", "shop")), changed);
+    assert_eq!(
+        loosens(&registry, &own("reversible", "till")),
+        BTreeSet::new()
+    );
+}
