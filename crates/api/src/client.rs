@@ -143,6 +143,29 @@ impl Client {
         self.json(segments, &answer)
     }
 
+    /// Puts JSON and reads JSON.
+    async fn put<T: DeserializeOwned, B: Serialize + ?Sized>(
+        &self,
+        segments: &[&str],
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let (_, answer) = self
+            .send(self.request(Method::PUT, segments).json(body))
+            .await?;
+        self.json(segments, &answer)
+    }
+
+    /// Deletes.
+    async fn remove<Q: Serialize + ?Sized>(
+        &self,
+        segments: &[&str],
+        query: &Q,
+    ) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, segments).query(query))
+            .await
+            .map(drop)
+    }
+
     /// Posts what has no answer but that it is done.
     async fn act<B: Serialize + ?Sized>(
         &self,

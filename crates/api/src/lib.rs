@@ -78,6 +78,13 @@
 //! | POST | `/api/sessions` | [`sessions::CreateSession`] | 201 [`sessions::CreatedSession`] |
 //! | GET | `/api/sessions/current` | – | [`sessions::CurrentSession`] |
 //! | DELETE | `/api/sessions/current` | – | 204 |
+//! | GET | `/api/keys` | [`keys::ListKeys`] | page of [`keys::Key`] |
+//! | PUT | `/api/keys/{ref}` | [`keys::PutKey`] | [`keys::Key`] |
+//! | DELETE | `/api/keys/{ref}` | [`reference::Why`] | 204 |
+//! | POST | `/api/keys/{ref}/rotate` | [`keys::RotateKey`] | [`keys::Key`] |
+//! | GET | `/api/keys/{ref}/history` | – | [`keys::KeyHistory`] |
+//! | GET | `/api/data-keys` | – | [`keys::DataKeyList`] (owners) |
+//! | POST | `/api/data-keys/rotate` | [`keys::RotateDataKey`] | [`keys::DataKeyList`] |
 //! | GET | `/api/signing-keys` | – | [`signing_keys::SigningKeyList`] |
 //! | POST | `/api/signing-keys/rotate` | [`signing_keys::RotateSigningKeys`] | [`signing_keys::SigningKeyList`] |
 //! | POST | `/api/signing-keys/{kid}/kill` | [`signing_keys::KillSigningKey`] | [`signing_keys::SigningKeyList`] |
@@ -117,6 +124,7 @@ pub mod executions;
 pub mod findings;
 pub mod identities;
 pub mod issuers;
+pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod manifests;

@@ -24,8 +24,7 @@ use countersign_model::{
     token::AccessClaims,
 };
 use countersign_store::{
-    Cursor, Store, StoreError, WriteMode, changes, installation, records, seen,
-    signing_keys as key_rows,
+    Cursor, Store, StoreError, WriteMode, changes, installation, key_file, records, seen,
 };
 use thiserror::Error;
 
@@ -97,7 +96,7 @@ impl From<StoreError> for StartError {
 pub struct Authority {
     pub(crate) door: Door,
     pub(crate) settings: Settings,
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) ring: ArcSwap<KeyRing>,
     tokens: TokenCache,
     refusals: RefusalSums,
@@ -123,18 +122,22 @@ impl Authority {
     pub fn open(
         store: Store,
         settings: Settings,
-        secrets: Secrets,
+        mut secrets: Secrets,
         ctx: &Ctx,
     ) -> Result<Self, StartError> {
         let found = secrets.key_file.id().to_string();
         let mine = found.clone();
-        let expected = store
+        let known = store
             .write(WriteMode::Housekeeping, move |tx| {
-                key_rows::remember_key_file(tx, &mine)
+                key_file::remember(tx, &mine)
             })
             .wait()?;
-        if expected != found {
+        if known.id != found {
+            let expected = known.id;
             return Err(StartError::OtherKeyFile { expected, found });
+        }
+        if let Some(pepper) = &known.pepper {
+            secrets.keep_pepper(pepper)?;
         }
         let door = Door {
             store,
@@ -162,7 +165,7 @@ impl Authority {
             log,
             door,
             settings,
-            secrets,
+            secrets: Arc::new(secrets),
             ring: ArcSwap::default(),
             tokens: TokenCache::default(),
             refusals: RefusalSums::default(),
@@ -208,8 +211,14 @@ impl Authority {
 
     /// What only this installation knows.
     #[must_use]
-    pub const fn secrets(&self) -> &Secrets {
+    pub fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// The same, for a command that takes it along.
+    #[must_use]
+    pub fn shared_secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets)
     }
 
     /// The tenant at the server's own issuer URL, or the one of this name.

@@ -1,7 +1,9 @@
 //! What writes without evidence: a closed list. Nothing here changes what anybody may do.
 //!
 //! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, command lines that wait for a person
-//! ([`crate::sessions`]), the notes of running servers and the migrations of the store are the others that do. Expiry of identities is not among them: it changes state, so it is a command with evidence.
+//! ([`crate::sessions`]), what puts values of keys under another data key ([`crate::data_keys`]), the notes of running servers
+//! and the migrations of the store are the others that do. Expiry of identities is not among them: it changes state, so it is a
+//! command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{

@@ -20,6 +20,7 @@ mod authority;
 pub mod client_auth;
 pub mod command;
 mod ctx;
+pub mod data_keys;
 pub mod enrolment;
 pub mod evaluation;
 pub mod evidence;

@@ -16,6 +16,7 @@ pub mod guarding;
 pub mod identities;
 pub(crate) mod impersonators;
 pub mod issuers;
+pub mod keys;
 pub mod leaving;
 pub mod linked_accounts;
 pub mod planning;

@@ -24,7 +24,7 @@ pub enum Rejection {
 #[derive(Debug, Error)]
 pub enum Fault {
     /// A key that should be there is not, or cannot be used.
-    #[error("signing keys: {0}")]
+    #[error("keys: {0}")]
     Keys(String),
     /// A record breaks an invariant of ours.
     #[error("broken invariant: {0}")]

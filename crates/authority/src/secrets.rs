@@ -6,7 +6,7 @@ use crate::rejection::Fault;
 
 /// The key file and its derived keys.
 pub struct Secrets {
-    /// Wraps signing keys.
+    /// Wraps signing keys and data keys.
     pub key_file: KeyFile,
     /// Hashes opaque secrets.
     pub pepper: Pepper,
@@ -29,5 +29,17 @@ impl Secrets {
             pepper,
             codes,
         })
+    }
+
+    /// Goes on hashing as under an earlier key file: what was hashed cannot be hashed anew.
+    ///
+    /// # Errors
+    /// When this key file did not wrap it.
+    pub(crate) fn keep_pepper(&mut self, wrapped: &[u8]) -> Result<(), Fault> {
+        self.pepper = self
+            .key_file
+            .kept_pepper(wrapped)
+            .map_err(|error| Fault::Keys(format!("the pepper cannot be used: {error}")))?;
+        Ok(())
     }
 }

@@ -10,8 +10,9 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, evidence,
-        finding, identity, issuer, lineage, linked_account, log, login, manifest, policy, project,
-        reference, revoke, run, service_account, signing_key, team, tenant, token, trust, user,
+        finding, identity, issuer, key, lineage, linked_account, log, login, manifest, policy,
+        project, reference, revoke, run, service_account, signing_key, team, tenant, token, trust,
+        user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -112,6 +113,8 @@ pub enum Command {
     #[command(subcommand)]
     Tenant(tenant::Tenant),
     #[command(subcommand)]
+    Key(key::Key),
+    #[command(subcommand)]
     SigningKey(signing_key::SigningKey),
 
     // Tokens and approvals
@@ -181,6 +184,7 @@ impl Command {
             Self::Issuer(command) => Box::pin(command.run(app)).await,
             Self::Policy(command) => Box::pin(command.run(app)).await,
             Self::Tenant(command) => command.run(app).await,
+            Self::Key(command) => Box::pin(command.run(app)).await,
             Self::SigningKey(command) => command.run(app).await,
             Self::Token(command) => Box::pin(command.run(app)).await,
             Self::Approval(command) => Box::pin(command.run(app)).await,

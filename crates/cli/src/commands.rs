@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod finding;
 pub mod identity;
 pub mod issuer;
+pub mod key;
 pub mod lineage;
 pub mod linked_account;
 pub mod log;

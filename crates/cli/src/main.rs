@@ -14,6 +14,7 @@ mod home;
 mod input;
 mod log_folder;
 mod out;
+mod prompt;
 mod registry;
 mod token_text;
 mod view;

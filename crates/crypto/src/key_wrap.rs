@@ -111,17 +111,8 @@ impl KeyFile {
     /// # Errors
     /// When the cryptographic library fails.
     pub fn wrap(&self, aad: &[u8], value: &[u8]) -> Result<Vec<u8>, WrapError> {
-        let mut sealed = value.to_vec();
-        let nonce = self
-            .wrapping
-            .seal_in_place_append_tag(Aad::from(self.bound(aad)), &mut sealed)
-            .map_err(|_| WrapError::Failed)?;
-        let mut wrapped = Vec::with_capacity(HEADER_BYTES + sealed.len());
-        wrapped.push(VERSION);
-        wrapped.extend_from_slice(&self.id.0);
-        wrapped.extend_from_slice(nonce.as_ref());
-        wrapped.extend_from_slice(&sealed);
-        Ok(wrapped)
+        let header = [&[VERSION], self.id.0.as_slice()].concat();
+        seal(&self.wrapping, &header, &self.bound(aad), value)
     }
 
     /// Decrypts what [`KeyFile::wrap`] made for the same `aad`.
@@ -131,7 +122,6 @@ impl KeyFile {
     pub fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Secret<Vec<u8>>, WrapError> {
         let (version, rest) = wrapped.split_first().ok_or(WrapError::Malformed)?;
         let (id, rest) = rest.split_first_chunk::<8>().ok_or(WrapError::Malformed)?;
-        let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(WrapError::Malformed)?;
         if *version != VERSION {
             return Err(WrapError::Malformed);
         }
@@ -141,12 +131,7 @@ impl KeyFile {
                 found: KeyFileId(*id),
             });
         }
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let opened = self
-            .wrapping
-            .open_in_place(Nonce::from(nonce), Aad::from(self.bound(aad)), &mut buffer)
-            .map_err(|_| WrapError::Tampered)?;
-        Ok(Secret::new(opened.to_vec()))
+        open(&self.wrapping, &self.bound(aad), rest)
     }
 
     /// The key under which opaque secrets are hashed.
@@ -154,7 +139,37 @@ impl KeyFile {
     /// # Errors
     /// When the cryptographic library fails.
     pub fn pepper(&self) -> Result<Pepper, InvalidKeyFile> {
-        derive(&self.key, "countersign pepper v1").map(|key| Pepper::new(key.expose()))
+        derive(&self.key, PEPPER_PURPOSE).map(|key| Pepper::new(key.expose()))
+    }
+
+    /// The pepper that this key file hashes with, encrypted for the key file that takes its place; `kept` is the one that
+    /// it had from an earlier key file itself.
+    ///
+    /// # Errors
+    /// When `kept` is not what this key file wrapped, or the cryptographic library fails.
+    pub fn hand_on_pepper(&self, kept: Option<&[u8]>, to: &Self) -> Result<Vec<u8>, WrapError> {
+        let pepper = match kept {
+            Some(wrapped) => self.unwrap(PEPPER, wrapped)?,
+            None => {
+                let own = derive(&self.key, PEPPER_PURPOSE).map_err(|_| WrapError::Failed)?;
+                Secret::new(own.expose().to_vec())
+            }
+        };
+        to.wrap(PEPPER, pepper.expose())
+    }
+
+    /// The pepper that an earlier key file handed on to this one.
+    ///
+    /// # Errors
+    /// When this key file did not wrap it, or it was changed.
+    pub fn kept_pepper(&self, wrapped: &[u8]) -> Result<Pepper, WrapError> {
+        let opened = self.unwrap(PEPPER, wrapped)?;
+        let key: &[u8; 32] = opened
+            .expose()
+            .as_slice()
+            .try_into()
+            .map_err(|_| WrapError::Malformed)?;
+        Ok(Pepper::new(key))
     }
 
     /// The key under which one-time codes are made beside a running server.
@@ -213,6 +228,36 @@ impl fmt::Display for KeyFileId {
     }
 }
 
+/// The header, a fresh nonce, and the value encrypted and bound.
+pub(crate) fn seal(
+    key: &RandomizedNonceKey,
+    header: &[u8],
+    bound: &[u8],
+    value: &[u8],
+) -> Result<Vec<u8>, WrapError> {
+    // Room for the tag, so that nothing of the value stays where the buffer was before.
+    let mut sealed = Vec::with_capacity(value.len() + TAG_BYTES);
+    sealed.extend_from_slice(value);
+    let nonce = key
+        .seal_in_place_append_tag(Aad::from(bound), &mut sealed)
+        .map_err(|_| WrapError::Failed)?;
+    Ok([header, nonce.as_ref(), &sealed].concat())
+}
+
+/// The value of what follows the header.
+pub(crate) fn open(
+    key: &RandomizedNonceKey,
+    bound: &[u8],
+    rest: &[u8],
+) -> Result<Secret<Vec<u8>>, WrapError> {
+    let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(WrapError::Malformed)?;
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let opened = key
+        .open_in_place(Nonce::from(nonce), Aad::from(bound), &mut buffer)
+        .map_err(|_| WrapError::Tampered)?;
+    Ok(Secret::new(opened.to_vec()))
+}
+
 /// HKDF-SHA-256 (RFC 5869). Every use has a key of its own, so that one never speaks for another.
 fn derive(key: &Secret<[u8; 32]>, purpose: &str) -> Result<Secret<[u8; 32]>, InvalidKeyFile> {
     let mut derived = [0; 32];
@@ -228,11 +273,14 @@ fn checksum_of(encoded: &str) -> String {
     format!("{:08x}", crate::opaque::crc32(encoded.as_bytes()))
 }
 
+/// What a pepper is bound to where it is kept.
+const PEPPER: &[u8] = b"pepper";
+const PEPPER_PURPOSE: &str = "countersign pepper v1";
 const PREFIX: &str = "cskey1_";
 const ENCODED_KEY_CHARACTERS: usize = 43;
 const CHECKSUM_CHARACTERS: usize = 8;
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 1 + 8 + 12;
+const TAG_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -252,6 +300,20 @@ mod tests {
         let tag = key.mac_key().unwrap().tag(b"code");
         assert!(again.mac_key().unwrap().verify(b"code", &tag));
         assert!(!format!("{key:?}").contains(&text.expose()[7..20]));
+    }
+
+    #[test]
+    fn what_was_hashed_is_known_after_any_number_of_key_files() {
+        let files = [(); 3].map(|()| KeyFile::generate().unwrap());
+        let hash = |pepper: &Pepper| crate::opaque::hash(pepper, "a secret");
+        let first = hash(&files[0].pepper().unwrap());
+        let second = files[0].hand_on_pepper(None, &files[1]).unwrap();
+        assert_eq!(hash(&files[1].kept_pepper(&second).unwrap()), first);
+        let third = files[1].hand_on_pepper(Some(&second), &files[2]).unwrap();
+        assert_eq!(hash(&files[2].kept_pepper(&third).unwrap()), first);
+        assert_ne!(hash(&files[2].pepper().unwrap()), first);
+        assert!(files[0].kept_pepper(&third).is_err());
+        assert!(files[0].hand_on_pepper(Some(&second), &files[2]).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! in them as salted digests; what they were is kept beside the record and can be erased.
 
 mod events;
+mod keys;
 mod long_lived;
 mod sign_in;
 
@@ -14,6 +15,7 @@ pub use events::{
     Gap, Grain, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,
     Started, TokenIssued,
 };
+pub use keys::{DataKeyEvent, KeyRead};
 pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
 pub use sign_in::{SignInDecided, SignedIn};
 

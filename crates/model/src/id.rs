@@ -36,6 +36,8 @@ kinds! {
     Chain = "chain",
     /// A way for an identity to prove itself.
     Credential = "credential",
+    /// What the values of a tenant's keys are encrypted with.
+    DataKey = "data_key",
     /// A place where actions happen.
     Environment = "environment",
     /// Something that a sensor, a webhook or a person told.
@@ -48,6 +50,8 @@ kinds! {
     Execution = "execution",
     /// A foreign issuer of run identities.
     Issuer = "issuer",
+    /// A value that actions read.
+    Key = "key",
     /// A person's account at a foreign issuer.
     LinkedAccount = "linked_account",
     /// Trigger types, actions and rules that belong together.

@@ -18,7 +18,7 @@ pub struct InvalidName {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident: $what:literal, $rule:literal, $check:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $([$most:literal])?: $what:literal, $rule:literal, $check:expr;)*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,8 +37,9 @@ macro_rules! names {
                 type Err = InvalidName;
 
                 fn from_str(text: &str) -> Result<Self, InvalidName> {
+                    const MOST: usize = [$($most,)? NAME_BYTES][0];
                     let check: fn(&str) -> bool = $check;
-                    if (1..=NAME_BYTES).contains(&text.len()) && check(text) {
+                    if (1..=MOST).contains(&text.len()) && check(text) {
                         Ok(Self(text.to_owned()))
                     } else {
                         Err(InvalidName {
@@ -114,6 +115,9 @@ names! {
     /// The name of a trigger type, action or rule in its pack: `charge` in `billing.charge`.
     PartName: "the name of a part of a pack", "lower-case letters, digits, `_` and `-`, beginning with a letter or digit, with no dot, at most 60",
         |text| starts_and_holds(text, b"_-") && text.len() <= 60;
+    /// The name of a key, by which actions read its value: `billing.database_password`.
+    KeyName[255]: "the name of a key", "lower-case letters, digits and `._-`, beginning with a letter or digit, at most 255",
+        |text| starts_and_holds(text, b"._-");
     /// The name of an environment.
     EnvironmentName: "the name of an environment",
         "lower-case letters, digits and `._-`, beginning with a letter or digit, at most 128",
@@ -161,6 +165,17 @@ mod tests {
             "deploy.release ",
         ] {
             assert!(bad.parse::<ActionName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_have_a_longer_name_than_others() {
+        let long = "k".repeat(255);
+        assert!(long.parse::<KeyName>().is_ok());
+        assert!(format!("{long}k").parse::<KeyName>().is_err());
+        assert!(long.parse::<PolicyName>().is_err());
+        for bad in ["", "Key", ".key", "a/b", "a b", "a%2eb", "ключ"] {
+            assert!(bad.parse::<KeyName>().is_err(), "{bad}");
         }
     }
 

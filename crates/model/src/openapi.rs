@@ -20,8 +20,8 @@ use crate::{
     id::{self, Id, Kind as IdKind},
     identity::{Kind, RiskTier},
     name::{
-        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, PackName, PartName,
-        PolicyName, ProjectName, RoleName, ScopeWord, TeamName, TenantName,
+        ActionName, AudienceName, Email, EnvironmentName, Handle, IdentityName, KeyName, PackName,
+        PartName, PolicyName, ProjectName, RoleName, ScopeWord, TeamName, TenantName,
     },
     reason::Reason,
     registry::{
@@ -64,8 +64,8 @@ macro_rules! markers {
 }
 
 markers! {
-    Action, Approval, Audience, Chain, Credential, Environment, Event, Evidence, Execution, Identity, Issuer, LinkedAccount, Pack,
-    Policy, Project, Record, Session, Team, Tenant, Transaction, User,
+    Action, Approval, Audience, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Issuer, Key,
+    LinkedAccount, Pack, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
 }
 
 fn text() -> ObjectBuilder {
@@ -93,6 +93,7 @@ texts! {
     EnvironmentName: "production",
     Handle: "dana",
     IdentityName: "release-promoter-prod",
+    KeyName: "billing.database_password",
     PackName: "billing",
     PartName: "charge",
     PolicyName: "no-friday-deploys",

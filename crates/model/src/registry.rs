@@ -14,6 +14,7 @@ mod audience;
 mod credential;
 mod identity;
 mod issuer;
+mod key;
 mod people;
 mod places;
 mod policy;
@@ -24,6 +25,7 @@ pub use identity::{
     ApprovalRule, IdentityDoc, Impersonator, Party, PendingSponsor, Review, TrustModel,
 };
 pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
+pub use key::{KEPT_VERSIONS, KeyDoc, VALUE_BYTES};
 pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
@@ -44,6 +46,8 @@ pub enum Noun {
     Identity,
     /// A foreign issuer.
     Issuer,
+    /// A value that actions read.
+    Key,
     /// A person's account at a foreign issuer.
     LinkedAccount,
     /// A guard rail.
@@ -60,13 +64,14 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun, in alphabetical order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Action,
         Self::Audience,
         Self::Credential,
         Self::Environment,
         Self::Identity,
         Self::Issuer,
+        Self::Key,
         Self::LinkedAccount,
         Self::Policy,
         Self::Project,
@@ -85,6 +90,7 @@ impl Noun {
             Self::Environment => "environment",
             Self::Identity => "identity",
             Self::Issuer => "issuer",
+            Self::Key => "key",
             Self::LinkedAccount => "linked_account",
             Self::Policy => "policy",
             Self::Project => "project",
@@ -196,7 +202,7 @@ pub struct Record {
     pub noun: Noun,
     /// Its name, unique among the living of its noun and tenant.
     pub name: String,
-    /// The project of an identity, the identity of a credential, the user of a linked account.
+    /// The project of an identity or key, the identity of a credential, the user of a linked account.
     pub parent_id: Option<Id<id::Record>>,
     /// Raised by every edit.
     pub version: i64,
@@ -227,6 +233,8 @@ pub enum Doc {
     Identity(Box<IdentityDoc>),
     /// Of an issuer.
     Issuer(Box<IssuerDoc>),
+    /// Of a key.
+    Key(KeyDoc),
     /// Of a linked account.
     LinkedAccount(LinkedAccountDoc),
     /// Of a policy.
@@ -272,6 +280,7 @@ accessors! {
     environment: Environment(EnvironmentDoc),
     identity: Identity(IdentityDoc),
     issuer: Issuer(IssuerDoc),
+    key: Key(KeyDoc),
     linked_account: LinkedAccount(LinkedAccountDoc),
     policy: Policy(PolicyDoc),
     project: Project(ProjectDoc),
@@ -291,6 +300,7 @@ impl Doc {
             Self::Environment(_) => Noun::Environment,
             Self::Identity(_) => Noun::Identity,
             Self::Issuer(_) => Noun::Issuer,
+            Self::Key(_) => Noun::Key,
             Self::LinkedAccount(_) => Noun::LinkedAccount,
             Self::Policy(_) => Noun::Policy,
             Self::Project(_) => Noun::Project,
@@ -312,6 +322,7 @@ impl Doc {
             Noun::Environment => Self::Environment(serde_json::from_str(text)?),
             Noun::Identity => Self::Identity(serde_json::from_str(text)?),
             Noun::Issuer => Self::Issuer(serde_json::from_str(text)?),
+            Noun::Key => Self::Key(serde_json::from_str(text)?),
             Noun::LinkedAccount => Self::LinkedAccount(serde_json::from_str(text)?),
             Noun::Policy => Self::Policy(serde_json::from_str(text)?),
             Noun::Project => Self::Project(serde_json::from_str(text)?),
@@ -333,6 +344,7 @@ impl Doc {
             Self::Environment(doc) => serde_json::to_string(doc),
             Self::Identity(doc) => serde_json::to_string(doc),
             Self::Issuer(doc) => serde_json::to_string(doc),
+            Self::Key(doc) => serde_json::to_string(doc),
             Self::LinkedAccount(doc) => serde_json::to_string(doc),
             Self::Policy(doc) => serde_json::to_string(doc),
             Self::Project(doc) => serde_json::to_string(doc),
@@ -367,6 +379,7 @@ impl Doc {
             Self::Action(_)
             | Self::Environment(_)
             | Self::Issuer(_)
+            | Self::Key(_)
             | Self::Policy(_)
             | Self::Tenant(_)
             | Self::User(_) => Vec::new(),
@@ -384,6 +397,7 @@ impl Doc {
             | Self::Credential(_)
             | Self::Environment(_)
             | Self::Issuer(_)
+            | Self::Key(_)
             | Self::LinkedAccount(_)
             | Self::Policy(_)
             | Self::Project(_)

@@ -8,6 +8,7 @@ mod gaps;
 mod outbox;
 mod publish;
 mod renewals;
+mod reseal;
 mod runner;
 mod sequencer;
 
@@ -31,6 +32,7 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(clean_up::LapseApprovals(app.clone())),
         Arc::new(clean_up::FinishDeletions(app.clone())),
         Arc::new(renewals::WatchRenewals(app.clone())),
+        Arc::new(reseal::Reseal(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
         Arc::new(archive::Archive::new(app.clone())),

@@ -64,7 +64,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-fn found(text: &[u8], secret: &str) -> Option<String> {
+pub fn found(text: &[u8], secret: &str) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     forms(secret)
         .into_iter()
@@ -73,7 +73,7 @@ fn found(text: &[u8], secret: &str) -> Option<String> {
 }
 
 /// Everything that is on disk: the files of SQLite, or what `pg_dump` writes.
-fn stored(directory: &Path, url: Option<&str>) -> Vec<u8> {
+pub fn stored(directory: &Path, url: Option<&str>) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         if entry.path().is_file() {
@@ -151,7 +151,27 @@ async fn t03_no_secret_is_in_logs_database_metrics_or_another_answer() {
             .access_token();
         let strange = pipeline.run(&server, |claims| claims.with("repository_id", "1"));
         let token = owner.client_token(&client, &[]).await.access_token();
+        let values = [hex::encode([7; 20]), hex::encode([8; 20])];
+        for value in &values {
+            let key = json!({ "project": "release", "value": value });
+            let path = "/api/keys/release.password";
+            let once = [(
+                "idempotency-key",
+                if value.starts_with("07") {
+                    "k-1"
+                } else {
+                    "k-2"
+                },
+            )];
+            owner
+                .send(Method::PUT, path, Some(&key), &once)
+                .await
+                .done();
+        }
+        let [old_value, value] = values;
         let secrets = [
+            ("the value of a key", value),
+            ("an older value of it", old_value),
             ("a client secret", client.client_secret.clone()),
             ("an API key", api_key),
             ("an enrolment code", server.code("mia@example.com", None)),

@@ -36,6 +36,11 @@ pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static s
         .await;
     let policy = json!({ "name": "nothing", "cedar": "forbid(principal, action, resource) when { false };" });
     owner.post("/api/policies", &policy).await;
+    let key = json!({ "project": "release", "value": "hunter2" });
+    owner
+        .send(Method::PUT, "/api/keys/release.password", Some(&key), &[])
+        .await
+        .done();
     let sensor = json!({ "name": "sensor:core.timer", "scope": "sensor", "metadata": { "trigger_types": ["core.timer"] }, "project": "release" });
     let sensor = owner.make("service-accounts", &sensor).await;
     let mut ids = vec![
@@ -55,6 +60,7 @@ pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static s
         "environments",
         "audiences",
         "issuers",
+        "keys",
         "policies",
         "evidence",
     ] {

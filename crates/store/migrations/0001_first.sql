@@ -237,9 +237,34 @@ CREATE TABLE signing_key (
 ) {strict};
 CREATE INDEX signing_key_by_tenant ON signing_key (tenant_id, created_at, kid);
 
+-- What the values of a tenant's keys are encrypted with: one key at a time, older ones until nothing is left under them.
+CREATE TABLE data_key (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    wrapped {blob} NOT NULL,
+    created_at {int} NOT NULL,
+    retired_at {int}
+) {strict};
+CREATE UNIQUE INDEX data_key_current ON data_key (tenant_id) WHERE retired_at IS NULL;
+CREATE INDEX data_key_by_tenant ON data_key (tenant_id, created_at, id);
+
+-- The values of keys, version by version, sealed with a data key.
+CREATE TABLE key_value (
+    key_id {blob} NOT NULL,
+    version {int} NOT NULL,
+    tenant_id {blob} NOT NULL,
+    data_key_id {blob} NOT NULL,
+    sealed {blob} NOT NULL,
+    created_at {int} NOT NULL,
+    created_by {blob} NOT NULL,
+    PRIMARY KEY (key_id, version)
+) {strict};
+CREATE INDEX key_value_by_data_key ON key_value (data_key_id, key_id, version);
+
 CREATE TABLE key_file (
     single {int} NOT NULL PRIMARY KEY,
-    id {text} NOT NULL
+    id {text} NOT NULL,
+    pepper {blob}
 ) {strict};
 
 CREATE TABLE enrolment_code (

@@ -1,4 +1,4 @@
-//! Signing keys, wrapped with the key file, and the id of that file.
+//! Signing keys, wrapped with the key file.
 
 use countersign_model::{
     id::{self, Id},
@@ -101,29 +101,13 @@ pub fn remove(tx: &mut Tx<'_>, kid: &str) -> Result<bool, StoreError> {
     Ok(tx.exec(&REMOVE, values![kid])? == 1)
 }
 
-/// Remembers the id of the key file at the first start, and answers the one that is remembered: another one means
-/// another file, and nothing can be unwrapped.
+/// Wraps a key anew, when it is still wrapped as it was read. `false`: it is not.
 ///
 /// # Errors
 /// When the database fails.
-pub fn remember_key_file(tx: &mut Tx<'_>, id: &str) -> Result<String, StoreError> {
-    tx.exec(&REMEMBER_KEY_FILE, values![id])?;
-    match key_file(tx)? {
-        Some(id) => Ok(id),
-        None => Err(StoreError::Fault(
-            "the id of the key file was not kept".to_owned(),
-        )),
-    }
-}
-
-/// The id of the key file, once there was a first start.
-///
-/// # Errors
-/// When the database fails.
-pub fn key_file(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
-    tx.row(&KEY_FILE, &[])?
-        .map(|row| row.text(0).map(str::to_owned))
-        .transpose()
+pub fn rewrap(tx: &mut Tx<'_>, before: &SigningKey, wrapped: &[u8]) -> Result<bool, StoreError> {
+    let values = values![before.kid.as_str(), before.wrapped.as_slice(), wrapped];
+    Ok(tx.exec(&REWRAP, values)? == 1)
 }
 
 fn read(row: &Row) -> Result<SigningKey, StoreError> {
@@ -152,15 +136,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[
-    &INSERT,
-    &OF_TENANT,
-    &ALL,
-    &SET_STATE,
-    &REMOVE,
-    &REMEMBER_KEY_FILE,
-    &KEY_FILE,
-];
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &OF_TENANT, &ALL, &SET_STATE, &REWRAP, &REMOVE];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO signing_key
@@ -186,9 +162,7 @@ static ALL: Sql = Sql::new(
 static SET_STATE: Sql =
     Sql::new("UPDATE signing_key SET state = ?3, retires_at = ?4 WHERE kid = ?1 AND state = ?2");
 
+static REWRAP: Sql =
+    Sql::new("UPDATE signing_key SET wrapped = ?3 WHERE kid = ?1 AND wrapped = ?2");
+
 static REMOVE: Sql = Sql::new("DELETE FROM signing_key WHERE kid = ?1");
-
-static REMEMBER_KEY_FILE: Sql =
-    Sql::new("INSERT INTO key_file (single, id) VALUES (1, ?1) ON CONFLICT (single) DO NOTHING");
-
-static KEY_FILE: Sql = Sql::new("SELECT id FROM key_file WHERE single = 1");

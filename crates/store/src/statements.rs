@@ -10,13 +10,15 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::chains::STATEMENTS,
     crate::changes::STATEMENTS,
     crate::codes::STATEMENTS,
+    crate::data_keys::STATEMENTS,
     crate::devices::STATEMENTS,
     crate::evidence::recent::STATEMENTS,
     crate::evidence::tiles::STATEMENTS,
     crate::evidence::STATEMENTS,
     crate::idempotency::STATEMENTS,
     crate::installation::STATEMENTS,
-    crate::signing_keys::STATEMENTS,
+    crate::key_file::STATEMENTS,
+    crate::key_values::STATEMENTS,
     crate::leases::STATEMENTS,
     crate::links::STATEMENTS,
     crate::log::STATEMENTS,
@@ -28,6 +30,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::revocations::STATEMENTS,
     crate::seen::STATEMENTS,
     crate::sessions::STATEMENTS,
+    crate::signing_keys::STATEMENTS,
 ];
 
 #[cfg(test)]

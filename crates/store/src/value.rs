@@ -110,6 +110,11 @@ impl Row {
         self.optional(column, Self::text)
     }
 
+    /// The bytes, if there are any.
+    pub(crate) fn opt_blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        self.optional(column, Self::blob)
+    }
+
     /// The id in this column.
     pub(crate) fn id<K: Kind>(&self, column: usize) -> Result<Id<K>, StoreError> {
         self.bytes(column).map(Id::from_bytes)

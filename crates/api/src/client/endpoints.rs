@@ -13,6 +13,7 @@ use crate::{
     findings::{IdentityFindings, ListFindings},
     identities::{Identity, Rename, ReviewInput, Transfer},
     issuers::Issuer,
+    keys::{DataKeyList, Key, KeyHistory, ListKeys, PutKey, RotateDataKey, RotateKey},
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
@@ -51,6 +52,8 @@ macro_rules! endpoints {
     };
     (@ get $client:ident, $path:tt, $request:ident) => { $client.get(&$path, $request).await };
     (@ post $client:ident, $path:tt, $request:ident) => { $client.post(&$path, $request).await };
+    (@ put $client:ident, $path:tt, $request:ident) => { $client.put(&$path, $request).await };
+    (@ delete $client:ident, $path:tt, $request:ident) => { $client.remove(&$path, $request).await };
     (@ act $client:ident, $path:tt, $request:ident) => { $client.act(&$path, $request).await };
     (@ change $client:ident, $path:tt, $request:ident) => {
         $client.change(Method::POST, &$path, $request, Headers::default()).await
@@ -150,6 +153,20 @@ endpoints! {
     post deny_device() ["api", "device-authorizations", "deny"], UserCode => DeviceAuthorization;
     /// Who the caller is.
     get current_session() ["api", "sessions", "current"], () => CurrentSession;
+    /// The keys, without their values.
+    get keys() ["api", "keys"], ListKeys => Page<Key>;
+    /// Sets the value of a key.
+    put put_key(key) ["api", "keys", key], PutKey => Key;
+    /// Gives a key its next version.
+    post rotate_key(key) ["api", "keys", key, "rotate"], RotateKey => Key;
+    /// A key with its versions, and who read it.
+    get key_history(key) ["api", "keys", key, "history"], () => KeyHistory;
+    /// Deletes a key with its values.
+    delete delete_key(key) ["api", "keys", key], Why => ();
+    /// What the values are encrypted with.
+    get data_keys() ["api", "data-keys"], () => DataKeyList;
+    /// Makes a new data key, and puts everything under it.
+    post rotate_data_key() ["api", "data-keys", "rotate"], RotateDataKey => DataKeyList;
     /// The signing keys.
     get signing_keys() ["api", "signing-keys"], () => SigningKeyList;
     /// Makes successors of the signing keys.

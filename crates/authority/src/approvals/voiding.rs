@@ -74,6 +74,7 @@ pub fn void_for_record(
         | Noun::Audience
         | Noun::Environment
         | Noun::Issuer
+        | Noun::Key
         | Noun::LinkedAccount
         | Noun::Policy
         | Noun::Team

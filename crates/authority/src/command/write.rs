@@ -411,6 +411,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             | Noun::Audience
             | Noun::Environment
             | Noun::Issuer
+            | Noun::Key
             | Noun::LinkedAccount
             | Noun::Policy
             | Noun::Team => return Ok(()),

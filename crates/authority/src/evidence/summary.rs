@@ -54,6 +54,7 @@ pub fn line(record: &Evidence) -> String {
                 name(record, Role::Target)
             )
         }
+        Event::DataKey(key) => format!("data key {} {}", key.data_key_id, key.verb),
         Event::Decision(decision) => {
             format!(
                 "{} {} ({}x)",
@@ -80,6 +81,10 @@ pub fn line(record: &Evidence) -> String {
             summed.active
         ),
         Event::SigningKey(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
+        Event::KeyRead(read) => format!(
+            "{} read version {} of key {}",
+            read.action_ref, read.version, read.key
+        ),
         Event::Refused(refused) => format!(
             "{} refused to {}: {} ({}x)",
             refused.asked,

@@ -53,7 +53,11 @@ pub(super) fn document<N: Names>(
         Doc::Policy(doc) => Document::Policy(writer.policy(doc)),
         Doc::Project(doc) => Document::Project(writer.project(doc)?),
         Doc::Team(doc) => Document::Team(writer.team(doc)?),
-        Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
+        Doc::Credential(_)
+        | Doc::Key(_)
+        | Doc::LinkedAccount(_)
+        | Doc::Tenant(_)
+        | Doc::User(_) => {
             return Ok(None);
         }
     }))

@@ -148,7 +148,11 @@ impl ApplyManifest {
             Doc::Policy(doc) => policies::put_new(tx, person, id, doc)?,
             Doc::Project(doc) => projects::put_new(tx, person, id, doc)?,
             Doc::Team(doc) => teams::put_new(tx, person, id, doc)?,
-            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
+            Doc::Credential(_)
+            | Doc::Key(_)
+            | Doc::LinkedAccount(_)
+            | Doc::Tenant(_)
+            | Doc::User(_) => {
                 return no_document();
             }
         };
@@ -177,9 +181,11 @@ impl ApplyManifest {
             Doc::Policy(doc) => policies::put_edit(tx, person, before, doc, reason),
             Doc::Project(doc) => projects::put_edit(tx, person, before, doc, reason),
             Doc::Team(doc) => teams::put_edit(tx, person, before, doc, reason),
-            Doc::Credential(_) | Doc::LinkedAccount(_) | Doc::Tenant(_) | Doc::User(_) => {
-                no_document()
-            }
+            Doc::Credential(_)
+            | Doc::Key(_)
+            | Doc::LinkedAccount(_)
+            | Doc::Tenant(_)
+            | Doc::User(_) => no_document(),
         }
     }
 

@@ -8,8 +8,8 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
-    actions, audiences, credentials, environments, identities, issuers, linked_accounts, policies,
-    projects,
+    actions, audiences, credentials, environments, identities, issuers, keys, linked_accounts,
+    policies, projects,
     reading::{self, Page, PageQuery, Shown},
     teams, tenants, users,
 };
@@ -37,6 +37,7 @@ pub fn list(
             identities::list(tx, permit, &identities::IdentityFilter::default(), query)
         }
         Noun::Issuer => issuers::list(tx, permit, query),
+        Noun::Key => keys::list(tx, permit, None, query),
         Noun::LinkedAccount => linked_accounts::list(tx, permit, query),
         Noun::Policy => policies::list(tx, permit, query),
         Noun::Project => projects::list(tx, permit, query),
@@ -61,6 +62,7 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, text: &str) -> Result<
         Noun::Environment => environments::show(tx, permit, text),
         Noun::Identity => identities::show(tx, permit, text),
         Noun::Issuer => issuers::show(tx, permit, text),
+        Noun::Key => keys::show(tx, permit, text),
         Noun::LinkedAccount => linked_accounts::show(tx, permit, text),
         Noun::Policy => policies::show(tx, permit, text),
         Noun::Project => projects::show(tx, permit, text),

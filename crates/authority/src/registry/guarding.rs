@@ -311,6 +311,7 @@ pub(crate) fn called(record: &Record) -> String {
         | Noun::Environment
         | Noun::Identity
         | Noun::Issuer
+        | Noun::Key
         | Noun::Policy
         | Noun::Project
         | Noun::Team
@@ -417,6 +418,7 @@ fn check_again(
         | Noun::Audience
         | Noun::Environment
         | Noun::Issuer
+        | Noun::Key
         | Noun::LinkedAccount
         | Noun::Policy
         | Noun::Tenant => rights::must_own_tenant(person, "make this change"),

@@ -179,6 +179,7 @@ impl<'s, 't> Snapshot<'s, 't> {
             | Noun::Credential
             | Noun::Environment
             | Noun::Issuer
+            | Noun::Key
             | Noun::LinkedAccount
             | Noun::Policy
             | Noun::Team

@@ -323,6 +323,7 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
             );
             ids
         }
+        Doc::Key(doc) => vec![doc.project_id.cast()],
         Doc::LinkedAccount(doc) => vec![doc.user_id.cast(), doc.set_by.cast()],
         Doc::Project(doc) => {
             let members = doc

@@ -6,6 +6,7 @@ mod demo;
 mod failures;
 mod help;
 mod identities;
+mod keys;
 mod log;
 mod manifests;
 mod output;

@@ -23,9 +23,12 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
         ])
         .ok();
     }
+    dana.run(&["project", "create", "billing"]).ok();
+    let set = "printf x | countersign key set a-key-with-a-name-of-thirty --project billing";
+    dana.shell(set).ok();
     dana.run(&["team", "create", "platform", "--member", "dana@example.com"])
         .ok();
-    let lists: [&[&str]; 15] = [
+    let lists: [&[&str]; 18] = [
         &["identity", "list"],
         &["identity", "list", "--incomplete"],
         &["credential", "list", "release-promoter-production"],
@@ -37,6 +40,9 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
         &["action", "list"],
         &["policy", "list"],
         &["key", "list"],
+        &["key", "show", "a-key-with-a-name-of-thirty"],
+        &["key", "data-keys"],
+        &["signing-key", "list"],
         &["approval", "list"],
         &["audit", "search"],
         &["identity", "show", "release-promoter-production"],

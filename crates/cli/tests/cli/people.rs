@@ -124,7 +124,7 @@ fn who_leaves_is_signed_out_and_the_last_owner_stays() {
 fn a_key_is_listed_on_one_line_and_ended_by_its_first_characters() {
     let server = Server::start();
     let dana = server.dana();
-    let listed = dana.run(&["key", "list", "-o", "json"]).json();
+    let listed = dana.run(&["signing-key", "list", "-o", "json"]).json();
     let kid_of = |key_use: &str| {
         let mut keys = listed.as_array().unwrap().iter();
         let key = keys.find(|key| key["use"] == key_use).unwrap();
@@ -132,14 +132,14 @@ fn a_key_is_listed_on_one_line_and_ended_by_its_first_characters() {
     };
     let (kid, long_lived) = (kid_of("access"), kid_of("long_lived"));
     assert_eq!(kid.len(), 43, "whole in JSON");
-    let table = dana.run(&["key", "list"]).ok();
+    let table = dana.run(&["signing-key", "list"]).ok();
     assert!(table.contains(&format!("{}  ", &kid[..12])), "{table}");
     assert_eq!(table.lines().count(), 3, "{table}");
     assert!(
         table.lines().all(|line| line.chars().count() <= 80),
         "{table}"
     );
-    let kill = |kid: &str| dana.run(&["key", "kill", kid, "--reason", "it leaked"]);
+    let kill = |kid: &str| dana.run(&["signing-key", "kill", kid, "--reason", "it leaked"]);
     assert!(kill("").fails(2).contains("several keys"));
     assert!(kill(&kid[..3]).fails(2).contains("next: "));
     assert!(
@@ -154,7 +154,7 @@ fn a_key_is_listed_on_one_line_and_ended_by_its_first_characters() {
         ended.err
     );
     ended.ok();
-    let again = dana.run(&["key", "list", "-o", "json"]).json();
+    let again = dana.run(&["signing-key", "list", "-o", "json"]).json();
     let ended = again
         .as_array()
         .unwrap()
@@ -170,7 +170,7 @@ fn a_key_is_listed_on_one_line_and_ended_by_its_first_characters() {
     );
     ended.ok();
     assert!(
-        dana.run(&["key", "list"])
+        dana.run(&["signing-key", "list"])
             .fails(3)
             .contains("next: sign in")
     );

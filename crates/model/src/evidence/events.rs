@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
+use super::{DataKeyEvent, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
 use crate::{
     action::ActionSet,
     id::{self, Id},
@@ -31,6 +31,8 @@ pub enum Event {
     ApprovalVoided(ApprovalVoided),
     /// A record of the registry changed.
     Changed(Changed),
+    /// A data key, which encrypts the values of keys, changed.
+    DataKey(DataKeyEvent),
     /// A policy decision was asked for.
     Decision(Decision),
     /// A personal field was erased.
@@ -39,6 +41,8 @@ pub enum Event {
     Gap(Gap),
     /// Tokens were introspected: summed.
     Introspected(Introspected),
+    /// An execution read the value of a key.
+    KeyRead(KeyRead),
     /// A request was refused.
     Refused(Box<Refused>),
     /// A renewal chain needs a person to look at it.
@@ -396,10 +400,12 @@ impl Event {
             Self::ApprovalOpened(_) => "approval_opened",
             Self::ApprovalVoided(_) => "approval_voided",
             Self::Changed(_) => "changed",
+            Self::DataKey(_) => "data_key",
             Self::Decision(_) => "decision",
             Self::Erased(_) => "erased",
             Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
+            Self::KeyRead(_) => "key_read",
             Self::Refused(_) => "refused",
             Self::RenewalAlert(_) => "renewal_alert",
             Self::Revoked(_) => "revoked",
@@ -419,6 +425,7 @@ impl Event {
             Self::ApprovalDecided(decided) => decided.reason.as_deref(),
             Self::ApprovalOpened(opened) => opened.reason.as_deref(),
             Self::Changed(changed) => changed.reason.as_deref(),
+            Self::DataKey(key) => key.reason.as_deref(),
             Self::Erased(erased) => Some(&erased.reason),
             Self::SigningKey(key) => key.reason.as_deref(),
             Self::Revoked(revoked) => Some(&revoked.reason),
@@ -427,6 +434,7 @@ impl Event {
             | Self::Decision(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::KeyRead(_)
             | Self::Refused(_)
             | Self::RenewalAlert(_)
             | Self::Started(_)
@@ -468,9 +476,11 @@ impl Event {
             Self::ApprovalOpened(_)
             | Self::ApprovalVoided(_)
             | Self::Changed(_)
+            | Self::DataKey(_)
             | Self::Erased(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::KeyRead(_)
             | Self::SigningKey(_)
             | Self::RenewalAlert(_)
             | Self::Revoked(_)

@@ -8,6 +8,7 @@ mod chains;
 mod evidence;
 mod feed;
 mod jobs;
+mod keys;
 mod log;
 mod records;
 mod sign_ins;

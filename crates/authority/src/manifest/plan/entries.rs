@@ -122,7 +122,7 @@ pub(in crate::manifest) const fn rank(noun: Noun) -> u8 {
         Noun::Audience => 5,
         Noun::Identity => 6,
         Noun::Policy => 7,
-        Noun::Credential | Noun::LinkedAccount | Noun::Tenant | Noun::User => 8,
+        Noun::Credential | Noun::Key | Noun::LinkedAccount | Noun::Tenant | Noun::User => 8,
     }
 }
 

@@ -9,7 +9,7 @@ use countersign_store::{Tx, records};
 
 use crate::{
     command::{Actor, Change, Command, Permit, Verdict, WriteTx},
-    registry::{identities, rights},
+    registry::{identities, keys, rights},
     rejection::{Rejection, refuse},
     rows,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// How many records one command deletes: with their evidence and feeds fewer than a thousand rows.
 const BATCH: usize = 120;
 
-/// Deletes a project with everything in it. Repeat [`FinishProjectDeletion`] while there is more.
+/// Deletes a project with everything in it: its identities, and its keys with their values. Repeat [`FinishProjectDeletion`] while there is more.
 #[derive(Debug, Clone)]
 pub struct DeleteProject {
     /// Which, by id or name.
@@ -42,7 +42,7 @@ pub struct DeletedProject {
     pub project: Record,
     /// How many identities this command deleted.
     pub identities: usize,
-    /// Whether some are left. Their tokens are dead all the same.
+    /// Whether some are left, or keys. Tokens are dead all the same, and so nothing reads a key.
     pub more: bool,
 }
 
@@ -97,7 +97,7 @@ impl Command for FinishProjectDeletion {
 
 fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Rejection> {
     let (mut written, mut identities, mut more) = (0, 0, false);
-    let living = |identity: &Record| identity.status != Status::Deleted;
+    let living = |child: &Record| child.status != Status::Deleted;
     // Each is a row at least, so these are more than one batch takes.
     let (tenant, most) = (tx.tenant_id(), BATCH + 1);
     let found = rows::children_up_to(tx.peek(), tenant, Noun::Identity, project.id, living, most)?;
@@ -109,6 +109,13 @@ fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Re
         written += identities::bury(tx, &identity, Some("its project was deleted"))?.1;
         identities += 1;
     }
+    for key in rows::children_up_to(tx.peek(), tenant, Noun::Key, project.id, living, most)? {
+        if written >= BATCH {
+            more = true;
+            break;
+        }
+        written += keys::bury(tx, &key, Some("its project was deleted"))?.1;
+    }
     Ok(DeletedProject {
         project,
         identities,
@@ -116,7 +123,7 @@ fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Re
     })
 }
 
-/// The deleted projects of a tenant that still hold identities: a deletion that was cut short.
+/// The deleted projects of a tenant that still hold identities or keys: a deletion that was cut short.
 ///
 /// # Errors
 /// A fault.
@@ -144,11 +151,13 @@ pub fn unfinished_deletions(
             .iter()
             .filter(|project| project.status == Status::Deleted)
         {
-            let living = |identity: &Record| identity.status != Status::Deleted;
+            let living = |child: &Record| child.status != Status::Deleted;
             let tenant = permit.tenant_id();
-            if !rows::children_up_to(tx, tenant, Noun::Identity, project.id, living, 1)?.is_empty()
-            {
-                found.push(project.id.cast());
+            for noun in [Noun::Identity, Noun::Key] {
+                if !rows::children_up_to(tx, tenant, noun, project.id, living, 1)?.is_empty() {
+                    found.push(project.id.cast());
+                    break;
+                }
             }
         }
     }

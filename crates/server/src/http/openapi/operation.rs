@@ -53,6 +53,10 @@ impl Operation {
         Self::new(Method::POST, path, id, summary)
     }
 
+    pub(crate) fn put(path: impl Into<String>, id: &str, summary: &str) -> Self {
+        Self::new(Method::PUT, path, id, summary)
+    }
+
     pub(crate) fn patch(path: impl Into<String>, id: &str, summary: &str) -> Self {
         Self::new(Method::PATCH, path, id, summary)
     }

@@ -1,5 +1,6 @@
 //! Every operation, in the order of the table of routes.
 
+mod keys;
 mod nouns;
 mod service_accounts;
 mod signing_in;
@@ -26,6 +27,7 @@ use countersign_api::{
 };
 
 use super::{Operation, Schemas};
+use keys::keys;
 use nouns::{of_one, registry};
 use service_accounts::service_accounts;
 use signing_in::signing_in;
@@ -38,6 +40,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(credentials(s));
     rows.extend(service_accounts(s));
     rows.extend(registry(s));
+    rows.extend(keys(s));
     rows.extend(approvals(s));
     rows.extend(manifests(s));
     rows.extend(evidence(s));

@@ -1,0 +1,65 @@
+//! Keys at the command line: values go in by standard input, and never come out.
+
+use crate::world::Server;
+
+#[test]
+fn a_value_goes_in_by_stdin_and_never_comes_out() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&["project", "create", "billing"]).ok();
+    let set = "countersign key set billing.password --project billing --description 'the ledger'";
+    let made = dana.shell(&format!("echo hunter2-one | {set}"));
+    assert!(
+        made.err
+            .contains("version 1 of key `billing.password` is set"),
+        "{}",
+        made.err
+    );
+    let mut said = vec![made.ok()];
+    for command in [
+        "printf hunter2-two | countersign key rotate billing.password --reason 'it leaked' -o json",
+        "countersign key list",
+        "countersign key list --project billing -o yaml",
+        "countersign key show billing.password",
+        "countersign key show billing.password -o json",
+        "countersign key delete billing.password --dry-run",
+        "countersign key data-keys -o json",
+        "countersign key rotate-data-key",
+        "countersign audit search --limit 100 -o json",
+    ] {
+        let told = dana.shell(command);
+        said.push(told.err.clone());
+        said.push(told.ok());
+    }
+    for told in &said {
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let shown = dana.run(&["key", "show", "billing.password"]).ok();
+    assert!(
+        shown.contains("VERSION") && shown.ends_with("nothing has read it"),
+        "{shown}"
+    );
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+
+    let empty = dana.shell("echo | countersign key rotate billing.password");
+    assert!(empty.fails(2).contains("the value is empty"));
+    let binary = dana.shell("printf '\\377' | countersign key rotate billing.password");
+    assert!(binary.fails(2).contains("not UTF-8"));
+    let long = dana
+        .shell("head -c 70000 /dev/zero | tr '\\0' x | countersign key rotate billing.password");
+    assert!(long.fails(2).contains("longer than 65536 bytes"));
+    dana.shell("echo x | countersign key rotate nothing.here")
+        .fails(6);
+    let unplaced = dana.shell("echo x | countersign key set nothing.here");
+    assert!(unplaced.fails(6).contains("name the project"));
+
+    dana.run(&["key", "delete", "billing.password", "--yes"])
+        .ok();
+    assert_eq!(
+        dana.run(&["key", "list", "-o", "json"]).json(),
+        serde_json::json!([])
+    );
+}

@@ -1,0 +1,33 @@
+//! Keys that actions read, and what encrypts them. No value is in any of these records.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{self, Id},
+    name::KeyName,
+};
+
+/// An execution read the value of a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyRead {
+    /// The key.
+    pub key: KeyName,
+    /// The version that it got.
+    pub version: u32,
+    /// The execution.
+    pub execution_id: Id<id::Execution>,
+    /// Its action.
+    pub action_ref: String,
+}
+
+/// A change of a data key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataKeyEvent {
+    /// What was done: `created`, `rotated`, `destroyed`.
+    pub verb: String,
+    /// The data key.
+    pub data_key_id: Id<id::DataKey>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
