@@ -4,6 +4,7 @@
 //! in them as salted digests; what they were is kept beside the record and can be erased.
 
 mod events;
+mod grain;
 mod keys;
 mod long_lived;
 mod sign_in;
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
-    Gap, Grain, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,
+    Gap, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,
     Started, TokenIssued,
 };
+pub use grain::Grain;
 pub use keys::{DataKeyEvent, KeyRead};
 pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
 pub use sign_in::{SignInDecided, SignedIn};

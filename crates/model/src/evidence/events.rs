@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DataKeyEvent, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
+use super::{DataKeyEvent, Grain, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
 use crate::{
     action::ActionSet,
     id::{self, Id},
@@ -267,66 +267,6 @@ pub struct Revoked {
     pub target: String,
     /// Why.
     pub reason: String,
-}
-
-/// What a revocation works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grain {
-    /// A renewal chain.
-    Chain,
-    /// A credential.
-    Credential,
-    /// An identity.
-    Identity,
-    /// A foreign issuer.
-    Issuer,
-    /// A project.
-    Project,
-    /// A run.
-    Run,
-    /// A tenant.
-    Tenant,
-    /// One token.
-    Token,
-    /// A trust rule.
-    TrustRule,
-}
-
-impl Grain {
-    /// The word in tables and on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chain => "chain",
-            Self::Credential => "credential",
-            Self::Identity => "identity",
-            Self::Issuer => "issuer",
-            Self::Project => "project",
-            Self::Run => "run",
-            Self::Tenant => "tenant",
-            Self::Token => "token",
-            Self::TrustRule => "trust_rule",
-        }
-    }
-
-    /// The grain of a word, if it is one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Chain,
-            Self::Credential,
-            Self::Identity,
-            Self::Issuer,
-            Self::Project,
-            Self::Run,
-            Self::Tenant,
-            Self::Token,
-            Self::TrustRule,
-        ]
-        .into_iter()
-        .find(|grain| grain.as_str() == word)
-    }
 }
 
 /// A start of the server.
