@@ -28,7 +28,7 @@ pub use handover::{Handover, HandoverError};
 pub use issuer::{IssuerError, issuer_of};
 pub use run::{CANNOT_RUN, Ended, NOT_EXECUTABLE, NOT_FOUND, RunError, Runner, Say};
 pub use sensor::{BUILT_IN, Sensor, SensorError, SensorTokenError, SensorTokens};
-pub use source::{Proof, SourceError, Token, TokenSource, Wanted};
+pub use source::{Proof, SignIn, SignInError, SourceError, Token, TokenSource, Wanted};
 pub use surroundings::Surroundings;
 #[cfg(unix)]
 pub use worker::{MOST_AT_ONCE, Worker, WorkerError};

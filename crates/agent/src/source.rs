@@ -1,6 +1,6 @@
 //! A source of tokens: who asks, for what, and when the next one is due.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use countersign_api::{Client, ClientError, tokens::TokenRequest};
 use countersign_crypto::{Secret, random};
@@ -29,7 +29,26 @@ pub enum Proof {
     /// A client secret.
     Credential(Credential),
     /// The sign-in of a person, who may act as the identity.
-    Person(Secret<String>),
+    Person(Arc<dyn SignIn>),
+}
+
+/// A person's sign-in, which gives a live token whenever it is asked: one of minutes may have to be refreshed first.
+pub trait SignIn: Send + Sync + fmt::Debug {
+    /// A live token. It may block for one request to the server.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn token(&self) -> Result<Secret<String>, SignInError>;
+}
+
+/// A person's sign-in gives no token.
+#[derive(Debug, Error)]
+#[error("{detail}")]
+pub struct SignInError {
+    /// What happened.
+    pub detail: String,
+    /// Whether asking again may help.
+    pub transient: bool,
 }
 
 impl Proof {
@@ -133,6 +152,9 @@ pub enum SourceError {
     /// The identity was not named.
     #[error("nothing says which identity this is to be")]
     NoIdentity,
+    /// The person's sign-in gave no token.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
 }
 
 impl SourceError {
@@ -147,6 +169,7 @@ impl SourceError {
                 .is_some_and(|status| status == 429 || status >= 500),
             Self::Issuer(error) => error.transient,
             Self::NoIdentity => false,
+            Self::SignIn(error) => error.transient,
         }
     }
 
@@ -290,11 +313,11 @@ impl TokenSource {
                 form.client_id = Some(credential.client_id.clone());
                 form.client_secret = Some(credential.secret.expose().clone());
             }
-            Proof::Person(session) => {
+            Proof::Person(sign_in) => {
                 if form.client_id.is_none() {
                     return Err(SourceError::NoIdentity);
                 }
-                form.subject_token = Some(session.expose().clone());
+                form.subject_token = Some(sign_in.token()?.expose().clone());
                 form.subject_token_type =
                     Some("urn:ietf:params:oauth:token-type:access_token".to_owned());
             }

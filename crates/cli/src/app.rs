@@ -2,16 +2,15 @@
 
 use std::cell::{RefCell, RefMut};
 
-use countersign_api::{Client, Time, client::Changed};
+use countersign_api::{Client, client::Changed};
 use serde::Serialize;
 
 use crate::{
     cli::Options,
-    clock,
-    failure::{Exit, Failure, SIGN_IN},
+    failure::{Exit, Failure},
     home::Home,
     out::{Format, Out},
-    view,
+    signed_in, view,
 };
 
 /// The server that is assumed before any sign-in: the one that `countersign serve` starts.
@@ -64,19 +63,12 @@ impl App {
             return Ok(token.trim().to_owned());
         }
         let base = self.base();
-        let home = self.home.borrow();
-        let server = home.server(&base);
-        let Some(token) = server.and_then(|server| server.token.clone()) else {
-            let what = format!("not signed in to {base}");
-            return Err(Failure::new(Exit::NotSignedIn, what).next(SIGN_IN));
-        };
-        match server.and_then(|server| server.expires_at) {
-            Some(Time(at)) if at <= clock::now() => {
-                let what = format!("the sign-in to {base} ended at {at}");
-                Err(Failure::new(Exit::NotSignedIn, what).next(SIGN_IN))
-            }
-            _ => Ok(token),
-        }
+        signed_in::token(&mut self.home.borrow_mut(), &base)
+    }
+
+    /// The sign-in, for what outlives one token of it.
+    pub fn sign_in(&self) -> signed_in::Kept {
+        signed_in::Kept::new(self.base())
     }
 
     /// A client with the user's token.

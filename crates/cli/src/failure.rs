@@ -214,7 +214,7 @@ const LISTED: [&str; 11] = [
 ];
 
 /// What to do for who is not signed in, or no longer.
-pub const SIGN_IN: &str = "sign in: `countersign login --server URL --code CODE` \
+pub const SIGN_IN: &str = "sign in: `countersign login --server URL`, or the first time with `--code CODE` \
     (a code comes from `countersign admin enrol EMAIL --data DIR`)";
 
 fn by_code(code: &str) -> Option<&'static str> {

@@ -75,6 +75,23 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
     })
 }
 
+/// A lock that is held until this goes, whatever becomes of the process.
+pub struct Lock {
+    _file: fs::File,
+}
+
+/// Waits for a lock, which is this file.
+pub fn lock(path: &Path) -> Result<Lock, Failure> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory, Access::Private)?;
+    }
+    let held = options(Access::Private).open(path).and_then(|file| {
+        file.lock()?;
+        Ok(Lock { _file: file })
+    });
+    held.map_err(|error| cannot("lock", path, &error))
+}
+
 /// The YAML files that a path names: itself, or those below it in order of their names.
 pub fn manifests(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {

@@ -1,6 +1,9 @@
 //! The command line's own state: which servers it knows, with token and pinned log key.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use countersign_api::{Time, log::LogKey};
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,9 @@ pub struct Server {
     /// When it dies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// What gives the next one, for a sign-in that lasts. Good once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// Who signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -50,6 +56,35 @@ pub struct Server {
 
 const FILE: &str = "servers.json";
 
+/// Held while the state is changed: two commands at once must not use one refresh token.
+const LOCK: &str = "servers.lock";
+
+impl State {
+    fn read(directory: &Path) -> Result<Self, Failure> {
+        let path = directory.join(FILE);
+        let Some(text) = files::read_if_there(&path)? else {
+            return Ok(Self::default());
+        };
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::failed(format!(
+                "the state of the command line cannot be read: {error}"
+            ))
+            .at(path.display().to_string())
+            .next("remove that file and sign in again")
+        })
+    }
+}
+
+impl Server {
+    /// Forgets the sign-in.
+    pub fn forget(&mut self) {
+        self.token = None;
+        self.refresh_token = None;
+        self.expires_at = None;
+        self.user = None;
+    }
+}
+
 impl Home {
     /// Opens `COUNTERSIGN_HOME`, or the user's configuration directory.
     pub fn open() -> Result<Self, Failure> {
@@ -58,17 +93,7 @@ impl Home {
 
     /// Opens the state in this directory, which need not exist.
     pub fn open_at(directory: PathBuf) -> Result<Self, Failure> {
-        let path = directory.join(FILE);
-        let state = match files::read_if_there(&path)? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| {
-                Failure::failed(format!(
-                    "the state of the command line cannot be read: {error}"
-                ))
-                .at(path.display().to_string())
-                .next("remove that file and sign in again")
-            })?,
-            None => State::default(),
-        };
+        let state = State::read(&directory)?;
         Ok(Self { directory, state })
     }
 
@@ -92,24 +117,49 @@ impl Home {
 
     /// Remembers a server, as the current one.
     pub fn remember(&mut self, base: &str, server: Server) -> Result<(), Failure> {
-        self.state.current = Some(base.to_owned());
-        self.state.servers.insert(base.to_owned(), server);
-        self.save()
+        self.change(|state| {
+            state.current = Some(base.to_owned());
+            state.servers.insert(base.to_owned(), server);
+            Ok(())
+        })
+    }
+
+    /// Changes what is remembered of a server while no other command can: what they changed meanwhile is read first.
+    pub fn change_server(
+        &mut self,
+        base: &str,
+        change: impl FnOnce(&mut Server) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.change(|state| match state.servers.get_mut(base) {
+            Some(server) => change(server),
+            None => Ok(()),
+        })
     }
 
     /// Forgets a server's token; the pinned log key stays.
     pub fn forget_token(&mut self, base: &str) -> Result<(), Failure> {
-        if let Some(server) = self.state.servers.get_mut(base) {
-            server.token = None;
-            server.expires_at = None;
-            server.user = None;
-        }
-        self.save()
+        self.change_server(base, |server| {
+            server.forget();
+            Ok(())
+        })
     }
 
     /// Where the newest checkpoints that `log watch` saw are kept.
     pub fn checkpoints(&self) -> PathBuf {
         self.directory.join("checkpoints")
+    }
+
+    /// Changes the state under the lock. What was changed is written also when the change fails: it may have used something up.
+    fn change(
+        &mut self,
+        change: impl FnOnce(&mut State) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let lock = files::lock(&self.directory.join(LOCK))?;
+        self.state = State::read(&self.directory)?;
+        let changed = change(&mut self.state);
+        self.save()?;
+        drop(lock);
+        changed
     }
 
     fn save(&self) -> Result<(), Failure> {

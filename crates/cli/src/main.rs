@@ -16,6 +16,7 @@ mod log_folder;
 mod out;
 mod prompt;
 mod registry;
+mod signed_in;
 mod token_text;
 mod view;
 

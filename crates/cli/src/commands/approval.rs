@@ -127,11 +127,11 @@ impl List {
     }
 
     async fn watch(&self, app: &App) -> Result<(), Failure> {
-        let client = app.client()?;
         let mut seen = HashMap::new();
         app.out.talk("watching; Ctrl-C ends it");
         loop {
-            let page = client.approvals(&self.query()).await?;
+            // Each time anew: this outlives the tokens of a sign-in.
+            let page = app.client()?.approvals(&self.query()).await?;
             for approval in page.items.iter().rev() {
                 let state = (approval.status, approval.decisions.len());
                 if seen.insert(approval.id, state) != Some(state) {

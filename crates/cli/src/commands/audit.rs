@@ -146,7 +146,6 @@ impl Filter {
     }
 
     async fn tail(self, app: &App) -> Result<(), Failure> {
-        let client = app.client()?;
         let mut query = SearchEvidence {
             order: Some(Order::Oldest),
             limit: Some(500),
@@ -159,6 +158,8 @@ impl Filter {
             std::collections::BTreeSet::new();
         app.out.talk("following; Ctrl-C ends it");
         loop {
+            // Each time anew: this outlives the tokens of a sign-in.
+            let client = app.client()?;
             query.since = Some(from.into());
             query.after = None;
             let mut new = Vec::new();

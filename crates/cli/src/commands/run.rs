@@ -7,7 +7,6 @@ use countersign_agent::{
     Ambient, AmbientError, Credential, CredentialError, Handover, IssuerError, Proof, RunError,
     Runner, SourceError, Surroundings, TokenSource, Wanted,
 };
-use countersign_crypto::Secret;
 use countersign_guard::SystemClock;
 use countersign_model::name::{ActionName, EnvironmentName};
 use serde_json::json;
@@ -156,7 +155,7 @@ impl Run {
             return Ok(Proof::Ambient(found));
         }
         match app.token() {
-            Ok(token) if by(From::Login) => Ok(Proof::Person(Secret::new(token))),
+            Ok(_) if by(From::Login) => Ok(Proof::Person(Arc::new(app.sign_in()))),
             Err(failure) if self.from == Some(From::Login) => Err(cannot_run(failure)),
             _ => Err(no_token("nothing here says who this run is").next(
                 "in CI give the job an identity token (`countersign run --help`); elsewhere give --credential FILE, or \
@@ -268,6 +267,9 @@ fn not_run(error: RunError) -> Failure {
         RunError::NoToken(SourceError::Ambient(error)) => cannot_run(ambient(error)),
         RunError::NoToken(SourceError::Issuer(error)) => cannot_run(issuer(error)),
         RunError::NoToken(error @ SourceError::NoIdentity) => no_token(error.to_string()),
+        RunError::NoToken(SourceError::SignIn(error)) => {
+            no_token(error.to_string()).next(crate::failure::SIGN_IN)
+        }
     }
 }
 

@@ -15,5 +15,6 @@ mod redact;
 mod restore;
 #[cfg(unix)]
 mod run;
+mod signing_in;
 mod tls;
 mod world;

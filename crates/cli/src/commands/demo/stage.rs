@@ -193,6 +193,7 @@ async fn enrol(
     let sign_in = SignIn {
         token: Some(session.token),
         expires_at: Some(session.expires_at),
+        refresh_token: None,
         user: Some(session.user.name),
         issuer: Some(session.issuer),
         log_key: session.log_key.clone(),
