@@ -39,7 +39,11 @@ pub async fn serve(what: Serve, options: &Options) -> anyhow::Result<()> {
             let mut config = Config::default();
             config.server.listen = LISTEN.parse()?;
             config.server.issuer = Some(world::ISSUER.to_owned());
-            config.data.dir = Some(options.data.clone().context("--data is missing")?);
+            let data = options.data.clone().context("--data is missing")?;
+            if options.database.is_some() {
+                config.keys.file = Some(world::key_path(&data));
+            }
+            config.data.dir = Some(data);
             config.data.database = options.database.clone().map(Secret::new);
             "warn".clone_into(&mut config.logging.level);
             countersign_server::serve::serve(ServeOptions {

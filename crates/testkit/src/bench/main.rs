@@ -27,6 +27,6 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     match &options.serve {
         Some(what) => runtime.block_on(baseline::serve(*what, &options)),
-        None => runtime.block_on(run::run(&options)),
+        None => run::run(&options, &runtime),
     }
 }

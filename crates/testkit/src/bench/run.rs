@@ -1,12 +1,12 @@
 //! One run: everything in turn, on the same machine within minutes, so that ratios hold.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, thread::sleep, time::Duration};
 
 use anyhow::Context as _;
 use countersign_authority::Authority;
 use countersign_store::testing::TemporaryDatabase;
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::runtime::Runtime;
 
 use crate::{
     closure,
@@ -20,21 +20,24 @@ use crate::{
 
 /// Measures.
 ///
+/// INVARIANT: databases are made, opened and removed outside of the runtime. The synchronous driver of PostgreSQL has one
+/// of its own, which must not start within another.
+///
 /// # Errors
 /// When something does not start, or an answer is not what it should be.
-pub async fn run(options: &Options) -> anyhow::Result<()> {
+pub fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     println!("{HEAD}");
     let mut report = Report::default();
-    baselines(options, &mut report).await?;
+    runtime.block_on(baselines(options, &mut report))?;
     if options.wants("record") {
         recording(options, &mut report)?;
     }
     if options.wants("ready") {
         let place = Place::new(options)?;
-        report.ready_empty = Some(ready(options, &place).await?);
+        report.ready_empty = Some(ready(options, &place, runtime)?);
     }
     if SERVER.iter().any(|name| options.wants(name)) {
-        server(options, &mut report).await?;
+        server(options, &mut report, runtime)?;
     }
     report.print();
     Ok(())
@@ -58,6 +61,9 @@ impl Place {
             .as_deref()
             .map(TemporaryDatabase::create)
             .transpose()?;
+        if database.is_some() {
+            world::key(directory.path())?;
+        }
         Ok(Self {
             directory,
             database,
@@ -135,10 +141,10 @@ fn recording(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ready(options: &Options, place: &Place) -> anyhow::Result<Duration> {
+fn ready(options: &Options, place: &Place, runtime: &Runtime) -> anyhow::Result<Duration> {
     let serving = place.serve(options)?;
     let request = gets("/readyz")(0).context("no request")?;
-    let (status, _) = once(serving.address, request).await?;
+    let (status, _) = runtime.block_on(once(serving.address, request))?;
     anyhow::ensure!(
         status == 200,
         "the server said that it listens, and is not ready"
@@ -149,7 +155,7 @@ async fn ready(options: &Options, place: &Place) -> anyhow::Result<Duration> {
     Ok(ready)
 }
 
-async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+fn server(options: &Options, report: &mut Report, runtime: &Runtime) -> anyhow::Result<()> {
     let place = Place::new(options)?;
     let world = {
         let authority = place.authority()?;
@@ -159,7 +165,7 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
         world
     };
     let serving = place.serve(options)?;
-    sleep(SETTLE).await;
+    sleep(SETTLE);
     report.idle = Some(memory(serving.pid())?.now);
     let mut stages = Stages {
         options,
@@ -167,7 +173,7 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
         round: FIRST,
         figures: Vec::new(),
     };
-    stages.server(&world).await?;
+    runtime.block_on(stages.server(&world))?;
     report.figures.extend(stages.figures);
     report.loaded = Some(memory(serving.pid())?.most);
     serving.stop()?;
@@ -181,14 +187,14 @@ async fn server(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     drop(authority);
     let serving = place.serve(options)?;
     report.ready_full = Some(serving.ready);
-    sleep(SETTLE).await;
+    sleep(SETTLE);
     let mut stages = Stages {
         options,
         serving: &serving,
         round: SECOND,
         figures: Vec::new(),
     };
-    stages.server(&world).await?;
+    runtime.block_on(stages.server(&world))?;
     report.figures.extend(stages.figures);
     serving.stop()
 }

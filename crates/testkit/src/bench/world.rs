@@ -2,7 +2,11 @@
 //!
 //! Made by the application's own commands in this process, before the server starts on the same data.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, anyhow};
 use countersign_authority::{
@@ -21,7 +25,7 @@ use countersign_authority::{
     },
     signing_keys::{self, AddKey, Tenant, Use},
 };
-use countersign_crypto::Secret;
+use countersign_crypto::{Secret, key_wrap::KeyFile};
 use countersign_model::{
     action::ActionSet,
     identity::Kind,
@@ -67,10 +71,7 @@ pub struct World {
 /// # Errors
 /// When the data cannot be used.
 pub fn open(data: &Path, database: Option<&str>) -> anyhow::Result<Authority> {
-    let mut config = Config::default();
-    config.data.dir = Some(data.to_owned());
-    key_file::make_directory(data)?;
-    let opened = key_file::open(&config, |name| std::env::var(name).ok())?;
+    let opened = key(data)?;
     let store = match database {
         Some(url) => StoreConfig::postgres(url),
         None => StoreConfig::sqlite(data),
@@ -82,9 +83,30 @@ pub fn open(data: &Path, database: Option<&str>) -> anyhow::Result<Authority> {
     Ok(Authority::open(
         Store::open(store)?,
         settings,
-        Secrets::new(opened.key)?,
+        Secrets::new(opened)?,
         &ctx(),
     )?)
+}
+
+/// The key of this data, made when there is none. A server on PostgreSQL is given one and makes none.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub fn key(data: &Path) -> anyhow::Result<KeyFile> {
+    key_file::make_directory(data)?;
+    Ok(key_file::open(&in_directory(data), |name| std::env::var(name).ok())?.key)
+}
+
+/// Where the key of this data is.
+#[must_use]
+pub fn key_path(data: &Path) -> PathBuf {
+    in_directory(data).key_file()
+}
+
+fn in_directory(data: &Path) -> Config {
+    let mut config = Config::default();
+    config.data.dir = Some(data.to_owned());
+    config
 }
 
 /// As a request from the generator has it.
