@@ -45,8 +45,8 @@ pub struct Worker {
     pub concurrency: u32,
     /// What the names of the programs' variables begin with.
     pub prefix: String,
-    /// Where the directories of executions are made.
-    pub directory: PathBuf,
+    /// Where the directories of executions are made; in one of its own when there is none.
+    pub directory: Option<PathBuf>,
     /// Its environment, of which programs get `PATH` and `LANG` alone.
     pub surroundings: Surroundings,
     /// The time.
@@ -103,9 +103,10 @@ impl Worker {
     /// # Errors
     /// When it did not begin.
     pub async fn run_until(self, mut asked: mpsc::Receiver<()>) -> Result<(), WorkerError> {
+        let parent = Parent::make(self.directory)?;
         let setting = Setting::new(
             self.source.server(),
-            self.parent()?,
+            parent.path.clone(),
             &self.prefix,
             &self.surroundings,
         );
@@ -141,19 +142,40 @@ impl Worker {
         standing.end().await;
         ended
     }
+}
 
-    /// The directory that those of executions are made in: made when it is not there, for this user alone.
-    fn parent(&self) -> Result<PathBuf, WorkerError> {
+/// The directory that those of executions are made in.
+struct Parent {
+    path: PathBuf,
+    /// It was made for this worker, and goes with it.
+    own: bool,
+}
+
+impl Parent {
+    /// The one that was named, made when it is not there; else one of a name that nobody guesses. For this user alone.
+    fn make(named: Option<PathBuf>) -> Result<Self, WorkerError> {
         use std::os::unix::fs::DirBuilderExt as _;
+        let own = named.is_none();
+        let path = named.unwrap_or_else(|| {
+            let unique = hex::encode(random::bytes::<8>());
+            std::env::temp_dir().join(format!("countersign-worker-{unique}"))
+        });
         let made = fs::DirBuilder::new()
-            .recursive(true)
+            .recursive(!own)
             .mode(0o700)
-            .create(&self.directory);
-        let found = made.and_then(|()| self.directory.canonicalize());
-        found.map_err(|source| WorkerError::Directory {
-            path: self.directory.clone(),
-            source,
-        })
+            .create(&path);
+        match made.and_then(|()| path.canonicalize()) {
+            Ok(path) => Ok(Self { path, own }),
+            Err(source) => Err(WorkerError::Directory { path, source }),
+        }
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        if self.own {
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 

@@ -193,7 +193,7 @@ impl World {
             source: TokenSource::new(client, proof, wanted, Arc::clone(&clock) as _),
             concurrency: 2,
             prefix: "COUNTERSIGN".to_owned(),
-            directory: directory.path().join("work"),
+            directory: Some(directory.path().join("work")),
             surroundings: Surroundings::new(&[], Path::new("/")),
             clock,
             say: Arc::new(move |line: &str| locked(&heard).push(line.to_owned())),

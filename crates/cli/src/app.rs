@@ -49,6 +49,11 @@ impl App {
             .to_owned()
     }
 
+    /// Whether the server was named, by an argument or a variable.
+    pub const fn names_server(&self) -> bool {
+        self.options.server.is_some()
+    }
+
     /// A client without a token, for what takes none or another one.
     pub fn anonymous(&self) -> Result<Client, Failure> {
         Ok(Client::new(&self.base(), None)?)

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(unix)]
+use crate::commands::worker;
 #[cfg(feature = "server")]
 use crate::commands::{admin, config, demo, doctor, serve};
 use crate::{
     app::App,
     commands::{
-        action, approval, audience, audit, auth, completions, credential, environment, evidence,
-        finding, identity, issuer, key, lineage, linked_account, log, login, manifest, policy,
-        project, reference, revoke, run, service_account, signing_key, team, tenant, token, trust,
-        user,
+        action, approval, audience, audit, auth, completions, credential, environment, event,
+        evidence, execution, finding, identity, issuer, key, lineage, linked_account, log, login,
+        manifest, policy, project, reference, revoke, rule, run, sensor, service_account,
+        signing_key, team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -127,6 +129,19 @@ pub enum Command {
     #[command(subcommand)]
     Trust(trust::Trust),
 
+    // Automation
+    #[command(subcommand)]
+    Execution(execution::Execution),
+    #[command(subcommand)]
+    Rule(rule::Rule),
+    #[command(subcommand)]
+    Trigger(trigger::Trigger),
+    #[command(subcommand)]
+    Event(event::Event),
+    #[cfg(unix)]
+    Worker(worker::Worker),
+    Sensor(sensor::Sensor),
+
     // What happened
     Lineage(lineage::Lineage),
     #[command(subcommand)]
@@ -190,6 +205,13 @@ impl Command {
             Self::Approval(command) => Box::pin(command.run(app)).await,
             Self::Revoke(command) => command.run(app).await,
             Self::Trust(command) => command.run(app).await,
+            Self::Execution(command) => Box::pin(command.run(app)).await,
+            Self::Rule(command) => command.run(app).await,
+            Self::Trigger(command) => command.run(app).await,
+            Self::Event(command) => command.run(app).await,
+            #[cfg(unix)]
+            Self::Worker(command) => Box::pin(command.run(app)).await,
+            Self::Sensor(command) => Box::pin(command.run(app)).await,
             Self::Lineage(command) => command.run(app).await,
             Self::Audit(command) => command.run(app).await,
             Self::Evidence(command) => command.run(app).await,

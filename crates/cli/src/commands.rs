@@ -16,7 +16,9 @@ pub mod demo;
 #[cfg(feature = "server")]
 pub mod doctor;
 pub mod environment;
+pub mod event;
 pub mod evidence;
+pub mod execution;
 pub mod finding;
 pub mod identity;
 pub mod issuer;
@@ -30,7 +32,9 @@ pub mod policy;
 pub mod project;
 pub mod reference;
 pub mod revoke;
+pub mod rule;
 pub mod run;
+pub mod sensor;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod service_account;
@@ -38,5 +42,8 @@ pub mod signing_key;
 pub mod team;
 pub mod tenant;
 pub mod token;
+pub mod trigger;
 pub mod trust;
 pub mod user;
+#[cfg(unix)]
+pub mod worker;

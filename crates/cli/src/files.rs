@@ -133,7 +133,8 @@ pub fn manifests(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn make_directory(directory: &Path, access: Access) -> Result<(), Failure> {
+/// Makes a directory and those above it.
+pub fn make_directory(directory: &Path, access: Access) -> Result<(), Failure> {
     if directory.is_dir() {
         return Ok(());
     }

@@ -162,6 +162,13 @@ impl Home {
         changed
     }
 
+    /// Where a sensor keeps its newest token, in a directory that is there.
+    pub fn sensor_token(&self, name: &str) -> Result<PathBuf, Failure> {
+        let directory = self.directory.join("sensors");
+        files::make_directory(&directory, Access::Private)?;
+        Ok(directory.join(name))
+    }
+
     fn save(&self) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&self.state).map_err(|error| {
             Failure::failed(format!(

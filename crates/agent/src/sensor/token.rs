@@ -14,7 +14,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::again::Again;
-use crate::{CredentialError, Handover, Surroundings, credential::read_private, run::Say};
+use crate::{
+    CredentialError, Handover, HandoverError, Surroundings, credential::read_private, run::Say,
+};
 
 /// A token is renewed when so much of its life is over, in hundredths, unless the server said when.
 const RENEW_AT_PERCENT: i64 = 80;
@@ -23,6 +25,8 @@ const RENEW_AT_PERCENT: i64 = 80;
 #[derive(Debug, Clone)]
 struct SensorToken {
     value: Secret<String>,
+    /// As it came, and as it is kept.
+    text: Secret<String>,
     /// When to renew it.
     renew_at: Timestamp,
     /// When it dies.
@@ -44,9 +48,12 @@ pub enum SensorTokenError {
         /// Where it came from.
         origin: String,
     },
-    /// Its file cannot be used.
+    /// Its file cannot be read.
     #[error(transparent)]
     File(#[from] CredentialError),
+    /// Its file cannot be written.
+    #[error(transparent)]
+    NotKept(#[from] HandoverError),
 }
 
 /// What stands in the file: what `service-account create -o json` printed, or what a renewal answered.
@@ -72,7 +79,7 @@ pub struct SensorTokens {
 
 impl SensorTokens {
     /// The token of the variable `PREFIX_API_TOKEN`, or that of the file: whichever lives longer. The file need not be
-    /// there; it is written at each renewal.
+    /// there; it is written now, and at each renewal.
     ///
     /// # Errors
     /// When there is none, or others may read the file.
@@ -83,27 +90,24 @@ impl SensorTokens {
     ) -> Result<Self, SensorTokenError> {
         let variable = format!("{prefix}_API_TOKEN");
         let given = around.variable(&variable);
-        let given = given.map(|text| SensorToken::parse(text, &format!("the variable {variable}")));
-        let (given, kept) = (given.transpose()?, stored(&file)?);
+        let parse = |text: &str| SensorToken::parse(text, &format!("the variable {variable}"));
+        let (given, kept) = (given.map(parse).transpose()?, stored(&file)?);
         let (newest, other) = match (given, kept) {
             (Some(given), Some(kept)) if given.ends > kept.ends => (given, Some(kept)),
             (given, Some(kept)) => (kept, given),
             (Some(given), None) => (given, None),
             (None, None) => return Err(SensorTokenError::None { variable }),
         };
+        let file = Handover::new(Some(file), prefix);
+        // What cannot be kept would be found out when the first is renewed, in months.
+        file.write(&newest.text)?;
         Ok(Self {
             newest,
             other,
-            file: Handover::new(Some(file), prefix),
+            file,
             renewal: Again::default(),
             dead: false,
         })
-    }
-
-    /// When the newest is renewed.
-    #[must_use]
-    pub const fn renew_at(&self) -> Timestamp {
-        self.newest.renew_at
     }
 
     /// When the newest dies.
@@ -165,7 +169,7 @@ impl SensorTokens {
             Err(error) => return say(&format!("the token is not renewed: {error}")),
         }
         self.renewal.succeeded("the token is renewed again", say);
-        match self.file.write(&Secret::new(text)) {
+        match self.file.write(&self.newest.text) {
             Ok(()) => say(&format!(
                 "the token is renewed: it ends at {}, and the next is due at {}",
                 self.newest.ends, self.newest.renew_at
@@ -211,6 +215,7 @@ impl SensorToken {
         };
         Ok(Self {
             value: Secret::new(stored.token),
+            text: Secret::new(text.to_owned()),
             renew_at,
             ends: Timestamp::from_seconds(ends),
         })

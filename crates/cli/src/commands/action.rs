@@ -12,9 +12,13 @@ use crate::{
     view::Column,
 };
 
-/// Actions: the catalogue of dotted verbs, each with its class
+mod execute;
+
+/// Actions: the catalogue of dotted verbs, each with its class, and starting those
+/// of packs
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    Execute(execute::Execute),
     /// List actions
     #[command(after_help = "Example:\n  countersign action list")]
     List(ListArgs),
@@ -82,6 +86,7 @@ const COLUMNS: [Column; 4] = [
 impl Action {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         match self {
+            Self::Execute(args) => args.run(app).await,
             Self::List(args) => {
                 registry::list::<actions::Action>(app, args.limit, &COLUMNS, |after, left| {
                     args.query(after, left)

@@ -1,6 +1,11 @@
 //! `run`: a program with a token of its own.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Args, ValueEnum};
 use countersign_agent::{
@@ -79,7 +84,7 @@ pub struct Run {
 
 /// Who says who this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum From {
+pub enum From {
     /// The platform that this runs on.
     Platform,
     /// A stored client secret.
@@ -104,7 +109,13 @@ COUNTERSIGN_CLIENT_SECRET. COUNTERSIGN_SERVER names the server.";
 
 impl Run {
     pub async fn run(self, app: &App) -> Result<ExitCode, Failure> {
-        let proof = self.proof(app, &Surroundings::of_process())?;
+        let proof = proof(
+            app,
+            &Surroundings::of_process(),
+            self.identity.as_deref(),
+            self.credential.as_deref(),
+            self.from,
+        )?;
         if !matches!(proof, Proof::Credential(_)) && self.identity.is_none() {
             return Err(no_token("which identity does this run want to be?")
                 .next("name it with --identity, or COUNTERSIGN_IDENTITY"));
@@ -132,36 +143,6 @@ impl Run {
         };
         let ended = runner.run().await.map_err(not_run)?;
         Ok(ExitCode::from(ended.code))
-    }
-
-    /// How this run proves who it is: what was named, else what is found first.
-    fn proof(&self, app: &App, around: &Surroundings) -> Result<Proof, Failure> {
-        let identity = self.identity.as_deref();
-        if let Some(path) = &self.credential {
-            let stored = Credential::from_file(path, identity).map_err(credential)?;
-            return Ok(Proof::Credential(stored));
-        }
-        let by = |who| self.from.is_none_or(|from| from == who);
-        if by(From::Credential) {
-            let stored = Credential::from_environment(around, identity).map_err(credential)?;
-            if let Some(stored) = stored {
-                return Ok(Proof::Credential(stored));
-            }
-        }
-        if by(From::Platform)
-            && let Some(found) =
-                Ambient::find(around).map_err(|error| cannot_run(ambient(error)))?
-        {
-            return Ok(Proof::Ambient(found));
-        }
-        match app.token() {
-            Ok(_) if by(From::Login) => Ok(Proof::Person(Arc::new(app.sign_in()))),
-            Err(failure) if self.from == Some(From::Login) => Err(cannot_run(failure)),
-            _ => Err(no_token("nothing here says who this run is").next(
-                "in CI give the job an identity token (`countersign run --help`); elsewhere give --credential FILE, or \
-                 sign in and act as an identity that lets you",
-            )),
-        }
     }
 
     /// What would be asked. No secret, and nobody is asked.
@@ -210,8 +191,42 @@ impl Run {
     }
 }
 
+/// How a program proves who it is: by what was named, else by what is found first.
+pub fn proof(
+    app: &App,
+    around: &Surroundings,
+    identity: Option<&str>,
+    file: Option<&Path>,
+    from: Option<From>,
+) -> Result<Proof, Failure> {
+    if let Some(path) = file {
+        let stored = Credential::from_file(path, identity).map_err(credential)?;
+        return Ok(Proof::Credential(stored));
+    }
+    let by = |who| from.is_none_or(|from| from == who);
+    if by(From::Credential) {
+        let stored = Credential::from_environment(around, identity).map_err(credential)?;
+        if let Some(stored) = stored {
+            return Ok(Proof::Credential(stored));
+        }
+    }
+    if by(From::Platform)
+        && let Some(found) = Ambient::find(around).map_err(|error| cannot_run(ambient(error)))?
+    {
+        return Ok(Proof::Ambient(found));
+    }
+    match app.token() {
+        Ok(_) if by(From::Login) => Ok(Proof::Person(Arc::new(app.sign_in()))),
+        Err(failure) if from == Some(From::Login) => Err(cannot_run(failure)),
+        _ => Err(no_token("nothing here says who this run is").next(
+            "in CI give the job an identity token (`countersign run --help`); elsewhere give --credential FILE, or \
+             sign in and act as an identity that lets you",
+        )),
+    }
+}
+
 /// What variables can begin with.
-fn prefix(text: &str) -> Result<String, String> {
+pub fn prefix(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let starts = text.starts_with(|c: char| c.is_ascii_uppercase());
     if starts && text.chars().all(fits) && text.len() <= 32 {
