@@ -32,6 +32,7 @@ pub use buffers::Flushing;
 use first::first_tenant;
 use following::Feeds;
 pub use following::News;
+pub(crate) use gaps::running;
 
 use crate::{
     client_auth::{self, Authenticated, ClientProof, Wanted},

@@ -32,6 +32,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod introspections;
 pub mod issue;
+pub mod key_file;
 pub mod lineage;
 pub mod log;
 pub mod long_lived;

@@ -28,7 +28,7 @@ use crate::{
     ctx::Ctx, evidence::index, registry::tenants::ALL_TENANTS, rejection::Fault, secrets::Secrets,
 };
 
-const PURPOSE: &str = "log";
+pub(crate) const PURPOSE: &str = "log";
 /// Where the log's name is kept.
 pub(crate) const ORIGIN: &str = "log_origin";
 
@@ -229,7 +229,7 @@ impl Log {
     }
 }
 
-fn additional_data(kid: &str) -> Vec<u8> {
+pub(crate) fn additional_data(kid: &str) -> Vec<u8> {
     format!("signing_key|log|{kid}").into_bytes()
 }
 

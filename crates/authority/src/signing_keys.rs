@@ -216,7 +216,7 @@ const OVERLAP: Seconds = Seconds(SHORT_LIVED_SECONDS + LEEWAY_SECONDS);
 /// A long-lived token may stand for a year; its key stays as long.
 const LONG_OVERLAP: Seconds = Seconds::days(366);
 
-fn additional_data(tenant: Id<id::Tenant>, kid: &str) -> Vec<u8> {
+pub(crate) fn additional_data(tenant: Id<id::Tenant>, kid: &str) -> Vec<u8> {
     format!("signing_key|{tenant}|{kid}").into_bytes()
 }
 

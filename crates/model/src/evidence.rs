@@ -17,7 +17,7 @@ pub use events::{
     Started, TokenIssued,
 };
 pub use grain::Grain;
-pub use keys::{DataKeyEvent, KeyRead};
+pub use keys::{DataKeyEvent, KeyFileRotated, KeyRead};
 pub use long_lived::{RenewalAlert, RenewalTrouble, TokenUsed};
 pub use sign_in::{SignInDecided, SignedIn};
 

@@ -1,5 +1,7 @@
 //! What only who holds the data directory can do, beside a running server: make one-time codes.
 
+use std::{path::PathBuf, sync::Arc};
+
 use anyhow::Context as _;
 use countersign_authority::{
     Ctx, Secrets, Store, StoreConfig,
@@ -13,7 +15,14 @@ use countersign_model::{
     registry::TenantRole,
 };
 
-use crate::{clock::Clock, config::Config, key_file, serve};
+pub use countersign_authority::key_file::Rotated;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    key_file::{self, rotation::Rotation},
+    serve,
+};
 
 /// A one-time code with which a person signs in; good for fifteen minutes.
 ///
@@ -60,6 +69,56 @@ pub fn tenant_create(
 /// When the random source fails.
 pub fn key() -> anyhow::Result<Secret<String>> {
     Ok(KeyFile::generate()?.to_text())
+}
+
+/// A key file that took the place of another.
+#[derive(Debug)]
+pub struct RotatedKeyFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its id.
+    pub id: String,
+    /// What was wrapped anew.
+    pub rotated: Rotated,
+    /// Where the old one is kept.
+    pub kept: PathBuf,
+}
+
+/// Makes a new key file and wraps everything with it. No server may run meanwhile. When it was cut off, it is done again.
+///
+/// # Errors
+/// When a server runs, or the files or the database cannot be had; then the old key file is still good, or this goes on
+/// when it is asked again.
+pub async fn rotate_key_file(config: &Config, clock: &Clock) -> anyhow::Result<RotatedKeyFile> {
+    let (config, clock) = (config.clone(), clock.clone());
+    let rotate = tokio::task::spawn_blocking(move || {
+        let rotation = Rotation::prepare(&config)?;
+        let id = rotation.to.id().to_string();
+        let rotated = rewrap(&config, &clock, &rotation)?;
+        Ok(RotatedKeyFile {
+            path: config.key_file(),
+            id,
+            rotated,
+            kept: rotation.swap()?,
+        })
+    });
+    rotate.await.context("rotating the key file panicked")?
+}
+
+/// The second step of a rotation: everything in the database is wrapped anew. Blocks.
+///
+/// # Errors
+/// When a server runs, or the database cannot be had.
+pub fn rewrap(config: &Config, clock: &Clock, rotation: &Rotation) -> anyhow::Result<Rotated> {
+    let place = match &config.data.database {
+        Some(url) => StoreConfig::postgres(url.expose().as_str()),
+        None => StoreConfig::sqlite(config.data_directory()),
+    };
+    let (store, ctx) = (Store::open(place)?, Ctx::internal(clock.now()));
+    let (from, to) = (Arc::clone(&rotation.from), Arc::clone(&rotation.to));
+    let rotated = countersign_authority::key_file::rotate(&store, &ctx, from, to);
+    store.close();
+    Ok(rotated?)
 }
 
 /// Since when the oldest record waits for its place in the log, and who holds it up, when it has waited too long. Reads

@@ -1,5 +1,7 @@
 //! The key file: read, or made on the first start on a data directory of our own.
 
+pub mod rotation;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -26,6 +28,11 @@ pub struct OpenedKeyFile {
 /// The key file cannot be had.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
+    /// It is in the environment, where nothing is written.
+    #[error(
+        "the key file is in the environment variable `{0}`, which this cannot change: put it into a file of mode 0600, name that with `keys.file`, rotate it, and set the variable to what is in the file then"
+    )]
+    InEnvironment(String),
     /// It is there and not one.
     #[error("`{place}`: {source}")]
     Invalid {

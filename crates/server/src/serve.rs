@@ -270,7 +270,14 @@ pub(crate) async fn open_authority(
             &ctx,
         )?)
     });
-    let authority = Arc::new(authority.await.context("opening the data panicked")??);
+    let authority = authority.await.context("opening the data panicked")?;
+    let authority = Arc::new(authority.map_err(|error| {
+        if key_file::rotation::was_cut_off(config) {
+            error.context("a rotation of the key file was cut off: `countersign admin key-file rotate` goes on with it")
+        } else {
+            error
+        }
+    })?);
     Ok(Opened {
         authority,
         cursors: Cursors::new(Arc::new(copy)),

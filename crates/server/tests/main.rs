@@ -23,6 +23,7 @@ mod edges;
 mod invariants;
 mod invariants_evidence;
 mod invariants_refusals;
+mod key_file;
 mod keys;
 mod long_lived_attacks;
 mod long_lived_bounds;

@@ -126,6 +126,19 @@ pub(super) fn beat(tx: &mut Tx<'_>, own: &str) -> Result<(), StoreError> {
     installation::replace(tx, own, &now.to_string())
 }
 
+/// Whether a server was heard of on a shared database just now. Whoever writes to one of its own is alone on it.
+pub(crate) fn running(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    if tx.engine() == Engine::Sqlite {
+        return Ok(false);
+    }
+    let now = Timestamp::from_micros(tx.database_now()?);
+    let notes = installation::beginning(tx, RUNNING)?;
+    Ok(notes.iter().any(|(_, value)| {
+        let beat = Timestamp::from_micros(value.parse().unwrap_or_default());
+        beat + SILENT >= now
+    }))
+}
+
 /// A database that belongs to one server has no other that runs; in a shared one silence tells.
 fn look(tx: &mut Tx<'_>, own: &str, alone: bool) -> Result<Looked, StoreError> {
     let mut looked = Looked {

@@ -81,6 +81,9 @@ pub fn line(record: &Evidence) -> String {
             summed.active
         ),
         Event::SigningKey(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
+        Event::KeyFileRotated(files) => {
+            format!("key file {} took the place of {}", files.to, files.from)
+        }
         Event::KeyRead(read) => format!(
             "{} read version {} of key {}",
             read.action_ref, read.version, read.key

@@ -5,7 +5,10 @@ use countersign_model::{
     name::{Email, TenantName},
     registry::TenantRole,
 };
-use countersign_server::{admin, clock::Clock};
+use countersign_server::{
+    admin::{self, Rotated},
+    clock::Clock,
+};
 
 use super::serve::Place;
 use crate::{app::App, failure::Failure, input::word};
@@ -28,6 +31,9 @@ pub enum Admin {
         after_help = "Example:\n  countersign admin key > countersign.key && chmod 600 countersign.key"
     )]
     Key,
+    /// The key file in use
+    #[command(subcommand)]
+    KeyFile(KeyFile),
     /// Declare that the database was restored: earlier tokens die, the log begins anew
     ///
     /// Every tenant's epoch is raised, approvals are voided, and the log goes on under another name
@@ -76,6 +82,21 @@ pub struct TenantCreate {
     place: Place,
 }
 
+/// The key file in use.
+#[derive(Debug, Subcommand)]
+pub enum KeyFile {
+    /// Make a new key file and encrypt every key with it; the old one is kept
+    ///
+    /// Stop every server first. When it is cut off, run it again: it goes on. One-time codes made before are no longer
+    /// good; tokens, secrets and everything else stay as they are. Other servers on the same database need a copy of
+    /// the new file before they start.
+    #[command(after_help = "Example:\n  countersign admin key-file rotate --data ./data")]
+    Rotate {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
 impl Admin {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let clock = Clock::system();
@@ -101,6 +122,22 @@ impl Admin {
                 app.out.text(code.expose());
             }
             Self::Key => app.out.text(admin::key()?.expose()),
+            Self::KeyFile(KeyFile::Rotate { place }) => {
+                let done = admin::rotate_key_file(&place.load(&[])?, &clock).await?;
+                app.out.talk(&match done.rotated {
+                    Rotated::Before => "everything was under the new key file before".to_owned(),
+                    Rotated::Now(keys) => format!("{keys} keys are encrypted anew"),
+                });
+                app.out.talk(&format!(
+                    "the old key file is kept as `{}`: backups from before need it; keep it with them, or delete it",
+                    done.kept.display()
+                ));
+                app.out.text(&format!(
+                    "the key file is `{}`, id {}",
+                    done.path.display(),
+                    done.id
+                ));
+            }
             Self::Restored { place } => {
                 let done = admin::restored(&place.load(&[])?, &clock).await?;
                 app.out.text(&format!(

@@ -1,6 +1,6 @@
 //! Keys at the command line: values go in by standard input, and never come out.
 
-use crate::world::Server;
+use crate::world::{Person, Server};
 
 #[test]
 fn a_value_goes_in_by_stdin_and_never_comes_out() {
@@ -62,4 +62,40 @@ fn a_value_goes_in_by_stdin_and_never_comes_out() {
         dana.run(&["key", "list", "-o", "json"]).json(),
         serde_json::json!([])
     );
+}
+
+#[test]
+fn the_key_file_is_rotated_while_no_server_runs_and_nothing_else_changes() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&["project", "create", "billing"]).ok();
+    dana.shell("echo hunter2 | countersign key set billing.password --project billing")
+        .ok();
+    let data = server.data().display().to_string();
+    let rotate = ["admin", "key-file", "rotate", "--data", &data];
+    Person::stranger().run(&rotate).fails(1);
+    let stopped = server.stop();
+    let before = std::fs::read(stopped.data().join("countersign.key")).unwrap();
+    let told = Person::stranger().run(&rotate);
+    assert!(
+        told.err.contains("4 keys are encrypted anew"),
+        "{}",
+        told.err
+    );
+    let id = told.ok().rsplit(' ').next().unwrap().to_owned();
+    let mut files: Vec<_> = std::fs::read_dir(stopped.data())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.display().to_string().contains("countersign.key"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "the new one and the old one: {files:?}");
+    assert_ne!(std::fs::read(&files[0]).unwrap(), before);
+    assert_eq!(std::fs::read(&files[1]).unwrap(), before);
+    let server = stopped.start();
+    let dana = server.dana();
+    let shown = dana.run(&["key", "list", "-o", "json"]);
+    assert_eq!(shown.json()[0]["current_version"], 1);
+    let told = dana.run(&["audit", "search", "--kind", "key_file_rotated"]);
+    assert!(told.ok().contains(&id[..8]));
 }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DataKeyEvent, Grain, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed};
+use super::{
+    DataKeyEvent, Grain, KeyFileRotated, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text,
+    TokenUsed,
+};
 use crate::{
     action::ActionSet,
     id::{self, Id},
@@ -41,6 +44,8 @@ pub enum Event {
     Gap(Gap),
     /// Tokens were introspected: summed.
     Introspected(Introspected),
+    /// Another key file took the place of the one before.
+    KeyFileRotated(KeyFileRotated),
     /// An execution read the value of a key.
     KeyRead(KeyRead),
     /// A request was refused.
@@ -345,6 +350,7 @@ impl Event {
             Self::Erased(_) => "erased",
             Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
+            Self::KeyFileRotated(_) => "key_file_rotated",
             Self::KeyRead(_) => "key_read",
             Self::Refused(_) => "refused",
             Self::RenewalAlert(_) => "renewal_alert",
@@ -374,6 +380,7 @@ impl Event {
             | Self::Decision(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
             | Self::Refused(_)
             | Self::RenewalAlert(_)
@@ -420,6 +427,7 @@ impl Event {
             | Self::Erased(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
             | Self::SigningKey(_)
             | Self::RenewalAlert(_)

@@ -1,4 +1,4 @@
-//! Keys that actions read, and what encrypts them. No value is in any of these records.
+//! Keys that actions read, and what encrypts them and all other keys. No value is in any of these records.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,15 @@ pub struct KeyRead {
     pub execution_id: Id<id::Execution>,
     /// Its action.
     pub action_ref: String,
+}
+
+/// Another key file took the place of the one before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyFileRotated {
+    /// The id of the old one.
+    pub from: String,
+    /// The id of the new one.
+    pub to: String,
 }
 
 /// A change of a data key.
