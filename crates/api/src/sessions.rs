@@ -123,6 +123,9 @@ pub struct Session {
     pub authenticated_at: Time,
     /// When it began.
     pub created_at: Time,
-    /// When it is over.
+    /// When it is over; of a token of days, unless it is renewed.
     pub ends_at: Time,
+    /// What the person should look at: `chain_ends_soon`, `renewal_overdue`, `renewed_twice`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
 }

@@ -20,6 +20,7 @@ use countersign_crypto::{
 };
 use countersign_model::{
     Id, Timestamp,
+    chain::Chain,
     evidence::{Grain, Role},
     id,
     reason::{Reason, Refusal},
@@ -28,13 +29,14 @@ use countersign_model::{
     time::Seconds,
     token::Generation,
 };
-use countersign_store::{Pending, Tx, sessions};
+use countersign_store::{Pending, Tx, chains, sessions};
 
 use crate::{
     authority::Authority,
     command::{Command, Permit, Revocation, Verdict, WriteTx},
     evidence::seal::refer_person,
     issue::{self, Recorded, UserToken},
+    long_lived,
     rejection::{Fault, Rejection, refuse},
     revoked::RevokedSet,
     signing_keys::Tenant,
@@ -257,7 +259,17 @@ pub(crate) fn end_with_all_that_came_of_it(
     end(tx, session, reason).map(drop)
 }
 
-/// Ends a session for its person, or for who holds its refresh token.
+/// What a person is signed in by that lasts.
+#[derive(Debug, Clone)]
+pub struct SignIns {
+    /// Those that were confirmed elsewhere, newest first.
+    pub sessions: Vec<Session>,
+    /// Tokens of days, each with all that renewed it, newest first.
+    pub chains: Vec<Chain>,
+}
+
+/// Ends a session, or a token of days with all that renewed it, for its person; a session also for who holds its refresh
+/// token.
 #[derive(Debug, Clone, Copy)]
 pub struct EndSession {
     /// Which.
@@ -275,28 +287,39 @@ impl Command for EndSession {
         let found = by_id(tx, self.session)?
             .filter(|session| self.of.is_none_or(|user| user == session.user_id));
         let Some(session) = found else {
+            if let Some(user) = self.of
+                && let Some(chain) = long_lived::by_text(tx, &self.session.to_string())?
+                && chain.principal_id == user.cast()
+            {
+                let whose = tx.get(user)?;
+                let whose = refer_person(Role::Human, whose.id, &whose.name);
+                long_lived::revoke_chain(tx, chain, Some(whose), SIGNED_OUT)?;
+                return Ok(Verdict::Done(()));
+            }
             return refuse(
                 Reason::NotFound,
                 format!("there is no sign-in {}", self.session),
             );
         };
-        end(tx, session, "signed out")?;
+        end(tx, session, SIGNED_OUT)?;
         Ok(Verdict::Done(()))
     }
 }
 
 impl Authority {
-    /// A person's live sessions, newest first.
-    pub fn sessions_of(
+    /// What a person is signed in by now that lasts.
+    pub fn sign_ins_of(
         &self,
         tenant: Id<id::Tenant>,
         user: Id<id::User>,
         now: Timestamp,
-    ) -> Pending<Result<Vec<Session>, Rejection>> {
+    ) -> Pending<Result<SignIns, Rejection>> {
         self.store().read(move |tx: &mut Tx<'_>| {
-            let mut found = sessions::of_user(tx, user, now)?;
-            found.retain(|session| session.tenant_id == tenant && session.is_live(now));
-            Ok(found)
+            let mut sessions = sessions::of_user(tx, user, now)?;
+            sessions.retain(|session| session.tenant_id == tenant && session.is_live(now));
+            let mut chains = chains::live_of_principal(tx, user.cast(), now)?;
+            chains.retain(|chain| chain.tenant_id == tenant && chain.live(now).next().is_some());
+            Ok(SignIns { sessions, chains })
         })
     }
 
@@ -307,6 +330,9 @@ impl Authority {
         Permit::system(session.tenant_id, session.doc.txn)
     }
 }
+
+/// Why a sign-in is over whose person ended it.
+const SIGNED_OUT: &str = "signed out";
 
 /// What is said of a secret that finds nothing: the same whatever was wrong with it.
 pub(crate) fn unknown_secret<T>(what: &str) -> Result<T, Refusal> {

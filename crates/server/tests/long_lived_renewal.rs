@@ -590,3 +590,57 @@ async fn t9_where_it_is_configured_a_chain_dies_at_once_when_two_hold_a_token_of
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s4_4_a_person_lists_their_tokens_of_days_and_ends_one_of_them() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        server.enrol("mo@example.com", TenantRole::Member).await;
+        let for_days = async || {
+            let body = json!({ "code": server.code("mo@example.com", None), "ttl_days": 30 });
+            let made = server.anyone().post("/api/sessions", &body).await.done();
+            holder(&server, &made)
+        };
+        let (laptop, lost) = (for_days().await, for_days().await);
+        let listed = async |caller: &Caller| {
+            let items = caller.get("/api/sessions").await.done()["items"].clone();
+            items.as_array().unwrap().clone()
+        };
+        let items = listed(&laptop).await;
+        assert_eq!(items.len(), 2, "{items:?}");
+        let own: Vec<_> = items
+            .iter()
+            .filter(|item| item["current"] == true)
+            .collect();
+        let chain = claims(laptop.token())["chain_id"].clone();
+        assert_eq!((own.len(), &own[0]["id"]), (1, &chain), "{items:?}");
+        assert_eq!(own[0]["method"], "enrolment_code");
+
+        // A renewed one is the same sign-in; one that two parties hold says so.
+        server.clock().advance(Seconds::days(24));
+        refresh(&lost).await.done();
+        server.clock().advance(Seconds(60));
+        refresh(&lost).await.refused(409, "replayed");
+        let items = listed(&laptop).await;
+        let other = items.iter().find(|item| item["current"] == false).unwrap();
+        assert_eq!(
+            (items.len(), &other["findings"]),
+            (2, &json!(["renewed_twice"]))
+        );
+
+        // Nobody else ends it, nor learns that it is there.
+        let path = format!("/api/sessions/{}", text(other, "id"));
+        let kim = server.enrol("kim@example.com", TenantRole::Owner).await;
+        assert_eq!(listed(&kim).await.len(), 0);
+        kim.delete(&path).await.refused(404, "not_found");
+        lost.get("/api/sessions/current").await.done();
+        assert_eq!(laptop.delete(&path).await.status, 204);
+        lost.get("/api/sessions/current")
+            .await
+            .refused(401, "token_revoked");
+        laptop.get("/api/sessions/current").await.done();
+        assert_eq!(listed(&laptop).await.len(), 1);
+        server.stop().await;
+    })
+    .await;
+}

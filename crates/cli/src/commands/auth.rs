@@ -63,11 +63,12 @@ impl Auth {
     }
 }
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     Column("ID", "/id"),
     Column("HOST", "/claimed_host_name"),
     Column("ADDRESS", "/address"),
     Column("PRESENT", "/authenticated_at"),
     Column("ENDS", "/ends_at"),
     Column("THIS", "/current"),
+    Column("LOOK AT", "/findings"),
 ];

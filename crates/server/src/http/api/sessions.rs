@@ -22,6 +22,8 @@ use countersign_authority::{
 };
 use countersign_model::{
     Timestamp,
+    chain::Chain,
+    finding::of_chain,
     reason::{Reason, Refusal},
     registry::TenantDoc,
     session::Session,
@@ -216,13 +218,16 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<S
     let user = caller.permit.user()?;
     let found = app
         .authority()
-        .sessions_of(caller.tenant.id, user, caller.ctx.now)
+        .sign_ins_of(caller.tenant.id, user, caller.ctx.now)
         .await?;
     let own = caller.token.claims().chain_id.as_deref();
-    let items = found
-        .iter()
-        .map(|session| wire(session, own == Some(session.id.to_string().as_str())))
-        .collect();
+    let is_own = |id: String| own == Some(id.as_str());
+    let sessions = found.sessions.iter();
+    let sessions = sessions.map(|session| wire(session, is_own(session.id.to_string())));
+    let chains = found.chains.iter();
+    let chains = chains.map(|chain| of_days(chain, is_own(chain.id.to_string()), caller.ctx.now));
+    let mut items: Vec<_> = sessions.chain(chains).collect();
+    items.sort_by_key(|item| std::cmp::Reverse((item.created_at, item.id)));
     Ok(JsonAnswer(Sessions { items }))
 }
 
@@ -264,6 +269,27 @@ fn wire(session: &Session, current: bool) -> WireSession {
         authenticated_at: Timestamp::from_seconds(doc.auth_time).into(),
         created_at: session.created_at.into(),
         ends_at: session.ends_at.into(),
+        findings: Vec::new(),
+    }
+}
+
+/// A token of days, with all that renewed it.
+fn of_days(chain: &Chain, current: bool, now: Timestamp) -> WireSession {
+    let signed_in = chain.doc.auth_time.map(Timestamp::from_seconds);
+    WireSession {
+        id: chain.id.cast(),
+        current,
+        place: "command_line".to_owned(),
+        claimed_host_name: None,
+        address: None,
+        method: "enrolment_code".to_owned(),
+        authenticated_at: signed_in.unwrap_or(chain.created_at).into(),
+        created_at: chain.created_at.into(),
+        ends_at: chain.ends_at.into(),
+        findings: of_chain(chain, now)
+            .into_iter()
+            .map(|weakness| weakness.as_str().to_owned())
+            .collect(),
     }
 }
 
