@@ -291,8 +291,8 @@ impl Authority {
             environment: environment.as_ref(),
             purpose: &purpose,
         };
-        if let ClientProof::Person { client_id, token } = &request.proof {
-            return self.authenticate_person(ctx, request, client_id.as_deref(), token, facts);
+        if let ClientProof::AccessToken { client_id, token } = &request.proof {
+            return self.authenticate_holder(ctx, request, client_id.as_deref(), token, facts);
         }
         let mut authenticated = client_auth::authenticate(
             ctx,

@@ -20,16 +20,27 @@ use crate::{
 };
 
 pub(crate) mod claimed_run;
+mod exchanged;
 pub(crate) mod person;
 mod private_key_jwt;
 pub(crate) mod run_identity;
 mod secret;
 
+pub use exchanged::Exchanged;
+pub(crate) use exchanged::METHOD as EXCHANGED;
 pub use person::ActingPerson;
 
 /// What a client presented, as it came.
 #[derive(Debug, Clone)]
 pub enum ClientProof {
+    /// An access token of ours as the subject token: the sign-in of a person who acts as an identity, or the long-lived token
+    /// of a program.
+    AccessToken {
+        /// The identity that is wanted.
+        client_id: Option<String>,
+        /// The token.
+        token: Secret<String>,
+    },
     /// A signed assertion (RFC 7523 §2.2): of the client itself, or of its run.
     Assertion {
         /// The client, when it was named beside the assertion.
@@ -43,13 +54,6 @@ pub enum ClientProof {
     None {
         /// The name.
         client_id: Option<String>,
-    },
-    /// The sign-in of a person, as the subject token of who acts as an identity.
-    Person {
-        /// The identity that they want to act as.
-        client_id: Option<String>,
-        /// Their token.
-        token: Secret<String>,
     },
     /// A run identity as grant or subject token.
     Run {
@@ -76,7 +80,7 @@ pub enum ClientProof {
 pub struct Authenticated {
     /// The identity.
     pub identity: Arc<Record>,
-    /// The credential that proved it; of a person who acts as it, the person.
+    /// The credential that proved it; of a person who acts as it, the person; of a long-lived token, the identity itself.
     pub credential: Arc<Record>,
     /// How, for the evidence.
     pub method: &'static str,
@@ -90,6 +94,8 @@ pub struct Authenticated {
     pub replay: Option<Replay>,
     /// The person who asks to act as the identity, when it did not prove itself.
     pub person: Option<ActingPerson>,
+    /// The long-lived token that is exchanged, when that proved it.
+    pub exchanged: Option<Exchanged>,
 }
 
 /// A one-time use: recorded with the token, over all replicas.
@@ -112,7 +118,7 @@ impl ClientProof {
         match self {
             Self::Assertion { assertion, .. } => Some(assertion.expose()),
             Self::Run { token, .. } => Some(token.expose()),
-            Self::None { .. } | Self::Person { .. } | Self::Secret { .. } => None,
+            Self::None { .. } | Self::AccessToken { .. } | Self::Secret { .. } => None,
         }
     }
 
@@ -122,7 +128,7 @@ impl ClientProof {
         match self {
             Self::Assertion { client_id, .. }
             | Self::None { client_id }
-            | Self::Person { client_id, .. }
+            | Self::AccessToken { client_id, .. }
             | Self::Run { client_id, .. } => client_id.as_deref(),
             Self::Secret { client_id, .. } => Some(client_id),
         }
@@ -184,7 +190,7 @@ pub fn authenticate(
             run_identity::authenticate(ctx, tenant, identity, token, form, wanted, facts)
         }
         // A sign-in is verified by the authority, which knows what was revoked; here nobody proved anything.
-        ClientProof::None { .. } | ClientProof::Person { .. } => {
+        ClientProof::None { .. } | ClientProof::AccessToken { .. } => {
             refuse(Reason::Unauthenticated, "client authentication is missing")
         }
     }

@@ -13,6 +13,7 @@ use countersign_model::{
     audit_fields::AuditField,
     identity::Kind,
     name::{ActionName, EnvironmentName, ScopeWord},
+    narrow::narrow,
     reason::Reason,
     registry::{Record, Status},
     token::{ActionDetail, ActionDetailType},
@@ -165,6 +166,13 @@ pub fn decide(
             "Countersign itself is asked with your own sign-in, not as an identity",
         );
     }
+    let exchanged = authenticated.exchanged.as_ref();
+    if exchanged.is_some() && audience.is_none() {
+        return refuse(
+            Reason::AudienceNotAllowed,
+            "Countersign itself takes the token as it is: exchange it for another audience",
+        );
+    }
     let environment = choose_environment(&asked, doc, &authenticated)?;
     if let Some(approval) = &request.approval_id {
         let id = parse(approval, Reason::BadRequest)?;
@@ -187,13 +195,21 @@ pub fn decide(
     if let Some(resource) = asked.resource() {
         check_resource(resource, doc)?;
     }
-    let possible = possible_actions(doc, &project, audience.is_some());
+    let mut possible = possible_actions(doc, &project, audience.is_some());
+    if let Some(exchanged) = exchanged {
+        possible = narrow(&[&possible, &exchanged.actions], &[]);
+    }
     let wanted = match &asked.actions {
         Some(asked) => {
             if let Some(action) = asked.iter().find(|action| !possible.contains(action)) {
                 let denied = doc.denied_actions.contains(action);
                 let (reason, why) = if denied {
                     (Reason::ActionDenied, "is in its deny list")
+                } else if exchanged.is_some() {
+                    (
+                        Reason::ActionNotAllowed,
+                        "is not in the token that was shown",
+                    )
                 } else {
                     (Reason::ActionNotAllowed, "is not among its allowed actions")
                 };
@@ -243,7 +259,8 @@ pub fn decide(
     let resource = if wanted.is_empty() {
         asked.resource().map(str::to_owned)
     } else {
-        choose_resource(asked.resource(), doc)?
+        let bound_to = exchanged.and_then(|exchanged| exchanged.resources.as_deref());
+        choose_resource(asked.resource(), doc, bound_to)?
     };
     let decided = guard_rails(
         tenant.id,

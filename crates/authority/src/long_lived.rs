@@ -27,7 +27,7 @@ pub use renew::RenewToken;
 pub use uses::{Use, UseSums};
 
 pub(crate) use chains::{by_text, revoke as revoke_chain};
-pub(crate) use standing::still_bound;
+pub(crate) use standing::{is_long_lived, still_bound};
 
 use std::net::IpAddr;
 
@@ -189,7 +189,7 @@ impl Authority {
     ) -> Result<(), Stop> {
         enforce::presented(claims, path, address)
             .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
-        if !standing::is_long_lived(claims) || claims.identity_type == PrincipalType::User {
+        if !is_long_lived(claims) || claims.identity_type == PrincipalType::User {
             return Ok(());
         }
         let identity = facts.record(claims.tenant_id, claims.identity_id)?;

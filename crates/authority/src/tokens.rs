@@ -355,7 +355,8 @@ impl Authority {
         };
         let command = RevokeOwn {
             jti: claims.jti,
-            chain_id: claims.chain_id.clone(),
+            // What was exchanged for another audience ends alone: whoever it was shown to must not end what it came of.
+            chain_id: claims.chain_id.clone().filter(|_| claims.aud == claims.iss),
             expires_at: Timestamp::from_seconds(claims.exp),
         };
         self.execute(ctx, &permit, command)

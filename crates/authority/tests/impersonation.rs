@@ -75,7 +75,7 @@ fn exchange(world: &World, name: &str, token: &str) -> TokenRequest {
     TokenRequest {
         tenant: world.tenant(),
         grant: GrantType::TokenExchange,
-        proof: ClientProof::Person {
+        proof: ClientProof::AccessToken {
             client_id: Some(name.to_owned()),
             token: Secret::new(token.to_owned()),
         },

@@ -40,6 +40,7 @@ mod stock_clients;
 mod story;
 mod two_replicas;
 mod wire_client_credentials;
+mod wire_exchange;
 mod wire_impersonation;
 mod wire_metadata;
 mod wire_private_key_jwt;

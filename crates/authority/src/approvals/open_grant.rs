@@ -200,7 +200,7 @@ impl OpenGrant {
                 format!("`resource` is longer than {RESOURCE_BYTES} bytes"),
             );
         }
-        grants::choose_resource(asked, doc)
+        grants::choose_resource(asked, doc, None)
     }
 
     /// Every action must be one that the identity could do at all, and one must need people.

@@ -13,7 +13,7 @@ use countersign_model::{
     token::{AccessClaims, PrincipalType},
 };
 
-use super::{Authenticated, find};
+use super::{Authenticated, exchanged, find};
 use crate::{
     authority::Authority,
     ctx::Ctx,
@@ -41,8 +41,9 @@ pub struct ActingPerson {
 }
 
 impl Authority {
-    /// Verifies the sign-in of a person who wants to act as an identity.
-    pub(crate) fn authenticate_person(
+    /// Verifies an access token of ours that is to be exchanged: the sign-in of a person who wants to act as an identity, or
+    /// the long-lived token of a program.
+    pub(crate) fn authenticate_holder(
         &self,
         ctx: &Ctx,
         request: &TokenRequest,
@@ -53,13 +54,19 @@ impl Authority {
         if request.run.is_some() {
             return refuse(
                 Reason::BadRequest,
-                "`run` is for programs: who acts as one is a person, and no run",
+                "`run` is for a program that proves itself: who acts as one, or holds a token of it, is no run",
             );
         }
         let tenant = &request.tenant;
-        let session = self.verify_token(ctx, tenant, token.expose(), Some(&tenant.issuer))?;
-        self.alive(session.claims(), facts)?;
-        authenticate(tenant, client_id, session.claims(), ctx.now, facts)
+        let shown = self.verify_token(ctx, tenant, token.expose(), Some(&tenant.issuer))?;
+        let claims = shown.claims();
+        self.alive(claims, facts)?;
+        match claims.identity_type {
+            PrincipalType::ServiceAccount => {
+                exchanged::authenticate(self, ctx, tenant, client_id, claims, facts)
+            }
+            PrincipalType::User => authenticate(tenant, client_id, claims, ctx.now, facts),
+        }
     }
 }
 
@@ -71,12 +78,6 @@ fn authenticate(
     now: Timestamp,
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
-    if session.identity_type != PrincipalType::User {
-        return refuse(
-            Reason::TokenInvalid,
-            "an access token is exchanged by a person alone: a program exchanges what its platform says of its run",
-        );
-    }
     if session.metadata.is_some() || session.scope != "user" {
         return refuse(
             Reason::TokenInvalid,
@@ -123,5 +124,6 @@ fn authenticate(
             session: session.jti,
             ends: Timestamp::from_seconds(session.exp),
         }),
+        exchanged: None,
     })
 }

@@ -116,6 +116,7 @@ pub(super) fn authenticate(
         environments: None,
         replay: Some(replay),
         person: None,
+        exchanged: None,
     })
 }
 

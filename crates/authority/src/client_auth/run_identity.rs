@@ -185,6 +185,7 @@ fn accept(
             until: rule.until,
         }),
         person: None,
+        exchanged: None,
     })
 }
 

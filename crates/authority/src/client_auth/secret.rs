@@ -70,5 +70,6 @@ pub(super) fn authenticate(
         environments: None,
         replay: None,
         person: None,
+        exchanged: None,
     })
 }

@@ -171,40 +171,63 @@ pub(crate) fn check_resource(resource: &str, doc: &IdentityDoc) -> Result<(), Re
             "{} `{}` may not touch this resource: it is for {}",
             doc.kind.as_str(),
             doc.name,
-            listed(doc)
+            listed(&doc.resources.iter().collect::<Vec<_>>())
         ),
     )
 }
 
-/// The one resource that what is granted is bound to: the one that was asked for, or the identity's only one.
+/// The one resource that what is granted is bound to: the one that was asked for, or the only one of the identity, and of
+/// the token that proved it when that is bound to some.
 pub(crate) fn choose_resource(
     asked: Option<&str>,
     doc: &IdentityDoc,
+    bound_to: Option<&[String]>,
 ) -> Result<Option<String>, Refusal> {
-    match (asked, doc.resources.as_slice()) {
-        (Some(asked), _) => check_resource(asked, doc).map(|()| Some(asked.to_owned())),
-        (None, []) => Ok(None),
-        (None, [only]) => Ok(Some(only.clone())),
-        (None, _) => refuse(
+    if let Some(asked) = asked
+        && bound_to.is_none()
+    {
+        return check_resource(asked, doc).map(|()| Some(asked.to_owned()));
+    }
+    let own = |one: &&String| {
+        let full = format!("trigger_type:{one}");
+        doc.resources.is_empty() || doc.resources.contains(one) || doc.resources.contains(&full)
+    };
+    let possible: Vec<&String> = match bound_to {
+        None => doc.resources.iter().collect(),
+        Some(bound_to) => bound_to.iter().filter(own).collect(),
+    };
+    match (asked, possible.as_slice()) {
+        (None, []) if bound_to.is_none() => Ok(None),
+        (None, [only]) => Ok(Some((*only).clone())),
+        (Some(asked), possible) if possible.iter().any(|one| *one == asked) => {
+            Ok(Some(asked.to_owned()))
+        }
+        (Some(_), _) | (None, []) => refuse(
+            Reason::ActionNotAllowed,
+            format!("the token is bound to {}", listed(&possible)),
+        ),
+        (None, possible) => refuse(
             Reason::ResourceUnchosen,
             format!(
                 "choose one with `resource` in `authorization_details`: {}",
-                listed(doc)
+                listed(possible)
             ),
         ),
     }
 }
 
-/// The identity's resources, for people.
-fn listed(doc: &IdentityDoc) -> String {
-    let mut names: Vec<_> = doc
-        .resources
+/// Resources, for people.
+fn listed(resources: &[&String]) -> String {
+    if resources.is_empty() {
+        return "nothing that is left".to_owned();
+    }
+    let mut names: Vec<_> = resources
         .iter()
         .take(RESOURCES_SHOWN)
         .map(|name| format!("`{name}`"))
         .collect();
-    if doc.resources.len() > RESOURCES_SHOWN {
-        names.push(format!("{} more", doc.resources.len() - RESOURCES_SHOWN));
+    if resources.len() > RESOURCES_SHOWN {
+        names.push(format!("{} more", resources.len() - RESOURCES_SHOWN));
     }
     names.join(", ")
 }

@@ -100,7 +100,7 @@ pub(super) fn decide(
     };
     let differs = |detail: &ActionDetail| {
         // The only resource of an identity need not be named, here as where it was asked for.
-        let resource = choose_resource(detail.resource.as_deref(), doc)
+        let resource = choose_resource(detail.resource.as_deref(), doc, None)
             .ok()
             .flatten();
         detail.artifact_digest != approved.artifact_digest || resource != approved.resource

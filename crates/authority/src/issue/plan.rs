@@ -65,6 +65,11 @@ pub fn plan_for_identity(
     if let Some(acting) = acting {
         ends = ends.min(acting.ends);
     }
+    let exchanged = granted.authenticated.exchanged.as_ref();
+    if let Some(exchanged) = exchanged {
+        ends = ends.min(Timestamp::from_seconds(exchanged.claims.exp));
+    }
+    let has_credential = acting.is_none() && exchanged.is_none();
     let person: Option<Id<id::User>> = acting.map(|acting| acting.user.id.cast());
     let jti: Id<id::Evidence> = ctx.id();
     let txn = granted
@@ -99,18 +104,21 @@ pub fn plan_for_identity(
             tenant: tenant_record.epoch,
             project: granted.project.epoch,
             identity: granted.identity.epoch,
-            credential: match person {
-                Some(_) => 0,
-                None => granted.authenticated.credential.epoch,
+            credential: if has_credential {
+                granted.authenticated.credential.epoch
+            } else {
+                0
             },
             principal: acting.map_or(0, |acting| acting.user.epoch),
         },
-        credential_id: match person {
-            Some(_) => None,
-            None => Some(granted.authenticated.credential.id.cast()),
-        },
+        credential_id: has_credential.then(|| granted.authenticated.credential.id.cast()),
         issuer_id: granted.authenticated.issuer_id,
-        chain_id: acting.map(|acting| acting.chain.clone()),
+        chain_id: match (acting, exchanged) {
+            (Some(acting), _) => Some(acting.chain.clone()),
+            // It dies with the token that it came of, and with all that renewed that.
+            (None, Some(exchanged)) => exchanged.claims.chain_id.clone(),
+            (None, None) => None,
+        },
         run: run.map(countersign_model::run::Run::claim),
         roles: doc.roles.iter().map(ToString::to_string).collect(),
         approval_id: granted
@@ -161,7 +169,11 @@ pub fn plan_for_identity(
         .map(|redeemed| redeemed.parents.clone())
         .unwrap_or_default();
     draft.parents.extend(acting.map(|acting| acting.session));
-    let used = vec![granted.identity.id, granted.authenticated.credential.id];
+    draft
+        .parents
+        .extend(exchanged.map(|exchanged| exchanged.claims.jti));
+    let mut used = vec![granted.identity.id, granted.authenticated.credential.id];
+    used.dedup();
     let entry = Entry {
         tenant_id: tenant.id,
         sealed: draft.seal(ctx, tenant.id)?,
@@ -372,15 +384,17 @@ fn references(tenant: &Tenant, granted: &Granted, facts: &Facts) -> Result<Vec<R
         Some(&granted.project.name),
     ));
     let credential = &granted.authenticated.credential;
-    refs.push(match &granted.impersonation {
-        Some(acting) => refer_person(Role::Actor, acting.user.id, &acting.user.name),
-        None => refer(
+    // What a long-lived token was exchanged for follows from its record; it is not the chain, which ending it must not end.
+    refs.extend(match &granted.impersonation {
+        Some(acting) => Some(refer_person(Role::Actor, acting.user.id, &acting.user.name)),
+        None if granted.authenticated.exchanged.is_some() => None,
+        None => Some(refer(
             Role::Credential,
             credential.id,
             credential
                 .credential()
                 .map(|doc| doc.credential_type().as_str()),
-        ),
+        )),
     });
     if let Some(audience) = &granted.audience {
         refs.push(refer(Role::Audience, audience.id, Some(&audience.name)));

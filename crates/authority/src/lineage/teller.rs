@@ -214,6 +214,8 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
                 .node(Node::new(node.clone(), "user", who.clone()));
             self.graph.edge(&key, "acted_by", &node);
             story.authority = Some(format!("{who}, who acted as it"));
+        } else if issued.client_auth == crate::client_auth::EXCHANGED {
+            story.authority = Some("the long-lived token that it exchanged".to_owned());
         }
         Ok(key)
     }

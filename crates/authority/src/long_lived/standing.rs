@@ -19,9 +19,10 @@ use crate::{
     rejection::{Stop, refuse},
 };
 
-/// Whether a token is one of a chain of renewals. Who acts as an identity has a chain too, that of their right.
-pub(super) const fn is_long_lived(claims: &AccessClaims) -> bool {
-    claims.chain_id.is_some() && claims.principal_id.is_none()
+/// Whether a token is one of a chain of renewals. Who acts as an identity has a chain too, that of their right, and what a
+/// long-lived token was exchanged for carries its chain to another audience.
+pub(crate) fn is_long_lived(claims: &AccessClaims) -> bool {
+    claims.chain_id.is_some() && claims.principal_id.is_none() && claims.aud == claims.iss
 }
 
 /// Refuses a token whose identity is for something else by now, is bound to other paths or networks, or came under guard.

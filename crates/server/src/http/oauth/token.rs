@@ -1,6 +1,6 @@
 //! `POST /oauth2/token`: the token endpoint (RFC 6749 §3.2).
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use axum::{
     Json as JsonAnswer,
@@ -57,7 +57,7 @@ pub async fn token(
     let claimed = request.proof.claimed().unwrap_or_default().to_owned();
     app.attempts()
         .admit(&claimed, context.address, context.arrived)?;
-    let outcome = issue(&app, &ctx, &request).await;
+    let outcome = issue(&app, &ctx, &request, context.arrived).await;
     match outcome {
         Ok(released) => {
             let grant = GrantLabel {
@@ -125,7 +125,7 @@ fn read(
                 )));
             }
             match (&form.subject_token, person) {
-                (Some(token), true) => ClientProof::Person {
+                (Some(token), true) => ClientProof::AccessToken {
                     client_id: form.client_id.clone(),
                     token: Secret::new(token.clone()),
                 },
@@ -148,13 +148,22 @@ fn read(
 }
 
 /// Authenticates, decides, records, releases.
-async fn issue(app: &App, ctx: &Ctx, request: &TokenRequest) -> Result<Released, OauthFailure> {
+async fn issue(
+    app: &App,
+    ctx: &Ctx,
+    request: &TokenRequest,
+    arrived: Instant,
+) -> Result<Released, OauthFailure> {
     let authority = &app.authority();
     let mut facts = authority.facts();
     let mut request = Cow::Borrowed(request);
     let mut tries = 0;
     loop {
         let authenticated = authenticate(app, ctx, &request, &mut facts).await?;
+        if let Some(exchanged) = authenticated.exchanged.as_ref().filter(|_| tries == 0) {
+            let taken = app.attempts().tokens.take(&exchanged.claims, arrived);
+            taken.map_or(Ok(()), |(_, within)| within)?;
+        }
         let planned = gather(app, request.tenant.id, &mut facts, |facts| {
             authority.plan_token(ctx, &request, &authenticated, facts)
         })
