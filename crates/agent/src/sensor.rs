@@ -263,6 +263,7 @@ impl Watched {
 fn event_of(trigger: &ActionName, rule: &str, at: Timestamp) -> CreateEvent {
     let payload = json!({ "scheduled_at": at.to_string() });
     CreateEvent {
+        project: None,
         trigger_type: trigger.clone(),
         payload: payload.as_object().cloned().unwrap_or_default(),
         rule: Some(rule.to_owned()),

@@ -4,7 +4,7 @@ use countersign_model::{Id, id, name::ActionName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::time::Time;
+use crate::{reference::NameOrId, time::Time};
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,10 @@ pub struct CreateEvent {
     /// The one rule that it is for: a timer's event is for the rule whose time came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Recognises the same event when it is sent again, for a day.
+    /// Where, for a person; the personal project when left out. A program's events are for the project that it lives in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<NameOrId>,
+    /// Recognises the same event when it is sent again, as long as the event is kept: 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_id: Option<String>,
 }

@@ -31,6 +31,9 @@ pub struct SearchEvidence {
     /// Of this action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// Of this execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
     /// On this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,

@@ -88,6 +88,8 @@
 //! | GET | `/api/signing-keys` | – | [`signing_keys::SigningKeyList`] |
 //! | POST | `/api/signing-keys/rotate` | [`signing_keys::RotateSigningKeys`] | [`signing_keys::SigningKeyList`] |
 //! | POST | `/api/signing-keys/{kid}/kill` | [`signing_keys::KillSigningKey`] | [`signing_keys::SigningKeyList`] |
+//! | GET | `/api/packs` | [`paging::ListQuery`] | page of [`packs::Pack`] |
+//! | GET, DELETE | `/api/packs/{id}` | – | [`packs::Pack`], 204 |
 //! | GET | `/api/triggers` | – | array of [`events::Trigger`] |
 //! | GET | `/api/rules` | [`events::ListRules`] | array of [`events::Rule`] |
 //! | POST | `/api/events` | [`events::CreateEvent`] | 201 [`events::Event`] |
@@ -128,6 +130,7 @@ pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod manifests;
+pub mod packs;
 pub mod paging;
 pub mod policies;
 pub mod problem;

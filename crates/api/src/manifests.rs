@@ -33,6 +33,9 @@ pub struct Document {
     pub file: String,
     /// Its text.
     pub text: String,
+    /// Whether it is no manifest but a file that one names, in `script_file` or `jwks_file`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attached: bool,
 }
 
 /// What is to be changed, or was.

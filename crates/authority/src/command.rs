@@ -90,6 +90,20 @@ impl Permit {
         }
     }
 
+    /// The program.
+    ///
+    /// # Errors
+    /// When it is not a program that acts.
+    pub fn program(&self) -> Result<Id<id::Identity>, Refusal> {
+        match &self.actor {
+            Actor::Identity { id, .. } => Ok(*id),
+            Actor::User { .. } | Actor::System => Err(Refusal::new(
+                Reason::Forbidden,
+                "only a program with a token of its own can do this",
+            )),
+        }
+    }
+
     /// Says in a record who acts, and what that follows from. A program is found as one.
     pub(crate) fn sign(&self, draft: &mut Draft) {
         match &self.actor {

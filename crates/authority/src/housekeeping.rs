@@ -7,8 +7,8 @@
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
-    Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, idempotency,
-    leases, log,
+    Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, events,
+    executions, idempotency, leases, log,
     outbox::{self, Message},
     replay, revocations, sessions,
 };
@@ -32,6 +32,10 @@ pub enum CleanUp {
     Changes,
     /// Checkpoints between those that are kept.
     Checkpoints,
+    /// Events from before the last month.
+    Events,
+    /// Executions that were over before the last month.
+    Executions,
     /// Used enrolment codes that have lapsed.
     Codes,
     /// Messages that nobody took.
@@ -54,7 +58,7 @@ pub enum CleanUp {
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ArchivedBodies,
         Self::Attempts,
         Self::Changes,
@@ -62,6 +66,8 @@ impl CleanUp {
         Self::Codes,
         Self::DeadMessages,
         Self::DeviceRequests,
+        Self::Events,
+        Self::Executions,
         Self::IdempotencyKeys,
         Self::RefreshTokens,
         Self::Replays,
@@ -79,6 +85,8 @@ impl CleanUp {
             Self::Codes => codes::prune(tx, now - KEEP_CODES, BATCH),
             Self::DeadMessages => outbox::prune_dead(tx, now - KEEP_DEAD_MESSAGES, BATCH),
             Self::DeviceRequests => devices::prune(tx, now - KEEP_CODES, BATCH),
+            Self::Events => events::prune(tx, now - KEEP_AUTOMATION, BATCH),
+            Self::Executions => executions::prune(tx, now - KEEP_AUTOMATION, BATCH),
             Self::IdempotencyKeys => idempotency::prune(tx, now, BATCH),
             Self::RefreshTokens => sessions::prune_tokens(tx, now, BATCH),
             Self::Replays => replay::prune(tx, now, BATCH),
@@ -139,6 +147,34 @@ impl Authority {
         from: ExpireIdentities,
     ) -> Execution<Expired> {
         self.execute(ctx, &Permit::system(tenant, ctx.id()), from)
+    }
+
+    /// A worker was heard of: puts off when its executions are lost. Answers those that are not its own any more.
+    pub fn hear_of(
+        &self,
+        worker: Id<id::Identity>,
+        alive: Vec<(Id<id::Execution>, u32)>,
+        until: Timestamp,
+    ) -> Pending<Result<Vec<Id<id::Execution>>, StoreError>> {
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            let mut gone = Vec::new();
+            for (id, attempt) in &alive {
+                if !executions::extend(tx, *id, worker, *attempt, until)? {
+                    gone.push(*id);
+                }
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Whether a tenant has executions that are overdue.
+    pub fn has_overdue(
+        &self,
+        tenant: Id<id::Tenant>,
+        now: Timestamp,
+    ) -> Pending<Result<bool, StoreError>> {
+        self.store()
+            .read(move |tx| Ok(!executions::overdue(tx, tenant, now, 1)?.is_empty()))
     }
 
     /// Takes or renews this replica's turn at a job that one replica does at a time.
@@ -208,6 +244,8 @@ const KEEP_CHECKPOINTS: Seconds = Seconds::days(7);
 const KEEP_CODES: Seconds = Seconds::days(1);
 /// Lists say for so long that the last token, or a sign-in, is over. What revoked it is kept by itself.
 const KEEP_CHAINS: Seconds = Seconds::days(30);
+/// As long as somebody asks what came of it: after that the evidence tells.
+const KEEP_AUTOMATION: Seconds = Seconds::days(30);
 const KEEP_DEAD_MESSAGES: Seconds = Seconds::days(30);
 
 #[cfg(test)]
@@ -225,6 +263,8 @@ mod tests {
                 | CleanUp::Codes
                 | CleanUp::DeadMessages
                 | CleanUp::DeviceRequests
+                | CleanUp::Events
+                | CleanUp::Executions
                 | CleanUp::IdempotencyKeys
                 | CleanUp::RefreshTokens
                 | CleanUp::Replays

@@ -17,6 +17,7 @@ pub mod approvals;
 pub mod archive;
 pub mod attempts;
 mod authority;
+pub mod automation;
 pub mod client_auth;
 pub mod command;
 mod ctx;

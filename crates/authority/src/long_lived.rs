@@ -18,7 +18,7 @@ mod uses;
 
 pub use create::CreateServiceAccount;
 pub use delete::DeleteServiceAccount;
-pub use execution::IssueExecutionToken;
+pub(crate) use execution::{EXECUTION, IssueExecutionToken};
 pub use next::NextToken;
 pub use overdue::{NoteOverdue, NotedOverdue};
 pub use personal::{SignInForDays, personal_lifetime};

@@ -22,9 +22,10 @@ mod tree;
 
 pub use desired::Applying;
 pub use document::{
-    ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
-    IdentityManifest, ImpersonatorManifest, IssuerManifest, MemberManifest, PolicyManifest,
-    ProjectManifest, TeamManifest, TrustManifest,
+    ActionManifest, ApprovalManifest, AudienceManifest, Claim, ConditionManifest, Document,
+    EnvironmentManifest, IdentityManifest, ImpersonatorManifest, IssuerManifest, MemberManifest,
+    PackActionManifest, PackManifest, ParameterManifest, PolicyManifest, ProjectManifest,
+    RuleManifest, TeamManifest, TriggerManifest, TrustManifest, WebhookManifest,
 };
 pub use export::{ExportError, export};
 pub use located::{Diagnostic, Located, Place, Source};

@@ -19,6 +19,7 @@ pub mod issuers;
 pub mod keys;
 pub mod leaving;
 pub mod linked_accounts;
+pub mod packs;
 pub mod planning;
 pub mod policies;
 pub mod projects;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod app;
+mod attached;
 mod cli;
 mod clock;
 mod commands;

@@ -3,6 +3,7 @@
 //! A record is serialised once, and those bytes are hashed and kept for ever. Personal values stand
 //! in them as salted digests; what they were is kept beside the record and can be erased.
 
+mod automation;
 mod events;
 mod grain;
 mod keys;
@@ -11,6 +12,7 @@ mod sign_in;
 
 use serde::{Deserialize, Serialize};
 
+pub use automation::{EventCreated, ExecutionEnded, ExecutionScheduled};
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
     Gap, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,
@@ -108,6 +110,10 @@ pub enum Role {
     Credential,
     /// The artifact.
     Digest,
+    /// The event.
+    Event,
+    /// The execution.
+    Execution,
     /// The person behind the run.
     Human,
     /// The identity.
@@ -122,6 +128,8 @@ pub enum Role {
     Reporter,
     /// What was acted on.
     Resource,
+    /// The rule that fired.
+    Rule,
     /// The run.
     Run,
     /// The source address.
@@ -147,6 +155,8 @@ impl Role {
             Self::Commit => "commit",
             Self::Credential => "credential",
             Self::Digest => "digest",
+            Self::Event => "event",
+            Self::Execution => "execution",
             Self::Human => "human",
             Self::Identity => "identity",
             Self::Issuer => "issuer",
@@ -154,6 +164,7 @@ impl Role {
             Self::Project => "project",
             Self::Reporter => "reporter",
             Self::Resource => "resource",
+            Self::Rule => "rule",
             Self::Run => "run",
             Self::Source => "source",
             Self::Sponsor => "sponsor",

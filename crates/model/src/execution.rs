@@ -1,6 +1,152 @@
 //! Executions: one run of an automated action, from the moment it is due to the moment it is over.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    id::{self, Id},
+    time::{Seconds, Timestamp},
+};
+
+/// The longest payload of an event, parameters or result, in bytes of JSON: what stands in rows and is shown whole.
+pub const DATA_BYTES: usize = 64 * 1024;
+
+/// The longest output of a process that is kept, each of two streams, in bytes.
+pub const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// After so long a time an execution that no worker took is over.
+pub const WAITS_AT_MOST: Seconds = Seconds::days(1);
+
+/// One run of an automated action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// Its id.
+    pub id: Id<id::Execution>,
+    /// Its tenant.
+    pub tenant_id: Id<id::Tenant>,
+    /// The project that it runs in.
+    pub project_id: Id<id::Project>,
+    /// What is executed: `billing.charge`.
+    pub action_ref: String,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// Which attempt this is, counted from 1; 0 while none began. It fences: whoever reports names it.
+    pub attempt: u32,
+    /// The worker's identity.
+    pub worker_id: Option<Id<id::Identity>>,
+    /// When it is to begin.
+    pub due_at: Timestamp,
+    /// Until when its worker must have been heard of again, while it runs.
+    pub lease_until: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// The event that started it.
+    pub event_id: Option<Id<id::Event>>,
+    /// The rest.
+    pub doc: ExecutionDoc,
+}
+
+/// What is known of an execution besides where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionDoc {
+    /// The service account that it runs as.
+    pub identity_id: Id<id::Identity>,
+    /// What it was given.
+    pub parameters: Map<String, Value>,
+    /// The rule that fired: `billing.nightly`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The execution that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<Id<id::Execution>>,
+    /// How many executions led to it, each started by the one before.
+    #[serde(default)]
+    pub depth: u32,
+    /// The story that it belongs to.
+    pub txn: Id<id::Transaction>,
+    /// The record that it was scheduled.
+    pub scheduled: Id<id::Evidence>,
+    /// The token of the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ExecutionToken>,
+    /// The name of the worker's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// When the last attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// The exit status of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What it wrote to standard output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// What it wrote to standard error.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// Why it ended as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The token that an attempt runs under: what ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionToken {
+    /// Its id, which is the id of the record of its issue.
+    pub jti: Id<id::Evidence>,
+    /// When it dies by itself.
+    pub expires_at: Timestamp,
+}
+
+/// Something that happened, for rules to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its id.
+    pub id: Id<id::Event>,
+    /// Its tenant.
+    pub tenant_id: Id<id::Tenant>,
+    /// The project whose rules look at it.
+    pub project_id: Id<id::Project>,
+    /// Its type: `core.timer`.
+    pub trigger_type: String,
+    /// What recognises it when it is sent again: a digest over type and sender's id.
+    pub dedup: Option<[u8; 32]>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// The rest.
+    pub doc: EventDoc,
+}
+
+/// What is known of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventDoc {
+    /// What its sender told.
+    pub payload: Map<String, Value>,
+    /// Who created it: a subject, or a user's id.
+    pub created_by: String,
+    /// The story that it begins.
+    pub txn: Id<id::Transaction>,
+    /// The record of it.
+    pub recorded: Id<id::Evidence>,
+}
+
+/// That a rule fired: the record between an event and an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enforcement {
+    /// The event.
+    pub event_id: Id<id::Event>,
+    /// The rule: `billing.nightly`.
+    pub rule: String,
+    /// What it started.
+    pub execution_id: Option<Id<id::Execution>>,
+    /// Why nothing was started.
+    pub reason: Option<String>,
+}
 
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

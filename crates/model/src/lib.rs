@@ -34,6 +34,7 @@ pub mod pack;
 pub mod permission;
 pub mod reason;
 pub mod registry;
+pub mod rule;
 pub mod run;
 pub mod schedule;
 pub mod scope;

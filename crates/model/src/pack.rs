@@ -9,6 +9,7 @@ use crate::{
     id::{self, Id},
     name::{ActionName, PackName, PartName},
     registry::Party,
+    rule::Condition,
     time::Seconds,
 };
 
@@ -71,7 +72,7 @@ pub struct TriggerType {
     pub description: String,
 }
 
-/// Something that can be executed.
+/// Something that can be executed. Each of its executions runs as the service account [`account_of`] it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PackAction {
     /// Its name in the pack.
@@ -79,8 +80,6 @@ pub struct PackAction {
     /// What it does.
     #[serde(default)]
     pub description: String,
-    /// The service account that each of its executions runs as.
-    pub service_account: Id<id::Identity>,
     /// The program and its arguments; a script is given to it as its last argument.
     #[serde(default)]
     pub command: Vec<String>,
@@ -92,6 +91,9 @@ pub struct PackAction {
     /// The keys that it may read.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// The actions that it may start.
+    #[serde(default)]
+    pub starts: Vec<ActionName>,
     /// Variables of its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -141,9 +143,9 @@ pub struct Rule {
     /// What its sensor is told: the seconds of an interval, the path of a webhook.
     #[serde(default)]
     pub with: Map<String, Value>,
-    /// A condition on the event, `event.payload.status == "deployed"`; every event when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<String>,
+    /// Conditions on the event, all of which must be met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub when: Vec<Condition>,
     /// What is executed: an action of a pack of the same project.
     pub action: ActionName,
     /// Its parameters; `{{ event.payload.commit }}` stands for what the event says.

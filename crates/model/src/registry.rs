@@ -30,6 +30,8 @@ pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, Tena
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
 
+pub use crate::pack::PackDoc;
+
 /// A noun of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +52,8 @@ pub enum Noun {
     Key,
     /// A person's account at a foreign issuer.
     LinkedAccount,
+    /// Trigger types, actions and rules that belong together.
+    Pack,
     /// A guard rail.
     Policy,
     /// Where identities live.
@@ -64,7 +68,7 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun, in alphabetical order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Action,
         Self::Audience,
         Self::Credential,
@@ -73,6 +77,7 @@ impl Noun {
         Self::Issuer,
         Self::Key,
         Self::LinkedAccount,
+        Self::Pack,
         Self::Policy,
         Self::Project,
         Self::Team,
@@ -92,6 +97,7 @@ impl Noun {
             Self::Issuer => "issuer",
             Self::Key => "key",
             Self::LinkedAccount => "linked_account",
+            Self::Pack => "pack",
             Self::Policy => "policy",
             Self::Project => "project",
             Self::Team => "team",
@@ -237,6 +243,8 @@ pub enum Doc {
     Key(KeyDoc),
     /// Of a linked account.
     LinkedAccount(LinkedAccountDoc),
+    /// Of a pack.
+    Pack(Box<PackDoc>),
     /// Of a policy.
     Policy(PolicyDoc),
     /// Of a project.
@@ -282,6 +290,7 @@ accessors! {
     issuer: Issuer(IssuerDoc),
     key: Key(KeyDoc),
     linked_account: LinkedAccount(LinkedAccountDoc),
+    pack: Pack(PackDoc),
     policy: Policy(PolicyDoc),
     project: Project(ProjectDoc),
     team: Team(TeamDoc),
@@ -302,6 +311,7 @@ impl Doc {
             Self::Issuer(_) => Noun::Issuer,
             Self::Key(_) => Noun::Key,
             Self::LinkedAccount(_) => Noun::LinkedAccount,
+            Self::Pack(_) => Noun::Pack,
             Self::Policy(_) => Noun::Policy,
             Self::Project(_) => Noun::Project,
             Self::Team(_) => Noun::Team,
@@ -324,6 +334,7 @@ impl Doc {
             Noun::Issuer => Self::Issuer(serde_json::from_str(text)?),
             Noun::Key => Self::Key(serde_json::from_str(text)?),
             Noun::LinkedAccount => Self::LinkedAccount(serde_json::from_str(text)?),
+            Noun::Pack => Self::Pack(serde_json::from_str(text)?),
             Noun::Policy => Self::Policy(serde_json::from_str(text)?),
             Noun::Project => Self::Project(serde_json::from_str(text)?),
             Noun::Team => Self::Team(serde_json::from_str(text)?),
@@ -346,6 +357,7 @@ impl Doc {
             Self::Issuer(doc) => serde_json::to_string(doc),
             Self::Key(doc) => serde_json::to_string(doc),
             Self::LinkedAccount(doc) => serde_json::to_string(doc),
+            Self::Pack(doc) => serde_json::to_string(doc),
             Self::Policy(doc) => serde_json::to_string(doc),
             Self::Project(doc) => serde_json::to_string(doc),
             Self::Team(doc) => serde_json::to_string(doc),
@@ -380,6 +392,7 @@ impl Doc {
             | Self::Environment(_)
             | Self::Issuer(_)
             | Self::Key(_)
+            | Self::Pack(_)
             | Self::Policy(_)
             | Self::Tenant(_)
             | Self::User(_) => Vec::new(),
@@ -399,6 +412,7 @@ impl Doc {
             | Self::Issuer(_)
             | Self::Key(_)
             | Self::LinkedAccount(_)
+            | Self::Pack(_)
             | Self::Policy(_)
             | Self::Project(_)
             | Self::Team(_)

@@ -18,6 +18,7 @@ use crate::{
     health::Lifecycle,
     http::{context::RequestContext, cursor::Cursors, limits::Attempts},
     metrics::Metrics,
+    work::Work,
 };
 
 /// How old what is known of other replicas' revocations may be before this one refuses.
@@ -47,6 +48,8 @@ pub struct AppParts {
     pub config: Arc<Config>,
     /// Tells the time.
     pub clock: Clock,
+    /// Wakes workers that wait.
+    pub work: Work,
 }
 
 /// When this replica last read what others revoked. One that shares its database with nobody is
@@ -136,6 +139,12 @@ impl App {
         &self.0.metrics
     }
 
+    /// Wakes workers that wait.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.0.work
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
@@ -163,6 +172,15 @@ impl App {
         Ctx {
             now: self.clock().now(),
             source: Some(request.address.to_string()),
+        }
+    }
+
+    /// The context of a request that has waited since.
+    #[must_use]
+    pub fn later(&self, ctx: &Ctx) -> Ctx {
+        Ctx {
+            now: self.clock().now(),
+            source: ctx.source.clone(),
         }
     }
 

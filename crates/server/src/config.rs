@@ -46,6 +46,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Long-lived tokens.
     pub tokens: TokensConfig,
+    /// Executions of actions.
+    pub automation: AutomationConfig,
     /// The program's own messages.
     pub logging: LoggingConfig,
 }
@@ -252,6 +254,25 @@ pub struct TokensConfig {
     pub user_renew_percent: u8,
     /// What becomes of a chain when two parties turn out to hold a token of it.
     pub fork: OnFork,
+}
+
+/// Executions of actions.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutomationConfig {
+    /// How long a worker may be silent before its executions are lost, in seconds.
+    pub lease_seconds: u32,
+}
+
+impl AutomationConfig {
+    /// Shorter than two seconds a busy worker would be taken for a dead one; longer than five minutes nobody would know of one.
+    pub const LEASE: std::ops::RangeInclusive<u32> = 2..=300;
+}
+
+impl Default for AutomationConfig {
+    fn default() -> Self {
+        Self { lease_seconds: 30 }
+    }
 }
 
 /// The program's own messages.

@@ -30,3 +30,4 @@ pub mod notify;
 pub mod serve;
 pub mod sinks;
 pub mod telemetry;
+pub mod work;

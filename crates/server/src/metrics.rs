@@ -38,6 +38,8 @@ pub struct Metrics {
     pub tokens_issued: Family<GrantLabel, Counter>,
     /// Renewal chains that somebody must look at, by what happened.
     pub renewal_alerts: Family<AlertLabel, Counter>,
+    /// Executions whose worker was not heard of any more.
+    pub executions_lost: Counter,
     /// Introspections, by whether the token was active.
     pub introspections: Family<OutcomeLabel, Counter>,
     /// Decisions, by whether they allowed.
@@ -184,6 +186,7 @@ impl Metrics {
             refusals: Family::default(),
             tokens_issued: Family::default(),
             renewal_alerts: Family::default(),
+            executions_lost: Counter::default(),
             introspections: Family::default(),
             decisions: Family::default(),
             job_runs: Family::default(),
@@ -310,6 +313,11 @@ impl Metrics {
             "renewal_alerts",
             "Renewal chains that somebody must look at: forked, overdue, or a refresh token that was used twice (`reused`)",
             self.renewal_alerts.clone(),
+        );
+        r.register(
+            "executions_lost",
+            "Executions whose worker was not heard of any more",
+            self.executions_lost.clone(),
         );
         r.register(
             "introspections",

@@ -30,6 +30,7 @@ use crate::{
     notify::Notifier,
     sinks::Sink,
     telemetry,
+    work::Work,
 };
 
 /// How to serve.
@@ -364,6 +365,7 @@ fn wire(config: Config, clock: Clock, outbound: Outbound, opened: &Opened) -> Ap
         metrics: Arc::new(Metrics::new()),
         config: Arc::new(config),
         clock,
+        work: Work::default(),
     })
 }
 

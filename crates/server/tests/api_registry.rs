@@ -412,6 +412,7 @@ async fn what_is_weak_about_an_identity_is_told_with_what_to_do_first() {
             [
                 "shared_environments",
                 "deploys_and_administers",
+                "unguarded_secret",
                 "secret_instead_of_run"
             ]
         );

@@ -206,10 +206,10 @@ async fn what_a_token_is_bound_to_is_not_left_by_another_spelling_of_its_type() 
         let none = json!({ "action": { "name": "action.execute" } });
         let none = hook.post("/access/v1/evaluation", &none).await.done();
         assert_eq!(none["decision"], false, "{none}");
-        let token = crate::long_lived_renewal::execution_token(&server, &owner, 1800).await;
+        let (token, id) = crate::automation_world::execution_token(&server, &owner, 1800).await;
         let execution = server.anyone().with_token(&token);
         assert_eq!(
-            decision(&execution, "key.read", "execution", "456").await,
+            decision(&execution, "key.read", "execution", &id).await,
             true
         );
         assert_eq!(decision(&execution, "key.read", "key", "456").await, false);

@@ -1,12 +1,15 @@
 //! Renewal of long-lived tokens (S4.15, S4.26), and those who try it with a token that is not theirs (T9).
 
-use countersign_authority::long_lived::{IssueExecutionToken, OnFork};
-use countersign_model::{registry::TenantRole, time::Seconds, token_metadata::ForeignId};
+use countersign_authority::long_lived::OnFork;
+use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_server::config::Config;
 use countersign_testkit::{Answer, Caller, TestServer, claims, on_each_database};
 use serde_json::{Value, json};
 
-use crate::long_lived_tokens::{holder, made, sensor, text, webhook};
+use crate::{
+    automation_world::execution_token,
+    long_lived_tokens::{holder, made, sensor, text, webhook},
+};
 
 async fn refresh(caller: &Caller) -> Answer {
     caller.post("/api/auth/refresh", &json!({})).await
@@ -401,7 +404,7 @@ async fn only_sensors_and_people_renew() {
         refresh(&server.anyone())
             .await
             .refused(401, "unauthenticated");
-        let execution = execution_token(&server, &owner, 300).await;
+        let (execution, _) = execution_token(&server, &owner, 300).await;
         refresh(&server.anyone().with_token(&execution))
             .await
             .refused(403, "forbidden");
@@ -421,46 +424,17 @@ async fn only_sensors_and_people_renew() {
     .await;
 }
 
-/// The token of an execution, as the program makes it for itself: no endpoint does.
-pub async fn execution_token(server: &TestServer, owner: &Caller, seconds: i64) -> String {
-    let body = json!({ "kind": "service_account", "name": "action:core.echo", "purpose": "a test", "allowed_actions": ["key.read", "execution.update"] });
-    let identity = owner.make("identities", &body).await;
-    let app = server.app();
-    let tenant = app.authority().tenant(None).unwrap();
-    let ctx = app.internal_ctx();
-    let permit = app.authority().system_permit(&ctx, &tenant);
-    let command = IssueExecutionToken {
-        tenant: tenant.clone(),
-        identity: text(&identity, "id").parse().unwrap(),
-        execution_id: ForeignId::Number(456),
-        action_ref: "core.echo".to_owned(),
-        workflow_id: Some(ForeignId::Number(789)),
-        time_out: Seconds(seconds),
-    };
-    let recorded = app
-        .authority()
-        .hand_out(&ctx, &permit, command)
-        .unwrap()
-        .await
-        .unwrap();
-    let released = app
-        .authority()
-        .release(&ctx, &tenant, &[], recorded)
-        .unwrap();
-    released.access_token
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seed_004_an_execution_has_a_token_of_its_own_as_long_as_its_time_out() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;
         let owner = server.owner().await;
-        let token = execution_token(&server, &owner, 1800).await;
+        let (token, id) = execution_token(&server, &owner, 1800).await;
         let claims = claims(&token);
         assert_eq!(claims["scope"], "action_execution");
         assert_eq!(
             claims["metadata"],
-            json!({ "execution_id": 456, "action_ref": "core.echo", "workflow_id": 789 })
+            json!({ "execution_id": id, "action_ref": "core.echo" })
         );
         assert_eq!(
             claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
@@ -473,9 +447,9 @@ async fn seed_004_an_execution_has_a_token_of_its_own_as_long_as_its_time_out() 
                 json!({ "action": { "name": action }, "resource": { "type": kind, "id": id } });
             caller.post("/access/v1/evaluation", &question).await.done()["decision"].clone()
         };
-        assert_eq!(ask("execution.update", "execution", "456").await, true);
+        assert_eq!(ask("execution.update", "execution", &id).await, true);
         assert_eq!(ask("execution.update", "execution", "457").await, false);
-        assert_eq!(ask("key.read", "execution", "456").await, true);
+        assert_eq!(ask("key.read", "execution", &id).await, true);
         assert_eq!(ask("key.read", "action", "core.other").await, false);
         assert_eq!(
             ask("event.create", "trigger_type", "core.timer").await,

@@ -211,6 +211,48 @@ CREATE TABLE device_request (
 CREATE UNIQUE INDEX device_request_by_user_code ON device_request (user_code);
 CREATE INDEX device_request_by_expiry ON device_request (expires_at);
 
+-- Automation: what happened, which rules fired, and what they started. Rules themselves are in packs, which are records.
+CREATE TABLE event (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    project_id {blob} NOT NULL,
+    trigger_type {text} NOT NULL,
+    dedup {blob},
+    created_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX event_dedup ON event (project_id, dedup);
+CREATE INDEX event_by_project ON event (project_id, id);
+CREATE INDEX event_by_time ON event (created_at);
+
+CREATE TABLE enforcement (
+    event_id {blob} NOT NULL,
+    rule {text} NOT NULL,
+    execution_id {blob},
+    reason {text},
+    PRIMARY KEY (event_id, rule)
+) {keyed};
+
+CREATE TABLE execution (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    project_id {blob} NOT NULL,
+    action_ref {text} NOT NULL,
+    status {text} NOT NULL,
+    attempt {int} NOT NULL,
+    worker_id {blob},
+    due_at {int} NOT NULL,
+    lease_until {int},
+    created_at {int} NOT NULL,
+    ended_at {int},
+    event_id {blob},
+    doc {text} NOT NULL
+) {strict};
+CREATE INDEX execution_due ON execution (project_id, status, due_at, id);
+CREATE INDEX execution_by_tenant ON execution (tenant_id, id);
+CREATE INDEX execution_by_lease ON execution (lease_until);
+CREATE INDEX execution_by_end ON execution (ended_at);
+
 -- Assertions that were used.
 CREATE TABLE replay (
     tenant_id {blob} NOT NULL,

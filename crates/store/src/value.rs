@@ -142,6 +142,14 @@ impl Row {
             .map_err(|_| self.corrupt(column, &format!("expected {N} bytes, found {}", blob.len())))
     }
 
+    /// Exactly so many bytes, if there are any.
+    pub(crate) fn opt_bytes<const N: usize>(
+        &self,
+        column: usize,
+    ) -> Result<Option<[u8; N]>, StoreError> {
+        self.optional(column, Self::bytes)
+    }
+
     /// The JSON text in this column as a value.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(
         &self,

@@ -413,6 +413,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             | Noun::Issuer
             | Noun::Key
             | Noun::LinkedAccount
+            | Noun::Pack
             | Noun::Policy
             | Noun::Team => return Ok(()),
         };
@@ -427,7 +428,12 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         self.insert_revocation(revocation, record.status.as_str())
     }
 
-    fn insert_revocation(&mut self, revocation: Revocation, reason: &str) -> Result<(), Rejection> {
+    /// Inserts a revocation whose evidence is the record that the caller writes.
+    pub(crate) fn insert_revocation(
+        &mut self,
+        revocation: Revocation,
+        reason: &str,
+    ) -> Result<(), Rejection> {
         let by = match &self.permit.actor {
             Actor::User { id, .. } => Some(*id),
             Actor::Identity { .. } | Actor::System => None,

@@ -27,6 +27,8 @@ pub struct Search {
     pub person: Option<String>,
     /// An action.
     pub action: Option<String>,
+    /// An execution.
+    pub execution: Option<String>,
     /// A resource.
     pub resource: Option<String>,
     /// A credential's id.
@@ -238,6 +240,7 @@ impl Search {
     fn terms(&self, pepper: &Pepper) -> Vec<String> {
         let named = [
             ("txn", &self.txn),
+            ("execution", &self.execution),
             ("resource", &self.resource),
             ("credential", &self.credential),
             ("person", &self.person),

@@ -71,6 +71,27 @@ pub fn line(record: &Evidence) -> String {
             "{} personal values erased: {}",
             erased.fields, erased.reason
         ),
+        Event::EventCreated(event) => match event.rules.as_slice() {
+            [] => format!("event {}, and no rule fired", event.trigger_type),
+            rules => format!("event {} fired {}", event.trigger_type, rules.join(", ")),
+        },
+        Event::ExecutionScheduled(scheduled) => match &scheduled.rule {
+            Some(rule) => format!("{} is due, by rule {rule}", scheduled.action_ref),
+            None => format!("{} is due", scheduled.action_ref),
+        },
+        Event::ExecutionEnded(ended) => {
+            let again = if ended.again {
+                ", and is due again"
+            } else {
+                ""
+            };
+            format!(
+                "{} {} (attempt {}){again}",
+                ended.action_ref,
+                ended.state.as_str().replace('_', " "),
+                ended.attempt
+            )
+        }
         Event::Gap(gap) => format!(
             "records may be missing from {} to {}: a server ended without a stop",
             gap.since, gap.until

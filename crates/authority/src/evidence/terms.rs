@@ -119,8 +119,11 @@ fn referred(role: Role, id: &str) -> Option<String> {
         | Role::Commit
         | Role::Credential
         | Role::Digest
+        | Role::Event
+        | Role::Execution
         | Role::Identity
         | Role::Resource
+        | Role::Rule
         | Role::Run
         | Role::Target
         | Role::Token => Some(term(role.as_str(), id)),

@@ -241,17 +241,32 @@ pub(crate) fn is_possible(doc: &IdentityDoc, project: &Record, action: &ActionNa
 }
 
 /// What the identity could do at all: its list, within its project's ceiling, without what is denied.
-/// Countersign's own API is not reached by actions.
+/// At Countersign's own API these are the actions of the automation alone: the rest of it is people's.
 pub(crate) fn possible_actions(
     doc: &IdentityDoc,
     project: &Record,
     at_resource_server: bool,
 ) -> ActionSet {
-    if !at_resource_server {
-        return ActionSet::default();
+    let possible = narrow(&bounds(doc, project), &[&doc.denied_actions]);
+    if at_resource_server {
+        return possible;
     }
-    narrow(&bounds(doc, project), &[&doc.denied_actions])
+    let own = possible
+        .iter()
+        .filter(|action| OWN_ACTIONS.contains(&action.as_str()));
+    own.cloned().collect()
 }
+
+/// What a program does at Countersign's own API with a short token: a worker claims, others tell what happened and start
+/// actions. What an execution does, the token of that execution carries.
+const OWN_ACTIONS: [&str; 6] = [
+    "action.execute",
+    "event.create",
+    "execution.claim",
+    "execution.read",
+    "rule.read",
+    "trigger.read",
+];
 
 fn bounds<'a>(doc: &'a IdentityDoc, project: &'a Record) -> Vec<&'a ActionSet> {
     let ceiling = project

@@ -15,7 +15,7 @@ use super::{Entry, IssuePlan, PERSONAL_CLIENT, Unsigned};
 use crate::{
     ctx::Ctx,
     evidence::seal::{Draft, refer},
-    grants,
+    grants, long_lived,
     rejection::Fault,
     signing_keys::{Tenant, Use},
 };
@@ -140,6 +140,7 @@ impl LongLived<'_> {
             client_auth: match self.grant {
                 RENEWED => "long_lived_token",
                 "session" => "enrolment_code",
+                long_lived::EXECUTION => "claim",
                 _ => "session",
             }
             .to_owned(),

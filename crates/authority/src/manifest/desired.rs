@@ -20,6 +20,7 @@ use crate::policy::{Catalogue, nearest};
 
 mod identity;
 mod issuer;
+mod pack;
 mod people;
 mod places;
 mod policy;
@@ -88,6 +89,7 @@ impl<'a, R: Resolver> Desire<'a, R> {
                 self.identity(entry, manifest)?.map(Doc::from)
             }
             Document::Issuer(manifest) => self.issuer(entry, manifest),
+            Document::Pack(manifest) => self.pack(entry, manifest)?.map(Doc::from),
             Document::Policy(manifest) => self.policy(entry, manifest),
             Document::Project(manifest) => self.project(entry, manifest)?.map(Doc::from),
             Document::Team(manifest) => self.team(entry, manifest)?.map(Doc::from),
@@ -110,6 +112,14 @@ impl<'a, R: Resolver> Desire<'a, R> {
 
     pub(super) fn warn(&mut self, entry: &Entry<'_>, place: Place, message: impl Into<String>) {
         self.warnings.push(entry.source.at(place, message));
+    }
+
+    /// A file that a document names: beside the document, or as it was sent.
+    fn attached(&self, entry: &Entry<'_>, file: &str) -> Option<&'a String> {
+        let beside = entry.source.file().rsplit_once('/');
+        let beside = beside
+            .and_then(|(directory, _)| self.applying.files.get(&format!("{directory}/{file}")));
+        beside.or_else(|| self.applying.files.get(file))
     }
 
     /// Reads a name; a bad one is an error at its place.

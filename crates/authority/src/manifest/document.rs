@@ -16,6 +16,13 @@ use serde_saphyr::LitStr;
 
 use super::Located;
 
+mod pack;
+
+pub use pack::{
+    ConditionManifest, PackActionManifest, PackManifest, ParameterManifest, RuleManifest,
+    TriggerManifest, WebhookManifest,
+};
+
 /// One document: exactly one key, its noun.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +38,8 @@ pub enum Document {
     Identity(Box<IdentityManifest>),
     /// A foreign issuer of run identities.
     Issuer(Box<IssuerManifest>),
+    /// What a project does by itself: trigger types, actions, rules, webhooks.
+    Pack(Box<PackManifest>),
     /// A pipeline: an identity whose `kind` is `pipeline`.
     PipelineIdentity(Box<IdentityManifest>),
     /// A guard rail of the organisation.

@@ -77,6 +77,11 @@ impl Source {
         Self { file, lines_before }
     }
 
+    /// The file, as it was sent.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Says something about a place of the document.
     pub fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
         Diagnostic {

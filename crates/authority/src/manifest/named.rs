@@ -1,5 +1,7 @@
 //! The registry's documents as people write them: names instead of ids.
 
+mod pack;
+
 use std::fmt::Display;
 
 use super::{
@@ -50,6 +52,7 @@ pub(super) fn document<N: Names>(
         Doc::Environment(doc) => Document::Environment(writer.environment(doc)),
         Doc::Identity(doc) => Document::Identity(Box::new(writer.identity(doc, trust)?)),
         Doc::Issuer(doc) => Document::Issuer(Box::new(writer.issuer(doc))),
+        Doc::Pack(doc) => Document::Pack(Box::new(writer.pack(doc)?)),
         Doc::Policy(doc) => Document::Policy(writer.policy(doc)),
         Doc::Project(doc) => Document::Project(writer.project(doc)?),
         Doc::Team(doc) => Document::Team(writer.team(doc)?),

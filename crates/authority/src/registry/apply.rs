@@ -15,7 +15,7 @@ use super::{
     guarding::ChangeOutcome,
     identities,
     issuers::{self, IssuerRules},
-    policies, projects, rights, teams,
+    packs, policies, projects, rights, teams,
 };
 use crate::{
     command::{Command, NewRecord, Verdict, WriteTx},
@@ -145,6 +145,7 @@ impl ApplyManifest {
             Doc::Issuer(doc) => {
                 issuers::put_new(tx, person, id, Some(step.name.clone()), *doc, &self.rules)?
             }
+            Doc::Pack(doc) => packs::put_new(tx, person, id, *doc)?,
             Doc::Policy(doc) => policies::put_new(tx, person, id, doc)?,
             Doc::Project(doc) => projects::put_new(tx, person, id, doc)?,
             Doc::Team(doc) => teams::put_new(tx, person, id, doc)?,
@@ -178,6 +179,7 @@ impl ApplyManifest {
                 Ok(identities::put_edit(tx, person, before, *doc, reason)?.outcome)
             }
             Doc::Issuer(doc) => issuers::put_edit(tx, person, before, *doc, reason, &self.rules),
+            Doc::Pack(doc) => packs::put_edit(tx, person, before, *doc, reason),
             Doc::Policy(doc) => policies::put_edit(tx, person, before, doc, reason),
             Doc::Project(doc) => projects::put_edit(tx, person, before, doc, reason),
             Doc::Team(doc) => teams::put_edit(tx, person, before, doc, reason),

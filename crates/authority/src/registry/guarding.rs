@@ -312,6 +312,7 @@ pub(crate) fn called(record: &Record) -> String {
         | Noun::Identity
         | Noun::Issuer
         | Noun::Key
+        | Noun::Pack
         | Noun::Policy
         | Noun::Project
         | Noun::Team
@@ -420,6 +421,7 @@ fn check_again(
         | Noun::Issuer
         | Noun::Key
         | Noun::LinkedAccount
+        | Noun::Pack
         | Noun::Policy
         | Noun::Tenant => rights::must_own_tenant(person, "make this change"),
     }

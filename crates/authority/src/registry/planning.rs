@@ -99,7 +99,9 @@ pub fn export(
         let found = snapshot.all(noun)?;
         wanted.extend(found.into_iter().filter(|record| {
             only.is_none_or(|project| {
-                record.id == project || noun == Noun::Identity && record.parent_id == Some(project)
+                record.id == project
+                    || matches!(noun, Noun::Identity | Noun::Pack)
+                        && record.parent_id == Some(project)
             })
         }));
     }
@@ -171,6 +173,15 @@ impl<'s, 't> Snapshot<'s, 't> {
                     self.permit.tenant_id(),
                     &self.person,
                     doc,
+                )
+            }
+            Noun::Pack => {
+                let doc = rights::doc(record.pack())?;
+                self.projects.borrow_mut().shows(
+                    &mut self.tx.borrow_mut(),
+                    self.permit.tenant_id(),
+                    &self.person,
+                    doc.project_id,
                 )
             }
             Noun::Project => Ok(sees_project(&self.person, record.project())),

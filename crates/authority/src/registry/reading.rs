@@ -224,17 +224,37 @@ impl Projects {
         person: &Person,
         identity: &IdentityDoc,
     ) -> Result<bool, Rejection> {
-        let key = identity.project_id.cast();
-        let project = match self.0.entry(key) {
+        let project = self.project(tx, tenant_id, identity.project_id)?;
+        Ok(project.is_some_and(|project| person.sees(identity, project)))
+    }
+
+    /// Whether the person may see what lives in the project: its members, and who reads evidence.
+    pub(crate) fn shows(
+        &mut self,
+        tx: &mut Tx<'_>,
+        tenant_id: Id<id::Tenant>,
+        person: &Person,
+        project: Id<id::Project>,
+    ) -> Result<bool, Rejection> {
+        let project = self.project(tx, tenant_id, project)?;
+        let member = project.is_some_and(|project| person.role_in(project).is_some());
+        Ok(member || person.reads_evidence())
+    }
+
+    fn project(
+        &mut self,
+        tx: &mut Tx<'_>,
+        tenant_id: Id<id::Tenant>,
+        id: Id<id::Project>,
+    ) -> Result<Option<&ProjectDoc>, Rejection> {
+        Ok(match self.0.entry(id.cast()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
-                let found = rows::by_id(tx, tenant_id, key)?;
+                let found = rows::by_id(tx, tenant_id, id.cast())?;
                 unknown.insert(found.and_then(|record| record.project().cloned()))
             }
-        };
-        Ok(project
-            .as_ref()
-            .is_some_and(|project| person.sees(identity, project)))
+        }
+        .as_ref())
     }
 }
 
@@ -325,6 +345,7 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
         }
         Doc::Key(doc) => vec![doc.project_id.cast()],
         Doc::LinkedAccount(doc) => vec![doc.user_id.cast(), doc.set_by.cast()],
+        Doc::Pack(doc) => vec![doc.project_id.cast(), doc.sponsor.record_id()],
         Doc::Project(doc) => {
             let members = doc
                 .members

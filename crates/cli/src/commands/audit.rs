@@ -54,6 +54,9 @@ pub struct Filter {
     /// Of this action
     #[arg(long)]
     action: Option<String>,
+    /// Of this execution, by id
+    #[arg(long, value_name = "ID")]
+    execution: Option<String>,
     /// On this resource
     #[arg(long)]
     resource: Option<String>,
@@ -134,6 +137,7 @@ impl Filter {
             identity: self.identity.clone(),
             person: self.person.clone(),
             action: self.action.clone(),
+            execution: self.execution.clone(),
             resource: self.resource.clone(),
             credential: self.credential.clone(),
             source: self.source.clone(),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
+    attached,
     failure::{Exit, Failure},
     files::{self, Access},
     out::{Out, Tone},
@@ -75,9 +76,12 @@ impl Files {
         let mut documents = Vec::new();
         for path in &self.file {
             for file in files::manifests(path)? {
+                let text = files::read(&file)?;
+                documents.extend(attached::named_in(&file, &text)?);
                 documents.push(Document {
                     file: file.display().to_string(),
-                    text: files::read(&file)?,
+                    text,
+                    attached: false,
                 });
             }
         }

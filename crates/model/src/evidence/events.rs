@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    DataKeyEvent, Grain, KeyFileRotated, KeyRead, RenewalAlert, SignInDecided, SignedIn, Text,
-    TokenUsed,
+    DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, KeyFileRotated, KeyRead,
+    RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
 };
 use crate::{
     action::ActionSet,
+    execution::ExecutionState,
     id::{self, Id},
     identity::Kind,
     name::{ActionName, EnvironmentName},
@@ -40,6 +41,12 @@ pub enum Event {
     Decision(Decision),
     /// A personal field was erased.
     Erased(Erased),
+    /// An event was created.
+    EventCreated(EventCreated),
+    /// An attempt of an execution ended.
+    ExecutionEnded(ExecutionEnded),
+    /// An action is to be executed.
+    ExecutionScheduled(ExecutionScheduled),
     /// A server ended without a stop: what it had buffered is lost.
     Gap(Gap),
     /// Tokens were introspected: summed.
@@ -348,6 +355,9 @@ impl Event {
             Self::DataKey(_) => "data_key",
             Self::Decision(_) => "decision",
             Self::Erased(_) => "erased",
+            Self::EventCreated(_) => "event_created",
+            Self::ExecutionEnded(_) => "execution_ended",
+            Self::ExecutionScheduled(_) => "execution_scheduled",
             Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
             Self::KeyFileRotated(_) => "key_file_rotated",
@@ -373,11 +383,14 @@ impl Event {
             Self::Changed(changed) => changed.reason.as_deref(),
             Self::DataKey(key) => key.reason.as_deref(),
             Self::Erased(erased) => Some(&erased.reason),
+            Self::ExecutionEnded(ended) => ended.reason.as_deref(),
             Self::SigningKey(key) => key.reason.as_deref(),
             Self::Revoked(revoked) => Some(&revoked.reason),
             Self::Action(_)
             | Self::ApprovalVoided(_)
             | Self::Decision(_)
+            | Self::EventCreated(_)
+            | Self::ExecutionScheduled(_)
             | Self::Gap(_)
             | Self::Introspected(_)
             | Self::KeyFileRotated(_)
@@ -411,6 +424,10 @@ impl Event {
                     "denied"
                 }
             }
+            Self::ExecutionEnded(ended) => match ended.state {
+                ExecutionState::Succeeded => "done",
+                _ => "failed",
+            },
             Self::Refused(_) => "refused",
             Self::SignInDecided(decided) => {
                 if decided.confirmed {
@@ -425,6 +442,8 @@ impl Event {
             | Self::Changed(_)
             | Self::DataKey(_)
             | Self::Erased(_)
+            | Self::EventCreated(_)
+            | Self::ExecutionScheduled(_)
             | Self::Gap(_)
             | Self::Introspected(_)
             | Self::KeyFileRotated(_)

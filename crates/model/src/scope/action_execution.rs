@@ -6,7 +6,12 @@ use crate::time::Seconds;
 pub(super) const PROFILE: ScopeProfile = ScopeProfile {
     word: "action_execution",
     purpose: "one execution of an action, until it ends",
-    bundle: Bundle::Listed(&["execution.read", "execution.update", "key.read"]),
+    bundle: Bundle::Listed(&[
+        "action.execute",
+        "execution.read",
+        "execution.update",
+        "key.read",
+    ]),
     holder: Holder::Execution,
     shortest: Seconds(5 * 60),
     longest: Seconds(60 * 60),

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use countersign_authority::long_lived::RenewAt;
 
-use crate::config::{Config, cidr::LOOPBACK};
+use crate::config::{AutomationConfig, Config, cidr::LOOPBACK};
 
 /// One thing that is wrong, or worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,14 @@ fn tokens(config: &Config, findings: &mut Vec<Finding>) {
             );
             error(findings, key, detail);
         }
+    }
+    if !AutomationConfig::LEASE.contains(&config.automation.lease_seconds) {
+        let (first, last) = (
+            AutomationConfig::LEASE.start(),
+            AutomationConfig::LEASE.end(),
+        );
+        let detail = format!("expected {first} to {last} seconds");
+        error(findings, "automation.lease_seconds", detail);
     }
 }
 

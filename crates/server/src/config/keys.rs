@@ -185,6 +185,8 @@ pub const KEYS: &[Key] = &[
         "The same for a person's token of days."),
     key("tokens.fork", KeyKind::Text, "`alert`", "\"kill\"",
         "What becomes of a chain when a token of it is renewed again a minute later or more: two parties hold it. `alert`: it is not renewed any more and is a finding; its tokens live until somebody revokes them. `kill`: they die at once, and what runs with them stops."),
+    key("automation.lease_seconds", KeyKind::Integer, "`30`", "10",
+        "How long a worker may be silent before its executions are lost: their tokens are revoked, and they are started again where the action allows it. From 2 to 300."),
     key("logging.format", KeyKind::Text, "`text` on a terminal, `json` elsewhere", "\"json\"",
         "The form of the program's own messages, on standard error."),
     key("logging.level", KeyKind::Text, "`info`", "\"info\"",

@@ -38,6 +38,25 @@ pub struct Caller {
 /// an approval, and asking for a decision about itself.
 pub struct AnyAudienceCaller(pub Caller);
 
+impl Caller {
+    /// The permit once more, for a request that has waited: whoever was revoked meanwhile is refused.
+    ///
+    /// # Errors
+    /// As at first.
+    pub async fn again(&self, app: &App, ctx: &Ctx) -> Result<Permit, Failure> {
+        if self.token.claims().exp <= ctx.now.seconds() {
+            return Err(
+                Refusal::new(Reason::TokenExpired, "the token expired while it waited").into(),
+            );
+        }
+        let mut facts = app.authority().facts();
+        Ok(gather(app, self.tenant.id, &mut facts, |facts| {
+            app.authority().permit(&self.token, facts)
+        })
+        .await?)
+    }
+}
+
 impl<S> FromRequestParts<S> for Caller
 where
     S: Send + Sync,

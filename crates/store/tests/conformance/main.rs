@@ -4,6 +4,7 @@
 mod support;
 
 mod approvals;
+mod automation;
 mod chains;
 mod evidence;
 mod feed;

@@ -67,9 +67,7 @@ impl<R: Resolver> Desire<'_, R> {
         }
         let file = manifest.jwks_file.as_ref()?;
         match self
-            .applying
-            .files
-            .get(&file.value)
+            .attached(entry, &file.value)
             .map(|text| serde_json::from_str::<Value>(text))
         {
             Some(Ok(keys @ Value::Object(_))) => return Some(KeySource::Inline(keys)),

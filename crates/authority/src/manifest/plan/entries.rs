@@ -105,6 +105,7 @@ pub(in crate::manifest) fn subject(document: &Document) -> (Noun, &Located<Strin
             (Noun::Identity, &identity.name)
         }
         Document::Issuer(issuer) => (Noun::Issuer, &issuer.url),
+        Document::Pack(pack) => (Noun::Pack, &pack.name),
         Document::Policy(policy) => (Noun::Policy, &policy.name),
         Document::Project(project) => (Noun::Project, &project.name),
         Document::Team(team) => (Noun::Team, &team.name),
@@ -122,7 +123,8 @@ pub(in crate::manifest) const fn rank(noun: Noun) -> u8 {
         Noun::Audience => 5,
         Noun::Identity => 6,
         Noun::Policy => 7,
-        Noun::Credential | Noun::Key | Noun::LinkedAccount | Noun::Tenant | Noun::User => 8,
+        Noun::Pack => 8,
+        Noun::Credential | Noun::Key | Noun::LinkedAccount | Noun::Tenant | Noun::User => 9,
     }
 }
 

@@ -9,7 +9,7 @@ use countersign_store::{Tx, records};
 
 use crate::{
     command::{Actor, Change, Command, Permit, Verdict, WriteTx},
-    registry::{identities, keys, rights},
+    registry::{identities, keys, packs, rights},
     rejection::{Rejection, refuse},
     rows,
 };
@@ -115,6 +115,12 @@ fn empty(tx: &mut WriteTx<'_, '_>, project: Record) -> Result<DeletedProject, Re
             break;
         }
         written += keys::bury(tx, &key, Some("its project was deleted"))?.1;
+    }
+    if !more {
+        // Without their identities they start nothing; they go last, and whole: there are never many.
+        for pack in packs::of_project(tx, project.id.cast())? {
+            packs::bury(tx, &pack, Some("its project was deleted"))?;
+        }
     }
     Ok(DeletedProject {
         project,

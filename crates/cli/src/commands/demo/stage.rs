@@ -232,6 +232,7 @@ audience: {{name: {AUDIENCE}, served_by: [{GUARD}]}}
 async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
     let request = ManifestRequest {
         documents: vec![Document {
+            attached: false,
             file: file.to_owned(),
             text: text.to_owned(),
         }],

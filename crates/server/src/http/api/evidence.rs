@@ -67,6 +67,7 @@ pub async fn list(
                 person: id_of(tx, Noun::User, &query.person)?,
                 credential: id_of(tx, Noun::Credential, &query.credential)?,
                 action: query.action.clone(),
+                execution: query.execution.clone(),
                 resource: query.resource.clone(),
                 source: query.source.clone(),
                 outcome: query.outcome.clone(),

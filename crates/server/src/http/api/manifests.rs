@@ -119,8 +119,10 @@ async fn make(
 ) -> Result<Result<manifest::Plan, Vec<manifest::Diagnostic>>, Failure> {
     let (mut documents, mut errors, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
     for document in body.documents {
-        // A key set that a document names with `jwks_file` comes beside it.
-        if document.file.ends_with(".json") && is_key_set(&document.text) {
+        // What a document names with `script_file` or `jwks_file` comes beside it.
+        let is_attached =
+            document.attached || document.file.ends_with(".json") && is_key_set(&document.text);
+        if is_attached {
             files.insert(document.file, document.text);
             continue;
         }

@@ -107,6 +107,13 @@ impl Operation {
         self.response(status, "application/json", schema)
     }
 
+    /// It answers a plain list of these.
+    pub(crate) fn list<T: ToSchema>(self, schemas: &mut Schemas) -> Self {
+        let items = schemas.add::<T>();
+        let list = json!({"type": "array", "items": items});
+        self.response(200, "application/json", list)
+    }
+
     /// It answers a page of these.
     pub(crate) fn page<T: ToSchema>(self, schemas: &mut Schemas) -> Self {
         let items = schemas.add::<T>();

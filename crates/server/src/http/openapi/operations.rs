@@ -1,5 +1,6 @@
 //! Every operation, in the order of the table of routes.
 
+mod automation;
 mod keys;
 mod nouns;
 mod service_accounts;
@@ -27,6 +28,7 @@ use countersign_api::{
 };
 
 use super::{Operation, Schemas};
+use automation::automation;
 use keys::keys;
 use nouns::{of_one, registry};
 use service_accounts::service_accounts;
@@ -41,6 +43,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(service_accounts(s));
     rows.extend(registry(s));
     rows.extend(keys(s));
+    rows.extend(automation(s));
     rows.extend(approvals(s));
     rows.extend(manifests(s));
     rows.extend(evidence(s));

@@ -1,0 +1,29 @@
+//! The automation: events fire rules, rules start executions, workers claim them, each under a token of its own.
+//!
+//! What happened, which rule fired and what it started are recorded in the transaction that makes it so, each record with the
+//! one before it as its parent. The token of an execution is made where it is claimed, and dies in the transaction in which
+//! the execution ends, however it ends.
+
+mod caller;
+mod cancel;
+mod claim;
+mod ending;
+mod events;
+mod execute;
+mod finish;
+mod overdue;
+mod reading;
+mod schedule;
+mod update;
+
+pub use cancel::CancelExecution;
+pub use claim::{ClaimExecutions, Claimed};
+pub use events::{CreateEvent, CreatedEvent};
+pub use execute::Execute;
+pub use finish::FinishExecution;
+pub use overdue::{EndOverdue, EndedOverdue};
+pub use reading::{
+    ExecutionPage, ListExecutions, Reader, RuleOfPack, TriggerOfPack, event, execution, executions,
+    is_due, rules, triggers,
+};
+pub use update::UpdateExecution;
