@@ -1,6 +1,8 @@
 //! The program itself, as people and scripts run it: against a server that is a process of its own.
 
 mod approvals;
+#[cfg(unix)]
+mod automation;
 mod crashes;
 mod demo;
 mod failures;
