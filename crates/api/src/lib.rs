@@ -132,6 +132,7 @@ pub mod log;
 pub mod manifests;
 pub mod packs;
 pub mod paging;
+pub mod passkeys;
 pub mod policies;
 pub mod problem;
 pub mod projects;

@@ -1,16 +1,16 @@
 //! What writes without evidence: a closed list. Nothing here changes what anybody may do.
 //!
 //! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, command lines that wait for a person
-//! ([`crate::sessions`]), what puts values of keys under another data key ([`crate::data_keys`]), the notes of running servers
-//! and the migrations of the store are the others that do. Expiry of identities is not among them: it changes state, so it is a
-//! command with evidence.
+//! ([`crate::sessions`]), questions to browsers and when those were seen ([`crate::passkeys`]), what puts values of keys under
+//! another data key ([`crate::data_keys`]), the notes of running servers and the migrations of the store are the others that do.
+//! Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
 use countersign_store::{
     Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, events,
     executions, idempotency, leases, log,
     outbox::{self, Message},
-    replay, revocations, sessions,
+    passkeys, replay, revocations, sessions,
 };
 
 use crate::{
@@ -28,6 +28,8 @@ pub enum CleanUp {
     ArchivedBodies,
     /// Refused attempts whose time is over.
     Attempts,
+    /// Questions to browsers that nobody answered.
+    Ceremonies,
     /// Changes that every replica has read.
     Changes,
     /// Checkpoints between those that are kept.
@@ -58,9 +60,10 @@ pub enum CleanUp {
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ArchivedBodies,
         Self::Attempts,
+        Self::Ceremonies,
         Self::Changes,
         Self::Checkpoints,
         Self::Codes,
@@ -80,6 +83,7 @@ impl CleanUp {
         match self {
             Self::ArchivedBodies => archive::empty(tx, BATCH),
             Self::Attempts => attempts::prune(tx, now, BATCH),
+            Self::Ceremonies => passkeys::prune(tx, now, BATCH),
             Self::Changes => changes::prune(tx, now - KEEP_CHANGES, BATCH),
             Self::Checkpoints => log::prune_checkpoints(tx, now - KEEP_CHECKPOINTS, BATCH),
             Self::Codes => codes::prune(tx, now - KEEP_CODES, BATCH),
@@ -258,6 +262,7 @@ mod tests {
             let listed = match one {
                 CleanUp::ArchivedBodies
                 | CleanUp::Attempts
+                | CleanUp::Ceremonies
                 | CleanUp::Changes
                 | CleanUp::Checkpoints
                 | CleanUp::Codes

@@ -13,7 +13,7 @@ use crate::{
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
         evidence, execution, finding, identity, issuer, key, lineage, linked_account, log, login,
-        manifest, policy, project, reference, revoke, rule, run, sensor, service_account,
+        manifest, passkey, policy, project, reference, revoke, rule, run, sensor, service_account,
         signing_key, team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
@@ -81,6 +81,8 @@ pub enum Command {
     Logout(login::Logout),
     #[command(subcommand)]
     Auth(auth::Auth),
+    #[command(subcommand)]
+    Passkey(passkey::Passkey),
 
     // The registry
     Plan(manifest::Plan),
@@ -181,7 +183,8 @@ impl Command {
             Self::Doctor(command) => command.run(app).await,
             Self::Login(command) => command.run(app).await,
             Self::Logout(command) => command.run(app).await,
-            Self::Auth(command) => command.run(app).await,
+            Self::Auth(command) => Box::pin(command.run(app)).await,
+            Self::Passkey(command) => command.run(app).await,
             Self::Plan(command) => command.run(app).await,
             Self::Apply(command) => command.run(app).await,
             Self::Export(command) => command.run(app).await,

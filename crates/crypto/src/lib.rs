@@ -22,6 +22,8 @@ pub mod jose;
 pub mod key_wrap;
 pub mod log;
 pub mod opaque;
+#[cfg(feature = "passkeys")]
+pub mod passkeys;
 pub mod random;
 pub mod sealed_code;
 pub mod secret;

@@ -32,6 +32,8 @@ kinds! {
     Approval = "approval",
     /// A resource server.
     Audience = "audience",
+    /// A question to a browser.
+    Ceremony = "ceremony",
     /// A long-lived token with all that renewed it.
     Chain = "chain",
     /// A way for an identity to prove itself.
@@ -56,6 +58,8 @@ kinds! {
     LinkedAccount = "linked_account",
     /// Trigger types, actions and rules that belong together.
     Pack = "pack",
+    /// A person's passkey.
+    Passkey = "passkey",
     /// A guard rail of the organisation.
     Policy = "policy",
     /// Where identities live.

@@ -31,6 +31,7 @@ pub mod narrow;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod pack;
+pub mod passkey;
 pub mod permission;
 pub mod reason;
 pub mod registry;

@@ -64,8 +64,8 @@ macro_rules! markers {
 }
 
 markers! {
-    Action, Approval, Audience, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Issuer, Key,
-    LinkedAccount, Pack, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
+    Action, Approval, Audience, Ceremony, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Issuer, Key,
+    LinkedAccount, Pack, Passkey, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
 }
 
 fn text() -> ObjectBuilder {

@@ -14,6 +14,12 @@ pub const REPEAT: Seconds = Seconds(60);
 /// How often within that time: three tries of one who has a bad line.
 pub const MOST_REPEATS: u8 = 3;
 
+/// How long a browser's session lasts: as long as a proof of presence counts.
+pub const BROWSER_LIFETIME: Seconds = crate::approval::PRESENCE;
+
+/// How long it lasts when nobody uses it: a lunch break is longer.
+pub const BROWSER_IDLE: Seconds = Seconds(30 * 60);
+
 /// A person's sign-in that lasts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -48,10 +54,14 @@ pub struct SessionDoc {
     pub generation: Generation,
     /// The story that its tokens belong to.
     pub txn: Id<id::Transaction>,
+    /// The record of the sign-in.
+    pub entered: Id<id::Evidence>,
     /// The session that confirmed it.
     pub confirmed_in: Option<Id<id::Session>>,
     /// The refresh tokens, at a command line.
     pub refresh: Option<Refreshing>,
+    /// When it was used last, in a browser.
+    pub seen_at: Option<Timestamp>,
     /// When and why it was ended before its time.
     pub ended: Option<Ended>,
 }
@@ -212,6 +222,8 @@ mod tests {
                 address: None,
                 generation: Generation::default(),
                 txn: Id::from_bytes([4; 16]),
+                entered: Id::from_bytes([5; 16]),
+                seen_at: None,
                 confirmed_in: None,
                 refresh: Some(Refreshing {
                     current: "one".to_owned(),

@@ -120,7 +120,11 @@ const LAST_WORDS: [(&str, &str); 2] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invariant_7_every_route_records_what_it_refuses_exactly_once() {
     on_each_database(async |database| {
-        let server = TestServer::start(&database).await;
+        // With a name: one of numbers has no passkeys, and says so of each request for one.
+        let server = TestServer::start_with(&database, |config| {
+            config.server.issuer = Some("http://localhost:8400".to_owned());
+        })
+        .await;
         let (pipeline, _) = with_approver(&server).await;
         let ids = ids_of(&server, &pipeline).await;
         let owner = &pipeline.owner;

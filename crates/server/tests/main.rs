@@ -34,6 +34,7 @@ mod long_lived_renewal;
 mod long_lived_tokens;
 mod long_lived_watch;
 mod operating;
+mod passkeys;
 mod publishing;
 mod restore;
 mod seeds;

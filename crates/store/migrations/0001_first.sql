@@ -198,6 +198,26 @@ CREATE TABLE refresh_token (
 ) {strict};
 CREATE INDEX refresh_token_by_until ON refresh_token (until_at);
 
+-- People's passkeys: public keys alone; and questions to a browser, each answered once.
+CREATE TABLE passkey (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    user_id {blob} NOT NULL,
+    credential_id {blob} NOT NULL,
+    created_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX passkey_by_credential ON passkey (credential_id);
+CREATE INDEX passkey_by_user ON passkey (user_id, id);
+
+CREATE TABLE ceremony (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    expires_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE INDEX ceremony_by_expiry ON ceremony (expires_at);
+
 -- Command lines that wait for a person to confirm their code (RFC 8628).
 CREATE TABLE device_request (
     id {text} NOT NULL PRIMARY KEY,

@@ -39,6 +39,7 @@ pub mod links;
 pub mod log;
 mod migrate;
 pub mod outbox;
+pub mod passkeys;
 mod pending;
 mod queue;
 mod readers;

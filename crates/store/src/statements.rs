@@ -27,6 +27,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::log::checkpoints::STATEMENTS,
     crate::migrate::STATEMENTS,
     crate::outbox::STATEMENTS,
+    crate::passkeys::STATEMENTS,
     crate::records::STATEMENTS,
     crate::replay::STATEMENTS,
     crate::revocations::STATEMENTS,

@@ -19,6 +19,7 @@
 
 mod answer;
 mod assertion;
+mod authenticator;
 mod build;
 mod caller;
 mod clock;
@@ -35,6 +36,7 @@ use std::{
 
 pub use answer::Answer;
 pub use assertion::{assertion, client_claims, new_jti};
+pub use authenticator::Authenticator;
 pub use build::{GITHUB_MATCH, Trust, github_match};
 pub use caller::Caller;
 pub use clock::MockClock;

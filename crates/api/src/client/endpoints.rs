@@ -18,6 +18,7 @@ use crate::{
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
     paging::{ListQuery, Page},
+    passkeys::{Nothing, PasskeyLink, Passkeys},
     reference::Why,
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
@@ -145,6 +146,10 @@ endpoints! {
     post create_session() ["api", "sessions"], CreateSession => CreatedSession;
     /// The caller's sign-ins that last.
     get sessions() ["api", "sessions"], () => Sessions;
+    /// A link that makes a passkey for the caller.
+    post offer_passkey() ["api", "passkeys"], Nothing => PasskeyLink;
+    /// The caller's passkeys.
+    get passkeys() ["api", "passkeys"], () => Passkeys;
     /// Who asks to be signed in with this code.
     post device_authorization() ["api", "device-authorizations", "show"], UserCode => DeviceAuthorization;
     /// Lets a command line act for the caller.
@@ -249,6 +254,16 @@ impl Client {
     /// When the server refuses or cannot be reached.
     pub async fn end_session(&self, session: &str) -> Result<(), ClientError> {
         self.send(self.request(Method::DELETE, &["api", "sessions", session]))
+            .await
+            .map(drop)
+    }
+
+    /// Removes one of the caller's passkeys.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn remove_passkey(&self, passkey: &str) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, &["api", "passkeys", passkey]))
             .await
             .map(drop)
     }

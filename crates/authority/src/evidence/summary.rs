@@ -136,6 +136,14 @@ pub fn line(record: &Evidence) -> String {
             revoked.reason
         ),
         Event::Started(started) => format!("server {} started", started.version),
+        Event::PasskeyChanged(changed) => format!(
+            "passkey {}{}",
+            changed
+                .name
+                .as_ref()
+                .map_or_else(String::new, |name| format!("`{}` ", name.shown())),
+            changed.verb
+        ),
         Event::SignInDecided(decided) => format!(
             "{} {} the sign-in of {}",
             name(record, Role::Actor),

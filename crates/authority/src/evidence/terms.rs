@@ -210,6 +210,7 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
 fn source(event: &Event) -> Option<&Text> {
     match event {
         Event::Refused(refused) => refused.source_address.as_ref(),
+        Event::PasskeyChanged(changed) => changed.source_address.as_ref(),
         Event::SignInDecided(decided) => decided.source_address.as_ref(),
         Event::SignedIn(signed_in) => signed_in.source_address.as_ref(),
         Event::TokenIssued(issued) => issued.source_address.as_ref(),

@@ -7,9 +7,10 @@ use countersign_model::{
     evidence::{Event, Role, SignInDecided, Text},
     id,
     reason::Reason,
+    session::Session,
     token::Generation,
 };
-use countersign_store::devices;
+use countersign_store::{devices, passkeys};
 
 use super::{
     by_text, room_for_one,
@@ -65,10 +66,20 @@ impl DecideSignIn {
             );
         }
         room_for_one(tx, user_id)?;
-        let session = self
+        let session: Option<Session> = self
             .session
             .as_deref()
             .map_or(Ok(None), |text| by_text(tx, text))?;
+        // Who has a passkey shows it: a stolen command line then makes no other.
+        let by_passkey = session
+            .as_ref()
+            .is_some_and(|session| session.doc.seen_at.is_some());
+        if !by_passkey && !passkeys::of_user(tx.peek(), user_id)?.is_empty() {
+            return refuse(
+                Reason::Forbidden,
+                "you have a passkey: confirm with it, in a browser on the page that the other machine shows",
+            );
+        }
         let (tenant, user) = (tx.get(tx.tenant_id())?, tx.get(user_id)?);
         Ok(Confirmation {
             user_id,

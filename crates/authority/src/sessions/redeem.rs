@@ -65,8 +65,11 @@ impl RedeemDevice {
                 address: request.doc.address.clone(),
                 generation: confirmation.generation,
                 txn: tx.permit().txn(),
+                // Known below, as the refresh token is.
+                entered: confirmation.evidence,
                 confirmed_in: confirmation.session,
                 refresh: None,
+                seen_at: None,
                 ended: None,
             },
         };
@@ -87,6 +90,7 @@ impl RedeemDevice {
             client_auth: "device_code",
             parent: tx.evidence(draft)?,
         };
+        session.doc.entered = from.parent;
         let (token, recorded) = issue(tx, &user, &session, &from)?;
         let (current, refresh_token) = refresh_token(tx, &session, &self.pepper)?;
         session.doc.refresh = Some(Refreshing {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, KeyFileRotated, KeyRead,
-    RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
+    PasskeyChanged, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
 };
 use crate::{
     action::ActionSet,
@@ -55,6 +55,8 @@ pub enum Event {
     KeyFileRotated(KeyFileRotated),
     /// An execution read the value of a key.
     KeyRead(KeyRead),
+    /// A person's passkeys changed.
+    PasskeyChanged(PasskeyChanged),
     /// A request was refused.
     Refused(Box<Refused>),
     /// A renewal chain needs a person to look at it.
@@ -362,6 +364,7 @@ impl Event {
             Self::Introspected(_) => "introspected",
             Self::KeyFileRotated(_) => "key_file_rotated",
             Self::KeyRead(_) => "key_read",
+            Self::PasskeyChanged(_) => "passkey_changed",
             Self::Refused(_) => "refused",
             Self::RenewalAlert(_) => "renewal_alert",
             Self::Revoked(_) => "revoked",
@@ -395,6 +398,7 @@ impl Event {
             | Self::Introspected(_)
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
+            | Self::PasskeyChanged(_)
             | Self::Refused(_)
             | Self::RenewalAlert(_)
             | Self::Started(_)
@@ -449,6 +453,7 @@ impl Event {
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
             | Self::SigningKey(_)
+            | Self::PasskeyChanged(_)
             | Self::RenewalAlert(_)
             | Self::Revoked(_)
             | Self::Started(_)

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::Text;
-use crate::time::Timestamp;
+use crate::{
+    id::{self, Id},
+    time::Timestamp,
+};
 
 /// A user's sign-in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignedIn {
-    /// How: `enrolment_code`, `device_code`.
+    /// How: `enrolment_code`, `device_code`, `passkey`.
     pub method: String,
     /// The source address.
     pub source_address: Option<Text>,
@@ -25,6 +28,19 @@ pub struct SignInDecided {
     pub requested_from: Option<Text>,
     /// When.
     pub requested_at: Timestamp,
+    /// Where the person was.
+    pub source_address: Option<Text>,
+}
+
+/// A change of a person's passkeys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PasskeyChanged {
+    /// `offered`, `registered`, `removed`.
+    pub verb: String,
+    /// Which; none while it is only offered.
+    pub passkey_id: Option<Id<id::Passkey>>,
+    /// What its person calls it.
+    pub name: Option<Text>,
     /// Where the person was.
     pub source_address: Option<Text>,
 }

@@ -19,6 +19,7 @@ pub mod linked_accounts;
 pub mod log;
 pub mod manifests;
 pub mod packs;
+pub mod passkeys;
 pub mod policies;
 pub mod projects;
 pub(super) mod records;

@@ -1,21 +1,14 @@
-//! The pages that people see.
+//! The pages that people see: plain HTML, one small script, no third party. The console will need the same session and rules.
 
-use axum::response::Html;
+mod assets;
+mod browser;
+mod device;
+mod layout;
+mod passkeys;
+mod sign_in;
 
-/// `GET /device`: where a person confirms the code of a command line. It shows nothing of the address that it was opened with.
-pub async fn device() -> Html<&'static str> {
-    Html(DEVICE)
-}
-
-const DEVICE: &str = "<!doctype html>
-<html lang=\"en\">
-<meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width\">
-<title>Sign in a command line</title>
-<main>
-<h1>Sign in a command line</h1>
-<p>On a machine where you are signed in already, run</p>
-<pre>countersign login confirm CODE</pre>
-<p>It shows who asks. Confirm only what you began yourself.</p>
-</main>
-";
+pub use assets::{script, style};
+pub use browser::{InBrowser, SameOrigin};
+pub use device::{answer as device_answer, device};
+pub use passkeys::{begin as passkey_begin, finish as passkey_finish, page as passkey_page};
+pub use sign_in::{begin as login_begin, finish as login_finish, leave as logout, page as login};

@@ -20,9 +20,9 @@ use crate::{
         api::{
             actions, approvals, audiences, credentials, data_keys, device_authorizations,
             environments, events, evidence, executions, findings, identities, issuers, keys,
-            lineage, linked_accounts, log, manifests, packs, policies, projects, records, refresh,
-            results, revocation_feed, revocations, service_accounts, sessions, signing_keys, teams,
-            tenant, trust, users,
+            lineage, linked_accounts, log, manifests, packs, passkeys, policies, projects, records,
+            refresh, results, revocation_feed, revocations, service_accounts, sessions,
+            signing_keys, teams, tenant, trust, users,
         },
         metrics::metrics,
         oauth::{device_authorization, introspect, metadata, revoke, token},
@@ -205,7 +205,20 @@ pub fn routes() -> Vec<Route<App>> {
             "/api/device-authorizations/deny",
             device_authorizations::deny,
         ),
+        Route::post("/api/passkeys", passkeys::offer),
+        Route::get("/api/passkeys", passkeys::list),
+        Route::delete("/api/passkeys/{id}", passkeys::remove),
+        Route::get("/login", pages::login),
+        Route::post("/login/begin", pages::login_begin),
+        Route::post("/login/finish", pages::login_finish),
+        Route::post("/logout", pages::logout),
         Route::get("/device", pages::device),
+        Route::post("/device", pages::device_answer),
+        Route::get("/passkeys", pages::passkey_page),
+        Route::post("/passkeys/begin", pages::passkey_begin),
+        Route::post("/passkeys/finish", pages::passkey_finish),
+        Route::get("/assets/page.css", pages::style),
+        Route::get("/assets/passkey.js", pages::script),
     ]
 }
 

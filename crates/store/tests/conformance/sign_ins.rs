@@ -3,11 +3,12 @@
 use countersign_model::{
     device::{DeviceDoc, DeviceRequest, DeviceState},
     id::{self, Id},
+    passkey::{Ceremony, CeremonyDoc, Passkey, PasskeyDoc},
     session::{Before, Ended, Refreshing, Session, SessionDoc},
     token::Generation,
 };
 use countersign_store::{
-    devices,
+    devices, passkeys,
     sessions::{self, RefreshToken},
 };
 
@@ -32,6 +33,8 @@ fn session(user_id: Id<id::User>, ends: i64) -> Session {
                 ..Generation::default()
             },
             txn: id(),
+            entered: id(),
+            seen_at: Some(at(2)),
             confirmed_in: Some(id()),
             refresh: Some(Refreshing {
                 current: "two".to_owned(),
@@ -150,5 +153,65 @@ fn a_user_code_is_in_use_once_and_is_found_while_it_is() {
             Some(DeviceRequest { version: 2, ..next })
         );
         assert_eq!(write(store, |tx| devices::prune(tx, at(11), 10)), 1);
+    });
+}
+
+#[test]
+fn a_credential_is_registered_once_and_a_question_is_answered_once() {
+    on_each(|store| {
+        let user_id = id();
+        let first = Passkey {
+            id: id(),
+            tenant_id: id(),
+            user_id,
+            credential_id: vec![1, 2, 3],
+            created_at: at(1),
+            doc: PasskeyDoc {
+                name: "ring".to_owned(),
+                key: "{}".to_owned(),
+                used_at: None,
+            },
+        };
+        let (inserted, other) = (
+            first.clone(),
+            Passkey {
+                id: id(),
+                ..first.clone()
+            },
+        );
+        assert!(write(store, move |tx| passkeys::insert(tx, &inserted)));
+        assert!(!write(store, move |tx| passkeys::insert(tx, &other)));
+        let mut used = first;
+        used.doc.used_at = Some(at(5));
+        let updated = used.clone();
+        assert!(write(store, move |tx| passkeys::update(tx, &updated)));
+        assert_eq!(
+            read(store, |tx| passkeys::by_credential(tx, &[1, 2, 3])),
+            Some(used.clone())
+        );
+        let own = read(store, move |tx| passkeys::of_user(tx, user_id));
+        assert_eq!(own, std::slice::from_ref(&used));
+        let gone = used.id;
+        assert!(write(store, move |tx| passkeys::delete(tx, gone)));
+        assert!(!write(store, move |tx| passkeys::delete(tx, gone)));
+
+        let question = Ceremony {
+            id: id(),
+            tenant_id: id(),
+            expires_at: at(10),
+            doc: CeremonyDoc::Authenticate("state".to_owned()),
+        };
+        let (asked, name) = (question.clone(), question.id);
+        write(store, move |tx| passkeys::ask(tx, &asked));
+        assert_eq!(
+            read(store, move |tx| passkeys::asked(tx, name)),
+            Some(question.clone())
+        );
+        assert_eq!(read(store, |tx| passkeys::count_asked(tx, at(9))), 1);
+        assert!(write(store, move |tx| passkeys::answered(tx, name)));
+        assert!(!write(store, move |tx| passkeys::answered(tx, name)));
+        write(store, move |tx| passkeys::ask(tx, &question));
+        assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 10)), 1);
+        assert_eq!(read(store, move |tx| passkeys::asked(tx, name)), None);
     });
 }

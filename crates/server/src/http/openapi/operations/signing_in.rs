@@ -2,6 +2,9 @@
 
 use countersign_api::{
     device_authorizations::{BeginDevice, DeviceAuthorization, DeviceCodes, UserCode},
+    passkeys::{
+        AskedPasskey, BeginPasskey, FinishLogin, FinishPasskey, Nothing, PasskeyLink, Passkeys,
+    },
     sessions::{CreateSession, CreatedSession, CurrentSession, Sessions},
 };
 
@@ -10,6 +13,8 @@ use super::super::{Operation, Schemas};
 pub(super) fn signing_in(s: &mut Schemas) -> Vec<Operation> {
     let mut rows = sessions(s);
     rows.extend(devices(s));
+    rows.extend(passkeys(s));
+    rows.extend(pages(s));
     rows
 }
 
@@ -77,12 +82,97 @@ fn devices(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<UserCode>(s)
         .answers::<DeviceAuthorization>(200, s),
-        Operation::get(
+    ]
+}
+
+fn passkeys(s: &mut Schemas) -> Vec<Operation> {
+    let own = "/api/passkeys";
+    vec![
+        Operation::post(
+            own,
+            "passkeys.offer",
+            "a link that makes a passkey for the caller",
+        )
+        .body::<Nothing>(s)
+        .answers::<PasskeyLink>(201, s),
+        Operation::get(own, "passkeys.list", "the caller's passkeys").answers::<Passkeys>(200, s),
+        Operation::delete(
+            format!("{own}/{{id}}"),
+            "passkeys.remove",
+            "one of the caller's passkeys is no more",
+        )
+        .nothing(204),
+    ]
+}
+
+/// What browsers call. A session's cookie is taken here alone, and from our own pages alone.
+fn pages(s: &mut Schemas) -> Vec<Operation> {
+    let page = |path: &str, id: &str, summary: &str| {
+        Operation::get(path, id, summary).open().other("text/html")
+    };
+    vec![
+        page("/login", "pages.login", "where a passkey signs a person in"),
+        Operation::post(
+            "/login/begin",
+            "pages.login_begin",
+            "asks a browser for a passkey",
+        )
+        .open()
+        .body::<Nothing>(s)
+        .answers::<AskedPasskey>(200, s),
+        Operation::post(
+            "/login/finish",
+            "pages.login_finish",
+            "an answer that holds becomes a session",
+        )
+        .open()
+        .body::<FinishLogin>(s)
+        .nothing(204),
+        Operation::post("/logout", "pages.logout", "ends a browser's session")
+            .open()
+            .nothing(303),
+        page(
             "/device",
             "pages.device",
-            "where a person confirms the code of a command line",
+            "where a person types the code of a command line",
+        ),
+        Operation::post(
+            "/device",
+            "pages.device_answer",
+            "shows who asks, or does what the person says",
         )
         .open()
         .other("text/html"),
+        page(
+            "/passkeys",
+            "pages.passkeys",
+            "where a link makes a passkey",
+        ),
+        Operation::post(
+            "/passkeys/begin",
+            "pages.passkeys_begin",
+            "asks a browser for a new passkey",
+        )
+        .open()
+        .body::<BeginPasskey>(s)
+        .answers::<AskedPasskey>(200, s),
+        Operation::post(
+            "/passkeys/finish",
+            "pages.passkeys_finish",
+            "keeps what the browser made",
+        )
+        .open()
+        .body::<FinishPasskey>(s)
+        .nothing(204),
+        Operation::get("/assets/page.css", "pages.style", "how the pages look")
+            .open()
+            .other("text/css"),
+        Operation::get(
+            "/assets/passkey.js",
+            "pages.script",
+            "what the pages do with passkeys",
+        )
+        .open()
+        .other("text/javascript"),
     ]
 }

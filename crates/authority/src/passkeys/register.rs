@@ -1,0 +1,308 @@
+//! A person registers a passkey: a link is made where they are signed in, and opened where the passkey is.
+
+use countersign_crypto::{Secret, digest::MacKey, passkeys::RelyingParty, random, sealed_code};
+use countersign_model::{
+    Id, Timestamp,
+    approval::PRESENCE,
+    evidence::{Event, PasskeyChanged, Role, Text},
+    id,
+    passkey::{
+        ASKED_FOR, Ceremony, CeremonyDoc, LINK_LIFETIME, MOST, NAME_CHARS, Passkey, PasskeyDoc,
+    },
+    reason::{Reason, Refusal},
+    registry::{Noun, Status},
+};
+use countersign_store::{Pending, WriteMode, codes, passkeys};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Question, ask, asked, broken, relying_party};
+use crate::{
+    authority::Authority,
+    command::{Actor, Command, Verdict, WriteTx},
+    ctx::Ctx,
+    evidence::seal::refer_person,
+    rejection::{Fault, Rejection, refuse},
+    rows,
+    signing_keys::Tenant,
+};
+
+const PREFIX: &str = "cspasskey";
+
+/// What a link says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyLink {
+    /// Makes it one of its kind; what is remembered once it was used.
+    nonce: String,
+    tenant_id: Id<id::Tenant>,
+    user_id: Id<id::User>,
+    /// The record of its making.
+    evidence: Id<id::Evidence>,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+impl PasskeyLink {
+    /// The text to give to the person.
+    ///
+    /// # Errors
+    /// Never for such a link.
+    pub fn seal(&self, key: &MacKey) -> Result<Secret<String>, Fault> {
+        Ok(sealed_code::seal(key, PREFIX, &serde_json::to_vec(self)?))
+    }
+
+    /// Reads a link of this tenant.
+    ///
+    /// # Errors
+    /// `credential_invalid` when it was not made here, or its time is over.
+    pub fn open(
+        key: &MacKey,
+        tenant: Id<id::Tenant>,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let no = || {
+            Refusal::new(
+                Reason::CredentialInvalid,
+                "this link is not good here, or not any more: make a new one with `countersign passkey add`",
+            )
+        };
+        let content = sealed_code::open(key, PREFIX, text).map_err(|_| no())?;
+        let link: Self = serde_json::from_slice(&content).map_err(|_| no())?;
+        if link.tenant_id != tenant || now >= link.expires_at {
+            return Err(no());
+        }
+        Ok(link)
+    }
+}
+
+/// Makes a link, for who proved presence lately.
+#[derive(Debug, Clone, Copy)]
+pub struct OfferPasskey {
+    /// The token of who asks.
+    pub token: Id<id::Evidence>,
+}
+
+impl Command for OfferPasskey {
+    type Output = PasskeyLink;
+
+    const NAME: &'static str = "passkey add";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<PasskeyLink>, Rejection> {
+        tx.acting_person()?;
+        let Actor::User { id, auth_time, .. } = tx.permit().actor() else {
+            return refuse(Reason::Forbidden, "only a person has passkeys");
+        };
+        let (user_id, auth_time) = (*id, *auth_time);
+        if tx.now() > auth_time + PRESENCE {
+            return refuse(
+                Reason::PresenceTooOld,
+                "your sign-in is older than 12 hours; sign in again, then add the passkey",
+            );
+        }
+        let draft = tx
+            .draft(event(tx.ctx(), "offered", None, None))
+            .parents([self.token]);
+        let link = PasskeyLink {
+            nonce: hex::encode(random::bytes::<16>()),
+            tenant_id: tx.tenant_id(),
+            user_id,
+            evidence: tx.evidence(draft)?,
+            expires_at: tx.now() + LINK_LIFETIME,
+        };
+        Ok(Verdict::Done(link))
+    }
+}
+
+/// A registration that began: whose it is, and the question.
+#[derive(Debug)]
+pub struct BegunPasskey {
+    /// Whose passkey it will be.
+    pub email: String,
+    /// The question.
+    pub question: Question,
+}
+
+impl Authority {
+    /// Asks the browser of who holds a link for a new passkey. Nothing is used up yet.
+    ///
+    /// # Errors
+    /// A refusal or a fault.
+    pub fn begin_passkey(
+        &self,
+        ctx: &Ctx,
+        tenant: &Tenant,
+        link: PasskeyLink,
+    ) -> Result<Pending<Result<BegunPasskey, Rejection>>, Rejection> {
+        let (party, tenant, ceremony) = (relying_party(tenant)?, tenant.id, ctx.id());
+        let now = ctx.now;
+        Ok(self.door.store.write(WriteMode::Housekeeping, move |tx| {
+            let user = rows::by_id(tx, tenant, link.user_id.cast())?
+                .filter(|user| user.noun == Noun::User && user.status == Status::Active);
+            let Some(user) = user else {
+                return refuse(Reason::CredentialInvalid, "this user is not active");
+            };
+            let others: Vec<_> = passkeys::of_user(tx, link.user_id)?
+                .into_iter()
+                .map(|passkey| passkey.credential_id)
+                .collect();
+            let begun = party
+                .begin_registration(link.user_id.bytes(), &user.name, &others)
+                .map_err(broken)?;
+            let ceremony = Ceremony {
+                id: ceremony,
+                tenant_id: tenant,
+                expires_at: now + ASKED_FOR,
+                doc: CeremonyDoc::Register {
+                    user_id: link.user_id,
+                    evidence: link.evidence,
+                    state: begun.state,
+                },
+            };
+            ask(tx, &ceremony, now)?;
+            Ok(BegunPasskey {
+                email: user.name,
+                question: Question {
+                    ceremony: ceremony.id,
+                    options: begun.question,
+                },
+            })
+        }))
+    }
+}
+
+/// Registers a passkey: uses up the link and the question.
+pub struct RegisterPasskey {
+    /// The link.
+    pub link: PasskeyLink,
+    /// The question.
+    pub ceremony: Id<id::Ceremony>,
+    /// What the browser answered.
+    pub answer: Value,
+    /// What the person calls it.
+    pub name: String,
+    /// The server.
+    pub party: RelyingParty,
+}
+
+impl Command for RegisterPasskey {
+    type Output = Passkey;
+
+    const NAME: &'static str = "passkey register";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Passkey>, Rejection> {
+        let (tenant, now) = (tx.tenant_id(), tx.now());
+        let name = self.name.trim();
+        if name.is_empty()
+            || name.chars().count() > NAME_CHARS
+            || name
+                .chars()
+                .any(|letter| !letter.is_alphanumeric() && !" ._-'()".contains(letter))
+        {
+            return refuse(
+                Reason::Unprocessable,
+                format!(
+                    "a passkey's name has letters, digits, spaces and `._-'()`, at most {NAME_CHARS}"
+                ),
+            );
+        }
+        let CeremonyDoc::Register {
+            user_id,
+            evidence,
+            state,
+        } = asked(tx.peek(), tenant, self.ceremony, now)?
+        else {
+            return refuse(Reason::CredentialInvalid, "another question was asked");
+        };
+        if user_id != self.link.user_id || evidence != self.link.evidence {
+            return refuse(Reason::CredentialInvalid, "the question is of another link");
+        }
+        let user = tx.get(user_id)?;
+        if user.noun != Noun::User || user.status != Status::Active {
+            return refuse(Reason::CredentialInvalid, "this user is not active");
+        }
+        if passkeys::of_user(tx.peek(), user_id)?.len() >= MOST {
+            return refuse(
+                Reason::Unprocessable,
+                format!(
+                    "there are {MOST} passkeys already: remove one with `countersign passkey remove`"
+                ),
+            );
+        }
+        let made = self
+            .party
+            .finish_registration(&self.answer, &state)
+            .map_err(broken)?;
+        if !passkeys::answered(tx.rows(), self.ceremony)?
+            || !codes::consume(tx.rows(), self.link.nonce.as_bytes(), now)?
+        {
+            return refuse(
+                Reason::CredentialInvalid,
+                "this link was used before; make a new one with `countersign passkey add`",
+            );
+        }
+        let passkey = Passkey {
+            id: tx.ctx().id(),
+            tenant_id: tenant,
+            user_id,
+            credential_id: made.credential_id,
+            created_at: now,
+            doc: PasskeyDoc {
+                name: name.to_owned(),
+                key: made.passkey,
+                used_at: None,
+            },
+        };
+        if !passkeys::insert(tx.rows(), &passkey)? {
+            return refuse(Reason::Conflict, "this passkey is registered already");
+        }
+        let draft = tx
+            .draft(event(tx.ctx(), "registered", Some(&passkey), Some(name)))
+            .refs([refer_person(Role::Human, user.id, &user.name)])
+            .parents([evidence]);
+        tx.evidence(draft)?;
+        Ok(Verdict::Done(passkey))
+    }
+}
+
+/// Removes one of a person's own passkeys. What was signed in with it stays; it is ended by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct RemovePasskey {
+    /// Which.
+    pub passkey: Id<id::Passkey>,
+    /// The token of who asks.
+    pub token: Id<id::Evidence>,
+}
+
+impl Command for RemovePasskey {
+    type Output = ();
+
+    const NAME: &'static str = "passkey remove";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
+        let person = tx.acting_person()?;
+        let own = passkeys::of_user(tx.peek(), person.user_id)?;
+        let Some(passkey) = own.iter().find(|one| one.id == self.passkey) else {
+            return refuse(
+                Reason::NotFound,
+                format!("there is no passkey {} of yours", self.passkey),
+            );
+        };
+        let name = passkey.doc.name.clone();
+        let draft = tx
+            .draft(event(tx.ctx(), "removed", Some(passkey), Some(&name)))
+            .parents([self.token]);
+        tx.evidence(draft)?;
+        passkeys::delete(tx.rows(), self.passkey)?;
+        Ok(Verdict::Done(()))
+    }
+}
+
+fn event(ctx: &Ctx, verb: &str, passkey: Option<&Passkey>, name: Option<&str>) -> Event {
+    Event::PasskeyChanged(PasskeyChanged {
+        verb: verb.to_owned(),
+        passkey_id: passkey.map(|passkey| passkey.id),
+        name: name.map(Text::personal),
+        source_address: ctx.source.as_deref().map(Text::personal),
+    })
+}

@@ -1,0 +1,114 @@
+//! `/passkeys`: whoever holds a link makes a passkey for its person. The link stands behind the `#` of the address and comes in
+//! the body of requests alone.
+
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use countersign_api::passkeys::{AskedPasskey, BeginPasskey, FinishPasskey};
+use countersign_authority::{
+    Ctx, Rejection,
+    passkeys::{PasskeyLink, RegisterPasskey, relying_party},
+    signing_keys::Tenant,
+};
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    browser::{InBrowser, SameOrigin},
+    layout::{Page, escape},
+};
+use crate::{
+    app::App,
+    http::{
+        context::{Context, RequestContext},
+        json::Json,
+        problem::Failure,
+    },
+};
+
+/// `GET /passkeys`.
+pub async fn page(
+    State(app): State<App>,
+    Context(context): Context,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (_, tenant, person) = InBrowser::find(&app, &context, &headers).await?;
+    let base = escape(&tenant.issuer);
+    let body = match relying_party(&tenant) {
+        Err(refusal) => format!("<p class=\"warn\">{}</p>", escape(&refusal.detail)),
+        Ok(_) => format!(
+            "<p>This makes a passkey on this machine, or on a key that you plug in. It signs you in here from then on.</p>
+<form data-passkey=\"register\" data-next=\"{base}/login\" action=\"{base}/passkeys\" method=\"post\">
+<label for=\"name\">What you call it</label>
+<input type=\"text\" id=\"name\" name=\"name\" value=\"my passkey\" maxlength=\"64\" required>
+<button>Make a passkey</button></form>
+<p class=\"said\" data-said role=\"status\"></p>"
+        ),
+    };
+    let page = Page {
+        base: &tenant.issuer,
+        title: "Make a passkey",
+        person: person.as_ref(),
+        body,
+    };
+    Ok(page.answer(StatusCode::OK))
+}
+
+/// `POST /passkeys/begin`: asks the browser for a new passkey.
+pub async fn begin(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    Json(body): Json<BeginPasskey>,
+) -> Result<JsonAnswer<AskedPasskey>, Failure> {
+    let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
+    let link = opened(&app, &context, &ctx, &tenant, &body.link)?;
+    let begun = app.authority().begin_passkey(&ctx, &tenant, link)?.await?;
+    Ok(JsonAnswer(AskedPasskey {
+        ceremony: begun.question.ceremony,
+        options: begun.question.options,
+        user: Some(begun.email),
+    }))
+}
+
+/// `POST /passkeys/finish`: keeps what the browser made.
+pub async fn finish(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    Json(body): Json<FinishPasskey>,
+) -> Result<Response, Failure> {
+    let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
+    let link = opened(&app, &context, &ctx, &tenant, &body.link)?;
+    let command = RegisterPasskey {
+        link,
+        ceremony: body.ceremony,
+        answer: body.credential,
+        name: body.name,
+        party: relying_party(&tenant)?,
+    };
+    let permit = app.authority().system_permit(&ctx, &tenant);
+    app.authority().execute(&ctx, &permit, command).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A link that was made here. Whoever has none is counted.
+fn opened(
+    app: &App,
+    context: &RequestContext,
+    ctx: &Ctx,
+    tenant: &Tenant,
+    link: &str,
+) -> Result<PasskeyLink, Failure> {
+    app.attempts()
+        .admit("passkey", context.address, context.arrived)?;
+    let key = &app.authority().secrets().codes;
+    PasskeyLink::open(key, tenant.id, link, ctx.now).map_err(|refusal| {
+        app.attempts()
+            .failed("passkey", context.address, context.arrived);
+        app.authority()
+            .note_refusal(ctx, tenant.id, "passkey", None, &refusal);
+        Rejection::from(refusal).into()
+    })
+}

@@ -1,0 +1,155 @@
+//! `/login`: a passkey signs a person in; `/logout` ends it.
+
+use axum::{
+    Json as JsonAnswer,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Response},
+};
+use countersign_api::passkeys::{AskedPasskey, FinishLogin, Nothing};
+use countersign_authority::{Rejection, passkeys::relying_party, sessions::EndSession};
+use countersign_model::reason::Refusal;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::{
+    browser::{InBrowser, SameOrigin, set_cookie},
+    layout::{Page, escape},
+};
+use crate::{
+    app::App,
+    http::{context::Context, form::Form, json::Json, oauth_error::OauthFailure, problem::Failure},
+};
+
+/// `GET /login`.
+pub async fn page(
+    State(app): State<App>,
+    Context(context): Context,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (_, tenant, person) = InBrowser::find(&app, &context, &headers).await?;
+    let base = &tenant.issuer;
+    let body = match relying_party(&tenant) {
+        Err(refusal) => format!("<p class=\"warn\">{}</p>", escape(&refusal.detail)),
+        Ok(_) => format!(
+            "<p>Show the passkey that you registered here.</p>
+<form data-passkey=\"sign-in\" data-next=\"{0}/device{1}\" action=\"{0}/login\" method=\"post\"><button>Sign in with a passkey</button></form>
+<p class=\"said\" data-said role=\"status\"></p>
+<p>No passkey yet? <code>countersign passkey add</code> on a machine where you are signed in prints a link that makes one.</p>",
+            escape(base),
+            escape(&code_of(query.as_deref()))
+        ),
+    };
+    let page = Page {
+        base,
+        title: "Sign in",
+        person: person.as_ref(),
+        body,
+    };
+    Ok(page.answer(StatusCode::OK))
+}
+
+/// A user code that the page was opened with, to be handed on: letters and a hyphen, and nothing else.
+pub(super) fn code_of(query: Option<&str>) -> String {
+    let code = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|pair| pair.strip_prefix("user_code="));
+    match code.map(countersign_model::device::UserCode::parse) {
+        Some(Ok(code)) => format!("?user_code={}", code.shown()),
+        Some(Err(_)) | None => String::new(),
+    }
+}
+
+/// `POST /login/begin`: asks whoever is there for a passkey.
+pub async fn begin(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<JsonAnswer<AskedPasskey>, Failure> {
+    let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
+    app.attempts()
+        .admit("passkey", context.address, context.arrived)?;
+    app.attempts().device(context.address, context.arrived)?;
+    let asked = app.authority().ask_for_passkey(&ctx, &tenant)?.await?;
+    Ok(JsonAnswer(AskedPasskey {
+        ceremony: asked.ceremony,
+        options: asked.options,
+        user: None,
+    }))
+}
+
+/// `POST /login/finish`: an answer that holds becomes a session.
+pub async fn finish(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    Json(body): Json<FinishLogin>,
+) -> Result<Response, Failure> {
+    let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
+    app.attempts()
+        .admit("passkey", context.address, context.arrived)?;
+    let authority = app.authority();
+    let failed = |refusal: Refusal| {
+        app.attempts()
+            .failed("passkey", context.address, context.arrived);
+        authority.note_refusal(&ctx, tenant.id, "passkey", None, &refusal);
+        Failure::from(refusal)
+    };
+    let checked = match authority.check_passkey(&ctx, &tenant, body.ceremony, body.credential) {
+        Ok(checking) => checking.await,
+        Err(rejection) => Err(rejection),
+    };
+    let sign_in = match checked {
+        Ok(sign_in) => sign_in,
+        Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
+            return Err(failed(refusal));
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let permit = authority.system_permit(&ctx, &tenant);
+    let entered = authority.hand_out(&ctx, &permit, sign_in)?.await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Some(cookie) = set_cookie(&tenant, Some(entered.cookie.expose())) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// What a form that changes something sends.
+#[derive(Deserialize)]
+pub struct Leave {
+    token: String,
+}
+
+/// `POST /logout`: ends the session.
+pub async fn leave(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    headers: HeaderMap,
+    form: Result<Form<Leave>, OauthFailure>,
+) -> Result<Response, Failure> {
+    let (_, tenant, person) = InBrowser::find(&app, &context, &headers).await?;
+    if let Some(person) = person {
+        let Form(form) = form.map_err(|_| Failure::bad_request("the form is not well formed"))?;
+        person.sent(&form.token)?;
+        let command = EndSession {
+            session: person.browser.session.id,
+            of: Some(person.browser.session.user_id),
+        };
+        app.authority()
+            .execute(&person.ctx, &person.browser.permit(), command)
+            .await?;
+    }
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    if let Ok(place) = HeaderValue::from_str(&format!("{}/login", tenant.issuer)) {
+        headers.insert(header::LOCATION, place);
+    }
+    if let Some(cookie) = set_cookie(&tenant, None) {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
