@@ -79,6 +79,7 @@
 //! | GET | `/api/sessions/current` | – | [`sessions::CurrentSession`] |
 //! | DELETE | `/api/sessions/current` | – | 204 |
 //! | GET | `/api/keys` | [`keys::ListKeys`] | page of [`keys::Key`] |
+//! | GET | `/api/keys/{ref}` | – | [`keys::KeyValue`] (executions) |
 //! | PUT | `/api/keys/{ref}` | [`keys::PutKey`] | [`keys::Key`] |
 //! | DELETE | `/api/keys/{ref}` | [`reference::Why`] | 204 |
 //! | POST | `/api/keys/{ref}/rotate` | [`keys::RotateKey`] | [`keys::Key`] |

@@ -12,6 +12,7 @@ mod events;
 mod execute;
 mod finish;
 mod overdue;
+mod read_key;
 mod reading;
 mod schedule;
 mod update;
@@ -22,6 +23,7 @@ pub use events::{CreateEvent, CreatedEvent};
 pub use execute::Execute;
 pub use finish::FinishExecution;
 pub use overdue::{EndOverdue, EndedOverdue};
+pub use read_key::{KeyRead, ReadKey};
 pub use reading::{
     ExecutionPage, ListExecutions, Reader, RuleOfPack, TriggerOfPack, event, execution, executions,
     is_due, rules, triggers,

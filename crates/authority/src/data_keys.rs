@@ -88,6 +88,25 @@ pub(crate) fn current(tx: &mut WriteTx<'_, '_>, secrets: &Secrets) -> Result<Ope
     }
 }
 
+/// The value of a row, with whichever data key it is under.
+///
+/// # Errors
+/// A fault: it cannot be opened.
+pub(crate) fn open(
+    tx: &mut Tx<'_>,
+    secrets: &Secrets,
+    row: &KeyValue,
+) -> Result<Secret<Vec<u8>>, Fault> {
+    let found = data_keys::by_id(tx, row.data_key_id)?.filter(|key| key.tenant_id == row.tenant_id);
+    let data_key = found.ok_or_else(|| {
+        Fault::Keys(format!(
+            "version {} of key {} is under data key {}, which is not there",
+            row.version, row.key_id, row.data_key_id
+        ))
+    })?;
+    Opened::of(secrets, &data_key)?.open(row)
+}
+
 /// Makes a new data key, which seals from now on; only an owner of the tenant may.
 pub struct RotateDataKey {
     /// The key file.

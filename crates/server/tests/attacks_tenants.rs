@@ -123,7 +123,9 @@ async fn t30_another_tenant_reaches_nothing_by_any_route() {
                     answer.status,
                     answer.text()
                 );
-                if method == Method::GET || method == Method::DELETE {
+                // Values are for executions alone: a person is refused before anything is looked for.
+                let value = method == Method::GET && path == "/api/keys/{id}";
+                if !value && (method == Method::GET || method == Method::DELETE) {
                     assert_eq!(answer.status, 404, "{method} {filled}: {}", answer.text());
                 }
                 tried += 1;

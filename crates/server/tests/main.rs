@@ -28,6 +28,7 @@ mod invariants_evidence;
 mod invariants_refusals;
 mod key_file;
 mod keys;
+mod keys_read;
 mod long_lived_attacks;
 mod long_lived_bounds;
 mod long_lived_renewal;

@@ -13,7 +13,7 @@ use crate::{
     findings::{IdentityFindings, ListFindings},
     identities::{Identity, Rename, ReviewInput, Transfer},
     issuers::Issuer,
-    keys::{DataKeyList, Key, KeyHistory, ListKeys, PutKey, RotateDataKey, RotateKey},
+    keys::{DataKeyList, Key, KeyHistory, KeyValue, ListKeys, PutKey, RotateDataKey, RotateKey},
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
@@ -160,6 +160,8 @@ endpoints! {
     get current_session() ["api", "sessions", "current"], () => CurrentSession;
     /// The keys, without their values.
     get keys() ["api", "keys"], ListKeys => Page<Key>;
+    /// The value of a key, with the token of an execution.
+    get key_value(key) ["api", "keys", key], () => KeyValue;
     /// Sets the value of a key.
     put put_key(key) ["api", "keys", key], PutKey => Key;
     /// Gives a key its next version.

@@ -148,6 +148,7 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/revocations", revocations::revoke),
         Route::post("/api/trust-tests", trust::test),
         Route::get("/api/keys", keys::list),
+        Route::get("/api/keys/{id}", keys::value),
         Route::put("/api/keys/{id}", keys::put),
         Route::delete("/api/keys/{id}", keys::delete),
         Route::post("/api/keys/{id}/rotate", keys::rotate),

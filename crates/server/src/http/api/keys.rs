@@ -1,15 +1,20 @@
 //! Keys: people set them, and see who read them; no answer to a person has a value.
 
-use axum::{Json as JsonAnswer, extract::State, response::Response};
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use countersign_api::{
     keys::{
-        Key, KeyHistory, KeyReading, KeyVersion, ListKeys, PutKey as PutBody,
+        Key, KeyHistory, KeyReading, KeyValue, KeyVersion, ListKeys, PutKey as PutBody,
         RotateKey as RotateBody, SecretText,
     },
     paging::Page,
     reference::{Meta, Ref, Why},
 };
 use countersign_authority::{
+    automation::ReadKey,
     idempotency::{Key as OnceKey, Once, Outcome},
     registry::keys::{self, DeleteKey, History, KeySet, PutKey, RotateKey},
 };
@@ -19,7 +24,7 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Noun, Record},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::records::{self, Made, Shows, View};
@@ -108,6 +113,38 @@ pub async fn put(
         }
         Outcome::Repeated(id) => records::show_again::<Key>(&app, &caller, id).await,
     }
+}
+
+/// `GET /api/keys/{id}`: the value, for an execution whose action declares the key, and for nobody else.
+pub async fn value(
+    State(app): State<App>,
+    caller: Caller,
+    Addressed(named): Addressed,
+) -> Result<Response, Failure> {
+    caller.permit.program()?;
+    let key: KeyName = named
+        .parse()
+        .map_err(|error| Refusal::new(Reason::NotFound, format!("{error}")))?;
+    let command = ReadKey {
+        token: caller.token.claims().clone(),
+        key,
+        secrets: app.authority().shared_secrets(),
+    };
+    let read = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    app.authority()
+        .note_key_read(&caller.ctx, caller.token.claims(), &read);
+    let body = KeyValue {
+        value: SecretText::new(read.value.expose().clone()),
+        version: read.version,
+    };
+    let mut response = JsonAnswer(body).into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// `POST /api/keys/{id}/rotate`: another value, which is read from now on.

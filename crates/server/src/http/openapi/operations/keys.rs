@@ -1,7 +1,7 @@
 //! Keys that actions read, and what encrypts them.
 
 use countersign_api::{
-    keys::{DataKeyList, Key, KeyHistory, ListKeys, PutKey, RotateDataKey, RotateKey},
+    keys::{DataKeyList, Key, KeyHistory, KeyValue, ListKeys, PutKey, RotateDataKey, RotateKey},
     reference::Why,
 };
 
@@ -12,6 +12,12 @@ pub(super) fn keys(s: &mut Schemas) -> Vec<Operation> {
         Operation::get("/api/keys", "keys.list", "keys, without their values")
             .query::<ListKeys>(s)
             .page::<Key>(s),
+        Operation::get(
+            "/api/keys/{id}",
+            "keys.value",
+            "the value, for an execution whose action declares the key",
+        )
+        .answers::<KeyValue>(200, s),
         Operation::put(
             "/api/keys/{id}",
             "keys.put",
