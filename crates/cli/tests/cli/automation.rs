@@ -30,6 +30,10 @@ pack:
       script_file: show.py
       timeout_seconds: 60
       parameters: {message: {required: true}, n: {default: 1}}
+    - name: connect
+      script_file: connect.py
+      timeout_seconds: 60
+      keys: [myapp.database_password]
     - name: loud
       command: [sh]
       script: |
@@ -94,6 +98,33 @@ print(json.dumps({
 }))
 "#;
 
+/// The Python action of seed 004.
+const CONNECT: &str = r#"#!/usr/bin/env python3
+import os
+import requests
+import sys
+
+# Token is injected by worker
+api_url = os.environ['ATTUNE_API_URL']
+api_token = os.environ['ATTUNE_API_TOKEN']
+execution_id = os.environ['ATTUNE_EXECUTION_ID']
+
+# Fetch encrypted secret
+response = requests.get(
+    f"{api_url}/keys/myapp.database_password",
+    headers={"Authorization": f"Bearer {api_token}"}
+)
+
+if response.status_code != 200:
+    print(f"Failed to fetch key: {response.text}", file=sys.stderr)
+    sys.exit(1)
+
+db_password = response.json()['value']
+
+# Use the secret...
+print("Successfully connected to database")
+"#;
+
 /// A server with the pack.
 struct World {
     server: Server,
@@ -107,6 +138,7 @@ impl World {
         let dana = server.dana();
         dana.file("pack.yaml", PACK);
         dana.file("show.py", SHOW);
+        dana.file("connect.py", CONNECT);
         dana.run(&["apply", "-f", "pack.yaml"]).ok();
         let secret = [
             "credential",
@@ -277,6 +309,24 @@ fn an_action_of_another_platform_runs_unchanged_on_a_worker_with_its_prefix() {
         said.contains("ops.show succeeded") && said.contains("taking no more executions"),
         "{said}"
     );
+}
+
+#[test]
+fn seed_004_the_python_action_fetches_its_key_with_the_token_of_its_execution() {
+    let world = World::new(&[]);
+    let _worker = world.worker(&["--prefix", "ATTUNE"]);
+    let execute = ["action", "execute", "ops.connect", "--wait"];
+    let refused = world.dana.run(&execute);
+    assert!(
+        refused.err.contains("Failed to fetch key"),
+        "{}",
+        refused.err
+    );
+    refused.fails(1);
+    let set = "echo hunter2 | countersign key set myapp.database_password --project ops";
+    world.dana.shell(set).ok();
+    let said = world.dana.run(&execute).ok();
+    assert_eq!(said, "Successfully connected to database");
 }
 
 #[test]
