@@ -2,6 +2,7 @@
 //! they answer for. Read from the evidence, with the names of then, beside who answers now.
 
 mod backward;
+mod execution;
 mod forward;
 mod gathering;
 mod graph;
@@ -44,6 +45,8 @@ pub enum Start {
     Commit(String),
     /// An artifact.
     Digest(String),
+    /// An execution of an action.
+    Execution(Id<id::Execution>),
     /// An identity, by id or name.
     Identity(String),
     /// What was acted on.
@@ -62,7 +65,7 @@ impl FromStr for Start {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        const FORMS: &str = "token:JTI chain:ID action:ID run:ID approval:ID commit:SHA digest:sha256:.. resource:R identity:N user:EMAIL team:N";
+        const FORMS: &str = "token:JTI chain:ID action:ID run:ID approval:ID execution:ID commit:SHA digest:sha256:.. resource:R identity:N user:EMAIL team:N";
         let invalid = |what: String| Refusal::new(Reason::BadRequest, what);
         let Some((kind, value)) = text
             .split_once(':')
@@ -85,6 +88,11 @@ impl FromStr for Start {
                     .map_err(|error: id::InvalidId| invalid(error.to_string()))?,
             ),
             "chain" => Self::Chain(
+                value
+                    .parse()
+                    .map_err(|error: id::InvalidId| invalid(error.to_string()))?,
+            ),
+            "execution" => Self::Execution(
                 value
                     .parse()
                     .map_err(|error: id::InvalidId| invalid(error.to_string()))?,

@@ -31,6 +31,9 @@ pub struct Story {
     pub authority: Option<String>,
     /// The task.
     pub task: Option<String>,
+    /// The keys that were read for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_read: Vec<String>,
     /// Who approved.
     pub approved_by: Vec<String>,
     /// Whether an approval was needed.
@@ -89,6 +92,9 @@ impl Story {
         }
         if let Some(human) = &self.triggered_by {
             let _ = write!(text, ", triggered by {human}");
+        }
+        if !self.keys_read.is_empty() {
+            let _ = write!(text, ", for which it read {}", self.keys_read.join(" and "));
         }
         if !self.approved_by.is_empty() {
             let _ = write!(text, ", approved by {}", self.approved_by.join(" and "));

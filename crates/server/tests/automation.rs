@@ -85,6 +85,23 @@ async fn the_story_of_an_execution_is_on_record_from_its_event_to_its_end() {
         assert_eq!((&records[3]["state"], &records[3]["attempt"]), (&json!("failed"), &json!(1)));
         let sponsor = records[1]["refs"].as_array().unwrap().iter().find(|one| one["role"] == "sponsor");
         assert!(sponsor.is_some_and(|sponsor| sponsor.to_string().contains("dana@example.com")));
+        let reference = format!("execution:{}", text(&claimed, "id"));
+        let told = ops
+            .owner
+            .get(&format!("/api/lineage?ref={reference}"))
+            .await
+            .done();
+        let sentence = text(&told, "sentence");
+        for part in [
+            "action:billing.charge tried and failed to do billing.charge",
+            "under the authority of rule billing.on_invoice, fired by event billing.invoice of sensor:billing.invoice",
+            "(for which dana@example.com answers)",
+            "attempt 1",
+            "dana@example.com must respond",
+        ] {
+            assert!(sentence.contains(part), "{part}: {sentence}");
+        }
+        assert!(told["gaps"].is_null(), "{told}");
         server.stop().await;
     })
     .await;

@@ -37,6 +37,7 @@ pub(super) fn starts(
         Start::Chain(id) => by_term(tx, asker, "chain", &id.to_string(), pepper)?,
         Start::Commit(commit) => by_term(tx, asker, "commit", commit, pepper)?,
         Start::Digest(digest) => by_term(tx, asker, "digest", digest, pepper)?,
+        Start::Execution(id) => by_term(tx, asker, "execution", &id.to_string(), pepper)?,
         Start::Resource(resource) => by_term(tx, asker, "resource", resource, pepper)?,
         Start::Run(run) => by_term(tx, asker, "run", run, pepper)?,
         Start::Identity(name) => {

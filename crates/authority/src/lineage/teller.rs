@@ -25,9 +25,9 @@ use crate::{
 pub(super) struct Teller<'a, 'b, 'c> {
     tx: &'a mut Tx<'c>,
     asker: &'a Asker<'b>,
-    records: &'a BTreeMap<Id<id::Evidence>, Found>,
-    graph: Graph,
-    gaps: Vec<String>,
+    pub(super) records: &'a BTreeMap<Id<id::Evidence>, Found>,
+    pub(super) graph: Graph,
+    pub(super) gaps: Vec<String>,
 }
 
 impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
@@ -47,6 +47,9 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
 
     /// The story, nodes and edges, and the links that should be there and are not.
     pub(super) fn tell(mut self, main: &Found) -> Result<(Story, Graph, Vec<String>), Rejection> {
+        if let Some(execution) = find(&main.record, Role::Execution).map(|one| one.id.clone()) {
+            return self.execution(&execution);
+        }
         let mut story = Story::default();
         let action = Some(main).filter(|found| matches!(found.record.event, Event::Action(_)));
         let token = self.token_of(main);
@@ -87,7 +90,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         Ok(())
     }
 
-    fn gap(&mut self, from: &str, relation: &'static str, what: &str) {
+    pub(super) fn gap(&mut self, from: &str, relation: &'static str, what: &str) {
         self.graph.gap(from, relation, what);
         self.gaps.push(format!("{what} is not on record"));
     }
@@ -117,7 +120,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
             .cloned()
     }
 
-    fn evidence_node(
+    pub(super) fn evidence_node(
         &mut self,
         found: &Found,
         node_type: &'static str,
@@ -280,7 +283,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         }
     }
 
-    fn identity(
+    pub(super) fn identity(
         &mut self,
         record: &Evidence,
         from: &str,
@@ -411,6 +414,7 @@ pub(super) fn weight(event: &Event) -> u8 {
             Outcome::Failed => 5,
             Outcome::Refused => 4,
         },
+        Event::ExecutionEnded(_) => 3,
         Event::TokenIssued(issued) if issued.approval_id.is_some() => 3,
         Event::TokenIssued(_) => 2,
         Event::ApprovalDecided(_) | Event::ApprovalOpened(_) => 1,
@@ -422,7 +426,7 @@ pub(super) fn find(record: &Evidence, role: Role) -> Option<&Reference> {
     record.refs.iter().find(|reference| reference.role == role)
 }
 
-fn shown(reference: &Reference) -> String {
+pub(super) fn shown(reference: &Reference) -> String {
     reference
         .name
         .as_ref()

@@ -13,14 +13,14 @@ use crate::{
 
 /// From a result back to the person who answers, or forward from a person
 ///
-/// References: token:JTI action:ID run:ID approval:ID commit:SHA digest:sha256:.. resource:R
+/// References: token:JTI action:ID run:ID approval:ID execution:ID commit:SHA digest:sha256:.. resource:R
 /// identity:NAME user:EMAIL team:NAME
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  countersign lineage commit:8f3c2d1\n  countersign lineage user:dana@example.com"
 )]
 pub struct Lineage {
-    /// Where to start: token:JTI action:ID run:ID approval:ID commit:SHA digest:.. identity:N user:EMAIL team:N
+    /// Where to start: token:JTI action:ID run:ID approval:ID execution:ID commit:SHA digest:.. identity:N user:EMAIL team:N
     #[arg(value_name = "REF")]
     reference: String,
     /// Check the proof of each hop on this machine, with the pinned key of the log
