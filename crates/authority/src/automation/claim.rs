@@ -43,7 +43,7 @@ pub struct ClaimExecutions {
     pub token: AccessClaims,
     /// Only this one, which a message named.
     pub only: Option<Id<id::Execution>>,
-    /// At most so many, 1 to [`MOST`].
+    /// At most so many, 1 to 32.
     pub most: u32,
     /// How long the worker may be silent.
     pub lease: Seconds,
