@@ -13,8 +13,8 @@ use crate::{
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
         evidence, execution, finding, identity, issuer, key, lineage, linked_account, log, login,
-        manifest, passkey, policy, project, reference, revoke, rule, run, sensor, service_account,
-        signing_key, team, tenant, token, trigger, trust, user,
+        manifest, pack, passkey, policy, project, reference, revoke, rule, run, sensor,
+        service_account, signing_key, team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -133,6 +133,8 @@ pub enum Command {
 
     // Automation
     #[command(subcommand)]
+    Pack(pack::Pack),
+    #[command(subcommand)]
     Execution(execution::Execution),
     #[command(subcommand)]
     Rule(rule::Rule),
@@ -209,6 +211,7 @@ impl Command {
             Self::Revoke(command) => command.run(app).await,
             Self::Trust(command) => command.run(app).await,
             Self::Execution(command) => Box::pin(command.run(app)).await,
+            Self::Pack(command) => command.run(app).await,
             Self::Rule(command) => command.run(app).await,
             Self::Trigger(command) => command.run(app).await,
             Self::Event(command) => command.run(app).await,

@@ -28,6 +28,7 @@ pub mod linked_account;
 pub mod log;
 pub mod login;
 pub mod manifest;
+pub mod pack;
 pub mod passkey;
 pub mod policy;
 pub mod project;

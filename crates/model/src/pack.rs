@@ -160,9 +160,6 @@ pub struct Rule {
 pub struct Webhook {
     /// The path: `deploy` for `/api/webhooks/deploy`.
     pub path: String,
-    /// The key whose value signs calls (Standard Webhooks); absent when the bearer token is proof enough.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signing_key: Option<String>,
 }
 
 impl PackDoc {

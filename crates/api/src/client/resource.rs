@@ -10,6 +10,7 @@ use crate::{
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     identities::{CreateIdentity, Identity, ListIdentities, UpdateIdentity},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
+    packs::Pack,
     paging::{ListQuery, Page},
     policies::{CreatePolicy, Policy, UpdatePolicy},
     projects::{CreateProject, Project, UpdateProject},
@@ -58,6 +59,8 @@ resources! {
     Issuer: "issuers", ListQuery, CreateIssuer, UpdateIssuer;
     // A linked account is never edited: it is deleted and made again.
     LinkedAccount: "linked-accounts", ListQuery, CreateLinkedAccount, ();
+    // A pack is made and edited by manifests.
+    Pack: "packs", ListQuery, (), ();
     Policy: "policies", ListQuery, CreatePolicy, UpdatePolicy;
     Project: "projects", ListQuery, CreateProject, UpdateProject;
     Team: "teams", ListQuery, CreateTeam, UpdateTeam;

@@ -122,8 +122,13 @@ pub(super) fn find(
             .take(128)
             .flat_map(char::escape_debug)
             .collect();
+        let how = if action_ref.starts_with("core.") {
+            "`countersign pack install core` brings those that come with Countersign"
+        } else {
+            "an action is named `PACK.ACTION`, and `countersign pack list` shows which there are"
+        };
         let detail = format!(
-            "there is no action `{shown}` in project `{}`: an action is named `PACK.ACTION`, and `countersign pack list` shows which there are",
+            "there is no action `{shown}` in project `{}`: {how}",
             project.name
         );
         Rejection::from(Refusal::new(Reason::NotFound, detail))

@@ -130,29 +130,31 @@ impl Plan {
 
 impl Apply {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
-        let plan = app
-            .client()?
-            .apply(&self.files.request(self.dry_run)?)
-            .await?;
-        app.out.data(&plan, |_| shown(&plan, app.out))?;
-        refuse_errors(&plan)?;
-        if self.dry_run || !plan.applied {
-            app.out.talk("nothing was changed");
-        }
-        let waiting: Vec<String> = plan
-            .changes
-            .iter()
-            .filter_map(|change| change.approval_id)
-            .map(|id| id.to_string())
-            .collect();
-        let Some(first) = waiting.first() else {
-            return Ok(());
-        };
-        let what = format!("{} of the changes wait for a second person", waiting.len());
-        Err(Failure::new(Exit::ApprovalNeeded, what).next(format!(
-            "somebody who may decide runs `countersign approval approve {first}`"
-        )))
+        apply(app, &self.files.request(self.dry_run)?).await
     }
+}
+
+/// Applies documents, and says what was done and what waits.
+pub async fn apply(app: &App, request: &ManifestRequest) -> Result<(), Failure> {
+    let plan = app.client()?.apply(request).await?;
+    app.out.data(&plan, |_| shown(&plan, app.out))?;
+    refuse_errors(&plan)?;
+    if request.dry_run || !plan.applied {
+        app.out.talk("nothing was changed");
+    }
+    let waiting: Vec<String> = plan
+        .changes
+        .iter()
+        .filter_map(|change| change.approval_id)
+        .map(|id| id.to_string())
+        .collect();
+    let Some(first) = waiting.first() else {
+        return Ok(());
+    };
+    let what = format!("{} of the changes wait for a second person", waiting.len());
+    Err(Failure::new(Exit::ApprovalNeeded, what).next(format!(
+        "somebody who may decide runs `countersign approval approve {first}`"
+    )))
 }
 
 impl Export {

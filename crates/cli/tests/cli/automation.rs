@@ -256,7 +256,8 @@ impl Drop for Running {
 
 fn signal(signal: &str, id: &str) -> bool {
     // The shell's own: a bare machine has no program of this name.
-    let line = format!("kill -s {signal} \"$0\"");
+    // A group begins with `-`, which is no option.
+    let line = format!("kill -s {signal} -- \"$0\"");
     Command::new("sh")
         .args(["-c", &line, id])
         .status()
@@ -386,9 +387,10 @@ fn an_execution_whose_worker_was_killed_is_lost_with_its_token_and_only_what_may
     worker.kill();
     let lost = world.stands(&ids[0], "lost");
     assert_eq!(lost["attempt"], 1);
+    world.stands(&ids[1], "scheduled");
     for [process, token, execution] in &begun {
         // Nobody is left who could end them; their tokens open nothing any more.
-        signal("KILL", &format!("-{process}"));
+        assert!(signal("KILL", &format!("-{process}")));
         let mut show = world.machine.command(&["execution", "show", execution]);
         show.env("COUNTERSIGN_SERVER", &world.server.url)
             .env("COUNTERSIGN_TOKEN", token);
@@ -402,6 +404,42 @@ fn an_execution_whose_worker_was_killed_is_lost_with_its_token_and_only_what_may
         (&2.into(), Some("again\n"))
     );
     assert_eq!(world.execution(&ids[0])["status"], "lost");
+}
+
+#[test]
+fn the_pack_that_comes_with_countersign_is_installed_executed_and_deleted() {
+    let world = World::new(&[]);
+    let dana = &world.dana;
+    let echo = [
+        "action",
+        "execute",
+        "core.echo",
+        "--param",
+        "message=Hello",
+        "--wait",
+    ];
+    let missing = dana.run(&echo);
+    assert!(
+        missing.err.contains("countersign pack install core"),
+        "{}",
+        missing.err
+    );
+    dana.run(&["pack", "install", "core", "--project", "ops", "--dry-run"])
+        .ok();
+    assert!(!dana.run(&["pack", "list"]).ok().contains("core"));
+    dana.run(&["pack", "install", "core", "--project", "ops"])
+        .ok();
+    assert!(dana.run(&["pack", "list"]).ok().contains("core"));
+    let _worker = world.worker(&[]);
+    assert_eq!(dana.run(&echo).ok(), "Hello");
+    let list = dana.run(&["execution", "list", "-o", "json"]).json();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    let told = dana.run(&["lineage", &format!("execution:{id}")]).ok();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("action:core.echo did core.echo"), "{told}");
+    assert!(told.contains("dana@example.com must respond"), "{told}");
+    dana.run(&["pack", "delete", "core"]).ok();
+    assert_eq!(dana.run(&echo).code, missing.code);
 }
 
 #[test]

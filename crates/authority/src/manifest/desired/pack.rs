@@ -89,7 +89,6 @@ impl<R: Resolver> Desire<'_, R> {
         if let Some(webhooks) = &manifest.webhooks {
             let read = |one: &crate::manifest::WebhookManifest| Webhook {
                 path: one.path.clone(),
-                signing_key: one.signing_key.clone(),
             };
             doc.webhooks = webhooks.iter().map(read).collect();
         }

@@ -165,7 +165,4 @@ pub struct ConditionManifest {
 pub struct WebhookManifest {
     /// The path: `deploy` for `/api/webhooks/deploy`.
     pub path: String,
-    /// The key whose value signs calls (Standard Webhooks); the bearer token is proof enough when not stated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signing_key: Option<String>,
 }

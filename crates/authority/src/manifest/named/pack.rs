@@ -20,7 +20,6 @@ impl<N: Names> Writer<'_, N> {
         });
         let webhooks = doc.webhooks.iter().map(|webhook| WebhookManifest {
             path: webhook.path.clone(),
-            signing_key: webhook.signing_key.clone(),
         });
         Ok(PackManifest {
             name: located(&doc.name),
