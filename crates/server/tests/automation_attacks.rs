@@ -270,8 +270,10 @@ async fn what_a_pack_gets_wrong_is_told_with_what_to_do() {
             ("actions: [{name: a, command: [x]}, {name: a, command: [y]}]", "twice"),
             ("rules: [{name: r, trigger: core.tiner, action: bad.x}]", "no trigger type `core.tiner`"),
             ("rules: [{name: r, trigger: core.timer, action: bad.x}]", "no action `bad.x`"),
-            ("rules: [{name: r, trigger: core.timer, action: billing.report, when: [{field: a}]}]", "asks for nothing"),
-            ("rules: [{name: r, trigger: core.timer, action: billing.report, parameters: {a: '{{ payload.x }}'}}]", "nothing that an event has"),
+            ("rules: [{name: r, trigger: core.interval, with: {seconds: 0}, action: billing.report}]", "a whole number of seconds"),
+            ("actions: [{name: a, command: [x], keys: ['no key']}]", "not the name of a key"),
+            ("rules: [{name: r, trigger: core.timer, with: {every: day}, action: billing.report, when: [{field: a}]}]", "asks for nothing"),
+            ("rules: [{name: r, trigger: core.timer, with: {every: day}, action: billing.report, parameters: {a: '{{ payload.x }}'}}]", "nothing that an event has"),
             ("webhooks: [{path: ../x}]", "a path is"),
         ] {
             let manifest = format!("pack: {{name: bad, project: ops, {wrong}}}");

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    name::PartName,
+    name::{KeyName, PartName},
     pack::{BUILT_IN_TRIGGERS, MOST_PARTS, PackAction, Rule, SCRIPT_BYTES, Webhook},
     reason::{Reason, Refusal},
     registry::{PackDoc, Record},
     rule::{self, MOST_CONDITIONS},
+    schedule::Schedule,
     time::Seconds,
 };
 use serde_json::Value;
@@ -131,6 +132,13 @@ fn of_action(action: &PackAction) -> Result<(), String> {
             "a word of `command` or a value of `environment` has at most {WORD_BYTES} bytes, and no NUL"
         ));
     }
+    if let Some(error) = action
+        .keys
+        .iter()
+        .find_map(|key| key.parse::<KeyName>().err())
+    {
+        return Err(error.to_string());
+    }
     if let Some(name) = action.environment.keys().find(|name| !is_variable(name)) {
         return Err(format!(
             "`{name}` is no variable for `environment`: capital letters, digits and `_`, and nothing that changes how programs are loaded"
@@ -219,6 +227,9 @@ fn of_rule(rule: &Rule, known: &Known) -> Result<(), String> {
             listed(&known.actions)
         ));
     }
+    if TIMED.contains(&rule.trigger.as_str()) {
+        Schedule::parse(&rule.trigger, &rule.with).map_err(|error| error.to_string())?;
+    }
     if let Some(condition) = rule.when.iter().find(|condition| condition.is_empty()) {
         return Err(format!(
             "the condition on `{}` asks for nothing: say `is`, `is_not`, `exists`, `begins_with`, `above` or `below`",
@@ -240,6 +251,9 @@ fn of_rule(rule: &Rule, known: &Known) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The trigger types whose `with` is a schedule: one that never comes is told here, and not by a sensor at night.
+const TIMED: [&str; 2] = ["core.interval", "core.timer"];
 
 fn of_webhook(webhook: &Webhook) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
