@@ -295,6 +295,79 @@ async fn a_pack_is_planned_exported_changed_and_deleted_with_its_service_account
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_sensors_fire_one_time_of_a_rule_once_and_other_events_stay_apart() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let ops = automation(&server).await;
+        let types: [&[&str]; 2] = [&["core.timer", "billing.invoice"], &["billing.invoice", "core.timer"]];
+        let mut timed = Vec::new();
+        let mut told = Vec::new();
+        for types in types {
+            let sensor = sensor(&server, &ops.owner, types).await;
+            let body = json!({ "trigger_type": "core.timer", "rule": "billing.nightly", "dedup_id": "03:00" });
+            timed.push(sensor.post("/api/events", &body).await.done()["id"].clone());
+            let body = json!({ "trigger_type": "billing.invoice", "dedup_id": "03:00" });
+            told.push(sensor.post("/api/events", &body).await.done()["id"].clone());
+        }
+        assert_eq!(timed[0], timed[1]);
+        assert_ne!(told[0], told[1], "what two senders call the same is not the same");
+        assert_eq!(ops.claim().await.len(), 1);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_a_person_deleted_holds_up_no_pack() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let ops = automation(&server).await;
+        let account = "/api/identities/action:billing.charge?reason=stolen";
+        ops.owner.delete(account).await.done();
+        let start = json!({ "action_ref": "billing.charge", "parameters": { "customer": "a" } });
+        ops.owner.post("/api/executions", &start).await.refused(409, "name_taken");
+        let without = "pack: {name: billing, actions: [{name: report, command: ['true']}], rules: [], webhooks: []}";
+        apply(&ops.owner, without).await.done();
+        ops.owner.delete("/api/packs/billing").await.done();
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t12_what_an_identity_may_no_more_its_live_token_does_no_more() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let ops = automation(&server).await;
+        let reader = json!({ "allowed_actions": ["rule.read", "execution.claim"] });
+        let reader = ops
+            .owner
+            .identity("service_account", "reader", "ops", reader)
+            .await;
+        let secret = ops.owner.secret(text(&reader, "id")).await;
+        let reader = crate::automation_world::worker(&server, &secret).await;
+        reader.get("/api/rules").await.done();
+        let claim = json!({ "max": 1 });
+        reader.post("/api/executions/claim", &claim).await.done();
+        let denied = json!({ "denied_actions": ["rule.read", "execution.claim"] });
+        ops.owner
+            .patch("/api/identities/reader", &denied)
+            .await
+            .done();
+        reader
+            .get("/api/rules")
+            .await
+            .refused(403, "action_not_allowed");
+        reader
+            .post("/api/executions/claim", &claim)
+            .await
+            .refused(403, "action_not_allowed");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_worker_is_told_at_once_of_what_becomes_due() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;

@@ -4,7 +4,7 @@ use countersign_model::{
     enforce::{self, Request, Work},
     name::ActionName,
     reason::{Reason, Refusal},
-    registry::{Noun, ProjectRole, Record, Status},
+    registry::{IdentityDoc, Noun, ProjectRole, Record, Status},
     token::{AccessClaims, PrincipalType},
 };
 
@@ -74,6 +74,17 @@ pub(super) fn must(
         );
         return refuse(Reason::Forbidden, detail);
     }
+    carries(token, doc, action, work)?;
+    Ok(())
+}
+
+/// Refuses a program whose token or identity does not carry the action, or is bound to other work.
+pub(super) fn carries(
+    token: &AccessClaims,
+    doc: &IdentityDoc,
+    action: &'static str,
+    work: Work<'_>,
+) -> Result<(), Refusal> {
     let action: ActionName = action
         .parse()
         .map_err(|_| Refusal::new(Reason::BadRequest, "not an action"))?;
@@ -92,6 +103,5 @@ pub(super) fn must(
     }
     enforce::bound(token, &action, work)
         .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
-    still_bound(token, doc, &action, work)?;
-    Ok(())
+    still_bound(token, doc, &action, work)
 }

@@ -215,7 +215,8 @@ impl CreateEvent {
             && at_its_path
     }
 
-    /// What recognises the event: its sender's own id for it, which means nothing to another sender.
+    /// What recognises the event: its sender's own id for it, which means nothing to another sender. One that is for a single
+    /// rule is the same whoever creates it, so that two sensors never fire one time of a rule twice.
     fn dedup(&self) -> Result<Option<[u8; 32]>, Rejection> {
         let Some(id) = &self.dedup_id else {
             return Ok(None);
@@ -224,10 +225,13 @@ impl CreateEvent {
             let detail = format!("`dedup_id` has 1 to {DEDUP_BYTES} bytes");
             return refuse(Reason::Unprocessable, detail);
         }
+        let sender = self.token.identity_id.to_string();
+        let whose = self.rule.as_deref().unwrap_or(&sender);
         Ok(Some(digest::sha256_of(&[
             self.trigger_type.as_bytes(),
             &[0],
-            &self.token.identity_id.bytes(),
+            whose.as_bytes(),
+            &[0],
             id.as_bytes(),
         ])))
     }

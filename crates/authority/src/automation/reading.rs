@@ -2,22 +2,21 @@
 
 use countersign_model::{
     Id, Timestamp,
-    enforce::{self, Request, Work},
+    enforce::Work,
     execution::{Enforcement, Event, Execution, ExecutionState},
     id,
-    name::ActionName,
     pack::{BUILT_IN_TRIGGERS, Rule},
     permission::Person,
-    reason::{Reason, Refusal},
+    reason::Reason,
     registry::{Noun, PackDoc, Status},
     scope::Scope,
     token::{AccessClaims, PrincipalType},
 };
 use countersign_store::{Tx, events, executions};
 
+use super::caller::carries;
 use crate::{
     command::Permit,
-    long_lived::still_bound,
     registry::{
         reading::{self, Projects},
         rights,
@@ -87,19 +86,6 @@ fn program(
     action: &'static str,
     work: Work<'_>,
 ) -> Result<Id<id::Project>, Rejection> {
-    let action: ActionName = action
-        .parse()
-        .map_err(|_| Refusal::new(Reason::BadRequest, "not an action"))?;
-    let request = Request {
-        action: &action,
-        resource: None,
-        environment: None,
-        artifact_digest: None,
-    };
-    enforce::enforce(token, None, &request)
-        .map_err(|denial| Refusal::new(Reason::ActionNotAllowed, denial.to_string()))?;
-    enforce::bound(token, &action, work)
-        .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
     let identity = rows::by_id(tx, tenant, token.identity_id.cast())?;
     let Some(doc) = identity.as_ref().and_then(|record| record.identity()) else {
         return refuse(
@@ -107,7 +93,7 @@ fn program(
             "token revoked: its identity is unknown",
         );
     };
-    still_bound(token, doc, &action, work)?;
+    carries(token, doc, action, work)?;
     Ok(doc.project_id)
 }
 

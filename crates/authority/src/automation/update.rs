@@ -71,7 +71,9 @@ impl Command for UpdateExecution {
         tx.evidence(tx.draft(event).refs(refs).parents([self.token.jti]))?;
         execution.doc.result = Some(self.result.clone());
         let before = (execution.state, execution.attempt);
-        executions::update(tx.rows(), before, &execution)?;
+        if !executions::update(tx.rows(), before, &execution)? {
+            return refuse(Reason::Conflict, "the execution was changed meanwhile");
+        }
         Ok(Verdict::Done(execution))
     }
 }

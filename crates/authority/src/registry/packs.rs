@@ -53,9 +53,7 @@ impl Command for DeletePack {
             "delete a pack of it",
         )?;
         for account in accounts::of(tx, rights::doc(before.pack())?, &project)? {
-            if account.status != Status::Deleted {
-                identities::bury(tx, &account, Some("its pack was deleted"))?;
-            }
+            identities::bury(tx, &account, Some("its pack was deleted"))?;
         }
         bury(tx, &before, self.reason.as_deref()).map(Verdict::Done)
     }

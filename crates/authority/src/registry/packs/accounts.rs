@@ -35,7 +35,7 @@ pub(super) fn provide(
     }
     let gone = before.into_iter().flat_map(|before| &before.actions);
     for action in gone.filter(|action| doc.action(&action.name).is_none()) {
-        if let Some(account) = found(tx, project, &doc.part(&action.name))?
+        if let Some(account) = living(tx, project, &doc.part(&action.name))?
             && matches!(account.status, Status::Active | Status::Orphaned)
         {
             let disable = DisableIdentity {
@@ -49,7 +49,7 @@ pub(super) fn provide(
     Ok(())
 }
 
-/// The accounts that a pack's actions have.
+/// The living accounts of a pack's actions.
 pub(super) fn of(
     tx: &mut WriteTx<'_, '_>,
     doc: &PackDoc,
@@ -57,7 +57,7 @@ pub(super) fn of(
 ) -> Result<Vec<Record>, Rejection> {
     let mut accounts = Vec::with_capacity(doc.actions.len());
     for action in &doc.actions {
-        accounts.extend(found(tx, project, &doc.part(&action.name))?);
+        accounts.extend(living(tx, project, &doc.part(&action.name))?);
     }
     Ok(accounts)
 }
@@ -134,7 +134,7 @@ fn create(
     }
 }
 
-/// The account of an action. One of that name which is somebody's own is never taken for it.
+/// The account of an action. One of that name which is somebody's own, or is deleted, is never taken for it.
 pub(crate) fn found(
     tx: &mut WriteTx<'_, '_>,
     project: &Record,
@@ -144,17 +144,34 @@ pub(crate) fn found(
     let Some(account) = tx.find(Noun::Identity, &name)? else {
         return Ok(None);
     };
-    let doc = rights::doc(account.identity())?;
-    let is_its_own = doc.kind == Kind::ServiceAccount
-        && doc.project_id == project.id.cast()
-        && doc.metadata.get(ACTION).and_then(Value::as_str) == Some(reference);
-    if !is_its_own || account.status == Status::Deleted {
+    if account.status == Status::Deleted || !is_of(&account, project, reference)? {
         let detail = format!(
             "the name `{name}` is or was that of another identity, so action `{reference}` cannot run as it: give the action another name"
         );
         return refuse(Reason::NameTaken, detail);
     }
     Ok(Some(account))
+}
+
+/// The account that an action has had, while it lives: nothing, when a person deleted it.
+fn living(
+    tx: &mut WriteTx<'_, '_>,
+    project: &Record,
+    reference: &str,
+) -> Result<Option<Record>, Rejection> {
+    match tx.find(Noun::Identity, &account_of(reference))? {
+        Some(account) if account.status != Status::Deleted => {
+            Ok(is_of(&account, project, reference)?.then_some(account))
+        }
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn is_of(account: &Record, project: &Record, reference: &str) -> Result<bool, Rejection> {
+    let doc = rights::doc(account.identity())?;
+    Ok(doc.kind == Kind::ServiceAccount
+        && doc.project_id == project.id.cast()
+        && doc.metadata.get(ACTION).and_then(Value::as_str) == Some(reference))
 }
 
 /// What an execution of the action does at Countersign's own API.
