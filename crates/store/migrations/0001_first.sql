@@ -242,7 +242,6 @@ CREATE TABLE event (
     doc {text} NOT NULL
 ) {strict};
 CREATE UNIQUE INDEX event_dedup ON event (project_id, dedup);
-CREATE INDEX event_by_project ON event (project_id, id);
 CREATE INDEX event_by_time ON event (created_at);
 
 CREATE TABLE enforcement (

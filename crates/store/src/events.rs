@@ -70,23 +70,6 @@ pub fn by_dedup(
         .transpose()
 }
 
-/// The events of a project, newest first, those before this id.
-///
-/// # Errors
-/// When a row does not parse, or the database fails.
-pub fn list(
-    tx: &mut Tx<'_>,
-    project_id: Id<id::Project>,
-    before: Option<Id<id::Event>>,
-    limit: u32,
-) -> Result<Vec<Event>, StoreError> {
-    let before = before.map_or_else(|| vec![0xff; 16], |id| id.bytes().to_vec());
-    tx.rows(&LIST, values![project_id, before, limit])?
-        .iter()
-        .map(read)
-        .collect()
-}
-
 /// The rules that fired on an event.
 ///
 /// # Errors
@@ -135,7 +118,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &ENFORCE,
     &BY_ID,
     &BY_DEDUP,
-    &LIST,
     &ENFORCEMENTS,
     &PRUNE_ENFORCEMENTS,
     &PRUNE,
@@ -158,14 +140,6 @@ static BY_DEDUP: Sql = Sql::new(
     "SELECT id, tenant_id, project_id, trigger_type, dedup, created_at, doc
     FROM event
     WHERE project_id = ?1 AND dedup = ?2",
-);
-
-static LIST: Sql = Sql::new(
-    "SELECT id, tenant_id, project_id, trigger_type, dedup, created_at, doc
-    FROM event
-    WHERE project_id = ?1 AND id < ?2
-    ORDER BY id DESC
-    LIMIT ?3",
 );
 
 static ENFORCEMENTS: Sql = Sql::new(

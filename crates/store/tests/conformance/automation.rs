@@ -102,16 +102,6 @@ fn an_event_is_recognised_within_its_project_and_goes_with_what_fired() {
             read(store, |tx| events::enforcements(tx, id(10))),
             [enforcement]
         );
-        let newest = read(store, move |tx| events::list(tx, own, None, 2));
-        assert_eq!(
-            newest.iter().map(|one| one.id).collect::<Vec<_>>(),
-            [id(12), id(11)]
-        );
-        let before = read(store, move |tx| events::list(tx, own, Some(id(11)), 2));
-        assert_eq!(
-            before.iter().map(|one| one.id).collect::<Vec<_>>(),
-            [id(10)]
-        );
         let before = Timestamp::from_seconds(11);
         assert_eq!(write(store, move |tx| events::prune(tx, before, 10)), 1);
         assert!(read(store, |tx| events::enforcements(tx, id(10))).is_empty());
