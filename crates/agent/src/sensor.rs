@@ -101,23 +101,30 @@ impl Sensor {
         })
     }
 
-    /// Works until a signal asks it to stop.
+    /// Works until a signal asks it to stop, as [`Sensor::run_until`].
     ///
     /// # Errors
     /// When it did not begin.
-    pub async fn run(mut self) -> Result<(), SensorError> {
+    pub async fn run(self) -> Result<(), SensorError> {
         let mut signals = Signals::hear().map_err(SensorError::Signals)?;
-        let (stop, mut stopped) = mpsc::channel::<()>(1);
-        tokio::spawn(async move {
+        let (ask, asked) = mpsc::channel(1);
+        let hearing = tokio::spawn(async move {
             while !signals.next().await.ends() {}
-            drop(stop);
+            let _ = ask.send(()).await;
         });
+        self.run_until(asked).await;
+        hearing.abort();
+        Ok(())
+    }
+
+    /// Works until it is asked to stop, or nobody is left who could ask.
+    pub async fn run_until(mut self, mut asked: mpsc::Receiver<()>) {
         loop {
             // A step is not broken off: a renewal that is on its way has an answer that must be kept.
             let wait = self.step().await;
             tokio::select! {
                 () = sleep(wait) => {}
-                _ = stopped.recv() => return Ok(()),
+                _ = asked.recv() => return,
             }
         }
     }

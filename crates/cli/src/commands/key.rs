@@ -1,8 +1,9 @@
 //! `key`: values that actions read. They go in, and no command shows them.
 
 use clap::{Args, Subcommand};
+use countersign_agent::Surroundings;
 use countersign_api::{
-    NameOrId,
+    Client, NameOrId,
     keys::{DataKeyList, Key as Shown, ListKeys, PutKey, RotateDataKey, RotateKey, SecretText},
     reference::Why,
 };
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
+    commands::run::prefix,
     failure::Failure,
     input::confirm,
     prompt::{self, Ending},
@@ -34,6 +36,15 @@ pub enum Key {
     /// Show the versions of a key, and who read it
     #[command(after_help = "Example:\n  countersign key show billing.database_password")]
     Show(Which),
+    /// Print the value of a key, inside an action that declares it
+    ///
+    /// An action's script reads its keys so: with the token of its own execution, which the worker puts into its
+    /// environment, and which lives no longer than it. Nobody else reads a key, whoever they are. The value is printed
+    /// as it is, without a line end.
+    #[command(
+        after_help = "Example, in the script of an action:\n  password=$(countersign key read billing.database_password) || exit 1"
+    )]
+    Read(Read),
     /// Give a key its next version, from stdin; it is read from now on
     #[command(
         after_help = "Example:\n  countersign key rotate billing.database_password < new-password.txt"
@@ -59,6 +70,16 @@ pub struct Which {
     /// Its name or id
     #[arg(value_name = "NAME|ID")]
     key: String,
+}
+
+/// Which key, and where the token is.
+#[derive(Debug, Args)]
+pub struct Read {
+    #[command(flatten)]
+    which: Which,
+    /// What the names of the action's variables begin with: PREFIX_API_TOKEN, PREFIX_API_URL
+    #[arg(long, value_name = "PREFIX", default_value = "COUNTERSIGN", value_parser = prefix)]
+    prefix: String,
 }
 
 /// Which keys.
@@ -156,6 +177,7 @@ impl Key {
                 let history = app.client()?.key_history(&args.key, &()).await?;
                 app.out.data(&history, history_text)
             }
+            Self::Read(args) => read(app, &args).await,
             Self::Rotate(args) => rotate(app, args).await,
             Self::Delete(args) => delete(app, &args).await,
             Self::DataKeys => data_keys(app, &app.client()?.data_keys(&()).await?),
@@ -183,6 +205,26 @@ async fn set(app: &App, args: Set) -> Result<(), Failure> {
         reason: args.taken.reason,
     };
     done(app, &client.put_key(&args.key, &put).await?)
+}
+
+async fn read(app: &App, args: &Read) -> Result<(), Failure> {
+    let around = Surroundings::of_process();
+    let prefix = &args.prefix;
+    let token = around.variable(&format!("{prefix}_API_TOKEN"));
+    let token = token.ok_or_else(|| {
+        Failure::failed(format!("this is no execution: there is no {prefix}_API_TOKEN"))
+            .next("only an action that declares the key reads it, while it runs; people set it and never read it back")
+    })?;
+    let url = around.variable(&format!("{prefix}_API_URL"));
+    let url = url.map(|url| url.trim_end_matches('/'));
+    let base = url.map_or_else(
+        || app.base(),
+        |url| url.strip_suffix("/api").unwrap_or(url).to_owned(),
+    );
+    let client = Client::new(&base, Some(token.to_owned()))?;
+    let read = client.key_value(&args.which.key, &()).await?;
+    app.out.bytes(read.value.expose().as_bytes());
+    Ok(())
 }
 
 async fn rotate(app: &App, args: Rotate) -> Result<(), Failure> {

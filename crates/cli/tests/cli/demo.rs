@@ -23,6 +23,12 @@ fn the_demo_plays_to_its_end_and_tells_who_answers() {
         "403 pipeline is not allowed to perform secrets.read",
         "the approval was used before",
         "Each hop is checked offline",
+        "Dana asks for the value:",
+        "rule ledger.often fires",
+        r#"its result is {"payments":42,"missing":0}"#,
+        "action:ledger.reconcile did ledger.reconcile",
+        "fired by event core.interval of sensor:core.interval (for which dana@example.com answers)",
+        "read key ledger.password",
     ] {
         assert!(flowing.contains(part), "`{part}` in:\n{told}");
     }

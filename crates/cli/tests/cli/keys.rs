@@ -65,6 +65,30 @@ fn a_value_goes_in_by_stdin_and_never_comes_out() {
 }
 
 #[test]
+fn a_key_is_read_inside_an_execution_and_nowhere_else() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&["project", "create", "billing"]).ok();
+    dana.shell("echo hunter2 | countersign key set billing.password --project billing")
+        .ok();
+    let read = ["key", "read", "billing.password"];
+    let said = dana.run(&read);
+    assert!(
+        said.err.contains("no COUNTERSIGN_API_TOKEN"),
+        "{}",
+        said.err
+    );
+    said.fails(1);
+    // Nor with the token of the one who set it.
+    let own =
+        "COUNTERSIGN_API_TOKEN=$(countersign auth token) countersign key read billing.password";
+    let said = dana.shell(own);
+    assert!(!said.out.contains("hunter2"), "{}", said.out);
+    assert!(said.err.contains("only a program"), "{}", said.err);
+    said.fails(1);
+}
+
+#[test]
 fn the_key_file_is_rotated_while_no_server_runs_and_nothing_else_changes() {
     let server = Server::start();
     let dana = server.dana();

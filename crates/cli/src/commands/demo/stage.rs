@@ -4,13 +4,19 @@ use std::path::PathBuf;
 
 use countersign_api::{
     Client,
+    client::Changed,
+    credentials::CreateCredential,
     log::LogKey,
     manifests::{Document, ManifestRequest},
     sessions::CreateSession,
     users::CreateLinkedAccount,
     users::LinkedAccount,
 };
-use countersign_model::{name::Email, registry::TenantRole};
+use countersign_crypto::Secret;
+use countersign_model::{
+    name::Email,
+    registry::{CredentialType, TenantRole},
+};
 use countersign_server::{
     admin,
     clock::Clock,
@@ -135,6 +141,16 @@ impl Stage {
         self.server.issuer()
     }
 
+    /// Its base URL.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// A place in the throw-away directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Ends everything, and removes the directory.
     pub async fn strike(self) -> Result<(), Failure> {
         let Self {
@@ -229,7 +245,8 @@ audience: {{name: {AUDIENCE}, served_by: [{GUARD}]}}
     )
 }
 
-async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
+/// Applies a manifest.
+pub async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
     let request = ManifestRequest {
         documents: vec![Document {
             attached: false,
@@ -251,6 +268,30 @@ async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
         "the manifest was not applied: {}",
         said.join("; ")
     )))
+}
+
+/// A client secret of an identity, with its client id.
+pub async fn client_secret(
+    dana: &Client,
+    identity: &str,
+    label: &str,
+) -> Result<(String, Secret<String>), Failure> {
+    let create = CreateCredential {
+        credential_type: CredentialType::ClientSecret,
+        label: Some(label.to_owned()),
+        expires_at: None,
+        jwk: None,
+        trust: None,
+    };
+    let Changed::Done(created) = dana.create_credential(identity, &create).await? else {
+        return Err(Failure::failed(format!(
+            "the credential of {identity} waits for a second person"
+        )));
+    };
+    let secret = created
+        .client_secret
+        .ok_or_else(|| Failure::failed("the server gave no secret"))?;
+    Ok((created.client_id, Secret::new(secret.expose().to_owned())))
 }
 
 fn linked(ci: &str) -> CreateLinkedAccount {

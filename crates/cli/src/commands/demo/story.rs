@@ -20,8 +20,11 @@ use crate::{app::App, clock, failure::Failure, log_folder::LogTrust};
 /// The artifact of the story.
 const ARTIFACT: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-/// How long the story waits for the log to take a record in: it takes a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the story waits for what takes a second: the log takes a record in, a sensor's time comes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often it looks.
+pub(super) const STEP: Duration = Duration::from_millis(100);
 
 /// Where the story ends, for who wants to look further.
 pub struct Ends {
@@ -29,6 +32,8 @@ pub struct Ends {
     pub action: String,
     /// The approval.
     pub approval: String,
+    /// The execution of the second act.
+    pub execution: Option<String>,
 }
 
 /// Plays it.
@@ -113,12 +118,14 @@ pub async fn play(app: &App, script: &mut Script<'_>, stage: &Stage) -> Result<E
 
     script.step("Who did it, and who answers? The lineage of the deploy");
     stage.target.report().await?;
-    let lineage = settled(stage, &id).await?;
+    let lineage = settled(stage, &format!("approval:{id}"), "action").await?;
     script.note(&lineage.sentence);
     let ends = Ends {
         action: action_of(&lineage)?,
         approval: id,
+        execution: None,
     };
+    script.step("Each hop is checked offline, against the key that was pinned at sign-in");
     verify(app, script, stage, &lineage).await?;
     Ok(ends)
 }
@@ -218,32 +225,34 @@ async fn call(
     Ok((status, format!("{status} {said}")))
 }
 
-/// The lineage, once the log has taken all of it in.
-async fn settled(stage: &Stage, approval: &str) -> Result<Lineage, Failure> {
+/// The lineage, once it ends with this and the log has taken all of it in.
+pub(super) async fn settled(
+    stage: &Stage,
+    reference: &str,
+    ends: &str,
+) -> Result<Lineage, Failure> {
     let query = LineageQuery {
-        reference: format!("approval:{approval}"),
+        reference: reference.to_owned(),
     };
     let mut waited = Duration::ZERO;
     loop {
         let lineage = stage.dana.lineage(&query).await?;
-        let has_action = lineage.nodes.iter().any(|node| node.node_type == "action");
+        let whole = lineage.nodes.iter().any(|node| node.node_type == ends);
         let placed = lineage
             .nodes
             .iter()
             .filter(|node| node.evidence_id.is_some())
             .all(|node| node.log.is_some());
-        if has_action && placed {
+        if whole && placed {
             return Ok(lineage);
         }
         if waited >= PATIENCE {
-            return Err(Failure::failed("the log did not take the deploy in"));
+            return Err(Failure::failed("the log did not take it in"));
         }
         tokio::time::sleep(STEP).await;
         waited += STEP;
     }
 }
-
-const STEP: Duration = Duration::from_millis(100);
 
 fn action_of(lineage: &Lineage) -> Result<String, Failure> {
     let node = lineage.nodes.iter().find(|node| node.node_type == "action");
@@ -253,13 +262,12 @@ fn action_of(lineage: &Lineage) -> Result<String, Failure> {
 }
 
 /// Checks each hop against the pinned key, with nothing but the records and proofs.
-async fn verify(
+pub(super) async fn verify(
     app: &App,
-    script: &mut Script<'_>,
+    script: &Script<'_>,
     stage: &Stage,
     lineage: &Lineage,
 ) -> Result<(), Failure> {
-    script.step("Each hop is checked offline, against the key that was pinned at sign-in");
     let trust = LogTrust::of(app, Some(&stage.log_key.verifier_key), None)?;
     for node in lineage.nodes.iter() {
         let (Some(id), Some(place)) = (node.evidence_id, &node.log) else {
@@ -290,10 +298,14 @@ fn short(digest: &str) -> &str {
 /// What to try while it serves.
 pub fn what_next(script: &mut Script<'_>, stage: &Stage, ends: &Ends) {
     script.step("It keeps serving until Ctrl-C. In another terminal:");
-    let base = format!("http://{}", stage.server.address());
+    let base = stage.base();
+    let execution = ends.execution.as_ref().map_or_else(String::new, |id| {
+        format!("countersign lineage execution:{id}\n")
+    });
     script.verbatim(&format!(
         "export COUNTERSIGN_HOME={home}
 countersign lineage action:{action}
+{execution}\
 countersign lineage user:dana@example.com
 countersign approval show {approval} -o json
 countersign identity show release-promoter-prod

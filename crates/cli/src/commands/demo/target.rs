@@ -1,11 +1,11 @@
 //! The deploy target: a small service behind a guard, as any team would write it.
 
 use axum::{Extension, Router, http::request::Parts, routing::post};
-use countersign_api::{Client, client::Changed, credentials::CreateCredential};
+use countersign_api::Client;
 use countersign_guard::{Authorized, Guard, GuardLayer, InvalidRequest, Outcome, Request};
-use countersign_model::registry::CredentialType;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use super::stage::client_secret;
 use crate::failure::Failure;
 
 /// The header in which a deploy names its artifact.
@@ -27,26 +27,12 @@ impl Target {
         identity: &str,
         audience: &str,
     ) -> Result<Self, Failure> {
-        let create = CreateCredential {
-            credential_type: CredentialType::ClientSecret,
-            label: Some("deploy target".to_owned()),
-            expires_at: None,
-            jwk: None,
-            trust: None,
-        };
-        let Changed::Done(created) = dana.create_credential(identity, &create).await? else {
-            return Err(Failure::failed(
-                "the guard's credential waits for a second person",
-            ));
-        };
-        let secret = created
-            .client_secret
-            .ok_or_else(|| Failure::failed("the server gave no secret"))?;
+        let (client_id, secret) = client_secret(dana, identity, "deploy target").await?;
         let guard = Guard::builder()
             .issuer(base)
             .audience(audience)
             .subject_prefix("pipeline://payments/")
-            .credential(created.client_id, secret.expose().to_owned())
+            .credential(client_id, secret.expose().clone())
             .build()
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
