@@ -4,12 +4,14 @@ mod bench;
 mod cargo_deny;
 mod clients;
 mod demo;
+mod guardian;
 mod network;
 mod node;
 mod packages;
 mod postgres;
 mod process;
 mod python;
+mod rabbitmq;
 mod report;
 mod source;
 mod test;
@@ -33,6 +35,7 @@ usage: cargo xtask <command>
   fmt                         format the Rust sources
   lint                        clippy, rustdoc and tidy
   postgres                    a PostgreSQL server as the tests have it, until Ctrl-C
+  rabbitmq                    a RabbitMQ server as the tests have it, until Ctrl-C
   tidy                        the rules that no compiler knows";
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         "fmt" => toolchain::check().and_then(|_| process::cargo(&["fmt", "--all"]).run()),
         "lint" => test::lint(),
         "postgres" => postgres::serve(),
+        "rabbitmq" => rabbitmq::serve(),
         "tidy" => tidy::run().map(|summary| println!("{summary}")),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -31,6 +31,16 @@ pub fn install(names: &[&str]) -> Result<(), Failure> {
     })
 }
 
+/// Installs `names`, whose packaging would start the services `units`: they are neither started now nor when the machine
+/// starts. A machine that has them already was asked by somebody else, and is left as it is.
+pub fn install_without_services(names: &[&str], units: &[&str]) -> Result<(), Failure> {
+    let prepared = as_root("sh").args(&["-c", MASK, "mask"]).args(units);
+    prepared.run()?;
+    let installed = install(names);
+    as_root("sh").args(&["-c", ALLOW_AGAIN]).run()?;
+    installed
+}
+
 /// Brings the list of packages up to date, once: a bare machine has none.
 fn refresh() {
     static ONCE: Once = Once::new();
@@ -108,6 +118,24 @@ fn as_root(name: &str) -> Program {
         process::program("sudo").args(&["-n", name])
     }
 }
+
+/// Masks services that nobody has configured, and says no to whoever starts one without systemd (Debian Policy §9.3.3.2) while
+/// the package is installed. A machine that says no already, as containers do, goes on saying so.
+const MASK: &str = r#"
+set -e
+mkdir -p /etc/systemd/system
+for unit in "$@"; do
+    [ -e "/etc/systemd/system/$unit" ] || [ -h "/etc/systemd/system/$unit" ] || ln -s /dev/null "/etc/systemd/system/$unit"
+done
+if ! [ -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\n# of countersign, while a package is installed\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+fi
+"#;
+
+/// Takes our own no back.
+const ALLOW_AGAIN: &str =
+    "if grep -q '^# of countersign,' /usr/sbin/policy-rc.d; then rm /usr/sbin/policy-rc.d; fi";
 
 const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.conf";
 const UPDATE_LIMIT: Duration = Duration::from_secs(180);

@@ -1,23 +1,19 @@
 //! A PostgreSQL server for the tests: private port, throw-away directory, gone when we are.
 
 use std::env;
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, chown};
-use std::os::unix::process::CommandExt;
+use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::guardian::{self, Account, Guardian};
 use crate::packages;
 use crate::process::{self, Failure};
 use crate::toolchain;
 
 /// A running server. Dropping it stops it and removes its directory.
 pub struct Postgres {
-    guardian: Child,
+    _guardian: Guardian,
     url: String,
     version: String,
 }
@@ -26,19 +22,8 @@ impl Postgres {
     /// Finds or installs the server, and starts one.
     pub fn start() -> Result<Self, Failure> {
         let binaries = find_or_install()?;
-        let account = if packages::is_root() {
-            Some(unprivileged()?)
-        } else {
-            None
-        };
-        let mut last = Failure::new("PostgreSQL was not tried");
-        for _ in 0..PORT_ATTEMPTS {
-            match start_once(&binaries, account) {
-                Ok(server) => return Ok(server),
-                Err(failure) => last = failure,
-            }
-        }
-        Err(last)
+        let account = guardian::account(NAME, &["postgres", "nobody"])?;
+        guardian::tried(|| start_once(&binaries, account))
     }
 
     /// Where it listens.
@@ -56,31 +41,13 @@ impl Postgres {
 pub fn serve() -> Result<(), Failure> {
     let server = Postgres::start()?;
     println!("export COUNTERSIGN_TEST_POSTGRES={}", server.url());
-    let mut line = String::new();
-    while io::stdin()
-        .read_line(&mut line)
-        .is_ok_and(|length| length > 0)
-    {}
+    guardian::until_input_ends();
     Ok(())
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // The guardian stops the server when its input ends, and then removes the directory.
-        drop(self.guardian.stdin.take());
-        let _ = self.guardian.wait();
-    }
 }
 
 struct Binaries {
     directory: PathBuf,
     version: String,
-}
-
-#[derive(Clone, Copy)]
-struct Account {
-    user: u32,
-    group: u32,
 }
 
 fn find_or_install() -> Result<Binaries, Failure> {
@@ -142,71 +109,18 @@ fn find() -> Option<Binaries> {
         .map(|(_, binaries)| binaries)
 }
 
-/// PostgreSQL refuses to run as root: `postgres` where the package made it, else `nobody`.
-fn unprivileged() -> Result<Account, Failure> {
-    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    for name in ["postgres", "nobody"] {
-        let mut fields = accounts
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<&str>>());
-        let Some(fields) = fields.find(|fields| fields.first() == Some(&name)) else {
-            continue;
-        };
-        if let (Some(Ok(user)), Some(Ok(group))) = (
-            fields.get(2).map(|id| id.parse()),
-            fields.get(3).map(|id| id.parse()),
-        ) {
-            return Ok(Account { user, group });
-        }
-    }
-    Err(Failure::new(
-        "PostgreSQL does not run as root, and there is no account `postgres` or `nobody`",
-    ))
-}
-
 fn start_once(binaries: &Binaries, account: Option<Account>) -> Result<Postgres, Failure> {
-    let port = free_port().map_err(|error| Failure::new(format!("no free port: {error}")))?;
-    let directory = throw_away(account, port)
-        .map_err(|error| Failure::new(format!("no directory for PostgreSQL: {error}")))?;
-    // From here on the directory belongs to the guardian, which removes it however we end.
-    let mut command = process::program("sh")
-        .args(&["-c", GUARDIAN, "guardian"])
-        .into_command();
-    command
-        .arg(&directory)
-        .arg(&binaries.directory)
-        .arg(port.to_string())
-        .current_dir(&directory)
-        .env("LC_ALL", "C")
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    if let Some(account) = account {
-        command.uid(account.user).gid(account.group);
-    }
-    let guardian = command
-        .spawn()
-        .map_err(|error| Failure::new(format!("PostgreSQL cannot be started: {error}")))?;
-    let mut server = Postgres {
-        guardian,
+    let port = guardian::free_port()?;
+    let directory = guardian::throw_away("postgres", account, port)?;
+    let port_text = port.to_string();
+    let arguments = [binaries.directory.as_os_str(), port_text.as_ref()];
+    let mut guardian = Guardian::start(NAME, SCRIPT, directory, account, &arguments)?;
+    guardian.wait(START_LIMIT, is_ready)?;
+    Ok(Postgres {
+        _guardian: guardian,
         url: format!("postgres://{USER}@{}:{port}/postgres", Ipv4Addr::LOCALHOST),
         version: binaries.version.clone(),
-    };
-    let started = Instant::now();
-    while started.elapsed() < START_LIMIT {
-        if is_ready(&directory) {
-            return Ok(server);
-        }
-        if !matches!(server.guardian.try_wait(), Ok(None)) || directory.join("failed").exists() {
-            break;
-        }
-        thread::sleep(POLL);
-    }
-    Err(Failure::new(format!(
-        "PostgreSQL did not start:\n{}",
-        last_lines(&directory)
-    )))
+    })
 }
 
 /// The last line of `postmaster.pid` is the server's own word on whether it takes connections.
@@ -218,35 +132,8 @@ fn is_ready(directory: &Path) -> bool {
     })
 }
 
-fn last_lines(directory: &Path) -> String {
-    let text = fs::read_to_string(directory.join("log")).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(20)..)
-        .unwrap_or_default()
-        .join("\n")
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
-}
-
-fn throw_away(account: Option<Account>, port: u16) -> io::Result<PathBuf> {
-    let name = format!("countersign-postgres-{}-{port}", std::process::id());
-    let directory = env::temp_dir().join(name);
-    // Refused when it exists: nobody can have prepared it for us.
-    DirBuilder::new().mode(0o700).create(&directory)?;
-    if let Some(account) = account {
-        chown(&directory, Some(account.user), Some(account.group))?;
-    }
-    Ok(directory)
-}
-
-/// Runs beside us in a process group of its own, so that Ctrl-C does not reach it. Its input is a pipe that we hold: it
-/// ends with us, also when we are killed; then the server is stopped by its own process id and the directory removed.
-const GUARDIAN: &str = r#"
+/// Stops the server by its own process id when its input ends.
+const SCRIPT: &str = r#"
 directory=$1 binaries=$2 port=$3
 wrapper=
 stop() {
@@ -279,11 +166,10 @@ read -r _ || true
 stop
 "#;
 
+const NAME: &str = "PostgreSQL";
 const USER: &str = "countersign";
 const MINIMUM: u32 = 15;
-const PORT_ATTEMPTS: u32 = 3;
 const START_LIMIT: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -292,11 +178,7 @@ mod tests {
     #[test]
     fn the_guardian_stops_the_server_and_removes_the_directory() {
         let Some(binaries) = find() else { return };
-        let account = if packages::is_root() {
-            unprivileged().ok()
-        } else {
-            None
-        };
+        let account = guardian::account(NAME, &["postgres", "nobody"]).unwrap();
         let server = start_once(&binaries, account).expect("the server starts");
         let port: u16 = server
             .url()

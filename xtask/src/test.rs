@@ -6,6 +6,7 @@ use crate::node;
 use crate::packages;
 use crate::postgres::Postgres;
 use crate::process::{self, Failure, Program};
+use crate::rabbitmq::RabbitMq;
 use crate::report::{Done, Report, Rules};
 use crate::tidy;
 use crate::toolchain;
@@ -28,6 +29,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut report = Report::new(only, rules);
     let mut clients = Clients::default();
     let mut postgres = None;
+    let mut rabbitmq = None;
 
     report.step("toolchain", || toolchain::check().map(Done::Noted));
     report.step("tidy", || tidy::run().map(Done::Noted));
@@ -39,11 +41,14 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     report.step("authlib", || clients.prepare_python());
     report.step("curl", curl);
     report.step("postgresql", || start(&mut postgres));
-    report.step("tests", || tests(postgres.as_ref(), &clients));
+    report.step("rabbitmq", || start_brokers(&mut rabbitmq));
+    report.step("tests", || {
+        tests(postgres.as_ref(), rabbitmq.as_ref(), &clients)
+    });
     report.step("doc tests", doc_tests);
     report.step("deny", cargo_deny::check);
     report.step("advisories", cargo_deny::advisories);
-    drop(postgres);
+    drop((postgres, rabbitmq));
     report.finish()
 }
 
@@ -108,7 +113,30 @@ fn start(slot: &mut Option<Postgres>) -> Result<Done, Failure> {
     Ok(Done::Noted(note))
 }
 
-fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure> {
+/// One for all tests, and one for the test that kills it. They take seconds to come up, so they do so at once.
+fn start_brokers(slot: &mut Option<[RabbitMq; 2]>) -> Result<Done, Failure> {
+    if std::env::var_os(RABBITMQ).is_some() {
+        return Ok(Done::Noted(format!("the one that {RABBITMQ} names")));
+    }
+    RabbitMq::install()?;
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(RabbitMq::start);
+        (RabbitMq::start(), other.join())
+    });
+    let other = other.map_err(|_| Failure::new("starting RabbitMQ panicked"))?;
+    let brokers = [one?, other?];
+    let note = brokers
+        .first()
+        .map_or_else(String::new, |one| one.to_string());
+    *slot = Some(brokers);
+    Ok(Done::Noted(note))
+}
+
+fn tests(
+    postgres: Option<&Postgres>,
+    rabbitmq: Option<&[RabbitMq; 2]>,
+    clients: &Clients,
+) -> Result<Done, Failure> {
     // One test crashes its server, so it has its own.
     let to_crash = postgres.map(|_| Postgres::start()).transpose()?;
     let nextest = process::find("cargo-nextest").is_some();
@@ -124,6 +152,11 @@ fn tests(postgres: Option<&Postgres>, clients: &Clients) -> Result<Done, Failure
     if let (Some(postgres), Some(to_crash)) = (postgres, &to_crash) {
         program = program.env(POSTGRES, postgres.url());
         program = program.env(TO_CRASH, to_crash.url());
+    }
+    if let Some([all, to_crash]) = rabbitmq {
+        program = program.env(RABBITMQ, all.url());
+        program = program.env(RABBITMQ_TO_CRASH, to_crash.url());
+        program = program.env(RABBITMQ_PID, to_crash.pid_file());
     }
     for (variable, path) in clients.variables() {
         program = program.env(variable, path);
@@ -158,6 +191,10 @@ const NEEDED_BY_TESTS: &[&str] = &[
     "authlib",
     "curl",
     "postgresql",
+    "rabbitmq",
 ];
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
 const TO_CRASH: &str = "COUNTERSIGN_TEST_POSTGRES_TO_CRASH";
+const RABBITMQ: &str = "COUNTERSIGN_TEST_RABBITMQ";
+const RABBITMQ_TO_CRASH: &str = "COUNTERSIGN_TEST_RABBITMQ_TO_CRASH";
+const RABBITMQ_PID: &str = "COUNTERSIGN_TEST_RABBITMQ_PID";
