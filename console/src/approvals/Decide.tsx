@@ -1,0 +1,92 @@
+// Yes or no, on exactly the digest that was read.
+import { Button, Modal, Textarea } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { post } from '../api/client';
+import { Icon } from '../ui/icons';
+import { Problem } from '../ui/Loaded';
+import { shortId } from '../words';
+import type { Approval } from './request';
+
+type Verb = 'approve' | 'deny';
+
+export function Decide({ of }: { of: Approval }) {
+  const [verb, setVerb] = useState<Verb>();
+  if (of.status !== 'pending') return null;
+  return (
+    <div className="decide">
+      <Button size="sm" leftSection={<Icon name="check" size={15} />} onClick={() => setVerb('approve')}>
+        Approve…
+      </Button>
+      <Button
+        size="sm"
+        variant="default"
+        leftSection={<Icon name="cross" size={15} />}
+        onClick={() => setVerb('deny')}
+      >
+        Deny…
+      </Button>
+      <Modal
+        opened={verb !== undefined}
+        onClose={() => setVerb(undefined)}
+        title={verb === 'deny' ? 'Deny this request' : 'Approve exactly this'}
+        size="lg"
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
+        {verb && <Confirm of={of} verb={verb} close={() => setVerb(undefined)} />}
+      </Modal>
+    </div>
+  );
+}
+
+function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => void }) {
+  const [reason, setReason] = useState('');
+  const client = useQueryClient();
+  const decide = useMutation({
+    mutationFn: () =>
+      post(`/api/approvals/{id}/${verb}`, {
+        path: { id: of.id },
+        body: { digest: of.digest, reason: reason || null },
+      }),
+    onSuccess: async () => {
+      await client.invalidateQueries();
+      close();
+    },
+  });
+  return (
+    <form
+      className="dialog"
+      onSubmit={(event) => {
+        event.preventDefault();
+        decide.mutate();
+      }}
+    >
+      <p className="request-line">{of.summary}</p>
+      <p className="soft">
+        Your name goes on record with the digest <code title={of.digest}>{shortId(of.digest)}</code>.{' '}
+        {verb === 'approve'
+          ? 'The run gets a token for this and nothing else, once. If anything of the request changes, this is void.'
+          : 'The run is told that a person said no. It may ask again.'}
+      </p>
+      <Textarea
+        label="Why"
+        placeholder={verb === 'approve' ? 'What you checked' : 'What would have to change'}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+        maxLength={1000}
+        autosize
+        minRows={2}
+        data-autofocus
+      />
+      <Problem error={decide.error} />
+      <div className="dialog-buttons">
+        <Button variant="default" onClick={close}>
+          Not yet
+        </Button>
+        <Button type="submit" color={verb === 'deny' ? 'red' : undefined} loading={decide.isPending}>
+          {verb === 'deny' ? 'Deny' : 'Approve'}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,123 @@
+// Stopping something: first what dies with it, then the one button.
+import { Button, Modal, TextInput } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { post, type Schemas } from '../api/client';
+import { count, spoken } from '../words';
+import { Icon } from './icons';
+import { Loaded, Problem } from './Loaded';
+
+type Grain = Schemas['Grain'];
+
+export function Stop({
+  grain,
+  target,
+  name,
+  label,
+}: {
+  grain: Grain;
+  target: string;
+  name: string;
+  label?: string;
+}) {
+  const [open, dialog] = useDisclosure(false);
+  return (
+    <>
+      <Button color="red" variant="light" leftSection={<Icon name="stop" size={14} />} onClick={dialog.open}>
+        {label ?? `Stop this ${spoken(grain)}`}
+      </Button>
+      <Modal
+        opened={open}
+        onClose={dialog.close}
+        title={`Stop ${spoken(grain)} ${name}`}
+        size="lg"
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
+        {open && <Confirm grain={grain} target={target} close={dialog.close} />}
+      </Modal>
+    </>
+  );
+}
+
+function Confirm({ grain, target, close }: { grain: Grain; target: string; close: () => void }) {
+  const [reason, setReason] = useState('');
+  const client = useQueryClient();
+  const preview = useQuery({
+    queryKey: ['revocation', grain, target],
+    queryFn: () => post('/api/revocations', { body: { grain, target, preview: true } }),
+    gcTime: 0,
+  });
+  const revoke = useMutation({
+    mutationFn: () =>
+      post('/api/revocations', { body: { grain, target, preview: false, reason: reason || null } }),
+    onSuccess: () => client.invalidateQueries(),
+  });
+  if (revoke.data) {
+    return (
+      <div className="dialog">
+        <p>
+          <strong>Stopped.</strong> Every replica refuses it within a second, and every guard as soon as it
+          has followed the feed.
+        </p>
+        <div className="dialog-buttons">
+          {revoke.data.evidence_id && (
+            <Link to="/evidence/$id" params={{ id: revoke.data.evidence_id }} className="link">
+              The record of it
+            </Link>
+          )}
+          <Button variant="default" onClick={close}>
+            Close
+          </Button>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <Loaded of={preview} rows={4}>
+      {(preview) => (
+        <form
+          className="dialog"
+          onSubmit={(event) => {
+            event.preventDefault();
+            revoke.mutate();
+          }}
+        >
+          <p>
+            {preview.dies.length === 0 ? 'Nothing that is on record dies with it.' : 'With it dies:'}
+            {preview.live_tokens != null &&
+              ` ${count(preview.live_tokens, 'token')} issued in the last hour ${preview.live_tokens === 1 ? 'is' : 'are'} refused from then on.`}
+          </p>
+          <ul className="dies">
+            {preview.dies.map((one) => (
+              <li key={one.what + one.id}>
+                <span className="soft">{spoken(one.what)}</span> {one.name ?? one.id}
+              </li>
+            ))}
+          </ul>
+          <TextInput
+            label="Why"
+            description="Goes on record with your name."
+            value={reason}
+            onChange={(event) => setReason(event.currentTarget.value)}
+            maxLength={1000}
+            data-autofocus
+          />
+          <p className="soft">
+            This cannot be undone. What is stopped gets no more tokens, and those that it has are refused.
+          </p>
+          <Problem error={revoke.error} />
+          <div className="dialog-buttons">
+            <Button variant="default" onClick={close}>
+              Leave it
+            </Button>
+            <Button color="red" type="submit" loading={revoke.isPending}>
+              Stop it now
+            </Button>
+          </div>
+        </form>
+      )}
+    </Loaded>
+  );
+}
