@@ -38,6 +38,7 @@
 //! | GET, POST | `/api/users` | [`paging::ListQuery`], [`users::CreateUser`] | page of, 201 [`users::User`] |
 //! | GET, PATCH, DELETE | `/api/users/{id}` | [`users::UpdateUser`] | [`users::User`], 204 |
 //! | POST | `/api/users/{id}/disable`, `/api/users/{id}/enable` | [`reference::Why`] | [`users::User`] |
+//! | GET | `/api/users/{id}/departure` | [`departures::DepartureQuery`] | [`departures::Departure`] |
 //! | GET, POST | `/api/linked-accounts` | [`paging::ListQuery`], [`users::CreateLinkedAccount`] | page of, 201 [`users::LinkedAccount`] |
 //! | GET, DELETE | `/api/linked-accounts/{id}` | – | [`users::LinkedAccount`], 204 |
 //! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |
@@ -118,6 +119,7 @@ pub mod audiences;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod credentials;
+pub mod departures;
 pub mod device_authorizations;
 pub mod environments;
 pub mod evaluation;

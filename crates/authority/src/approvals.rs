@@ -16,6 +16,7 @@ pub(crate) mod references;
 mod trail;
 mod voiding;
 
+pub(crate) use decide::APPROVE;
 pub use decide::{Decide, Decision};
 pub use eligibility::{Approver, approvers, eligible_user, nobody_can_approve, somebody_else};
 pub use guard_rails::recheck;

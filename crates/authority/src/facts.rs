@@ -105,9 +105,11 @@ impl Need {
             Self::Children(_, noun, _) | Self::List(_, noun) => Some(*noun),
             Self::GuardRails(_) => Some(Noun::Policy),
             Self::LinkedTo(_, relation, _) => Some(match relation {
-                Relation::Audience | Relation::Manager | Relation::Owner | Relation::Sponsor => {
-                    Noun::Identity
-                }
+                Relation::Approver
+                | Relation::Audience
+                | Relation::Manager
+                | Relation::Owner
+                | Relation::Sponsor => Noun::Identity,
                 Relation::Belongs | Relation::Trusts => Noun::Credential,
                 Relation::Member => Noun::Team,
                 Relation::ServedBy => Noun::Audience,

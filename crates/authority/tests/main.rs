@@ -8,6 +8,7 @@ mod approvals_records;
 mod approvals_redeeming;
 mod approvals_world;
 mod buffers;
+mod departures;
 mod evaluation;
 mod evidence_search;
 mod findings;

@@ -25,7 +25,7 @@ use crate::{
     },
     reason::Reason,
     registry::{
-        CredentialType, IssuerProfile, Noun, ProjectRole, SigningAlg, Status, TenantRole,
+        CredentialType, IssuerProfile, Noun, ProjectRole, Relation, SigningAlg, Status, TenantRole,
         TrustModel,
     },
     run::RunAssurance,
@@ -124,6 +124,7 @@ words! {
     IssuerProfile: ["github", "gitlab", "kubernetes", "oidc", "spiffe"],
     Outcome: ["done", "failed", "refused"],
     ProjectRole: ["viewer", "editor", "owner"],
+    Relation: ["approver", "audience", "belongs", "manager", "member", "owner", "served_by", "sponsor", "trusts"],
     RiskTier: ["low", "medium", "high"],
     RunAssurance: ["claimed", "verified"],
     Ending: ["failed", "succeeded", "timed_out"],

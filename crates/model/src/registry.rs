@@ -162,6 +162,8 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
+    /// The user or team may countersign what the identity asks for.
+    Approver,
     /// The identity may ask for tokens for the audience.
     Audience,
     /// The credential proves the identity; the account proves the user.
@@ -185,6 +187,7 @@ impl Relation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Approver => "approver",
             Self::Audience => "audience",
             Self::Belongs => "belongs",
             Self::Manager => "manager",

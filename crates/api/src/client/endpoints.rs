@@ -7,6 +7,7 @@ use super::{Changed, Client, ClientError, Headers};
 use crate::{
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
+    departures::{Departure, DepartureQuery},
     device_authorizations::{DeviceAuthorization, UserCode},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
@@ -80,6 +81,8 @@ endpoints! {
     change disable_user(id) ["api", "users", id, "disable"], Why => Changed<User>;
     /// Switches a user on again.
     change enable_user(id) ["api", "users", id, "enable"], Why => Changed<User>;
+    /// What would happen if a user left.
+    get departure(id) ["api", "users", id, "departure"], DepartureQuery => Departure;
     /// The caller leaves the tenant.
     act leave_tenant() ["api", "users", "current", "leave"], Why => ();
     /// The caller leaves a project.

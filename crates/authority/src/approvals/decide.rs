@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A yes, in the table of decisions.
-pub(super) const APPROVE: &str = "approve";
+pub(crate) const APPROVE: &str = "approve";
 /// A no.
 const DENY: &str = "deny";
 

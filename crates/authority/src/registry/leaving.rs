@@ -4,6 +4,11 @@
 //! answered, the owners of the tenant manage it meanwhile, and after a grace period it gets no more
 //! tokens.
 
+mod circle;
+mod departure;
+mod held;
+mod successor;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::{
@@ -27,6 +32,9 @@ use crate::{
     loosening::Loosening,
     rejection::{Rejection, refuse},
 };
+
+pub use departure::{AtStake, Departure, DepartureQuery, Undecided, departure};
+pub use successor::{Claim, Successor};
 
 /// How many identities one command orphans: with their evidence a few hundred rows.
 const BATCH: usize = 100;
@@ -320,7 +328,8 @@ fn without(
     let managed = rights::active(tx, doc.managers.iter().copied())?;
     let mut change = Change::verb("manager_left").because(Some("a manager left".to_owned()));
     let mut after = before.clone();
-    if (!answers || managed.is_empty()) && doc.orphan_grace_until.is_none() {
+    let lost = lost(answers, !managed.is_empty()).filter(|_| doc.orphan_grace_until.is_none());
+    if let Some(why) = lost {
         // The sponsor's name stays: it says who answered until now.
         let mut managers = managed;
         managers.extend(owners);
@@ -329,11 +338,6 @@ fn without(
         if before.status == Status::Active {
             after.status = Status::Orphaned;
         }
-        let why = if answers {
-            "its last manager left"
-        } else {
-            "who answered for it left"
-        };
         change = Change::verb("orphaned").because(Some(why.to_owned()));
     } else if user.status == Status::Deleted && doc.managers.len() > 1 {
         doc.managers.retain(|manager| *manager != user.id.cast());
@@ -345,4 +349,14 @@ fn without(
     let record = tx.replace(before, after, &change)?;
     approvals::void_for_identity(tx, record.id.cast(), "who answers for the identity changed")?;
     Ok(Some(record))
+}
+
+/// Why an identity is orphaned; nothing while somebody is left who answers for it and somebody who manages it. What a
+/// departure does and what its preview says is this one rule.
+const fn lost(answers: bool, managed: bool) -> Option<&'static str> {
+    match (answers, managed) {
+        (true, true) => None,
+        (true, false) => Some("its last manager left"),
+        (false, _) => Some("who answered for it left"),
+    }
 }

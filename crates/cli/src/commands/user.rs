@@ -1,5 +1,7 @@
 //! `user`: users.
 
+mod departure;
+
 use clap::{Args, Subcommand};
 use countersign_api::{
     reference::Why,
@@ -9,6 +11,8 @@ use countersign_model::{
     name::{Email, Handle},
     registry::TenantRole,
 };
+
+pub use departure::Departure;
 
 use crate::{
     app::App,
@@ -47,12 +51,19 @@ pub enum User {
     /// Delete one; its names stay taken
     #[command(after_help = "Example:\n  countersign user delete lee@example.com --dry-run")]
     Delete(DeleteArgs),
+    /// If this person leaves tomorrow: what nobody would answer for, and who could
+    ///
+    /// Says what they sponsor, own, manage and approve; what would be orphaned and when it would get no more
+    /// tokens; what nobody could approve any more; and for each orphan who could answer for it and why. For who
+    /// has left, what that means still. Changes nothing.
+    #[command(after_help = "Example:\n  countersign user departure lee@example.com")]
+    Departure(Departure),
     /// Leave the tenant yourself, as long as somebody else owns it
     ///
-    /// Give what you answer for to somebody first: `countersign lineage user:YOU` lists it. What nobody
+    /// Give what you answer for to somebody first: `countersign user departure YOU` lists it. What nobody
     /// takes is orphaned.
     #[command(
-        after_help = "Example:\n  countersign lineage user:lee@example.com\n  countersign user leave"
+        after_help = "Example:\n  countersign user departure lee@example.com\n  countersign user leave"
     )]
     Leave(Leave),
 }
@@ -155,6 +166,7 @@ impl User {
                 }
                 Ok(())
             }
+            Self::Departure(args) => args.run(app).await,
             Self::Leave(args) => args.run(app).await,
         }
     }

@@ -175,3 +175,35 @@ fn a_key_is_listed_on_one_line_and_ended_by_its_first_characters() {
             .contains("next: sign in")
     );
 }
+
+#[test]
+fn before_somebody_leaves_it_is_told_what_nobody_would_answer_for() {
+    let server = Server::start();
+    let (dana, lee) = (server.dana(), server.person("lee@example.com", "member"));
+    lee.run(&[
+        "identity",
+        "create",
+        "triage",
+        "--manager",
+        "lee@example.com",
+        "--manager",
+        "dana@example.com",
+    ])
+    .ok();
+    let told = dana.run(&["user", "departure", "lee@example.com"]).ok();
+    assert!(
+        told.starts_with("If lee@example.com leaves, nobody answers for 1 identity any more;"),
+        "{told}"
+    );
+    for said in [
+        "triage",
+        "orphaned: who answered",
+        "manages it",
+        "projects without an owner",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let last = dana.run(&["user", "departure", "dana@example.com"]).ok();
+    assert!(last.contains("the last owner of the tenant"), "{last}");
+    lee.run(&["user", "departure", "dana@example.com"]).fails(1);
+}

@@ -248,6 +248,12 @@ impl IdentityDoc {
                 .iter()
                 .map(|audience| (Relation::Audience, audience.cast())),
         );
+        links.extend(
+            self.approval_rule
+                .approvers
+                .iter()
+                .map(|party| (Relation::Approver, party.record_id())),
+        );
         links
     }
 }

@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod audiences;
 pub mod credentials;
 pub mod data_keys;
+pub mod departures;
 pub mod device_authorizations;
 pub mod environments;
 pub mod events;

@@ -4,6 +4,7 @@ use super::super::{Operation, Schemas};
 use countersign_api::{
     actions::{Action, CreateAction, UpdateAction},
     audiences::{Audience, CreateAudience, UpdateAudience},
+    departures::{Departure, DepartureQuery},
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
     paging::ListQuery,
@@ -95,6 +96,13 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         .body::<Why>(s)
         .answers::<User>(200, s)
         .waits(s),
+        Operation::get(
+            "/api/users/{id}/departure",
+            "users.departure",
+            "what would happen if somebody left: what nobody would answer for, and who could",
+        )
+        .query::<DepartureQuery>(s)
+        .answers::<Departure>(200, s),
         Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
             .answers::<Tenant>(200, s),
         Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")

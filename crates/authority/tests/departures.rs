@@ -1,0 +1,302 @@
+//! If this person leaves tomorrow: what is told before is what happens, and who could go on is found by what they did.
+
+use std::collections::BTreeSet;
+
+use countersign_authority::registry::{
+    identities::{IdentityPatch, RuleInput, UpdateIdentity},
+    leaving::{Claim, Departure, DepartureQuery, LeaveTenant, departure},
+    teams::CreateTeam,
+};
+use countersign_model::{
+    identity::Kind,
+    reason::{Reason, Refusal},
+    registry::{Member, ProjectRole, Relation, Status, TenantRole},
+    time::Seconds,
+};
+
+use crate::{
+    approvals_world::{OCTOCAT, User, World, on_each, reason, release},
+    registry_world::{identity, read, show},
+};
+
+fn asked(
+    world: &World,
+    by: &User,
+    email: &str,
+    query: DepartureQuery,
+) -> Result<Departure, Refusal> {
+    let (now, pepper) = (world.now(), world.authority().secrets().pepper.clone());
+    let email = email.to_owned();
+    read(world, &by.permit, move |tx, permit| {
+        departure(tx, permit, &email, &query, now, &pepper)
+    })
+}
+
+fn told(world: &World, by: &User, email: &str) -> Departure {
+    asked(world, by, email, DepartureQuery::default()).unwrap()
+}
+
+fn orphans(told: &Departure) -> BTreeSet<&str> {
+    let orphans = told.items.iter().filter(|one| one.orphaned.is_some());
+    orphans.map(|one| one.identity.name.as_str()).collect()
+}
+
+/// Kim alone answers for `alone`, with Lee as manager for `managed`, in a team with Lee for `ours`; she manages
+/// `lees` with Lee, and is alone in countersigning for it.
+fn kims_things(world: &World) -> (User, User, User) {
+    let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+    let lee = world.sign_in("lee@example.com", TenantRole::Member);
+    let kim = world.sign_in("kim@example.com", TenantRole::Member);
+    let team = |name: &str, members: &[&str]| CreateTeam {
+        name: name.parse().unwrap(),
+        members: members.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let both = ["kim@example.com", "lee@example.com"];
+    world.run(&dana.permit, team("ops", &both)).unwrap();
+    world.run(&dana.permit, team("solo", &both[..1])).unwrap();
+    let managers = || Some(both.iter().map(|name| (*name).to_owned()).collect());
+    let alone = identity(Kind::Bot, "alone");
+    world.run(&kim.permit, alone).unwrap();
+    let mut managed = identity(Kind::Bot, "managed");
+    managed.managers = managers();
+    world.run(&kim.permit, managed).unwrap();
+    let mut ours = identity(Kind::Bot, "ours");
+    ours.sponsor = Some("team:ops".to_owned());
+    ours.managers = managers();
+    world.run(&kim.permit, ours).unwrap();
+    let mut lees = identity(Kind::Bot, "lees");
+    lees.managers = managers();
+    lees.requires_approval = true;
+    lees.approval_rule = Some(RuleInput {
+        required: 1,
+        approvers: vec!["team:solo".to_owned()],
+        second_if_unproven: false,
+    });
+    world.run(&lee.permit, lees).unwrap();
+    (dana, lee, kim)
+}
+
+#[test]
+fn what_a_departure_would_do_is_what_it_does() {
+    on_each(|world| {
+        let (dana, lee, kim) = kims_things(world);
+        let before = told(world, &dana, "kim@example.com");
+        assert_eq!(orphans(&before), ["alone", "managed"].into());
+        assert_eq!(
+            (before.sponsors, before.manages, before.approves),
+            (3, 4, 1),
+            "{before:?}"
+        );
+        assert_eq!((before.orphans, before.undecided), (2, 1));
+        let names: Vec<&str> = before
+            .items
+            .iter()
+            .map(|one| one.identity.name.as_str())
+            .collect();
+        assert_eq!(names, ["alone", "managed", "lees", "ours"]);
+        let lees = &before.items[2];
+        assert_eq!(lees.relations, [Relation::Manager, Relation::Approver]);
+        let undecided = lees.undecided.as_ref().unwrap();
+        assert_eq!((undecided.left, undecided.required), (0, 1));
+        assert_eq!(before.items[0].stops_at, Some(world.now() + before.grace));
+        assert_eq!(before.teams.len(), 1);
+        assert_eq!(before.teams[0].name, "solo");
+        assert_eq!(before.projects.len(), 1, "her own");
+        assert!(
+            before.sentence(world.now()).starts_with(
+                "If kim@example.com leaves, nobody answers for 2 identities any more; nothing stops at once"
+            ),
+            "{}",
+            before.sentence(world.now())
+        );
+        // She may ask herself, and nobody else may.
+        assert_eq!(orphans(&told(world, &kim, "kim@example.com")).len(), 2);
+        let other = asked(world, &lee, "kim@example.com", DepartureQuery::default());
+        assert_eq!(reason(other), Reason::Forbidden);
+
+        // Who goes by themselves is the second person.
+        let left = world
+            .run(&kim.permit, LeaveTenant { reason: None })
+            .unwrap();
+        let done: BTreeSet<&str> = left.orphaned.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(done, orphans(&before));
+        for name in ["alone", "managed", "lees", "ours"] {
+            let record = show(world, &dana, name).unwrap().record;
+            let foreseen = before
+                .items
+                .iter()
+                .find(|one| one.identity.name == name)
+                .unwrap();
+            assert_eq!(
+                record.status == Status::Orphaned,
+                foreseen.orphaned.is_some(),
+                "{name}"
+            );
+            assert_eq!(
+                record.identity().unwrap().orphan_grace_until,
+                foreseen.stops_at
+            );
+        }
+        world.pass(Seconds::days(1));
+        let dana = world.sign_in_again("dana@example.com");
+        let after = told(world, &dana, "kim@example.com");
+        assert_eq!(orphans(&after), orphans(&before));
+        assert_eq!(
+            after.items[0].stops_at, before.items[0].stops_at,
+            "the grace began when she left"
+        );
+        assert_eq!(after.sign_ins, 0);
+        assert!(
+            after
+                .sentence(world.now())
+                .starts_with("kim@example.com has left: nobody answers")
+        );
+    });
+}
+
+#[test]
+fn the_last_owner_is_told_so_and_pages_hold_everything_once() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        for number in 0..7 {
+            let made = identity(Kind::Bot, &format!("bot-{number}"));
+            world.run(&dana.permit, made).unwrap();
+        }
+        let first = told(world, &dana, "dana@example.com");
+        assert!(first.last_owner && first.sentence(world.now()).contains("the last owner"));
+        let (mut names, mut query) = (
+            Vec::new(),
+            Some(DepartureQuery {
+                limit: 3,
+                after: None,
+            }),
+        );
+        while let Some(wanted) = query.take() {
+            let page = asked(world, &dana, "dana@example.com", wanted).unwrap();
+            assert_eq!((page.sponsors, page.orphans), (7, 7), "on every page");
+            names.extend(page.items.iter().map(|one| one.identity.name.clone()));
+            query = page.next.map(|after| DepartureQuery {
+                limit: 3,
+                after: Some(after),
+            });
+        }
+        assert_eq!(
+            names,
+            (0..7)
+                .map(|number| format!("bot-{number}"))
+                .collect::<Vec<_>>()
+        );
+        world.sign_in("lee@example.com", TenantRole::Owner);
+        let second = told(world, &dana, "dana@example.com");
+        assert!(!second.last_owner && second.one_owner_left);
+    });
+}
+
+#[test]
+fn a_successor_is_found_by_what_they_did() {
+    on_each(|world| {
+        // `releaser` is Dana's; Lee and Dana own the tenant, Kim owns nothing.
+        let scene = world.scene();
+        let claims = |world: &World| {
+            let told = told(world, &scene.dana, "dana@example.com");
+            let one = told
+                .items
+                .iter()
+                .find(|one| one.identity.name == "releaser")
+                .unwrap();
+            let found = one.successor.clone().unwrap();
+            (
+                found.user.name.clone(),
+                found.claims.clone(),
+                found.reason(),
+            )
+        };
+        let (who, why, _) = claims(world);
+        assert_eq!(
+            (who.as_str(), why),
+            ("lee@example.com", vec![Claim::OwnsTenant])
+        );
+
+        // Kim triggers its runs: that is more than to own the tenant.
+        world.link(&scene.dana, &scene.kim, OCTOCAT);
+        let bearer = world.base_token();
+        world.base_token_of(world.claims().with("run_id", "78"));
+        let (who, why, words) = claims(world);
+        assert_eq!(
+            (who.as_str(), why),
+            ("kim@example.com", vec![Claim::Triggered(2)])
+        );
+        assert_eq!(words, "triggered 2 runs of it");
+
+        // Lee countersigns: the same and the tenant.
+        let approval = world.open_grant(&bearer, release()).unwrap();
+        world.decide(&scene.lee, &approval, true).unwrap();
+        let (who, why, _) = claims(world);
+        assert_eq!(
+            (who.as_str(), why),
+            (
+                "lee@example.com",
+                vec![Claim::Countersigned(1), Claim::OwnsTenant]
+            )
+        );
+
+        // Kim works in the project and manages it: nobody comes before a manager.
+        world.change(&scene.dana, scene.project.id, {
+            let member = Member {
+                user_id: scene.kim.id,
+                role: ProjectRole::Editor,
+                added_by: scene.dana.id,
+                added_at: world.now(),
+            };
+            move |doc| match doc {
+                countersign_model::registry::Doc::Project(doc) => doc.members.push(member.clone()),
+                _ => unreachable!(),
+            }
+        });
+        world.change_identity(&scene.dana, &scene.identity, {
+            let kim = scene.kim.id;
+            move |doc| doc.managers.push(kim)
+        });
+        let (who, why, _) = claims(world);
+        assert_eq!(who, "kim@example.com");
+        assert_eq!(
+            why,
+            [Claim::Manages, Claim::Triggered(2), Claim::EditsProject]
+        );
+
+        // Lee was asked: that is a decision already.
+        let asks = UpdateIdentity {
+            identity: "releaser".to_owned(),
+            patch: IdentityPatch {
+                sponsor: Some("lee@example.com".to_owned()),
+                ..IdentityPatch::default()
+            },
+            if_version: None,
+            reason: None,
+        };
+        world.run(&scene.dana.permit, asks).unwrap();
+        let (who, why, _) = claims(world);
+        assert_eq!((who.as_str(), why[0]), ("lee@example.com", Claim::Asked));
+    });
+}
+
+#[test]
+fn an_auditor_reads_it_and_is_never_proposed() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Auditor);
+        let mut made = identity(Kind::Bot, "alone");
+        made.managers = Some(vec!["dana@example.com".to_owned()]);
+        let made = world.run(&dana.permit, made).unwrap().identity;
+        world.change_identity(&dana, &made, {
+            let kim = kim.id;
+            move |doc| doc.managers.push(kim)
+        });
+        let told = told(world, &kim, "dana@example.com");
+        assert!(
+            told.items[0].successor.is_none(),
+            "{:?}",
+            told.items[0].successor
+        );
+    });
+}

@@ -1,0 +1,63 @@
+//! If this person leaves tomorrow, over HTTP: who may ask, page by page, and how it is told.
+
+use countersign_model::registry::TenantRole;
+use countersign_testkit::{TestServer, on_each_database};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_departure_is_told_page_by_page_to_owners_auditors_and_themselves() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let owner = server.owner().await;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
+        let auditor = server.enrol("ada@example.com", TenantRole::Auditor).await;
+        for name in ["bot-a", "bot-b", "bot-c"] {
+            let body = json!({
+                "kind": "bot",
+                "name": name,
+                "managers": ["kim@example.com", "lee@example.com"],
+            });
+            kim.post("/api/identities", &body).await.done();
+        }
+        let path = "/api/users/kim@example.com/departure";
+        let told = owner.get(&format!("{path}?limit=2")).await;
+        let told = told.done();
+        assert_eq!(told["user"]["name"], "kim@example.com");
+        assert_eq!(told["counts"]["orphans"], 3);
+        assert_eq!(told["counts"]["sponsors"], 3);
+        let first = &told["items"][0];
+        assert_eq!(first["identity"]["name"], "bot-a");
+        assert_eq!(first["relations"], json!(["sponsor", "owner", "manager"]));
+        assert_eq!(first["orphaned"], "who answered for it left");
+        assert_eq!(first["successor"]["user"]["name"], "lee@example.com");
+        assert_eq!(first["successor"]["reason"], "manages it");
+        assert!(
+            first["stops_at"]
+                .as_str()
+                .is_some_and(|at| at.contains('T'))
+        );
+        let next = told["next"].as_str().unwrap();
+        let rest = owner.get(&format!("{path}?limit=2&after={next}")).await;
+        let rest = rest.done();
+        assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+        assert_eq!(rest["items"][0]["identity"]["name"], "bot-c");
+        assert!(rest.get("next").is_none());
+        // A cursor of one person's list opens no other's.
+        owner
+            .get(&format!(
+                "/api/users/lee@example.com/departure?after={next}"
+            ))
+            .await
+            .refused(400, "bad_request");
+        assert_eq!(kim.get(path).await.done()["counts"]["orphans"], 3);
+        assert_eq!(auditor.get(path).await.done()["counts"]["orphans"], 3);
+        lee.get(path).await.refused(403, "forbidden");
+        owner
+            .get("/api/users/nobody@example.com/departure")
+            .await
+            .refused(404, "not_found");
+        server.stop().await;
+    })
+    .await;
+}
