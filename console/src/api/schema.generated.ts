@@ -987,6 +987,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{id}/departure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** what would happen if somebody left: what nobody would answer for, and who could */
+        get: operations["users.departure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tenant": {
         parameters: {
             query?: never;
@@ -3285,6 +3302,94 @@ export interface components {
             subject: string;
             /** @description Whose account it is. */
             user: components["schemas"]["NameOrId"];
+        };
+        /** @description How much a departure is about, over all pages. */
+        DepartureCounts: {
+            /** @description Identities that they may countersign for. */
+            approves: number;
+            /** @description Identities that they may administer. */
+            manages: number;
+            /** @description Identities that nobody would answer for, or manage. */
+            orphans: number;
+            /** @description Identities that they run day by day. */
+            owns: number;
+            /** @description Passkeys of theirs that would open nothing. */
+            passkeys: number;
+            /** @description Sign-ins of theirs that would end. */
+            sign_ins: number;
+            /** @description Identities that they answer for, themselves or in a team. */
+            sponsors: number;
+            /** @description Tokens of days of theirs that would die. */
+            tokens: number;
+            /** @description Identities whose requests too few could countersign. */
+            undecided: number;
+        };
+        /** @description An identity that somebody who leaves has to do with. */
+        AtStake: {
+            /** @description The identity. */
+            identity: components["schemas"]["Ref"];
+            /** @description What it is. */
+            kind: components["schemas"]["Kind"];
+            /** @description Why it would be orphaned, or is; absent where somebody is left. */
+            orphaned?: string | null;
+            /** @description Where it lives. */
+            project: components["schemas"]["Ref"];
+            /** @description As what they answer. */
+            relations: components["schemas"]["Relation"][];
+            /** @description Where it stands now. */
+            status: components["schemas"]["Status"];
+            stops_at?: components["schemas"]["Time"] | null;
+            successor?: components["schemas"]["ProposedSuccessor"] | null;
+            undecided?: components["schemas"]["Undecided"] | null;
+        };
+        /** @enum {string} */
+        Relation: "approver" | "audience" | "belongs" | "manager" | "member" | "owner" | "served_by" | "sponsor" | "trusts";
+        /** @description Too few are left to countersign what an identity asks for. */
+        Undecided: {
+            /** @description How many may still. */
+            left: number;
+            /**
+             * Format: int32
+             * @description How many it takes.
+             */
+            required: number;
+            /** @description The requests that wait now, the first twenty. */
+            waiting: components["schemas"]["Id_Approval"][];
+        };
+        /** @description Who could answer for an identity next. */
+        ProposedSuccessor: {
+            /** @description Why they, in words that go on after their name: `manages it, owns its project`. */
+            reason: string;
+            /** @description Who. */
+            user: components["schemas"]["PartyRef"];
+        };
+        /** @description What would happen if a person left now; for who has left, what it means still. Nothing is changed by asking. */
+        Departure: {
+            /** @description How much. */
+            counts: components["schemas"]["DepartureCounts"];
+            /** @description The identities: those that would be orphaned first, then those that nobody could approve for. */
+            items: components["schemas"]["AtStake"][];
+            /** @description What to give as `after` for the next page; absent on the last one. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How long an orphan still gets tokens, in seconds.
+             */
+            orphan_grace_seconds: number;
+            /** @description The projects that nobody else owns; the owners of the tenant own them too. */
+            projects: components["schemas"]["Ref"][];
+            /** @description All of it in one sentence. */
+            sentence: string;
+            /** @description Where they stand: `active` for a preview, else they have left. */
+            status: components["schemas"]["Status"];
+            /** @description The teams that would be empty. */
+            teams: components["schemas"]["Ref"][];
+            /** @description Whether there is more than is looked at together: then the numbers are those of the part. */
+            truncated?: boolean;
+            /** @description Who. */
+            user: components["schemas"]["Ref"];
+            /** @description What else should be known, each in one sentence. */
+            warnings: string[];
         };
         /** @description The tenant. */
         Tenant: components["schemas"]["Meta"] & {
@@ -7975,6 +8080,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.departure": {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many identities, at most 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Departure"];
                 };
             };
             /** @description refused */
