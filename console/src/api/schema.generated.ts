@@ -3584,8 +3584,21 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A path that a pack is called at. */
+        Webhook: {
+            /** @description The path, below `/api/webhooks/`. */
+            path: string;
+            signature_form?: components["schemas"]["SignatureForm"] | null;
+            /** @description The key that the signature of each call is checked with, when calls are signed. */
+            signature_key?: string | null;
+        };
         /** Format: uuid */
         Id_Project: string;
+        /**
+         * @description How a webhook's body is signed.
+         * @enum {string}
+         */
+        SignatureForm: "hub" | "standard";
         /** @description A pack. */
         Pack: components["schemas"]["Meta"] & {
             /** @description What it can do. */
@@ -3600,8 +3613,8 @@ export interface components {
             sponsor: components["schemas"]["PartyRef"];
             /** @description Its own trigger types. */
             triggers: components["schemas"]["Trigger"][];
-            /** @description Where it is called from outside, below `/api/webhooks/`. */
-            webhooks: string[];
+            /** @description Where it is called from outside. */
+            webhooks: components["schemas"]["Webhook"][];
         };
         /** @description Something happened. */
         CreateEvent: {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_model::pack::SignatureForm;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,8 +29,22 @@ pub struct Pack {
     pub actions: Vec<PackAction>,
     /// What it does by itself.
     pub rules: Vec<Rule>,
-    /// Where it is called from outside, below `/api/webhooks/`.
-    pub webhooks: Vec<String>,
+    /// Where it is called from outside.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// A path that a pack is called at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Webhook {
+    /// The path, below `/api/webhooks/`.
+    pub path: String,
+    /// The key that the signature of each call is checked with, when calls are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_key: Option<String>,
+    /// How they are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_form: Option<SignatureForm>,
 }
 
 /// Something that can be executed.

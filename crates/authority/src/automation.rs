@@ -15,7 +15,9 @@ mod overdue;
 mod read_key;
 mod reading;
 mod schedule;
+mod signatures;
 mod update;
+mod values;
 
 pub use cancel::CancelExecution;
 pub use claim::{ClaimExecutions, Claimed};
@@ -28,4 +30,5 @@ pub use reading::{
     ExecutionPage, ListExecutions, Reader, RuleOfPack, TriggerOfPack, event, execution, executions,
     is_due, rules, triggers,
 };
+pub use signatures::WebhookCall;
 pub use update::UpdateExecution;

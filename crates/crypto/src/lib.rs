@@ -28,6 +28,7 @@ pub mod random;
 pub mod sealed_code;
 pub mod secret;
 pub mod signing_key;
+pub mod webhook;
 
 pub use secret::Secret;
 pub use signing_key::{SigningAlg, SigningKey};

@@ -12,7 +12,7 @@ mod sign_in;
 
 use serde::{Deserialize, Serialize};
 
-pub use automation::{EventCreated, ExecutionEnded, ExecutionScheduled};
+pub use automation::{EventCreated, ExecutionEnded, ExecutionScheduled, SignedWith};
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
     Gap, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     id::{self, Id},
-    name::{ActionName, PackName, PartName},
+    name::{ActionName, KeyName, PackName, PartName},
     registry::Party,
     rule::Condition,
     time::Seconds,
@@ -160,6 +160,41 @@ pub struct Rule {
 pub struct Webhook {
     /// The path: `deploy` for `/api/webhooks/deploy`.
     pub path: String,
+    /// What each call must be signed with, beside its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<WebhookSignature>,
+}
+
+/// What the calls of a webhook are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookSignature {
+    /// The key with the secret, or with several, a line each, while the sender changes it.
+    pub key: KeyName,
+    /// How it is signed.
+    pub form: SignatureForm,
+}
+
+/// How a webhook's body is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureForm {
+    /// `X-Hub-Signature-256` over the body alone, as GitHub, Gitea and Forgejo send it.
+    Hub,
+    /// Standard Webhooks: `webhook-signature` over identifier, time and body.
+    #[default]
+    Standard,
+}
+
+impl SignatureForm {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::Standard => "standard",
+        }
+    }
 }
 
 impl PackDoc {

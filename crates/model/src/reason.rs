@@ -107,6 +107,8 @@ reasons! {
     ScopeNotAllowed = "scope_not_allowed",
     /// Requester, or the human behind the run, and approver are the same.
     SelfApproval = "self_approval",
+    /// A webhook is not signed, or not by who may sign it.
+    SignatureInvalid = "signature_invalid",
     /// The token is expired.
     TokenExpired = "token_expired",
     /// The token is not one of ours, or not for this place.

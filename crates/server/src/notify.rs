@@ -5,7 +5,6 @@
 
 mod delivery;
 mod form;
-pub mod secret;
 
 use std::{
     collections::HashSet,
@@ -13,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_crypto::webhook::{InvalidSecret, WebhookSecret};
 use countersign_model::{Timestamp, time::Seconds};
 use reqwest::Url;
 use thiserror::Error;
@@ -21,7 +21,6 @@ use crate::{
     config::{NotifyConfig, WebhookForm},
     federation::Outbound,
     metrics::{Metrics, OutcomeLabel},
-    notify::secret::{InvalidSecret, WebhookSecret},
 };
 
 /// Something to tell.

@@ -45,6 +45,7 @@ mod sign_ins;
 mod stock_clients;
 mod story;
 mod two_replicas;
+mod webhook_signatures;
 mod wire_client_credentials;
 mod wire_exchange;
 mod wire_impersonation;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, extract::State, http::HeaderMap, routing::post};
+use countersign_crypto::webhook::WebhookSecret;
 use countersign_guard::Request;
 use countersign_model::{Timestamp, registry::TenantRole, time::Seconds};
 use countersign_server::{
     admin,
     config::{WebhookConfig, WebhookForm},
-    notify::secret::WebhookSecret,
 };
 use countersign_testkit::{
     Session, TestServer, eventually, guard, on_each_database, on_postgres, token_header,

@@ -4,11 +4,11 @@ use countersign_crypto::digest;
 use countersign_model::{
     Id,
     enforce::Work,
-    evidence::{Event as Evidenced, EventCreated, Role, Text},
+    evidence::{Event as Evidenced, EventCreated, Role, SignedWith, Text},
     execution::{Enforcement, Event, EventDoc},
     id,
     name::ActionName,
-    pack::{BUILT_IN_TRIGGERS, Rule},
+    pack::{BUILT_IN_TRIGGERS, Rule, WebhookSignature},
     reason::Reason,
     registry::{ProjectRole, Record},
     rule,
@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::{
     caller,
     schedule::{self, Scheduling, schedule},
+    signatures::{self, Signed, WebhookCall},
 };
 use crate::{
     command::{Actor, Command, Verdict, WriteTx},
@@ -38,7 +39,7 @@ const DEDUP_BYTES: usize = 255;
 const WEBHOOK: &str = "core.webhook";
 
 /// Creates an event, and starts what its rules say.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CreateEvent {
     /// Who creates it.
     pub token: AccessClaims,
@@ -52,8 +53,8 @@ pub struct CreateEvent {
     pub rule: Option<String>,
     /// Recognises the same event when it is sent again.
     pub dedup_id: Option<String>,
-    /// The path of the webhook that it came by.
-    pub webhook: Option<String>,
+    /// The call of a webhook that it came by.
+    pub webhook: Option<WebhookCall>,
 }
 
 /// An event and what came of it.
@@ -84,8 +85,9 @@ impl Command for CreateEvent {
             ProjectRole::Editor,
         )?;
         schedule::size("payload", &self.payload)?;
-        let rules = self.rules(tx, &project)?;
-        let dedup = self.dedup()?;
+        let Declared { rules, signatures } = self.declared(tx, &project)?;
+        let signed = self.signed(tx, &project, &signatures)?;
+        let dedup = self.dedup(signed.as_ref())?;
         if let Some(dedup) = &dedup
             && let Some(event) = events::by_dedup(tx.peek(), project.id.cast(), dedup)?
         {
@@ -114,7 +116,8 @@ impl Command for CreateEvent {
             );
             return refuse(Reason::Unprocessable, detail);
         }
-        let recorded = self.record(tx, id, txn, &firing)?;
+        let signed_with = signed.map(|signed| signed.with);
+        let recorded = self.record(tx, id, txn, &firing, signed_with)?;
         let event = Event {
             id,
             tenant_id: tx.tenant_id(),
@@ -144,13 +147,17 @@ impl Command for CreateEvent {
     }
 }
 
+/// What the packs of a project declare of an event.
+struct Declared {
+    /// The rules that look at it, by reference.
+    rules: Vec<(String, Rule)>,
+    /// The signatures that its webhook asks for.
+    signatures: Vec<WebhookSignature>,
+}
+
 impl CreateEvent {
-    /// The rules that look at it, by reference. Refuses a trigger type, a rule or a webhook that nobody declared.
-    fn rules(
-        &self,
-        tx: &mut WriteTx<'_, '_>,
-        project: &Record,
-    ) -> Result<Vec<(String, Rule)>, Rejection> {
+    /// What the packs of the project declare of it. Refuses a trigger type, a rule or a webhook that none does.
+    fn declared(&self, tx: &mut WriteTx<'_, '_>, project: &Record) -> Result<Declared, Rejection> {
         if self.trigger_type.as_str() == WEBHOOK && self.webhook.is_none() {
             let detail = "events of `core.webhook` come by `POST /api/webhooks/{path}` alone: what they say of their path is true";
             return refuse(Reason::Forbidden, detail);
@@ -159,16 +166,18 @@ impl CreateEvent {
             .iter()
             .any(|(name, _)| *name == self.trigger_type.as_str());
         let mut listens = self.webhook.is_none();
-        let mut rules = Vec::new();
+        let (mut rules, mut signatures) = (Vec::new(), Vec::new());
         for pack in packs::of_project(tx, project.id.cast())? {
             let doc = rights::doc(pack.pack())?;
             let mut triggers = doc.triggers.iter();
             declared |= triggers.any(|one| doc.part(&one.name) == self.trigger_type.as_str());
-            let path = self.webhook.as_deref();
-            listens |= doc
-                .webhooks
-                .iter()
-                .any(|one| Some(one.path.as_str()) == path);
+            let path = self.webhook.as_ref().map(|call| call.path.as_str());
+            for webhook in &doc.webhooks {
+                if Some(webhook.path.as_str()) == path {
+                    listens = true;
+                    signatures.extend(webhook.signature.clone());
+                }
+            }
             let found = doc.rules.iter().map(|rule| (doc.part(&rule.name), rule));
             let mine = found.filter(|(reference, rule)| self.concerns(reference, rule));
             rules.extend(mine.map(|(reference, rule)| (reference, rule.clone())));
@@ -200,13 +209,29 @@ impl CreateEvent {
             );
             return refuse(Reason::NotFound, detail);
         }
-        Ok(rules)
+        Ok(Declared { rules, signatures })
+    }
+
+    /// Refuses a call that is not signed, where one of the packs at its path asks for it: with every one of their secrets.
+    fn signed(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        project: &Record,
+        asked: &[WebhookSignature],
+    ) -> Result<Option<Signed>, Rejection> {
+        let mut signed = None;
+        for asked in asked {
+            if let Some(call) = &self.webhook {
+                signed = Some(signatures::check(tx, project, call, asked)?);
+            }
+        }
+        Ok(signed)
     }
 
     fn concerns(&self, reference: &str, rule: &Rule) -> bool {
         let path = rule.with.get("path").and_then(Value::as_str);
         let at_its_path = match (&self.webhook, path) {
-            (Some(came_by), Some(path)) => came_by == path,
+            (Some(call), Some(path)) => call.path == path,
             (Some(_) | None, _) => true,
         };
         rule.enabled
@@ -215,17 +240,23 @@ impl CreateEvent {
             && at_its_path
     }
 
-    /// What recognises the event: its sender's own id for it, which means nothing to another sender. One that is for a single
-    /// rule is the same whoever creates it, so that two sensors never fire one time of a rule twice.
-    fn dedup(&self) -> Result<Option<[u8; 32]>, Rejection> {
-        let Some(id) = &self.dedup_id else {
+    /// What recognises the event: its sender's own id for it, which means nothing to another sender, nor at another webhook. One
+    /// that is for a single rule is the same whoever creates it, so that two sensors never fire one time of a rule twice.
+    /// Of a signed message, only what is signed counts.
+    fn dedup(&self, signed: Option<&Signed>) -> Result<Option<[u8; 32]>, Rejection> {
+        let sent = self.webhook.as_ref().and_then(|call| call.id.as_ref());
+        let signed = signed.map(|signed| &signed.message);
+        let Some(id) = signed.or(sent).or(self.dedup_id.as_ref()) else {
             return Ok(None);
         };
         if id.is_empty() || id.len() > DEDUP_BYTES {
             let detail = format!("`dedup_id` has 1 to {DEDUP_BYTES} bytes");
             return refuse(Reason::Unprocessable, detail);
         }
-        let sender = self.token.identity_id.to_string();
+        let mut sender = self.token.identity_id.to_string();
+        if let Some(call) = &self.webhook {
+            sender = format!("{sender}/{}", call.path);
+        }
         let whose = self.rule.as_deref().unwrap_or(&sender);
         Ok(Some(digest::sha256_of(&[
             self.trigger_type.as_bytes(),
@@ -242,6 +273,7 @@ impl CreateEvent {
         id: Id<id::Event>,
         txn: Id<id::Transaction>,
         firing: &[(String, Rule)],
+        signed_with: Option<SignedWith>,
     ) -> Result<Id<id::Evidence>, Rejection> {
         let event = Evidenced::EventCreated(EventCreated {
             event_id: id,
@@ -251,6 +283,7 @@ impl CreateEvent {
                 .map(|(reference, _)| reference.clone())
                 .collect(),
             source_address: tx.ctx().source.as_deref().map(Text::personal),
+            signed_with,
         });
         let mut refs = vec![refer(Role::Event, id, Some(&self.trigger_type))];
         if let Actor::Identity { id, .. } = tx.permit().actor() {

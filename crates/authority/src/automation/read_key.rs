@@ -11,22 +11,21 @@ use countersign_model::{
     id,
     name::KeyName,
     reason::{Reason, Refusal},
-    registry::{Noun, ProjectRole, Record, Status},
+    registry::{Noun, ProjectRole, Record},
     scope::Scope,
     token::AccessClaims,
     token_metadata::ForeignId,
 };
-use countersign_store::{executions, key_values};
+use countersign_store::executions;
 
-use super::{caller, schedule};
+use super::{caller, schedule, values};
 use crate::{
     authority::Authority,
     command::{Command, Verdict, WriteTx},
     ctx::Ctx,
-    data_keys,
     evidence::seal::refer,
     registry::rights,
-    rejection::{Fault, Rejection, refuse},
+    rejection::{Rejection, refuse},
     secrets::Secrets,
 };
 
@@ -73,15 +72,11 @@ impl Command for ReadKey {
             );
             return refuse(Reason::Forbidden, detail);
         }
-        let found = tx.find(Noun::Key, &self.key)?;
-        let found = found.filter(|record| {
-            record.status == Status::Active && record.parent_id == Some(project.id)
-        });
-        let Some(record) = found else {
+        let Some(record) = values::find(tx, &project, &self.key)? else {
             return Err(rights::not_found(Noun::Key, &self.key));
         };
         let version = rights::doc(record.key())?.current_version;
-        let value = self.open(tx, &record, version)?;
+        let value = values::open(tx, &self.secrets, &record, version)?;
         let event = Evidenced::KeyRead(KeyReadEvent {
             key: self.key.clone(),
             version,
@@ -133,29 +128,6 @@ impl ReadKey {
             );
         }
         Ok(execution)
-    }
-
-    fn open(
-        &self,
-        tx: &mut WriteTx<'_, '_>,
-        record: &Record,
-        version: u32,
-    ) -> Result<Secret<String>, Rejection> {
-        let found = key_values::find(tx.peek(), record.id.cast(), version)?;
-        let found = found.filter(|row| row.tenant_id == tx.tenant_id());
-        let missing = || {
-            Fault::Keys(format!(
-                "version {version} of key {} is not there",
-                record.id
-            ))
-        };
-        let row = found.ok_or_else(missing)?;
-        let opened = data_keys::open(tx.peek(), &self.secrets, &row)?;
-        match String::from_utf8(opened.expose().clone()) {
-            Ok(text) => Ok(Secret::new(text)),
-            // The error would have the bytes in it.
-            Err(_) => Err(Fault::Keys(format!("the value of key {} is no text", record.id)).into()),
-        }
     }
 }
 

@@ -20,7 +20,7 @@ mod pack;
 
 pub use pack::{
     ConditionManifest, PackActionManifest, PackManifest, ParameterManifest, RuleManifest,
-    TriggerManifest, WebhookManifest,
+    SignatureManifest, TriggerManifest, WebhookManifest,
 };
 
 /// One document: exactly one key, its noun.

@@ -6,6 +6,7 @@ use super::Text;
 use crate::{
     execution::ExecutionState,
     id::{self, Id},
+    name::KeyName,
 };
 
 /// An event was created.
@@ -19,6 +20,18 @@ pub struct EventCreated {
     pub rules: Vec<String>,
     /// From where.
     pub source_address: Option<Text>,
+    /// The key that the signature of its webhook was checked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_with: Option<SignedWith>,
+}
+
+/// What a signature was checked with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedWith {
+    /// The key that holds the secret.
+    pub key: KeyName,
+    /// Its version.
+    pub version: u32,
 }
 
 /// An action is to be executed.

@@ -235,7 +235,8 @@ fn known_status(reason: Reason) -> Option<StatusCode> {
         | Reason::RunNotTrusted
         | Reason::ScopeNotAllowed
         | Reason::ImpersonationNotAllowed
-        | Reason::SelfApproval => StatusCode::FORBIDDEN,
+        | Reason::SelfApproval
+        | Reason::SignatureInvalid => StatusCode::FORBIDDEN,
         Reason::NotFound => StatusCode::NOT_FOUND,
         Reason::AlreadyDecided
         | Reason::ApprovalConsumed

@@ -4,15 +4,16 @@ use countersign_crypto::digest;
 use countersign_model::{
     Id, id,
     name::{ActionName, PackName},
-    pack::{PackAction, Parameter, Rule, Script, TriggerType, Webhook},
+    pack::{PackAction, Parameter, Rule, Script, TriggerType, Webhook, WebhookSignature},
     registry::{Noun, PackDoc, Party},
     rule::Condition,
     time::Seconds,
 };
 
-use super::{Desire, Entry};
+use super::{Desire, Entry, word};
 use crate::manifest::{
     ConditionManifest, Located, PackActionManifest, PackManifest, Resolver, RuleManifest,
+    WebhookManifest,
 };
 
 /// What an action may take when nobody said: five minutes, the shortest life of an execution's token.
@@ -87,12 +88,24 @@ impl<R: Resolver> Desire<'_, R> {
                 .collect();
         }
         if let Some(webhooks) = &manifest.webhooks {
-            let read = |one: &crate::manifest::WebhookManifest| Webhook {
-                path: one.path.clone(),
-            };
-            doc.webhooks = webhooks.iter().map(read).collect();
+            let read = webhooks.iter().filter_map(|one| self.webhook(entry, one));
+            doc.webhooks = read.collect();
         }
         Ok(Some(doc))
+    }
+
+    fn webhook(&mut self, entry: &Entry<'_>, manifest: &WebhookManifest) -> Option<Webhook> {
+        let signature = match &manifest.signature {
+            None => None,
+            Some(asked) => Some(WebhookSignature {
+                key: self.read(entry, &asked.key)?,
+                form: asked.form.as_ref().and_then(word).unwrap_or_default(),
+            }),
+        };
+        Some(Webhook {
+            path: manifest.path.clone(),
+            signature,
+        })
     }
 
     fn pack_action(

@@ -165,4 +165,19 @@ pub struct ConditionManifest {
 pub struct WebhookManifest {
     /// The path: `deploy` for `/api/webhooks/deploy`.
     pub path: String,
+    /// What each call must be signed with, beside its token; nothing when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureManifest>,
+}
+
+/// What the calls of a webhook are signed with.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct SignatureManifest {
+    /// The key of the project with the secret, or with several, a line each, while the sender changes it.
+    pub key: Located<String>,
+    /// How: `standard` (Standard Webhooks) when not stated, or `hub` (`X-Hub-Signature-256` of GitHub, Gitea, Forgejo).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["standard", "hub"]))]
+    pub form: Option<Located<String>>,
 }

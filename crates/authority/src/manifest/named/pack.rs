@@ -9,7 +9,7 @@ use countersign_model::{
 use super::{Names, Writer, located, text, texts};
 use crate::manifest::{
     ConditionManifest, Located, PackActionManifest, PackManifest, ParameterManifest, RuleManifest,
-    TriggerManifest, WebhookManifest,
+    SignatureManifest, TriggerManifest, WebhookManifest,
 };
 
 impl<N: Names> Writer<'_, N> {
@@ -20,6 +20,10 @@ impl<N: Names> Writer<'_, N> {
         });
         let webhooks = doc.webhooks.iter().map(|webhook| WebhookManifest {
             path: webhook.path.clone(),
+            signature: webhook.signature.as_ref().map(|asked| SignatureManifest {
+                key: located(&asked.key),
+                form: Some(text(asked.form.as_str())),
+            }),
         });
         Ok(PackManifest {
             name: located(&doc.name),

@@ -100,7 +100,9 @@ pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
                 );
             }
             (WebhookForm::Standard, Some(secret)) => {
-                if let Err(invalid) = crate::notify::secret::WebhookSecret::parse(secret.expose()) {
+                if let Err(invalid) =
+                    countersign_crypto::webhook::WebhookSecret::parse(secret.expose())
+                {
                     error(findings, "notify.webhooks", invalid.to_string());
                 }
             }

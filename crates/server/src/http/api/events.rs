@@ -6,14 +6,14 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use countersign_api::events::{CreateEvent as Body, Enforcement, Event, ListRules, Rule, Trigger};
-use countersign_authority::automation::{self, CreateEvent, CreatedEvent, Reader};
+use countersign_authority::automation::{self, CreateEvent, CreatedEvent, Reader, WebhookCall};
 use countersign_model::{
     Id,
     enforce::Work,
     execution, id, pack,
     reason::{Reason, Refusal},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -97,7 +97,8 @@ pub async fn create(
 }
 
 /// `POST /api/webhooks/{path}`: whatever the document's type says, a body that is JSON is read as JSON. What the sender calls
-/// the message, `webhook-id` (Standard Webhooks), recognises it when it is sent again.
+/// the message, `webhook-id` (Standard Webhooks), recognises it when it is sent again; where the pack asks for a signature, it is
+/// checked before anything else is done with the body.
 pub async fn webhook(
     State(app): State<App>,
     caller: Caller,
@@ -112,11 +113,14 @@ pub async fn webhook(
         "" => Value::Null,
         text => json::parse(&bytes).unwrap_or_else(|_| Value::String(text.to_owned())),
     };
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+    let call = WebhookCall {
+        id: single(&parts.headers, "webhook-id")?,
+        timestamp: single(&parts.headers, "webhook-timestamp")?,
+        signature: single(&parts.headers, "webhook-signature")?,
+        hub_signature: single(&parts.headers, "x-hub-signature-256")?,
+        path: path.clone(),
+        body: bytes.to_vec(),
+        secrets: app.authority().shared_secrets(),
     };
     let trigger_type = WEBHOOK
         .parse()
@@ -127,10 +131,22 @@ pub async fn webhook(
         trigger_type,
         payload: Map::from_iter([("path".to_owned(), json!(path)), ("body".to_owned(), said)]),
         rule: None,
-        dedup_id: header("webhook-id").map(str::to_owned),
-        webhook: Some(path),
+        dedup_id: None,
+        webhook: Some(call),
     };
     created(&app, &caller, command).await
+}
+
+/// A header that is there once at most: of two, this server might look at one and what stands before it at the other.
+fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let (first, second) = (values.next(), values.next());
+    if second.is_some() {
+        return Err(Failure::bad_request(&format!("`{name}` is there twice")));
+    }
+    let text = first.map(|value| value.to_str().map(str::to_owned));
+    text.transpose()
+        .map_err(|_| Failure::bad_request(&format!("`{name}` is no text")))
 }
 
 /// `GET /api/events/{id}`.

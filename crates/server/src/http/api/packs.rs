@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use countersign_api::{
     events::Trigger,
-    packs::{Pack, PackAction},
+    packs::{Pack, PackAction, Webhook},
     reference::{Meta, Why},
 };
 use countersign_authority::registry::packs::DeletePack;
@@ -58,13 +58,25 @@ impl Shows for Pack {
             rules: rules
                 .map(|one| rule(doc.part(&one.name), doc.project_id, one))
                 .collect(),
-            webhooks: doc.webhooks.iter().map(|one| one.path.clone()).collect(),
+            webhooks: webhooks(doc),
         })
     }
 
     fn meta_mut(&mut self) -> &mut Meta {
         &mut self.meta
     }
+}
+
+fn webhooks(doc: &PackDoc) -> Vec<Webhook> {
+    let shown = doc.webhooks.iter().map(|webhook| {
+        let signature = webhook.signature.as_ref();
+        Webhook {
+            path: webhook.path.clone(),
+            signature_key: signature.map(|asked| asked.key.to_string()),
+            signature_form: signature.map(|asked| asked.form),
+        }
+    });
+    shown.collect()
 }
 
 fn actions(doc: &PackDoc) -> Vec<PackAction> {
