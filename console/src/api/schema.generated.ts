@@ -1004,6 +1004,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{id}/hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** what somebody hands over: all of it to them and owners, else what is offered to the caller */
+        get: operations["users.handOver"];
+        put?: never;
+        /** offers what somebody answers for to others, or says what would be offered */
+        post: operations["users.offerHandOver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}/hand-over/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** the caller answers for what is handed over to them */
+        post: operations["users.acceptHandOver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}/hand-over/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** the caller does not; who answered so far still does */
+        post: operations["users.declineHandOver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tenant": {
         parameters: {
             query?: never;
@@ -2234,7 +2286,7 @@ export interface components {
         /** @enum {string} */
         Kind: "agent" | "api_key" | "bot" | "oauth_client" | "pipeline" | "service_account" | "workload";
         /** @enum {string} */
-        Weakness: "chain_ends_soon" | "changed_alone" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "rotation_due" | "secret_instead_of_run" | "sensitive_powers" | "shared_environments" | "unguarded_secret";
+        Weakness: "broad_roles" | "chain_ends_soon" | "changed_alone" | "credential_ends_soon" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "rotation_due" | "rule_too_wide" | "secret_instead_of_run" | "sensitive_powers" | "shared_environments" | "single_manager" | "unguarded_secret" | "unused_privileges";
         /** @enum {string} */
         FindingSeverity: "low" | "medium" | "high";
         /** @description Another record: its id, and its name for people. */
@@ -2257,6 +2309,8 @@ export interface components {
         Finding: {
             /** @description The public id of the credential that it is about. */
             credential?: string | null;
+            /** @description The same as one command that can be typed; what only a person can choose stands in capitals. */
+            fix: string;
             /** @description The first thing to do about it. */
             remedy: string;
             /** @description What was found, in one sentence without its full stop. */
@@ -3390,6 +3444,55 @@ export interface components {
             user: components["schemas"]["Ref"];
             /** @description What else should be known, each in one sentence. */
             warnings: string[];
+        };
+        /** @description An identity that is offered to somebody. */
+        Offer: {
+            asked_at?: components["schemas"]["Time"] | null;
+            /** @description The identity. */
+            identity: components["schemas"]["Ref"];
+            /** @description Why they, where they are proposed: `manages it, owns its project`. */
+            reason?: string | null;
+            /** @description To whom. */
+            to: components["schemas"]["PartyRef"];
+        };
+        /** @description What is offered. Who was asked accepts or declines; until then whoever answered so far still does. */
+        HandOver: {
+            /** @description Whether nothing was changed. */
+            dry_run: boolean;
+            /** @description Whose it is. */
+            from: components["schemas"]["Ref"];
+            /** @description Each identity, and to whom. */
+            offers: components["schemas"]["Offer"][];
+            /** @description Whether there is more than one request offers: ask again. */
+            truncated?: boolean;
+            /** @description Approvals that an offer waits for, where a guard rail asks for a second person. */
+            waiting: components["schemas"]["Id_Approval"][];
+            /** @description The identities for which nobody is known: name somebody with `to`. */
+            without_successor: components["schemas"]["Ref"][];
+        };
+        /** @description What is to be handed over, and to whom. */
+        OfferHandOver: {
+            /** @description Only say what would be offered to whom. */
+            dry_run?: boolean;
+            /** @description Which identities; all that the person answers for when empty. */
+            identities?: components["schemas"]["NameOrId"][];
+            /** @description Why. */
+            reason?: string | null;
+            to?: components["schemas"]["NameOrId"] | null;
+        };
+        /** @description The answer of who was asked. */
+        AnswerHandOver: {
+            /** @description Which identities; all that are offered to the caller when empty. */
+            identities?: components["schemas"]["NameOrId"][];
+            /** @description Why. */
+            reason?: string | null;
+        };
+        /** @description What became of it. */
+        HandedOver: {
+            /** @description The identities that were accepted, or declined. */
+            identities: components["schemas"]["Ref"][];
+            /** @description Approvals that the rest waits for. */
+            waiting: components["schemas"]["Id_Approval"][];
         };
         /** @description The tenant. */
         Tenant: components["schemas"]["Meta"] & {
@@ -8129,6 +8232,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Departure"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.handOver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandOver"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.offerHandOver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferHandOver"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandOver"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.acceptHandOver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerHandOver"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandedOver"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.declineHandOver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerHandOver"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandedOver"];
                 };
             };
             /** @description refused */

@@ -39,6 +39,8 @@
 //! | GET, PATCH, DELETE | `/api/users/{id}` | [`users::UpdateUser`] | [`users::User`], 204 |
 //! | POST | `/api/users/{id}/disable`, `/api/users/{id}/enable` | [`reference::Why`] | [`users::User`] |
 //! | GET | `/api/users/{id}/departure` | [`departures::DepartureQuery`] | [`departures::Departure`] |
+//! | GET, POST | `/api/users/{id}/hand-over` | [`hand_overs::OfferHandOver`] | [`hand_overs::HandOver`] |
+//! | POST | `/api/users/{id}/hand-over/accept`, `/api/users/{id}/hand-over/decline` | [`hand_overs::AnswerHandOver`] | [`hand_overs::HandedOver`] |
 //! | GET, POST | `/api/linked-accounts` | [`paging::ListQuery`], [`users::CreateLinkedAccount`] | page of, 201 [`users::LinkedAccount`] |
 //! | GET, DELETE | `/api/linked-accounts/{id}` | – | [`users::LinkedAccount`], 204 |
 //! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |
@@ -127,6 +129,7 @@ pub mod events;
 pub mod evidence;
 pub mod executions;
 pub mod findings;
+pub mod hand_overs;
 pub mod identities;
 pub mod issuers;
 pub mod keys;

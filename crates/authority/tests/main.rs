@@ -12,6 +12,7 @@ mod departures;
 mod evaluation;
 mod evidence_search;
 mod findings;
+mod hand_overs;
 mod impersonation;
 mod manifest_schema;
 mod registry_apply;

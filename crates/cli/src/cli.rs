@@ -12,8 +12,8 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
-        evidence, execution, finding, identity, issuer, key, lineage, linked_account, log, login,
-        manifest, pack, passkey, policy, project, reference, revoke, rule, run, sensor,
+        evidence, execution, finding, hand_over, identity, issuer, key, lineage, linked_account,
+        log, login, manifest, pack, passkey, policy, project, reference, revoke, rule, run, sensor,
         service_account, signing_key, team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
@@ -92,6 +92,8 @@ pub enum Command {
     Identity(identity::Identity),
     #[command(subcommand)]
     Finding(finding::Finding),
+    #[command(subcommand)]
+    HandOver(hand_over::HandOver),
     #[command(subcommand)]
     Credential(credential::Credential),
     #[command(subcommand)]
@@ -192,6 +194,7 @@ impl Command {
             Self::Export(command) => command.run(app).await,
             Self::Identity(command) => Box::pin(command.run(app)).await,
             Self::Finding(command) => Box::pin(command.run(app)).await,
+            Self::HandOver(command) => Box::pin(command.run(app)).await,
             Self::Credential(command) => Box::pin(command.run(app)).await,
             Self::ServiceAccount(command) => Box::pin(command.run(app)).await,
             Self::Project(command) => Box::pin(command.run(app)).await,
@@ -276,7 +279,7 @@ mod tests {
                 .unwrap_or_default();
             let leaf = command.get_subcommands().next().is_none();
             assert!(
-                !leaf || help.contains("  countersign "),
+                !leaf || help.contains("countersign "),
                 "`{path}` has no example"
             );
             command

@@ -20,6 +20,7 @@ pub mod event;
 pub mod evidence;
 pub mod execution;
 pub mod finding;
+pub mod hand_over;
 pub mod identity;
 pub mod issuer;
 pub mod key;

@@ -61,3 +61,50 @@ async fn a_departure_is_told_page_by_page_to_owners_auditors_and_themselves() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_over_is_planned_offered_accepted_and_declined() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let owner = server.owner().await;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
+        for name in ["bot-a", "bot-b", "bot-c"] {
+            let body = json!({ "kind": "bot", "name": name });
+            kim.post("/api/identities", &body).await.done();
+        }
+        let path = "/api/users/kim@example.com/hand-over";
+        let dry = json!({ "dry_run": true });
+        let planned = kim.post(path, &dry).await;
+        let planned = planned.done();
+        assert_eq!(planned["offers"][2]["identity"]["name"], "bot-c");
+        assert_eq!(planned["offers"][2]["to"]["name"], "dana@example.com");
+        assert_eq!(planned["offers"][2]["reason"], "owns the tenant");
+        assert_eq!(kim.get(path).await.done()["offers"], json!([]));
+        let offer = json!({ "to": "lee@example.com", "reason": "another team" });
+        lee.post(path, &offer).await.refused(403, "forbidden");
+        kim.post(path, &offer).await.done();
+        let offered = lee.get(path).await;
+        assert_eq!(offered.done()["offers"].as_array().unwrap().len(), 3);
+        let one = json!({ "identities": ["bot-b"], "reason": "not ours" });
+        let declined = lee.post(&format!("{path}/decline"), &one).await;
+        assert_eq!(declined.done()["identities"][0]["name"], "bot-b");
+        let accepted = lee.post(&format!("{path}/accept"), &json!({})).await;
+        let accepted = accepted.done();
+        assert_eq!(accepted["identities"].as_array().unwrap().len(), 2);
+        assert_eq!(accepted["waiting"], json!([]));
+        lee.post(&format!("{path}/accept"), &json!({}))
+            .await
+            .refused(404, "not_found");
+        let sponsor = |name: &str| format!("/api/identities/{name}");
+        for (name, who) in [("bot-a", "lee"), ("bot-b", "kim"), ("bot-c", "lee")] {
+            let shown = owner.get(&sponsor(name)).await;
+            assert_eq!(
+                shown.done()["sponsor"]["name"],
+                format!("{who}@example.com")
+            );
+        }
+        server.stop().await;
+    })
+    .await;
+}

@@ -12,6 +12,7 @@ use crate::{
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
     findings::{IdentityFindings, ListFindings},
+    hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     identities::{Identity, Rename, ReviewInput, Transfer},
     issuers::Issuer,
     keys::{DataKeyList, Key, KeyHistory, KeyValue, ListKeys, PutKey, RotateDataKey, RotateKey},
@@ -83,6 +84,14 @@ endpoints! {
     change enable_user(id) ["api", "users", id, "enable"], Why => Changed<User>;
     /// What would happen if a user left.
     get departure(id) ["api", "users", id, "departure"], DepartureQuery => Departure;
+    /// What a user hands over.
+    get hand_over(id) ["api", "users", id, "hand-over"], () => HandOver;
+    /// Offers what a user answers for to others.
+    post offer_hand_over(id) ["api", "users", id, "hand-over"], OfferHandOver => HandOver;
+    /// Accepts what a user hands over to the caller.
+    post accept_hand_over(id) ["api", "users", id, "hand-over", "accept"], AnswerHandOver => HandedOver;
+    /// Declines it.
+    post decline_hand_over(id) ["api", "users", id, "hand-over", "decline"], AnswerHandOver => HandedOver;
     /// The caller leaves the tenant.
     act leave_tenant() ["api", "users", "current", "leave"], Why => ();
     /// The caller leaves a project.

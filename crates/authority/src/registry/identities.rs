@@ -22,7 +22,7 @@ pub use update::{EditedIdentity, IdentityPatch, UpdateIdentity};
 
 pub(crate) use create::put_new;
 pub(crate) use lifecycle::{bury, may_review};
-pub(crate) use sponsorship::may_accept;
+pub(crate) use sponsorship::{accept, decline, may_accept, offer};
 pub(crate) use update::{may_become, put_edit};
 
 /// The client id of a new `oauth_client`: eighty random bits in base 32 (RFC 4648 §6, lower case).

@@ -6,6 +6,7 @@
 
 mod circle;
 mod departure;
+mod hand_over;
 mod held;
 mod successor;
 
@@ -34,6 +35,10 @@ use crate::{
 };
 
 pub use departure::{AtStake, Departure, DepartureQuery, Undecided, departure};
+pub use hand_over::{
+    AcceptHandOver, DeclineHandOver, HAND_OVER_BATCH, HandOverAsk, HandOverPlan, HandedOver,
+    OfferHandOver, Offered, offered_hand_over, plan_hand_over,
+};
 pub use successor::{Claim, Successor};
 
 /// How many identities one command orphans: with their evidence a few hundred rows.

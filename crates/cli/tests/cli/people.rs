@@ -207,3 +207,57 @@ fn before_somebody_leaves_it_is_told_what_nobody_would_answer_for() {
     assert!(last.contains("the last owner of the tenant"), "{last}");
     lee.run(&["user", "departure", "dana@example.com"]).fails(1);
 }
+
+#[test]
+fn what_somebody_answers_for_is_handed_over_in_one_command_and_accepted_in_one() {
+    let server = Server::start();
+    let (dana, lee) = (server.dana(), server.person("lee@example.com", "member"));
+    for name in ["triage", "labels"] {
+        lee.run(&["identity", "create", name]).ok();
+    }
+    let offer = ["hand-over", "offer", "lee@example.com"];
+    let planned = lee.run(&[&offer[..], &["--dry-run"]].concat());
+    assert!(
+        planned.err.contains("nothing is offered yet"),
+        "{}",
+        planned.err
+    );
+    let table = planned.ok();
+    assert!(
+        table.contains("dana@example.com") && table.contains("owns the tenant"),
+        "{table}"
+    );
+    let offered = lee.run(&offer);
+    assert!(
+        offered
+            .err
+            .contains("countersign hand-over accept lee@example.com"),
+        "{}",
+        offered.err
+    );
+    offered.ok();
+    assert_eq!(sponsor(&dana, "triage"), "lee@example.com");
+    let shown = dana.run(&["hand-over", "show", "lee@example.com"]).ok();
+    assert!(shown.contains("labels"), "{shown}");
+    dana.run(&[
+        "hand-over",
+        "decline",
+        "lee@example.com",
+        "--identity",
+        "labels",
+    ])
+    .ok();
+    let accepted = dana.run(&["hand-over", "accept", "lee@example.com"]);
+    assert!(
+        accepted
+            .err
+            .contains("you answer for 1 of theirs from now on"),
+        "{}",
+        accepted.err
+    );
+    accepted.ok();
+    assert_eq!(sponsor(&dana, "triage"), "dana@example.com");
+    assert_eq!(sponsor(&dana, "labels"), "lee@example.com");
+    dana.run(&["hand-over", "accept", "lee@example.com"])
+        .fails(6);
+}

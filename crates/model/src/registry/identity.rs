@@ -119,6 +119,9 @@ pub struct PendingSponsor {
     pub asked_by: Id<id::User>,
     /// When.
     pub asked_at: Timestamp,
+    /// Who hands it over: whoever accepts then manages it too, for they go on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hands_over: Option<Id<id::User>>,
 }
 
 /// The right of somebody to act as an identity.

@@ -12,6 +12,7 @@ pub mod events;
 pub mod evidence;
 pub mod executions;
 pub mod findings;
+pub mod hand_overs;
 pub mod identities;
 pub mod issuers;
 pub mod keys;

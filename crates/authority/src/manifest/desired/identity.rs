@@ -200,6 +200,7 @@ impl<R: Resolver> Desire<'_, R> {
                 party,
                 asked_by: by,
                 asked_at: self.applying.now,
+                hands_over: None,
             });
         }
         Ok(())

@@ -181,6 +181,7 @@ impl CreateIdentity {
                     party,
                     asked_by: person.user_id,
                     asked_at: now,
+                    hands_over: None,
                 }),
             ),
             Some(party) => (party, None),

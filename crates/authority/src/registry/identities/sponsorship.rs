@@ -1,12 +1,16 @@
 //! Sponsorship: nobody is made to answer for a program; who is asked accepts or declines.
 
 use countersign_model::{
+    Id, id,
     permission::Person,
     reason::Reason,
-    registry::{Noun, Record, Status},
+    registry::{IdentityDoc, Noun, Party, Record, Status},
 };
 
-use super::{lifecycle::standing, update::name_sponsor};
+use super::{
+    lifecycle::standing,
+    update::{name_sponsor, put_edit},
+};
 use crate::{
     approvals,
     command::{Change, Command, Verdict, WriteTx},
@@ -42,31 +46,7 @@ impl Command for AcceptSponsorship {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
         let before = asked(tx, &person, &self.identity)?;
-        let mut doc = rights::doc(before.identity())?.clone();
-        if let Some(pending) = doc.pending_sponsor.clone() {
-            name_sponsor(&mut doc, &person, pending.party, tx.now());
-        }
-        doc.orphan_grace_until = None;
-        let status = match before.status {
-            Status::Active | Status::Orphaned => standing(&doc),
-            status => status,
-        };
-        let after = Record {
-            status,
-            doc: doc.into(),
-            ..before.clone()
-        };
-        let edit = Edit {
-            person: &person,
-            before: &before,
-            after,
-            verb: Verb::SponsorAccepted,
-            reason: None,
-            loosens: [].into(),
-            asks: Asking::of(&before),
-            retires: None,
-        };
-        guarding::settle(tx, edit).map(Verdict::Done)
+        accept(tx, &person, &before).map(Verdict::Done)
     }
 }
 
@@ -78,12 +58,82 @@ impl Command for DeclineSponsorship {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
         let person = tx.acting_person()?;
         let before = asked(tx, &person, &self.identity)?;
-        let mut doc = rights::doc(before.identity())?.clone();
-        doc.pending_sponsor = None;
-        let change = Change::verb("sponsor_declined").because(self.reason.clone());
-        let record = tx.update(&before, doc.into(), &change)?;
-        approvals::void_for_identity(tx, record.id.cast(), "the identity was edited")?;
-        Ok(Verdict::Done(record))
+        decline(tx, &before, self.reason.clone()).map(Verdict::Done)
+    }
+}
+
+/// Asks a party to go on with what somebody answers for; who is that party themselves goes on at once.
+pub(crate) fn offer(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    to: Party,
+    from: Id<id::User>,
+    reason: Option<String>,
+) -> Result<ChangeOutcome, Rejection> {
+    let mut doc = rights::doc(before.identity())?.clone();
+    name_sponsor(&mut doc, person, to, tx.now());
+    match &mut doc.pending_sponsor {
+        Some(pending) => pending.hands_over = Some(from),
+        None => go_on(&mut doc, person),
+    }
+    Ok(put_edit(tx, person, before, doc, reason)?.outcome)
+}
+
+/// Makes the person who was asked answer for an identity.
+pub(crate) fn accept(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+) -> Result<ChangeOutcome, Rejection> {
+    let mut doc = rights::doc(before.identity())?.clone();
+    if let Some(pending) = doc.pending_sponsor.clone() {
+        name_sponsor(&mut doc, person, pending.party, tx.now());
+        if pending.hands_over.is_some() {
+            go_on(&mut doc, person);
+        }
+    }
+    doc.orphan_grace_until = None;
+    let status = match before.status {
+        Status::Active | Status::Orphaned => standing(&doc),
+        status => status,
+    };
+    let after = Record {
+        status,
+        doc: doc.into(),
+        ..before.clone()
+    };
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::SponsorAccepted,
+        reason: None,
+        loosens: [].into(),
+        asks: Asking::of(before),
+        retires: None,
+    };
+    guarding::settle(tx, edit)
+}
+
+/// Leaves it to who answered so far.
+pub(crate) fn decline(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    reason: Option<String>,
+) -> Result<Record, Rejection> {
+    let mut doc = rights::doc(before.identity())?.clone();
+    doc.pending_sponsor = None;
+    let change = Change::verb("sponsor_declined").because(reason);
+    let record = tx.update(before, doc.into(), &change)?;
+    approvals::void_for_identity(tx, record.id.cast(), "the identity was edited")?;
+    Ok(record)
+}
+
+/// Who goes on with an identity manages it: else it would be orphaned all the same, when its last manager leaves.
+fn go_on(doc: &mut IdentityDoc, person: &Person) {
+    if !doc.managers.contains(&person.user_id) {
+        doc.managers.push(person.user_id);
     }
 }
 

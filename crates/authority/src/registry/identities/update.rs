@@ -192,6 +192,7 @@ pub(super) fn name_sponsor(doc: &mut IdentityDoc, person: &Person, party: Party,
             party,
             asked_by: person.user_id,
             asked_at: now,
+            hands_over: None,
         });
     }
 }

@@ -264,7 +264,8 @@ impl AtStake {
     }
 }
 
-fn may_read(person: &Person, user: &Record) -> Result<(), Rejection> {
+/// Refuses whoever may not know what somebody leaves behind.
+pub(super) fn may_read(person: &Person, user: &Record) -> Result<(), Rejection> {
     if person.reads_evidence() || user.id == person.user_id.cast() {
         return Ok(());
     }

@@ -114,7 +114,8 @@ fn proposed(successor: &Successor) -> ProposedSuccessor {
     }
 }
 
-fn refer(record: &Record) -> Ref {
+/// A record by its id and name.
+pub(super) fn refer(record: &Record) -> Ref {
     Ref {
         id: record.id,
         name: record.name.clone(),

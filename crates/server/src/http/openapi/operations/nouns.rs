@@ -6,6 +6,7 @@ use countersign_api::{
     audiences::{Audience, CreateAudience, UpdateAudience},
     departures::{Departure, DepartureQuery},
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
+    hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
     paging::ListQuery,
     policies::{CreatePolicy, Policy, UpdatePolicy},
@@ -103,6 +104,33 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         )
         .query::<DepartureQuery>(s)
         .answers::<Departure>(200, s),
+        Operation::get(
+            "/api/users/{id}/hand-over",
+            "users.handOver",
+            "what somebody hands over: all of it to them and owners, else what is offered to the caller",
+        )
+        .answers::<HandOver>(200, s),
+        Operation::post(
+            "/api/users/{id}/hand-over",
+            "users.offerHandOver",
+            "offers what somebody answers for to others, or says what would be offered",
+        )
+        .body::<OfferHandOver>(s)
+        .answers::<HandOver>(200, s),
+        Operation::post(
+            "/api/users/{id}/hand-over/accept",
+            "users.acceptHandOver",
+            "the caller answers for what is handed over to them",
+        )
+        .body::<AnswerHandOver>(s)
+        .answers::<HandedOver>(200, s),
+        Operation::post(
+            "/api/users/{id}/hand-over/decline",
+            "users.declineHandOver",
+            "the caller does not; who answered so far still does",
+        )
+        .body::<AnswerHandOver>(s)
+        .answers::<HandedOver>(200, s),
         Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
             .answers::<Tenant>(200, s),
         Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")
