@@ -20,6 +20,8 @@ pub struct Finding {
     pub says: String,
     /// The first thing to do about it.
     pub remedy: String,
+    /// The same as one command that can be typed; what only a person can choose stands in capitals.
+    pub fix: String,
     /// The public id of the credential that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,

@@ -8,20 +8,23 @@ use countersign_model::{
     Timestamp,
     action::{ActionClass, ActionSet},
     evidence::Event,
-    finding::{self, DORMANT, Finding, FindingSeverity, LiveCredential, Looked, Weakness},
+    finding::{self, DORMANT, Finding, FindingSeverity, LiveCredential, Looked, People, Weakness},
     name::EnvironmentName,
-    registry::{CredentialType, IdentityDoc, Noun, Record, Status},
+    registry::{
+        CredentialDoc, CredentialSecret, CredentialType, IdentityDoc, Noun, Record, Status,
+    },
 };
 use countersign_store::{Tx, seen};
 
 use crate::{
     command::Permit,
     evidence::search::{self, Search},
-    long_lived,
+    federation, long_lived,
     policy::Catalogue,
     refusals::address_prefix,
     registry::{
         PageQuery,
+        circle::Circle,
         identities::{self, IdentityFilter},
         reading::{self, Page},
         rights,
@@ -72,10 +75,10 @@ pub fn list(
         ..query.clone()
     };
     let mut page = identities::list(tx, permit, &filter.identities, &query)?;
-    let place = Place::of(tx, permit)?;
+    let mut place = Place::of(tx, permit)?;
     let (mut kept, mut found) = (Vec::new(), Vec::new());
     for listed in page.items {
-        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &place)?;
+        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &mut place)?;
         findings.retain(|finding| filter.keeps(finding));
         if !findings.is_empty() {
             kept.push(listed);
@@ -96,8 +99,8 @@ pub fn of(
     shown: &reading::Shown,
     look: &Look<'_>,
 ) -> Result<Vec<Finding>, Rejection> {
-    let place = Place::of(tx, permit)?;
-    look.at(tx, &shown.record, shown.seen.as_ref(), &place)
+    let mut place = Place::of(tx, permit)?;
+    look.at(tx, &shown.record, shown.seen.as_ref(), &mut place)
 }
 
 impl FindingFilter {
@@ -123,16 +126,21 @@ impl Look<'_> {
         tx: &mut Tx<'_>,
         record: &Record,
         seen: Option<&seen::Seen>,
-        place: &Place,
+        place: &mut Place,
     ) -> Result<Vec<Finding>, Rejection> {
         let identity = rights::doc(record.identity())?;
-        let credentials = self.credentials(tx, record)?;
+        let credentials = self.credentials(tx, record, place)?;
         let chains = long_lived::chains_of(tx, record.id)?;
+        let used = self.used(tx, record)?;
+        let people = place.people(tx, identity)?;
         let looked = Looked {
             identity,
             status: record.status,
             credentials: &credentials,
             chains: &chains,
+            people,
+            used: used.as_ref(),
+            made_at: record.created_at,
             protected: &place.protected,
             irreversible: &place.irreversible(identity),
             last_active_at: seen.map_or(record.created_at, |seen| seen.last_seen_at),
@@ -146,6 +154,7 @@ impl Look<'_> {
         &self,
         tx: &mut Tx<'_>,
         identity: &Record,
+        place: &mut Place,
     ) -> Result<Vec<LiveCredential>, Rejection> {
         let (tenant, mut live) = (identity.tenant_id, Vec::new());
         for record in rows::children(tx, tenant, Noun::Credential, identity.id)? {
@@ -160,6 +169,8 @@ impl Look<'_> {
                 credential_type,
                 made_at: record.created_at,
                 networks: self.networks(tx, &record, credential_type)?,
+                ends_at: doc.expires_at,
+                too_wide: place.too_wide(tx, doc)?,
             });
         }
         Ok(live)
@@ -195,6 +206,29 @@ impl Look<'_> {
         Ok(networks.len())
     }
 
+    /// What its resource servers reported lately that it did, among the newest records; none where none reports.
+    fn used(&self, tx: &mut Tx<'_>, identity: &Record) -> Result<Option<ActionSet>, Rejection> {
+        let reported = Search {
+            identity: Some(identity.id.to_string()),
+            kind: Some("action".to_owned()),
+            since: Some(self.now - DORMANT),
+            limit: NEWEST,
+            ..Search::default()
+        };
+        let page = search::search(tx, identity.tenant_id, &reported, self.pepper)?;
+        let used = page
+            .records
+            .iter()
+            .filter_map(|found| match &found.record.event {
+                Event::Action(action) => Some(action.action.clone()),
+                _ => None,
+            });
+        let used: ActionSet = used.collect();
+        // A page that is full is a part: what is older may have used the rest.
+        let whole = page.records.len() < NEWEST as usize;
+        Ok((whole && !used.is_empty()).then_some(used))
+    }
+
     /// When one person alone last loosened what guards it, as far as that still matters.
     fn changed_alone_at(
         &self,
@@ -222,6 +256,8 @@ struct Place {
     protected: BTreeSet<EnvironmentName>,
     /// How much each of its actions can hurt.
     catalogue: Catalogue,
+    /// Its people.
+    circle: Circle,
 }
 
 impl Place {
@@ -234,8 +270,38 @@ impl Place {
                 .filter(|doc| doc.protected)
                 .map(|doc| doc.name.clone())
                 .collect(),
+            circle: Circle::of(tx, permit.tenant_id())?,
             catalogue: Catalogue::new(actions.iter().filter_map(Record::action).cloned()),
         })
+    }
+
+    /// How many are left who answer for it.
+    fn people(&mut self, tx: &mut Tx<'_>, identity: &IdentityDoc) -> Result<People, Rejection> {
+        let sponsors = self.circle.living(tx, identity.sponsor)?.len();
+        let managers = self.circle.active(tx, identity.managers.iter().copied())?;
+        Ok(People {
+            sponsors,
+            managers: managers.len(),
+            others: self.circle.able > managers.len(),
+        })
+    }
+
+    /// Why a trust rule would not be saved today.
+    fn too_wide(
+        &mut self,
+        tx: &mut Tx<'_>,
+        credential: &CredentialDoc,
+    ) -> Result<Option<String>, Rejection> {
+        let CredentialSecret::TrustRule(rule) = &credential.secret else {
+            return Ok(None);
+        };
+        let protected: Vec<EnvironmentName> = self.protected.iter().cloned().collect();
+        let issuer = self.circle.record(tx, rule.issuer_id)?;
+        let Some(issuer) = issuer.and_then(Record::issuer) else {
+            return Ok(None);
+        };
+        let wrong = federation::lint(rule, issuer, &protected);
+        Ok(wrong.first().map(ToString::to_string))
     }
 
     /// Of what the identity may do, what cannot be undone.

@@ -10,6 +10,7 @@ pub mod apply;
 pub(crate) mod approvers;
 pub mod audiences;
 pub mod by_noun;
+pub(crate) mod circle;
 pub mod credentials;
 pub mod environments;
 pub mod guarding;

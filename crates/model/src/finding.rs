@@ -17,6 +17,9 @@ use crate::{
     time::{Seconds, Timestamp},
 };
 
+mod fix;
+mod people;
+mod privileges;
 mod secrets;
 mod tokens;
 
@@ -34,14 +37,21 @@ pub const ENDS_SOON: Seconds = Seconds::days(14);
 /// From so many networks on a static credential is likely shared: an office and a data centre are two.
 pub const MANY_NETWORKS: usize = 3;
 
+/// What begins the name of an action that administers secrets, identities or bills.
+const ADMINISTERS: [&str; 4] = ["billing.", "credential.", "identity.", "secrets."];
+
 /// What is weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
+    /// It has a role that gives everything, or nearly so.
+    BroadRoles,
     /// A chain of renewals ends, whoever renews it.
     ChainEndsSoon,
     /// A guard was loosened by one person, because nobody else could countersign.
     ChangedAlone,
+    /// A credential that is in use is about to end.
+    CredentialEndsSoon,
     /// It may release or change infrastructure, and administer secrets, identities or bills.
     DeploysAndAdministers,
     /// It was not used for a long time.
@@ -62,14 +72,20 @@ pub enum Weakness {
     RenewedTwice,
     /// The token of a webhook is old.
     RotationDue,
+    /// A trust rule matches more runs than it should.
+    RuleTooWide,
     /// A pipeline proves itself with a secret, where a run could prove itself.
     SecretInsteadOfRun,
     /// A bot may do something that its friendly face hides.
     SensitivePowers,
     /// It acts in several environments.
     SharedEnvironments,
+    /// One person alone manages it.
+    SingleManager,
     /// A secret alone is enough for what cannot be undone, where it is protected: nobody countersigns.
     UnguardedSecret,
+    /// It may do more than it does.
+    UnusedPrivileges,
 }
 
 /// How soon somebody should act.
@@ -93,8 +109,10 @@ pub struct Finding {
     pub severity: FindingSeverity,
     /// What was found, in one sentence without its full stop.
     pub says: String,
-    /// The first thing to do about it; where one command does it, that command, as it can be typed.
+    /// The first thing to do about it.
     pub remedy: Cow<'static, str>,
+    /// The same as one command that can be typed; what only a person can choose stands in capitals.
+    pub fix: String,
     /// The public id of the credential that it is about.
     pub credential: Option<String>,
 }
@@ -110,6 +128,12 @@ pub struct Looked<'a> {
     pub credentials: &'a [LiveCredential],
     /// Its long-lived tokens.
     pub chains: &'a [Chain],
+    /// How many people are left who answer.
+    pub people: People,
+    /// The actions that its resource servers reported lately; none where none of them reports.
+    pub used: Option<&'a ActionSet>,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// The environments of its tenant that are protected.
     pub protected: &'a BTreeSet<EnvironmentName>,
     /// Of what it may do, what cannot be undone.
@@ -120,6 +144,17 @@ pub struct Looked<'a> {
     pub changed_alone_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
+}
+
+/// How many active people answer for an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct People {
+    /// Who answer for it.
+    pub sponsors: usize,
+    /// Who administer it.
+    pub managers: usize,
+    /// Whether the tenant has somebody else who could.
+    pub others: bool,
 }
 
 /// A credential that can be used.
@@ -133,6 +168,10 @@ pub struct LiveCredential {
     pub made_at: Timestamp,
     /// From how many networks it was used, among the records looked at.
     pub networks: usize,
+    /// When it ends.
+    pub ends_at: Option<Timestamp>,
+    /// Of a trust rule: why it would not be saved today.
+    pub too_wide: Option<String>,
 }
 
 /// What a bot could do that is sensitive (S1.13).
@@ -184,9 +223,11 @@ impl Powers {
 
 impl Weakness {
     /// Every weakness, in alphabetical order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
+        Self::BroadRoles,
         Self::ChainEndsSoon,
         Self::ChangedAlone,
+        Self::CredentialEndsSoon,
         Self::DeploysAndAdministers,
         Self::Dormant,
         Self::EndsSoon,
@@ -197,18 +238,23 @@ impl Weakness {
         Self::RenewalOverdue,
         Self::RenewedTwice,
         Self::RotationDue,
+        Self::RuleTooWide,
         Self::SecretInsteadOfRun,
         Self::SensitivePowers,
         Self::SharedEnvironments,
+        Self::SingleManager,
         Self::UnguardedSecret,
+        Self::UnusedPrivileges,
     ];
 
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::BroadRoles => "broad_roles",
             Self::ChainEndsSoon => "chain_ends_soon",
             Self::ChangedAlone => "changed_alone",
+            Self::CredentialEndsSoon => "credential_ends_soon",
             Self::DeploysAndAdministers => "deploys_and_administers",
             Self::Dormant => "dormant",
             Self::EndsSoon => "ends_soon",
@@ -219,10 +265,13 @@ impl Weakness {
             Self::RenewalOverdue => "renewal_overdue",
             Self::RenewedTwice => "renewed_twice",
             Self::RotationDue => "rotation_due",
+            Self::RuleTooWide => "rule_too_wide",
             Self::SecretInsteadOfRun => "secret_instead_of_run",
             Self::SensitivePowers => "sensitive_powers",
             Self::SharedEnvironments => "shared_environments",
+            Self::SingleManager => "single_manager",
             Self::UnguardedSecret => "unguarded_secret",
+            Self::UnusedPrivileges => "unused_privileges",
         }
     }
 }
@@ -234,16 +283,26 @@ pub fn findings(looked: &Looked<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    found.extend(orphaned(looked));
+    found.extend(people::orphaned(looked));
     found.extend(tokens::of_tokens(looked));
     found.extend(shared_environments(looked));
+    found.extend(privileges::wide_rules(looked));
     found.extend(deploys_and_administers(looked));
     found.extend(sensitive_powers(looked));
+    found.extend(privileges::broad_roles(looked));
+    found.extend(privileges::unused_privileges(looked));
     found.extend(secrets::of_credentials(looked));
     found.extend(changed_alone(looked));
+    found.extend(people::single_manager(looked));
     found.extend(ends_soon(looked));
     found.extend(dormant(looked));
     found.extend(left_out(looked));
+    for one in &mut found {
+        // What says more than one command can, says it itself.
+        if one.fix.is_empty() {
+            one.fix = one.weakness.fix(looked, one.credential.as_deref());
+        }
+    }
     // Stable: within a severity the order above is that of the remedies.
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
@@ -288,25 +347,9 @@ fn finding(
         severity,
         says: says.into(),
         remedy: remedy.into(),
+        fix: String::new(),
         credential: None,
     }
-}
-
-fn orphaned(looked: &Looked<'_>) -> Option<Finding> {
-    (looked.status == Status::Orphaned).then(|| {
-        let until = looked.identity.orphan_grace_until.map_or_else(
-            || "it gets no tokens".to_owned(),
-            |until| format!("it gets no more tokens after {until}"),
-        );
-        finding(
-            Weakness::Orphaned,
-            FindingSeverity::High,
-            format!(
-                "who answered for it has left, and the tenant's owners answer meanwhile; {until}"
-            ),
-            "name a sponsor who stays",
-        )
-    })
 }
 
 fn shared_environments(looked: &Looked<'_>) -> Option<Finding> {
@@ -336,7 +379,7 @@ fn deploys_and_administers(looked: &Looked<'_>) -> Option<Finding> {
             .collect()
     };
     let deploys = of(&["deploy.", "release.", "infrastructure.apply"]);
-    let administers = of(&["secrets.", "identity.", "billing.", "credential."]);
+    let administers = of(&ADMINISTERS);
     (!deploys.is_empty() && !administers.is_empty()).then(|| {
         let says = format!(
             "it may {} and also {}: deployment does not imply administration",

@@ -4,7 +4,6 @@
 //! answered, the owners of the tenant manage it meanwhile, and after a grace period it gets no more
 //! tokens.
 
-mod circle;
 mod departure;
 mod hand_over;
 mod held;

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     failure::Failure,
     input::word,
-    view::{WIDTH, wrapped},
+    view::{WIDTH, plain, wrapped},
 };
 
 /// What is weak about identities, and the first thing to do about it
@@ -137,9 +137,79 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
     let width = usize::from(WIDTH) - INDENT;
     let mut lines: Vec<String> = wrapped(&says, width);
     lines.extend(wrapped(&format!("-> {}", found.remedy), width));
+    // A command stays in one piece, so that it can be copied.
+    lines.push(format!("$ {}", plain(&found.fix)));
     let first = |(number, line): (usize, String)| {
         let label = if number == 0 { urgent } else { "" };
         format!("  {label:<8}{line}")
     };
     lines.into_iter().enumerate().map(first).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser as _;
+    use countersign_model::{
+        Timestamp,
+        action::ActionSet,
+        finding::{Looked, People},
+        registry::{IdentityDoc, Status},
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn pipeline(environments: &[&str]) -> IdentityDoc {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let doc = json!({
+            "kind": "pipeline", "name": "releaser", "subject": "pipeline://web/releaser", "client_id": "releaser",
+            "project_id": id, "sponsor": {"user": id}, "owner": {"user": id}, "managers": [id], "purpose": "",
+            "environments": environments, "audiences": [], "allowed_actions": ["deploy.release", "secrets.read"],
+            "denied_actions": [], "token_ttl_seconds": 600, "requires_approval": false,
+            "expires_at": 1_830_000_000_000_000_i64, "created_by": id, "defaulted": ["sponsor"],
+        });
+        serde_json::from_value(doc).unwrap()
+    }
+
+    #[test]
+    fn every_fix_is_a_command_that_can_be_typed() {
+        let (none, used) = (BTreeSet::new(), ActionSet::default());
+        for environments in [&[][..], &["production"], &["staging", "production"]] {
+            let identity = pipeline(environments);
+            let looked = Looked {
+                identity: &identity,
+                status: Status::Active,
+                credentials: &[],
+                chains: &[],
+                people: People {
+                    sponsors: 1,
+                    managers: 1,
+                    others: true,
+                },
+                used: Some(&used),
+                made_at: Timestamp::from_seconds(0),
+                protected: &none,
+                irreversible: &identity.allowed_actions,
+                last_active_at: Timestamp::from_seconds(0),
+                changed_alone_at: None,
+                now: Timestamp::from_seconds(1_800_000_000),
+            };
+            for weakness in Weakness::ALL {
+                let fix = weakness.fix(&looked, Some("SpFTKjWXSAC9RwStJwHf"));
+                let typed = fix
+                    .replace("USER", "dana@example.com")
+                    .replace("CLAIM=VALUE", "ref=main")
+                    .replace("ROLE,ROLE", "reader")
+                    .replace("TRUST_MODEL", "oidc-run-identity")
+                    .replace("ENVIRONMENT", "production");
+                let words = typed.split(' ');
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{weakness:?}: `{fix}`: {error}");
+                }
+            }
+        }
+    }
 }

@@ -343,6 +343,10 @@ fn findings_read_as_a_list_of_things_to_do() {
         told.contains("-> split it: one identity for each environment"),
         "{told}"
     );
+    assert!(
+        told.contains("$ countersign identity create release-legacy-production --kind pipeline"),
+        "{told}"
+    );
     let shown = dana.run(&["identity", "show", "release-legacy"]).ok();
     assert!(
         shown.contains("\nfindings:\n  high    it acts in 2 environments"),

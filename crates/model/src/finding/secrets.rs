@@ -2,7 +2,8 @@
 //! that is still to do: split by environment, let each run prove itself, take away what is not needed, and rotate last.
 
 use super::{
-    Finding, FindingSeverity, LiveCredential, Looked, MANY_NETWORKS, OLD_SECRET, Weakness, finding,
+    ENDS_SOON, Finding, FindingSeverity, LiveCredential, Looked, MANY_NETWORKS, OLD_SECRET,
+    Weakness, finding,
 };
 use crate::{identity::Kind, registry::CredentialType};
 
@@ -14,6 +15,7 @@ pub(super) fn of_credentials(looked: &Looked<'_>) -> Vec<Finding> {
             secret_instead_of_run(looked, credential),
             many_sources(looked, credential),
             old_secret(looked, credential),
+            ends_soon(looked, credential),
         ]
     });
     each.flatten().collect()
@@ -133,6 +135,26 @@ fn old_secret(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Findin
             ),
         )
     })
+}
+
+/// What is in use ends soon: what runs on it stops then.
+fn ends_soon(looked: &Looked<'_>, credential: &LiveCredential) -> Option<Finding> {
+    let ends = credential
+        .ends_at
+        .filter(|ends| looked.now + ENDS_SOON >= *ends)?;
+    let remedy = if credential.credential_type.is_static() {
+        redesign(looked)
+    } else {
+        "make its successor before it ends"
+    };
+    let says = format!("a credential ends on {ends}: what runs on it stops then");
+    let found = finding(
+        Weakness::CredentialEndsSoon,
+        looked.by_reach(),
+        says,
+        remedy,
+    );
+    Some(about(credential, found))
 }
 
 /// Rotation follows the redesign and does not substitute for it: the first step that is still to do.

@@ -60,6 +60,8 @@ fn credential(credential_type: CredentialType, days: i64, networks: usize) -> Li
         credential_type,
         made_at: NOW - Seconds::days(days),
         networks,
+        ends_at: None,
+        too_wide: None,
     }
 }
 
@@ -79,6 +81,13 @@ fn found(
         status: Status::Active,
         credentials,
         chains: &[],
+        people: People {
+            sponsors: 2,
+            managers: 2,
+            others: true,
+        },
+        used: None,
+        made_at: NOW - Seconds::days(400),
         protected: &protected,
         irreversible: &irreversible,
         last_active_at: NOW - Seconds(60),
@@ -419,4 +428,182 @@ fn s1_10_a_secret_that_alone_does_what_nobody_takes_back_is_found_for_every_kind
         last.starts_with("take away") && last.ends_with("rotate last"),
         "{last}"
     );
+}
+
+#[test]
+fn one_manager_is_found_where_somebody_else_could_be_named() {
+    let told = |sponsors, managers, others| {
+        found(&sound(Kind::ServiceAccount), &[], |looked| {
+            looked.people = People {
+                sponsors,
+                managers,
+                others,
+            };
+        })
+    };
+    assert_eq!(told(1, 2, true), []);
+    assert_eq!(
+        told(1, 1, false),
+        [],
+        "one developer alone needs no ceremony"
+    );
+    let one = told(1, 1, true);
+    assert_eq!(
+        weaknesses(&one),
+        [(Weakness::SingleManager, FindingSeverity::Medium)]
+    );
+    assert_eq!(
+        one[0].fix,
+        "countersign identity update releaser --manager USER --manager USER"
+    );
+}
+
+#[test]
+fn a_credential_about_to_end_is_found_and_rotated_only_where_nothing_else_is_to_do() {
+    let ending = |kind: Kind, environments_of: &[&str], days: i64| {
+        let mut identity = sound(kind);
+        identity.environments = environments(environments_of);
+        let secret = LiveCredential {
+            ends_at: Some(NOW + Seconds::days(days)),
+            ..credential(CredentialType::ClientSecret, 1, 1)
+        };
+        let told = found(&identity, &[secret], |_| ());
+        told.into_iter()
+            .find(|one| one.weakness == Weakness::CredentialEndsSoon)
+    };
+    assert_eq!(ending(Kind::ServiceAccount, &["production"], 15), None);
+    let service = ending(Kind::ServiceAccount, &["production"], 14).unwrap();
+    assert_eq!(
+        service.fix,
+        "countersign credential rotate cs_1 --overlap 3600"
+    );
+    assert_eq!(service.severity, FindingSeverity::High);
+    let pipeline = ending(Kind::Pipeline, &["production"], 14).unwrap();
+    assert!(pipeline.fix.contains("--type trust-rule"), "{pipeline:?}");
+    let shared = ending(Kind::Pipeline, &["staging", "production"], 14).unwrap();
+    assert!(
+        shared
+            .fix
+            .starts_with("countersign identity create releaser-production --kind pipeline"),
+        "{shared:?}"
+    );
+}
+
+#[test]
+fn a_role_that_gives_everything_is_found_by_its_words() {
+    let of = |role: &str| {
+        let mut identity = sound(Kind::ServiceAccount);
+        identity.roles = vec![role.parse().unwrap()];
+        weaknesses(&found(&identity, &[], |_| ()))
+    };
+    for broad in ["admin", "cluster-admin", "roles/editor", "Owner"] {
+        let Ok(_) = broad.parse::<crate::name::RoleName>() else {
+            continue;
+        };
+        assert_eq!(
+            of(broad),
+            [(Weakness::BroadRoles, FindingSeverity::High)],
+            "{broad}"
+        );
+    }
+    for narrow in ["payroll-executor", "administrative-reader", "case-editors"] {
+        assert_eq!(of(narrow), [], "{narrow}");
+    }
+}
+
+#[test]
+fn what_it_may_and_does_not_is_found_once_it_had_time_and_somebody_reports() {
+    let identity = sound(Kind::ServiceAccount);
+    let used = actions(&["deploy.release"]);
+    let told = |used: Option<&ActionSet>, days: i64| {
+        // What the closure borrows lives longer than what is looked at.
+        let mut looked_used = None;
+        looked_used.clone_from(&used);
+        let protected = environments(&["production"]).into_iter().collect();
+        let looked = Looked {
+            identity: &identity,
+            status: Status::Active,
+            credentials: &[],
+            chains: &[],
+            people: People {
+                sponsors: 2,
+                managers: 2,
+                others: true,
+            },
+            used: looked_used,
+            made_at: NOW - Seconds::days(days),
+            protected: &protected,
+            irreversible: &actions(&["deploy.release"]),
+            last_active_at: NOW,
+            changed_alone_at: None,
+            now: NOW,
+        };
+        findings(&looked)
+    };
+    assert_eq!(told(None, 400), [], "nobody reports: nobody can tell");
+    assert_eq!(told(Some(&used), 89), [], "too new to have used everything");
+    let unused = told(Some(&used), 90);
+    assert_eq!(
+        weaknesses(&unused),
+        [(Weakness::UnusedPrivileges, FindingSeverity::Low)]
+    );
+    assert_eq!(
+        unused[0].fix,
+        "countersign identity update releaser --allow deploy.release"
+    );
+    let all = actions(&["deploy.release", "rollout.status.read"]);
+    assert_eq!(told(Some(&all), 400), []);
+}
+
+#[test]
+fn a_rule_that_would_not_be_saved_today_is_found() {
+    let rule = LiveCredential {
+        too_wide: Some("`environment` must be pinned".to_owned()),
+        ..credential(CredentialType::TrustRule, 1, 1)
+    };
+    let told = found(&sound(Kind::Pipeline), &[rule], |_| ());
+    assert_eq!(
+        weaknesses(&told),
+        [(Weakness::RuleTooWide, FindingSeverity::High)]
+    );
+    assert!(told[0].says.ends_with("`environment` must be pinned"));
+    assert_eq!(told[0].credential.as_deref(), Some("cs_1"));
+}
+
+#[test]
+fn s1_17_no_fix_of_the_worked_case_rotates_and_the_first_one_splits() {
+    let mut legacy = sound(Kind::Pipeline);
+    legacy.environments = environments(&["development", "staging", "production"]);
+    legacy.allowed_actions = actions(&["deploy.release", "secrets.read"]);
+    legacy.requires_approval = false;
+    let secret = LiveCredential {
+        ends_at: Some(NOW + Seconds::days(3)),
+        ..credential(CredentialType::ClientSecret, 400, 4)
+    };
+    let told = found(&legacy, &[secret], |_| ());
+    let fixes: Vec<&str> = told.iter().map(|one| one.fix.as_str()).collect();
+    assert!(told.len() >= 7, "{told:?}");
+    assert!(
+        fixes[0].starts_with("countersign identity create releaser-production"),
+        "{fixes:?}"
+    );
+    for fix in &fixes {
+        assert!(!fix.contains("rotate"), "{fixes:?}");
+    }
+    // Step by step: split, then per run, then less, and only then rotated.
+    let first = |identity: &IdentityDoc| {
+        let old = credential(CredentialType::ClientSecret, 400, 1);
+        let told = found(identity, &[old], |_| ());
+        let found = told
+            .into_iter()
+            .find(|one| one.weakness == Weakness::OldSecret);
+        found.unwrap().fix
+    };
+    assert!(first(&legacy).contains("identity create"));
+    legacy.environments = environments(&["production"]);
+    assert!(first(&legacy).contains("--type trust-rule"));
+    legacy.kind = Kind::ServiceAccount;
+    assert!(first(&legacy).ends_with("--requires-approval"));
+    legacy.requires_approval = true;
+    assert!(first(&legacy).contains("credential rotate"));
 }

@@ -91,5 +91,9 @@ fn told(looked: &Looked<'_>, chain: &Chain, weakness: Weakness) -> Option<Findin
         ),
         _ => return None,
     };
-    Some(finding(weakness, severity, says, remedy))
+    let mut found = finding(weakness, severity, says, remedy);
+    if weakness == Weakness::RenewedTwice {
+        found.fix = format!("countersign revoke chain {}", chain.id);
+    }
+    Some(found)
 }

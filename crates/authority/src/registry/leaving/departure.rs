@@ -14,14 +14,13 @@ use countersign_model::{
 use countersign_store::{Tx, approvals, chains, passkeys, records, sessions};
 
 use super::{
-    circle::Circle,
     held::{asks, held},
     lost,
     successor::{self, Successor},
 };
 use crate::{
     command::Permit,
-    registry::{reading, rights},
+    registry::{circle::Circle, reading, rights},
     rejection::{Rejection, refuse},
     rows,
 };

@@ -14,13 +14,13 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
-    circle::Circle,
     departure::may_read,
     successor::{self, Successor},
 };
 use crate::{
     command::{Command, Permit, Verdict, WriteTx},
     registry::{
+        circle::Circle,
         guarding::ChangeOutcome,
         identities::{accept, decline, offer},
         reading, rights,

@@ -8,8 +8,7 @@ use countersign_model::{
 };
 use countersign_store::{Tx, records};
 
-use super::circle::Circle;
-use crate::{rejection::Rejection, rows};
+use crate::{registry::circle::Circle, rejection::Rejection, rows};
 
 /// How many identities are looked at for approvals that only owners of the tenant may give: every owner may for all
 /// that name nobody, and a larger tenant is told that more are there.

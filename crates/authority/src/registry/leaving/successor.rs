@@ -12,10 +12,10 @@ use countersign_model::{
 };
 use countersign_store::{Tx, approvals, records};
 
-use super::circle::Circle;
 use crate::{
     approvals::APPROVE,
     evidence::search::{self, Search},
+    registry::circle::Circle,
     rejection::Rejection,
 };
 

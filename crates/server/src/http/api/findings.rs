@@ -85,6 +85,7 @@ pub(super) fn wire(found: Vec<finding::Finding>) -> Vec<Finding> {
         weakness: finding.weakness,
         says: finding.says,
         remedy: finding.remedy.into_owned(),
+        fix: finding.fix,
         credential: finding.credential,
     };
     found.into_iter().map(one).collect()
