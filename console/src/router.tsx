@@ -6,12 +6,18 @@ import {
   createRouter,
   redirect,
 } from '@tanstack/react-router';
+import { type FunctionComponent, lazy, Suspense } from 'react';
 import { ApprovalPage, ApprovalsPage, type ApprovalsSearch } from './approvals/ApprovalsPage';
-import { IdentitiesPage, type IdentitiesSearch } from './identities/IdentitiesPage';
-import { IdentityPage, type IdentitySearch } from './identities/IdentityPage';
+import type { AutomationSearch } from './automation/AutomationPage';
+import type { FindingsSearch } from './findings/FindingsPage';
+import type { IdentitiesSearch } from './identities/IdentitiesPage';
+import type { IdentitySearch } from './identities/IdentityPage';
 import { EvidencePage } from './lineage/EvidencePage';
 import { LineagePage, type LineageSearch } from './lineage/LineagePage';
-import { Empty, Failed } from './ui/Loaded';
+import type { LogSearch } from './log/LogPage';
+import type { ListSearch } from './people/PeoplePage';
+import type { PersonSearch } from './people/PersonPage';
+import { Empty, Failed, Waiting } from './ui/Loaded';
 import { Shell } from './ui/Shell';
 
 const root = createRootRoute({
@@ -27,56 +33,98 @@ const known =
       keys.flatMap((key) => (given[key] == null || given[key] === '' ? [] : [[key, String(given[key])]])),
     ) as T;
 
+/** A page that one does not begin with: it is fetched when one goes there. */
+function later<P extends object>(load: () => Promise<FunctionComponent<P>>): FunctionComponent<P> {
+  const Page = lazy(async () => ({ default: await load() }));
+  return (props) => (
+    <Suspense fallback={<Waiting rows={6} />}>
+      <Page {...props} />
+    </Suspense>
+  );
+}
+
+const Identities = later(() => import('./identities/IdentitiesPage').then((module) => module.IdentitiesPage));
+const Identity = later(() => import('./identities/IdentityPage').then((module) => module.IdentityPage));
+const Findings = later(() => import('./findings/FindingsPage').then((module) => module.FindingsPage));
+const People = later(() => import('./people/PeoplePage').then((module) => module.PeoplePage));
+const Person = later(() => import('./people/PersonPage').then((module) => module.PersonPage));
+const Teams = later(() => import('./people/TeamsPage').then((module) => module.TeamsPage));
+const Team = later(() => import('./people/TeamsPage').then((module) => module.TeamPage));
+const Project = later(() => import('./people/TeamsPage').then((module) => module.ProjectPage));
+const Automation = later(() => import('./automation/AutomationPage').then((module) => module.AutomationPage));
+const Execution = later(() => import('./automation/ExecutionPage').then((module) => module.ExecutionPage));
+const Log = later(() => import('./log/LogPage').then((module) => module.LogPage));
+const Settings = later(() => import('./pages/SettingsPage').then((module) => module.SettingsPage));
+
+/** A page about one thing, which its address names. */
+const one = <S extends object>(
+  path: string,
+  Page: FunctionComponent<{ id: string; search: S }>,
+  ...keys: (keyof S & string)[]
+) => {
+  const route = createRoute({
+    getParentRoute: () => root,
+    path: `${path}/$id`,
+    validateSearch: known<S>(...keys),
+    component: () => <Page id={(route.useParams() as { id: string }).id} search={route.useSearch() as S} />,
+  });
+  return route;
+};
+
+/** A page about many things. */
+const many = <S extends object>(
+  path: string,
+  Page: FunctionComponent<{ search: S }>,
+  ...keys: (keyof S & string)[]
+) => {
+  const route = createRoute({
+    getParentRoute: () => root,
+    path,
+    validateSearch: known<S>(...keys),
+    component: () => <Page search={route.useSearch() as S} />,
+  });
+  return route;
+};
+
 const home = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: () => {
-    throw redirect({ to: '/lineage' });
+    throw redirect({ to: '/lineage' as never });
   },
 });
 
-const lineage = createRoute({
-  getParentRoute: () => root,
-  path: '/lineage',
-  validateSearch: known<LineageSearch>('ref', 'view', 'node', 'names'),
-  component: () => <LineagePage search={lineage.useSearch()} />,
-});
-
-const evidence = createRoute({
-  getParentRoute: () => root,
-  path: '/evidence/$id',
-  component: () => <EvidencePage id={evidence.useParams().id} />,
-});
-
-const approvals = createRoute({
-  getParentRoute: () => root,
-  path: '/approvals',
-  validateSearch: known<ApprovalsSearch>('show', 'after'),
-  component: () => <ApprovalsPage search={approvals.useSearch()} />,
-});
-
-const approval = createRoute({
-  getParentRoute: () => root,
-  path: '/approvals/$id',
-  component: () => <ApprovalPage id={approval.useParams().id} />,
-});
-
-const identities = createRoute({
-  getParentRoute: () => root,
-  path: '/identities',
-  validateSearch: known<IdentitiesSearch>('project', 'status', 'kind', 'sponsor', 'incomplete', 'after'),
-  component: () => <IdentitiesPage search={identities.useSearch()} />,
-});
-
-const identity = createRoute({
-  getParentRoute: () => root,
-  path: '/identities/$id',
-  validateSearch: known<IdentitySearch>('tab', 'after'),
-  component: () => <IdentityPage id={identity.useParams().id} search={identity.useSearch()} />,
-});
+const pages = [
+  home,
+  many<LineageSearch>('/lineage', LineagePage, 'ref', 'view', 'node', 'names'),
+  one('/evidence', EvidencePage),
+  many<ApprovalsSearch>('/approvals', ApprovalsPage, 'show', 'after'),
+  one('/approvals', ApprovalPage),
+  many<IdentitiesSearch>(
+    '/identities',
+    Identities,
+    'project',
+    'status',
+    'kind',
+    'sponsor',
+    'incomplete',
+    'after',
+  ),
+  one<IdentitySearch>('/identities', Identity, 'tab', 'after'),
+  many<FindingsSearch>('/findings', Findings, 'severity', 'weakness', 'kind', 'sponsor', 'project'),
+  many<ListSearch>('/people', People, 'after'),
+  one<PersonSearch>('/people', Person, 'tab', 'after'),
+  many('/projects', Teams),
+  one('/projects', Project),
+  one('/teams', Team),
+  many<AutomationSearch>('/automation', Automation, 'show', 'after'),
+  one('/executions', Execution),
+  many<LogSearch>('/log', Log, 'kind', 'outcome', 'after'),
+  many('/settings', Settings),
+];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, lineage, evidence, approvals, approval, identities, identity]),
+  routeTree: root.addChildren(pages),
   history: createHashHistory(),
   defaultErrorComponent: ({ error, reset }) => <Failed error={error as Error} again={reset} />,
   // The texts of an address as they are: no quotation marks around what looks like a number.

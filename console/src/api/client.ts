@@ -74,6 +74,14 @@ export function post<P extends With<'post'> & string>(
   }) as Promise<Answer<P, 'post'>>;
 }
 
+/** Ends something that is named by its address alone. */
+export async function remove<P extends With<'delete'> & string>(
+  path: P,
+  parts: Record<string, string>,
+): Promise<void> {
+  await call('DELETE', address(path, parts));
+}
+
 /** Plain text, as the log's own files are. */
 export async function text(path: string): Promise<string> {
   const response = await send('GET', base() + path.slice(1), {});

@@ -1,5 +1,5 @@
 import type { Schemas } from '../api/client';
-import { Badge, Copy } from '../ui/bits';
+import { Badge, Copy, Said } from '../ui/bits';
 import { capital, toneOf, weaknessWord } from '../words';
 
 /** A weakness, how soon somebody should act, and the first thing to do. */
@@ -13,15 +13,10 @@ export function FindingItem({ of }: { of: Schemas['Finding'] }) {
         <p>{capital(of.says)}.</p>
         <p className="remedy">
           <span className="soft">First: </span>
-          {command ? <code>{of.remedy}</code> : marked(of.remedy)}
+          {command ? <code>{of.remedy}</code> : <Said text={of.remedy} />}
           {command && <Copy text={of.remedy} label="command" />}
         </p>
       </div>
     </li>
   );
-}
-
-/** What stands between backticks is to be typed. */
-function marked(said: string) {
-  return said.split('`').map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part));
 }

@@ -59,7 +59,7 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
         {identity.status === 'active' && <Disable of={[identity]} />}
         {identity.status === 'disabled' && <Enable of={identity} />}
         {identity.status !== 'deleted' && (
-          <Stop grain="identity" target={identity.id} name={identity.name} label="End all its tokens" />
+          <Stop grain="identity" target={identity.id} name={identity.name} label="End all its tokens" quiet />
         )}
       </PageHead>
       <LinkTabs

@@ -6,7 +6,7 @@ import type { Schemas } from '../api/client';
 import { evidenceOptions } from '../api/queries';
 import type { Verdict } from '../log/verify';
 import { exact } from '../time';
-import { Copy, Facts, Id, LineageLink, Status, When, Words } from '../ui/bits';
+import { Copy, Facts, Id, LineageLink, Said, Status, When, Words } from '../ui/bits';
 import { Loaded } from '../ui/Loaded';
 import { Mark } from '../ui/Mark';
 import { Show } from '../ui/Value';
@@ -21,7 +21,9 @@ export function Evidence({ id }: { id: string }) {
     <Loaded of={record} rows={10}>
       {(record) => (
         <div className="evidence">
-          <p className="lead">{capital(record.summary)}</p>
+          <p className="lead">
+            <Said text={record.summary} />
+          </p>
           <Proof record={record} verdict={verdict.data} since={trust.data?.pinned} />
           {record.gap && <p className="problem">{capital(record.gap)}.</p>}
           <Facts
@@ -35,16 +37,16 @@ export function Evidence({ id }: { id: string }) {
               ['Should say and does not', record.missing?.length ? <Words of={record.missing} /> : ''],
             ]}
           />
-          <h3>Who and what took part</h3>
+          <h2 className="small">Who and what took part</h2>
           <Facts of={record.refs.map((ref) => [capital(spoken(ref.role)), <Ref of={ref} />])} />
-          <h3>
+          <h2 className="small">
             What it says{' '}
             <span className="soft">{verdict.data?.record ? 'read from the bytes that were hashed' : ''}</span>
-          </h3>
+          </h2>
           <Show value={own(verdict.data?.record ?? (record.record as Record<string, unknown>))} />
           {record.parents.length > 0 && (
             <>
-              <h3>Follows from</h3>
+              <h2 className="small">Follows from</h2>
               <ul className="plain-list">
                 {record.parents.map((parent) => (
                   <li key={parent}>

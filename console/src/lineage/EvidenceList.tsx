@@ -3,10 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { get, type Schemas } from '../api/client';
 import { listOptions } from '../api/queries';
-import { Status, When } from '../ui/bits';
+import { Said, Status, When } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { type Column, Paging, Table } from '../ui/Table';
-import { capital, spoken } from '../words';
+import { spoken } from '../words';
 
 type Summary = Schemas['EvidenceSummary'];
 
@@ -16,7 +16,7 @@ const COLUMNS: Column<Summary>[] = [
     head: 'What happened',
     cell: (row) => (
       <Link to="/evidence/$id" params={{ id: row.id }} className="row-link">
-        {capital(row.summary)}
+        <Said text={row.summary} />
       </Link>
     ),
   },

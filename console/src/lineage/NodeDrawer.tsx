@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { get } from '../api/client';
 import { CredentialFacts } from '../identities/Credentials';
+import { Disable } from '../identities/Disable';
 import { Facts, Id, LineageLink, Party, Status, When, Words } from '../ui/bits';
 import { Icon } from '../ui/icons';
 import { Loaded } from '../ui/Loaded';
@@ -125,9 +126,7 @@ function Identity({ id }: { id: string }) {
           </p>
           <p>{identity.purpose}</p>
           <div className="drawer-actions">
-            {identity.status === 'active' && (
-              <Stop grain="identity" target={identity.id} name={identity.name} />
-            )}
+            {identity.status === 'active' && <Disable of={[identity]} />}
             <Link to="/identities/$id" params={{ id: identity.id }} className="link">
               All about it
             </Link>

@@ -3,11 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { get, type Schemas } from '../api/client';
 import { listOptions } from '../api/queries';
-import { Panel, Status, When } from '../ui/bits';
+import { Panel, Said, Status, When } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { Search } from '../ui/Search';
 import { type Column, Table } from '../ui/Table';
-import { capital } from '../words';
 
 type Summary = Schemas['EvidenceSummary'];
 
@@ -22,7 +21,7 @@ const COLUMNS: Column<Summary>[] = [
     head: 'What happened',
     cell: (row) => (
       <Link to="/lineage" search={{ ref: `action:${row.id}` }} className="row-link">
-        {capital(row.summary)}
+        <Said text={row.summary} />
       </Link>
     ),
   },

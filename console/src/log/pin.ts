@@ -35,3 +35,25 @@ export async function pin(
   store.setItem(nameOf(origin), JSON.stringify(kept));
   return kept;
 }
+
+export interface Seen {
+  size: number;
+  /** When, RFC 3339. */
+  at: string;
+}
+
+/** What this browser saw of a log before, if anything; a signed head that is longer is remembered instead. */
+export function grown(
+  head: { origin: string; size: number },
+  signed: boolean,
+  now: Date,
+  store: Store = localStorage,
+): Seen | undefined {
+  const name = `countersign.log-size.${head.origin}`;
+  const found = store.getItem(name);
+  const before = found ? (JSON.parse(found) as Seen) : undefined;
+  if (signed && head.size >= (before?.size ?? 0)) {
+    store.setItem(name, JSON.stringify({ size: head.size, at: now.toISOString() }));
+  }
+  return before;
+}

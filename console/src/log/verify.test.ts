@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromBase64, fromHex, sha256, toBase64, toHex, utf8 } from './bytes';
 import { parseCheckpoint, parseVerifierKey, type VerifierKey } from './checkpoint';
 import { leafOf, rootOf } from './merkle';
-import { pin, pinned } from './pin';
+import { grown, pin, pinned } from './pin';
 import { ERASED, openRecord } from './record';
 import vectors from './vectors.json';
 import { type Provable, verify } from './verify';
@@ -143,6 +143,15 @@ describe('erased and pinned', () => {
     await expect(pin(vectors.key.origin, 'nonsense', true, new Date(0), store)).rejects.toThrow(
       'not a verifier key',
     );
+  });
+
+  it('a log that became shorter is told, and is not remembered', () => {
+    const kept = new Map<string, string>();
+    const store = { getItem: (name: string) => kept.get(name) ?? null, setItem: kept.set.bind(kept) };
+    const head = (size: number) => grown({ origin: 'log', size }, true, new Date(0), store)?.size;
+    expect([head(5), head(9), head(7), head(9)]).toEqual([undefined, 5, 9, 9]);
+    expect(grown({ origin: 'log', size: 99 }, false, new Date(0), store)?.size).toBe(9);
+    expect(head(9)).toBe(9);
   });
 
   it('a verifier key whose id is not its own is refused', async () => {

@@ -12,6 +12,12 @@ const PLACES: { to: string; icon: IconName; label: string }[] = [
   { to: '/lineage', icon: 'lineage', label: 'Lineage' },
   { to: '/approvals', icon: 'approval', label: 'Approvals' },
   { to: '/identities', icon: 'identity', label: 'Identities' },
+  { to: '/findings', icon: 'finding', label: 'Findings' },
+  { to: '/people', icon: 'people', label: 'People' },
+  { to: '/projects', icon: 'project', label: 'Teams & projects' },
+  { to: '/automation', icon: 'automation', label: 'Automation' },
+  { to: '/log', icon: 'log', label: 'Log' },
+  { to: '/settings', icon: 'settings', label: 'Settings' },
 ];
 
 export function Shell() {

@@ -16,22 +16,29 @@ export function Stop({
   target,
   name,
   label,
+  quiet = false,
 }: {
   grain: Grain;
   target: string;
   name: string;
   label?: string;
+  quiet?: boolean;
 }) {
   const [open, dialog] = useDisclosure(false);
   return (
     <>
-      <Button color="red" variant="light" leftSection={<Icon name="stop" size={14} />} onClick={dialog.open}>
+      <Button
+        color={quiet ? undefined : 'red'}
+        variant={quiet ? 'default' : 'light'}
+        leftSection={<Icon name="stop" size={14} />}
+        onClick={dialog.open}
+      >
         {label ?? `Stop this ${spoken(grain)}`}
       </Button>
       <Modal
         opened={open}
         onClose={dialog.close}
-        title={`Stop ${spoken(grain)} ${name}`}
+        title={`${label ?? `Stop this ${spoken(grain)}`}: ${name}`}
         size="lg"
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
@@ -58,8 +65,8 @@ function Confirm({ grain, target, close }: { grain: Grain; target: string; close
     return (
       <div className="dialog">
         <p>
-          <strong>Stopped.</strong> Every replica refuses it within a second, and every guard as soon as it
-          has followed the feed.
+          <strong>Done.</strong> Every replica refuses it within a second, and every guard as soon as it has
+          followed the feed.
         </p>
         <div className="dialog-buttons">
           {revoke.data.evidence_id && (
@@ -104,16 +111,14 @@ function Confirm({ grain, target, close }: { grain: Grain; target: string; close
             maxLength={1000}
             data-autofocus
           />
-          <p className="soft">
-            This cannot be undone. What is stopped gets no more tokens, and those that it has are refused.
-          </p>
+          <p className="soft">{CONSEQUENCE[grain] ?? 'Nothing brings back the tokens that die.'}</p>
           <Problem error={revoke.error} />
           <div className="dialog-buttons">
             <Button variant="default" onClick={close}>
               Leave it
             </Button>
             <Button color="red" type="submit" loading={revoke.isPending}>
-              Stop it now
+              Do it now
             </Button>
           </div>
         </form>
@@ -121,3 +126,14 @@ function Confirm({ grain, target, close }: { grain: Grain; target: string; close
     </Loaded>
   );
 }
+
+/** What goes on afterwards, and what does not. */
+const CONSEQUENCE: Partial<Record<Grain, string>> = {
+  credential:
+    'It never works again, and the tokens that it gave are refused. The identity keeps its other credentials.',
+  identity: 'Every token that it has is refused. It can get new ones: disable it to stop that too.',
+  run: 'Every token of this run is refused, and it gets no more. Other runs of the same program go on.',
+  token: 'This token is refused from now on. The program can get another one.',
+  trust_rule:
+    'No run gets in by this rule any more, and the tokens that it gave are refused. Other rules go on.',
+};

@@ -152,6 +152,12 @@ export function Parties({ of, none = 'nobody' }: { of: PartyRef[]; none?: string
   );
 }
 
+/** A sentence in which what stands between backticks is to be read letter by letter. */
+export function Said({ text }: { text: string }) {
+  const parts = text.split('`').map((part, index) => ({ part, key: index, code: index % 2 === 1 }));
+  return parts.map(({ part, key, code }) => (code ? <code key={key}>{part}</code> : part));
+}
+
 /** Names in a row: actions, environments. */
 export function Words({ of, none = 'none' }: { of: readonly string[]; none?: string }) {
   if (of.length === 0) return <span className="soft">{none}</span>;
