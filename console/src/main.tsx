@@ -23,6 +23,9 @@ const client = new QueryClient({
 
 const nonce = () => document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.nonce ?? '';
 
+// What keeps the page still under a dialog writes its style by itself, with the nonce that it finds under this name.
+Object.assign(globalThis, { __webpack_nonce__: nonce() });
+
 const root = document.getElementById('root');
 if (root) {
   createRoot(root).render(

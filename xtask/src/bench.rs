@@ -2,12 +2,14 @@
 
 use std::os::unix::process::CommandExt;
 
+use crate::console;
 use crate::process::{self, Failure};
 use crate::toolchain;
 
 /// Becomes the bench program, built for release. It starts the release server itself.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     toolchain::check()?;
+    console::build_for(true)?;
     println!("building for release (the first time takes several minutes)");
     process::cargo(&["build", "--locked", "--release"])
         .args(&[

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 
+use crate::console;
 use crate::process::{self, Failure};
 use crate::toolchain;
 
@@ -13,6 +14,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         .iter()
         .filter(|argument| *argument != "--release")
         .collect();
+    console::build_for(release)?;
     let mut build = vec![
         "--locked",
         "--package",

@@ -1,8 +1,10 @@
 //! The commands behind `make`: `cargo xtask <command>`. Standard library only.
 
 mod bench;
+mod browser;
 mod cargo_deny;
 mod clients;
+mod console;
 mod demo;
 mod guardian;
 mod network;

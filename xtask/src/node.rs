@@ -14,7 +14,7 @@ use crate::python;
 use crate::report::Done;
 use crate::toolchain;
 
-/// Node of at least [`MINIMUM`], with npm.
+/// Node of at least [`LEAST`], with npm.
 pub struct Node {
     interpreter: PathBuf,
     /// npm, as a program and its first arguments.
@@ -26,7 +26,7 @@ pub fn find() -> Result<Node, Done> {
     if let Some(found) = suitable() {
         return Ok(found);
     }
-    if packages::candidate("nodejs").is_some_and(|(major, _)| major >= MINIMUM)
+    if packages::candidate("nodejs").is_some_and(|version| version >= LEAST)
         && packages::install(&["nodejs", "npm"]).is_ok()
         && let Some(found) = suitable()
     {
@@ -34,8 +34,10 @@ pub fn find() -> Result<Node, Done> {
     }
     // Older systems offer an older Node; the wheel holds the official build.
     wheel().map_err(|missing| {
-        let sentence =
-            format!("Node {MINIMUM} or newer with npm is needed: install the package `nodejs`");
+        let (major, minor) = LEAST;
+        let sentence = format!(
+            "Node {major}.{minor} or newer with npm is needed: install the package `nodejs`"
+        );
         match missing {
             Done::Unchecked(why) => Done::Unchecked(format!("{sentence}; {why}")),
             Done::Skipped(why) => Done::Skipped(format!("{sentence}; {why}")),
@@ -78,11 +80,21 @@ impl Node {
 
     /// Runs a script of the folder's `package.json`.
     pub fn script(&self, folder: &Path, name: &str) -> Result<(), Failure> {
-        self.npm()?
-            .args(&["run", "--silent", name])
-            .within(folder)
-            .limit(SCRIPT_LIMIT)
-            .run()
+        self.script_with(folder, name, &[])
+    }
+
+    /// Runs one with these variables.
+    pub fn script_with(
+        &self,
+        folder: &Path,
+        name: &str,
+        variables: &[(&str, PathBuf)],
+    ) -> Result<(), Failure> {
+        let mut npm = self.npm()?.args(&["run", "--silent", name]);
+        for (variable, path) in variables {
+            npm = npm.env(variable, path);
+        }
+        npm.within(folder).limit(SCRIPT_LIMIT).run()
     }
 
     /// npm, with this interpreter first on the search path: its scripts look for `node` there.
@@ -107,8 +119,7 @@ fn suitable() -> Option<Node> {
         .args(&["--version"])
         .output()
         .ok()?;
-    let (major, _) = toolchain::version(&told)?;
-    (major >= MINIMUM).then_some(Node { interpreter, npm })
+    (toolchain::version(&told)? >= LEAST).then_some(Node { interpreter, npm })
 }
 
 /// The one that PyPI carries, in an environment of its own under `target/`.
@@ -127,7 +138,8 @@ fn wheel() -> Result<Node, Done> {
     })
 }
 
-const MINIMUM: u32 = 20;
+/// What Vite, which builds the console, asks for.
+const LEAST: (u32, u32) = (20, 19);
 const WHEEL: &str = "tests/clients/node/wheel.txt";
 const REGISTRY: &str = "registry.npmjs.org";
 const INSTALL_LIMIT: Duration = Duration::from_secs(180);

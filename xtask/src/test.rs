@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything continuous integration checks, with its own set-up.
 
+use crate::browser;
 use crate::cargo_deny;
 use crate::clients::Clients;
+use crate::console;
 use crate::node;
 use crate::packages;
 use crate::postgres::Postgres;
@@ -37,6 +39,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     report.step("clippy", clippy);
     report.step("rustdoc", rustdoc);
     report.step("typescript", typescript);
+    report.step("console", console::check);
     report.step("openid-client", || clients.prepare_node());
     report.step("authlib", || clients.prepare_python());
     report.step("curl", curl);
@@ -45,6 +48,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     report.step("tests", || {
         tests(postgres.as_ref(), rabbitmq.as_ref(), &clients)
     });
+    report.step("browser", browser::check);
     report.step("doc tests", doc_tests);
     report.step("deny", cargo_deny::check);
     report.step("advisories", cargo_deny::advisories);

@@ -1848,6 +1848,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** who is signed in to this browser */
+        get: operations["sessions.console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth2/device_authorization": {
         parameters: {
             query?: never;
@@ -2054,6 +2071,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/passkeys/enrol": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** uses a one-time code up, for a link that makes a passkey */
+        post: operations["pages.passkeys_enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/passkeys/begin": {
         parameters: {
             query?: never;
@@ -2082,6 +2116,40 @@ export interface paths {
         put?: never;
         /** keeps what the browser made */
         post: operations["pages.passkeys_finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** the console */
+        get: operations["pages.console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/assets/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** a file of the console, which never changes under its name */
+        get: operations["pages.console_file"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4685,6 +4753,28 @@ export interface components {
             /** @description A user or a program. */
             type: components["schemas"]["PrincipalTypeName"];
         };
+        /** @description The person in a console. */
+        ConsoleUser: {
+            /** @description Their address. */
+            email: string;
+            /** @description Their id. */
+            id: components["schemas"]["Id_User"];
+            /** @description What they are called; their address where nobody said. */
+            name: string;
+        };
+        /** Format: uuid */
+        Id_User: string;
+        /** @description A browser's session, as the console needs it. There is no token in it: the cookie is the session. */
+        Console: {
+            /** @description What every request that changes something says in `X-CSRF-Token`. */
+            csrf_token: string;
+            /** @description When the session is over, however much it is used. */
+            expires_at: components["schemas"]["Time"];
+            /** @description Their tenant. */
+            tenant: components["schemas"]["Ref"];
+            /** @description Who is signed in. */
+            user: components["schemas"]["ConsoleUser"];
+        };
         /** @description The form with which a command line begins to wait (RFC 8628 §3.1). */
         BeginDevice: {
             /** @description `countersign-cli`. */
@@ -4788,6 +4878,11 @@ export interface components {
             ceremony: components["schemas"]["Id_Ceremony"];
             /** @description What the browser gave. */
             credential: Record<string, never>;
+        };
+        /** @description A one-time code of whoever holds the data directory, shown in a browser. */
+        EnrolInBrowser: {
+            /** @description The code. */
+            code: string;
         };
         /** @description A link that was opened. */
         BeginPasskey: {
@@ -10305,6 +10400,35 @@ export interface operations {
             };
         };
     };
+    "sessions.console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Console"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "device-authorizations.begin": {
         parameters: {
             query?: never;
@@ -10735,6 +10859,39 @@ export interface operations {
             };
         };
     };
+    "pages.passkeys_enrol": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolInBrowser"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyLink"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "pages.passkeys_begin": {
         parameters: {
             query?: never;
@@ -10787,6 +10944,66 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pages.console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pages.console_file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
             };
             /** @description refused */
             default: {

@@ -120,6 +120,7 @@ pub mod approvals;
 pub mod audiences;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod console;
 pub mod credentials;
 pub mod departures;
 pub mod device_authorizations;

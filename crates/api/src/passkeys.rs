@@ -71,6 +71,15 @@ pub struct FinishLogin {
     pub credential: Value,
 }
 
+/// A one-time code of whoever holds the data directory, shown in a browser.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EnrolInBrowser {
+    /// The code.
+    pub code: String,
+}
+
 /// A link that was opened.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -40,7 +40,7 @@ impl Meta {
 }
 
 /// Another record: its id, and its name for people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ref {
     /// Its id.

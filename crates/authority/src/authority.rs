@@ -14,7 +14,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use countersign_crypto::jose::Verified;
 use countersign_model::{
     Id, Timestamp,
     evidence::Grain,
@@ -46,6 +45,7 @@ use crate::{
     issue::{self, IssuePlan, Recorded, Recording, Released, UserToken},
     log::Log,
     long_lived::UseSums,
+    proved::Proved,
     refusals::RefusalSums,
     rejection::{Fault, Stop},
     revoked::RevokedSet,
@@ -447,10 +447,9 @@ impl Authority {
         tenant: &Tenant,
         token: &str,
         audience: Option<&str>,
-    ) -> Result<Arc<Verified<AccessClaims>>, Refusal> {
-        self.tokens
-            .verify(tenant, token, audience, ctx.now)
-            .map_err(|error| tokens::refusal(&error))
+    ) -> Result<Proved, Refusal> {
+        let verified = self.tokens.verify(tenant, token, audience, ctx.now);
+        Ok(verified.map_err(|error| tokens::refusal(&error))?.into())
     }
 
     /// Whether nothing revoked the token since.
@@ -461,12 +460,12 @@ impl Authority {
         tokens::alive(facts, &self.door.revoked, claims)
     }
 
-    /// The permit of who holds a live token.
+    /// The permit of who presents a live token or session.
     ///
     /// # Errors
     /// `token_revoked`, or what must be looked up first.
-    pub fn permit(&self, verified: &Verified<AccessClaims>, facts: &Facts) -> Result<Permit, Stop> {
-        tokens::permit(facts, &self.door.revoked, verified)
+    pub fn permit(&self, presented: &Proved, facts: &Facts) -> Result<Permit, Stop> {
+        tokens::permit(facts, &self.door.revoked, presented)
     }
 
     /// Decides on a question of who holds a live token: in memory, when the facts are there.

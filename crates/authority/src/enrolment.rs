@@ -14,7 +14,8 @@ use countersign_store::{codes, records};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Command, Verdict, WriteTx},
+    command::{Actor, Command, Permit, Verdict, WriteTx},
+    ctx::Ctx,
     evidence::seal::refer_person,
     registry::users,
     rejection::{Fault, Rejection, refuse},
@@ -109,6 +110,23 @@ pub struct SignedInUser {
     pub evidence: Id<id::Evidence>,
     /// Whether the user was made by it.
     pub created: bool,
+}
+
+impl SignedInUser {
+    /// What lets them act at once: they proved presence just now.
+    #[must_use]
+    pub fn permit(&self, ctx: &Ctx, of: &Permit) -> Permit {
+        Permit {
+            tenant_id: of.tenant_id,
+            actor: Actor::User {
+                id: self.user.id.cast(),
+                email: self.user.name.clone(),
+                auth_time: ctx.now,
+            },
+            txn: of.txn,
+            parents: vec![self.evidence],
+        }
+    }
 }
 
 impl Command for UseCode {

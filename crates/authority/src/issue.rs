@@ -23,6 +23,7 @@ use countersign_model::{
 use countersign_store::{Pending, Store, StoreError, Tx, WriteMode, approvals, evidence, replay};
 
 pub(crate) use long_lived::{Held, LongLived, RENEWED, plan_long_lived};
+pub(crate) use plan::{Claimed, user_claims};
 pub use plan::{PERSONAL_CLIENT, UserToken, plan_for_identity, plan_for_user};
 
 use crate::{

@@ -42,6 +42,7 @@ pub mod manifest;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
+mod proved;
 pub mod refusals;
 pub mod registry;
 mod rejection;
@@ -64,5 +65,6 @@ pub use countersign_store::{
     archive::{Archive, SEGMENT_RECORDS},
 };
 pub use ctx::Ctx;
+pub use proved::Proved;
 pub use rejection::{Fault, Rejection, Stop, refuse};
 pub use secrets::Secrets;

@@ -27,6 +27,8 @@ use crate::{
     authority::Authority,
     command::{Actor, Permit},
     ctx::Ctx,
+    issue::{Claimed, user_claims},
+    proved::Proved,
     rejection::{Fault, Rejection, refuse},
     rows,
     signing_keys::Tenant,
@@ -47,8 +49,9 @@ pub struct Question {
     pub options: Value,
 }
 
-/// A person in a browser.
+/// A person in a browser: made of a good cookie alone.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Browser {
     /// Their session.
     pub session: Session,
@@ -68,8 +71,25 @@ impl Browser {
                 auth_time: countersign_model::Timestamp::from_seconds(self.session.doc.auth_time),
             },
             txn: self.session.doc.txn,
-            parents: Vec::new(),
+            parents: vec![self.session.doc.entered],
         }
+    }
+
+    /// The session in place of a token, at an endpoint of the API: until it would end if nobody used it again.
+    #[must_use]
+    pub fn presented(&self, ctx: &Ctx, tenant: &Tenant) -> Proved {
+        let doc = &self.session.doc;
+        Proved::session(user_claims(&Claimed {
+            tenant,
+            user: self.session.user_id,
+            session: Some(self.session.id),
+            jti: doc.entered,
+            txn: doc.txn,
+            issued: ctx.now,
+            ends: self.session.ends_at.min(ctx.now + BROWSER_IDLE),
+            auth_time: doc.auth_time,
+            generation: doc.generation,
+        }))
     }
 }
 

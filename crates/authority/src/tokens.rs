@@ -26,6 +26,7 @@ use crate::{
     facts::Facts,
     grants::{Ran, Surroundings, guard_rails, impersonation, is_possible},
     long_lived,
+    proved::Proved,
     rejection::{Rejection, Stop, refuse},
     revoked::RevokedSet,
     sessions,
@@ -298,16 +299,12 @@ fn stands(record: Option<Arc<Record>>, generation: i64, what: &str) -> Result<()
     }
 }
 
-/// The permit of who holds a live token of Countersign's own API.
+/// The permit of who presents a live token of Countersign's own API, or a live session.
 ///
 /// # Errors
 /// What must be looked up first, or `token_revoked`.
-pub fn permit(
-    facts: &Facts,
-    revoked: &RevokedSet,
-    verified: &Verified<AccessClaims>,
-) -> Result<Permit, Stop> {
-    let claims = verified.claims();
+pub fn permit(facts: &Facts, revoked: &RevokedSet, presented: &Proved) -> Result<Permit, Stop> {
+    let claims = presented.claims();
     alive(facts, revoked, claims)?;
     let tenant_id = claims.tenant_id;
     let actor = match claims.identity_type {
@@ -335,14 +332,14 @@ pub fn permit(
         tenant_id,
         actor,
         txn: claims.txn,
-        parents: Vec::new(),
+        parents: presented.entered().into_iter().collect(),
     })
 }
 
 impl Authority {
     /// Starts to revoke a token for who holds it.
-    pub fn revoke_own(&self, ctx: &Ctx, verified: &Verified<AccessClaims>) -> Execution<()> {
-        let claims = verified.claims();
+    pub fn revoke_own(&self, ctx: &Ctx, presented: &Proved) -> Execution<()> {
+        let claims = presented.claims();
         let actor = Actor::Identity {
             id: claims.identity_id,
             subject: claims.acting_subject().to_owned(),

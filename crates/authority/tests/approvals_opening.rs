@@ -217,7 +217,7 @@ fn only_a_living_run_asks_and_only_about_itself() {
         let scene = world.scene();
         let bearer = world.base_token();
         let borrowed = approvals_world::Bearer {
-            token: std::sync::Arc::clone(&bearer.token),
+            token: bearer.token.clone(),
             permit: scene.dana.permit.clone(),
         };
         assert_eq!(
@@ -225,7 +225,7 @@ fn only_a_living_run_asks_and_only_about_itself() {
             Reason::Forbidden
         );
         let person = approvals_world::Bearer {
-            token: std::sync::Arc::clone(&scene.dana.token),
+            token: scene.dana.token.clone(),
             permit: scene.dana.permit.clone(),
         };
         assert_eq!(

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::device_login::{begin, poll, signed_in};
 
-const ORIGIN: &str = "http://localhost:8400";
-const OWN: (&str, &str) = ("origin", ORIGIN);
+pub const ORIGIN: &str = "http://localhost:8400";
+pub const OWN: (&str, &str) = ("origin", ORIGIN);
 
 /// A server with a name: browsers have no passkeys for addresses of numbers.
-async fn named(database: &Database) -> TestServer {
+pub async fn named(database: &Database) -> TestServer {
     TestServer::start_with(database, |config| {
         config.server.issuer = Some(ORIGIN.to_owned());
     })
@@ -49,14 +49,14 @@ async fn register(server: &TestServer, link: &str, key: &mut Authenticator) -> A
 }
 
 /// A passkey of this person.
-async fn passkey(server: &TestServer, person: &Caller) -> Authenticator {
+pub async fn passkey(server: &TestServer, person: &Caller) -> Authenticator {
     let mut key = Authenticator::new(ORIGIN);
     let made = register(server, &link(person).await, &mut key).await;
     assert_eq!(made.status, 204, "{}", made.text());
     key
 }
 
-async fn show(server: &TestServer, key: &mut Authenticator) -> Answer {
+pub async fn show(server: &TestServer, key: &mut Authenticator) -> Answer {
     let asked = post(server, "/login/begin", &json!({})).await.done();
     let credential = key.get(&asked["options"]);
     let body = json!({ "ceremony": asked["ceremony"], "credential": credential });
@@ -64,7 +64,7 @@ async fn show(server: &TestServer, key: &mut Authenticator) -> Answer {
 }
 
 /// The cookie of an answer, as a browser sends it back.
-fn cookie(answer: &Answer) -> String {
+pub fn cookie(answer: &Answer) -> String {
     assert_eq!(answer.status, 204, "{}", answer.text());
     let set = answer.header("set-cookie").expect("a cookie");
     for part in ["; Path=/", "; HttpOnly", "; SameSite=Strict"] {
@@ -73,7 +73,7 @@ fn cookie(answer: &Answer) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
-async fn page(server: &TestServer, path: &str, cookie: &str) -> Answer {
+pub async fn page(server: &TestServer, path: &str, cookie: &str) -> Answer {
     server
         .anyone()
         .send(Method::GET, path, None, &[("cookie", cookie)])
@@ -227,6 +227,7 @@ async fn t27_nothing_is_done_that_did_not_come_from_our_own_pages() {
         for path in [
             "/login/begin",
             "/login/finish",
+            "/passkeys/enrol",
             "/passkeys/begin",
             "/passkeys/finish",
         ] {
@@ -242,12 +243,7 @@ async fn t27_nothing_is_done_that_did_not_come_from_our_own_pages() {
         poll(&server.anyone(), &begun)
             .await
             .refused(400, "authorization_pending");
-        // The cookie opens no page of another kind: the API takes tokens in the header alone.
-        let api = server
-            .anyone()
-            .send(Method::GET, "/api/sessions/current", None, &[OWN, with])
-            .await;
-        assert_eq!(api.status, 401);
+        // The cookie is a cookie, and nothing that a header carries.
         let secret = cookie.split_once('=').unwrap().1;
         let bearer = server.anyone().with_token(secret);
         assert_eq!(bearer.get("/api/sessions/current").await.status, 401);
@@ -262,6 +258,7 @@ async fn t27_nothing_is_done_that_did_not_come_from_our_own_pages() {
                 "{policy}"
             );
             assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+            assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
             assert_eq!(answer.header("cache-control"), Some("no-store"));
             let text = answer.text();
             assert!(
@@ -277,12 +274,15 @@ async fn t27_nothing_is_done_that_did_not_come_from_our_own_pages() {
             "BCDF-GHJK%22%3E%3Cb%3E",
         ] {
             for path in ["/device", "/login"] {
-                let answer = page(&server, &format!("{path}?user_code={payload}"), &cookie).await;
-                let text = answer.text();
-                assert!(
-                    !text.contains("alert(1)") && !text.contains("<b>"),
-                    "{text}"
-                );
+                for member in ["user_code", "return", "error"] {
+                    let answer =
+                        page(&server, &format!("{path}?{member}={payload}"), &cookie).await;
+                    let text = answer.text();
+                    assert!(
+                        !text.contains("alert(1)") && !text.contains("<b>"),
+                        "{text}"
+                    );
+                }
             }
         }
         server.stop().await;
@@ -387,6 +387,45 @@ async fn a_link_makes_one_passkey_for_its_own_person_and_lapses() {
         let kept = crate::sign_ins::refresh(&server.anyone(), &kept).await.done();
         let stale = server.anyone().with_token(kept["access_token"].as_str().unwrap());
         stale.post("/api/passkeys", &json!({})).await.refused(401, "presence_too_old");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_holds_a_one_time_code_makes_a_passkey_in_the_browser_and_needs_no_command_line() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let code = server.code("dana@example.com", None);
+        let enrol =
+            async |code: &str| post(&server, "/passkeys/enrol", &json!({ "code": code })).await;
+        let made = enrol(&format!(" {code}\n")).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let url = made.json()["url"].as_str().unwrap().to_owned();
+        let (page, link) = url.split_once('#').unwrap();
+        assert_eq!(page, format!("{ORIGIN}/passkeys"));
+        let mut key = Authenticator::new(ORIGIN);
+        assert_eq!(register(&server, link, &mut key).await.status, 204);
+        cookie(&show(&server, &mut key).await);
+        // Good once, here or at a command line, and for fifteen minutes; and no other text is a code.
+        enrol(&code).await.refused(401, "credential_invalid");
+        for wrong in ["", "x", link] {
+            enrol(wrong).await.refused(401, "credential_invalid");
+        }
+        let late = server.code("lee@example.com", None);
+        server.clock().advance(Seconds(15 * 60));
+        enrol(&late).await.refused(401, "credential_invalid");
+        // Of another tenant, which it makes: the link is of that one.
+        let code = server.tenant_code("acme", "ann@acme.example");
+        let made = enrol(&code).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let there = format!("{ORIGIN}/t/acme/passkeys#");
+        assert!(made.json()["url"].as_str().unwrap().starts_with(&there));
+        let dana = server.owner().await;
+        for (kind, count) in [("passkey_changed", 2), ("signed_in", 3)] {
+            let found = dana.get(&format!("/api/evidence?kind={kind}")).await.done();
+            assert_eq!(found["items"].as_array().unwrap().len(), count, "{found}");
+        }
         server.stop().await;
     })
     .await;

@@ -290,16 +290,26 @@ impl TestServer {
     /// # Panics
     /// When the server refuses.
     pub async fn tenant(&self, name: &str, owner: &str) -> Caller {
+        let anyone = self.anyone();
+        let there = anyone.at(format!("{}/t/{name}", anyone.base()));
+        let signed_in = self.sign_in(&anyone, self.tenant_code(name, owner)).await;
+        there.with_token(signed_in.token())
+    }
+
+    /// A one-time code that makes a further tenant with this owner.
+    ///
+    /// # Panics
+    /// When no code can be made.
+    #[must_use]
+    pub fn tenant_code(&self, name: &str, owner: &str) -> String {
         let (tenant, owner) = (
             name.parse().expect("a name"),
             owner.parse().expect("an e-mail address"),
         );
-        let code = admin::tenant_create(&self.config, &self.clock.for_server(), tenant, owner)
-            .expect("a code");
-        let anyone = self.anyone();
-        let there = anyone.at(format!("{}/t/{name}", anyone.base()));
-        let signed_in = self.sign_in(&anyone, code.expose().clone()).await;
-        there.with_token(signed_in.token())
+        admin::tenant_create(&self.config, &self.clock.for_server(), tenant, owner)
+            .expect("a code")
+            .expose()
+            .clone()
     }
 
     async fn sign_in(&self, caller: &Caller, code: String) -> Caller {

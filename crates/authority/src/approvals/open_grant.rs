@@ -1,15 +1,13 @@
 //! Opening an approval for a token: by the bearer of a run's own short-lived token, about that run.
 
-use std::sync::Arc;
-
 use super::{Opening, guard_rails, open, open_of_identity, text};
 use crate::{
     command::{Actor, Command, Verdict, WriteTx},
     evidence, grants,
     policy::Catalogue,
+    proved::Proved,
     rejection::{Rejection, refuse},
 };
-use countersign_crypto::jose::Verified;
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,
     action::{ActionClass, ActionSet},
@@ -55,7 +53,7 @@ pub struct GrantAsk {
 /// answers the same approval. The permit is the one of that token.
 pub struct OpenGrant {
     /// The run's token.
-    pub bearer: Arc<Verified<AccessClaims>>,
+    pub bearer: Proved,
     /// What it asks for.
     pub ask: GrantAsk,
 }

@@ -245,43 +245,21 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
         .ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
     let jti: Id<id::Evidence> = ctx.id();
     let user_id: Id<id::User> = user.id.cast();
-    let claims = AccessClaims {
-        iss: tenant.issuer.clone(),
-        sub: countersign_model::subject::of_user(user_id),
-        aud: tenant.issuer.clone(),
-        exp: ends.seconds(),
-        iat: ctx.now.seconds(),
+    let claims = user_claims(&Claimed {
+        tenant,
+        user: user_id,
+        session: asked.session,
         jti,
-        client_id: PERSONAL_CLIENT.to_owned(),
-        scope: "user".to_owned(),
         txn,
-        identity_id: user.id.cast(),
-        identity_type: PrincipalType::User,
-        identity_kind: None,
-        tenant_id: tenant.id,
-        project_id: None,
-        actions: Vec::new(),
-        environment: None,
+        issued: ctx.now,
+        ends,
+        auth_time: asked.auth_time,
         generation: Generation {
             tenant: tenant_record.epoch,
             identity: user.epoch,
             ..Generation::default()
         },
-        credential_id: None,
-        issuer_id: None,
-        chain_id: asked.session.map(|session| session.to_string()),
-        run: None,
-        roles: Vec::new(),
-        approval_id: None,
-        authorization_details: Vec::new(),
-        act: None,
-        principal_id: None,
-        auth_time: Some(asked.auth_time),
-        metadata: None,
-        sub_profile: Some("user".to_owned()),
-        managed_identity_id: None,
-        is_service_account: None,
-    };
+    });
     let event = Event::TokenIssued(Box::new(TokenIssued {
         grant: asked.grant.to_owned(),
         client_auth: asked.client_auth.to_owned(),
@@ -339,6 +317,65 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
         token,
         used: vec![user.id],
     })
+}
+
+/// What a person's token says, and what a browser's session stands for.
+pub(crate) struct Claimed<'a> {
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// Who.
+    pub user: Id<id::User>,
+    /// In which session.
+    pub session: Option<Id<id::Session>>,
+    /// Its record.
+    pub jti: Id<id::Evidence>,
+    /// The story.
+    pub txn: Id<id::Transaction>,
+    /// From when.
+    pub issued: Timestamp,
+    /// Until when.
+    pub ends: Timestamp,
+    /// When the person proved presence, in seconds.
+    pub auth_time: i64,
+    /// The epochs that must stand.
+    pub generation: Generation,
+}
+
+/// The claims of a person: for this server alone, without actions of their own.
+pub(crate) fn user_claims(of: &Claimed<'_>) -> AccessClaims {
+    AccessClaims {
+        iss: of.tenant.issuer.clone(),
+        sub: countersign_model::subject::of_user(of.user),
+        aud: of.tenant.issuer.clone(),
+        exp: of.ends.seconds(),
+        iat: of.issued.seconds(),
+        jti: of.jti,
+        client_id: PERSONAL_CLIENT.to_owned(),
+        scope: "user".to_owned(),
+        txn: of.txn,
+        identity_id: of.user.cast(),
+        identity_type: PrincipalType::User,
+        identity_kind: None,
+        tenant_id: of.tenant.id,
+        project_id: None,
+        actions: Vec::new(),
+        environment: None,
+        generation: of.generation,
+        credential_id: None,
+        issuer_id: None,
+        chain_id: of.session.map(|session| session.to_string()),
+        run: None,
+        roles: Vec::new(),
+        approval_id: None,
+        authorization_details: Vec::new(),
+        act: None,
+        principal_id: None,
+        auth_time: Some(of.auth_time),
+        metadata: None,
+        sub_profile: Some("user".to_owned()),
+        managed_identity_id: None,
+        is_service_account: None,
+    }
 }
 
 fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {

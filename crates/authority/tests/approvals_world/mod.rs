@@ -12,20 +12,19 @@ use std::sync::{
 };
 
 use countersign_authority::{
-    Authority, Ctx, Rejection, Secrets, Settings, Stop,
+    Authority, Ctx, Proved, Rejection, Secrets, Settings, Stop,
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
     enrolment::{EnrolmentCode, UseCode},
     facts::Facts,
     log::Log,
     signing_keys::Tenant,
 };
-use countersign_crypto::{SigningAlg, SigningKey, jose::Verified, key_wrap::KeyFile};
+use countersign_crypto::{SigningAlg, SigningKey, key_wrap::KeyFile};
 use countersign_model::{
     Id, Timestamp, id,
     reason::{Reason, Refusal},
     registry::{Doc, IdentityDoc, Noun, Record, TenantRole},
     time::Seconds,
-    token::AccessClaims,
 };
 use countersign_store::{Store, StoreConfig, testing::TemporaryDatabase};
 
@@ -56,7 +55,7 @@ pub struct World {
 pub struct User {
     pub id: Id<id::User>,
     pub permit: Permit,
-    pub token: Arc<Verified<AccessClaims>>,
+    pub token: Proved,
     /// The token as they hold it.
     pub session: String,
 }

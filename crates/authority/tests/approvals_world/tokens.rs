@@ -1,9 +1,9 @@
 //! What a run does: it gets tokens, asks people, and redeems what they granted.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use countersign_authority::{
-    Authority, Rejection,
+    Authority, Proved, Rejection,
     approvals::{Decide, Decision, GrantAsk, OpenGrant},
     client_auth::ClientProof,
     command::Permit,
@@ -11,22 +11,16 @@ use countersign_authority::{
     grants::{GrantType, TokenRequest},
     issue::{IssuePlan, RecordError, Released},
 };
-use countersign_crypto::{
-    Secret,
-    jose::{self, Verified},
-};
+use countersign_crypto::{Secret, jose};
 use countersign_model::{
-    action::ActionSet,
-    approval::Approval,
-    reason::Refusal,
-    token::{AccessClaims, ArtifactDigest},
+    action::ActionSet, approval::Approval, reason::Refusal, token::ArtifactDigest,
 };
 
 use super::{AUDIENCE, CI, ISSUER, User, World, drive};
 
 /// A run with its token.
 pub struct Bearer {
-    pub token: Arc<Verified<AccessClaims>>,
+    pub token: Proved,
     pub permit: Permit,
 }
 
@@ -111,7 +105,7 @@ impl World {
         self.run(
             &bearer.permit,
             OpenGrant {
-                bearer: Arc::clone(&bearer.token),
+                bearer: bearer.token.clone(),
                 ask,
             },
         )

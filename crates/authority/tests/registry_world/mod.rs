@@ -1,7 +1,5 @@
 //! What the tests of the registry share: people, readers, tokens.
 
-use std::sync::Arc;
-
 use countersign_authority::{
     Rejection,
     client_auth::ClientProof,
@@ -162,7 +160,7 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
     User {
         id: signed_in.user.id.cast(),
         permit,
-        token: Arc::clone(&token),
+        token: token.clone(),
         session: released.access_token,
     }
 }

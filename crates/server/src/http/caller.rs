@@ -1,4 +1,4 @@
-//! Who calls Countersign's own API: a live token, verified and not revoked, becomes a permit.
+//! Who calls Countersign's own API: a live token, or a browser's session that one of our own pages uses, becomes a permit.
 
 use std::sync::Arc;
 
@@ -6,23 +6,22 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_authority::{Ctx, Rejection, command::Permit, signing_keys::Tenant};
-use countersign_crypto::jose::Verified;
-use countersign_model::{
-    reason::{Reason, Refusal},
-    token::AccessClaims,
-};
+use countersign_authority::{Ctx, Proved, Rejection, command::Permit, signing_keys::Tenant};
+use countersign_crypto::Secret;
+use countersign_model::reason::{Reason, Refusal};
+use http::header;
 
 use super::{
     authorization::{self, Bearer},
-    context::Context,
+    context::{Context, RequestContext},
     decode,
+    pages::{InBrowser, has_cookie},
     problem::Failure,
     refused::Admitted,
 };
 use crate::{app::App, driver::gather};
 
-/// The caller of an endpoint of Countersign's own API: its token's audience is the issuer.
+/// The caller of an endpoint of Countersign's own API: its token's audience is the issuer, or it is a person in a browser.
 pub struct Caller {
     /// Time and origin.
     pub ctx: Ctx,
@@ -30,8 +29,10 @@ pub struct Caller {
     pub tenant: Arc<Tenant>,
     /// What lets commands run.
     pub permit: Permit,
-    /// The token.
-    pub token: Arc<Verified<AccessClaims>>,
+    /// The token, or what stands for it.
+    pub token: Proved,
+    /// The browser, when its session came in place of a token.
+    pub browser: Option<InBrowser>,
 }
 
 /// The caller of one of the two endpoints that also take an identity's live token of any audience: opening
@@ -91,32 +92,41 @@ where
     let ctx = app.ctx(&context);
     let misplaced = authorization::misplaced(&parts.headers, parts.uri.query());
     // Before the tenant is looked up: nobody without a token learns here which tenants there are.
-    let bearer = if misplaced {
+    let way = if misplaced {
         None
     } else {
-        Some(Bearer::from_request_parts(parts, state).await?)
+        Some(Way::of(parts, state).await?)
     };
     let tenant = app.tenant(&context)?;
-    let Some(Bearer(token)) = bearer else {
-        let detail = "a token came in the query or in a cookie, where it is not read and others can see it: send it in the Authorization header alone, and replace it";
-        let refusal = Refusal::new(Reason::TokenInvalid, detail);
-        app.authority()
-            .note_refusal(&ctx, tenant.id, MISPLACED, None, &refusal);
-        return Err(refusal.into());
-    };
-    let audience = own_audience.then_some(tenant.issuer.as_str());
-    app.attempts().admit("", context.address, context.arrived)?;
-    let verified = app
-        .authority()
-        .verify_token(&ctx, &tenant, token.expose(), audience)
-        .inspect_err(|refusal| {
-            app.attempts().failed("", context.address, context.arrived);
+    let (presented, browser) = match way {
+        None => {
+            let detail = "a token came in the query or in a cookie, where it is not read and others can see it: send it in the Authorization header alone, and replace it";
+            let refusal = Refusal::new(Reason::TokenInvalid, detail);
             app.authority()
-                .note_refusal(&ctx, tenant.id, "api", None, refusal);
-        })?;
+                .note_refusal(&ctx, tenant.id, MISPLACED, None, &refusal);
+            return Err(refusal.into());
+        }
+        Some(Way::Session) => {
+            let person = session(&app, &context, parts, &ctx, &tenant).await?;
+            (person.browser.presented(&ctx, &tenant), Some(person))
+        }
+        Some(Way::Token(token)) => {
+            let audience = own_audience.then_some(tenant.issuer.as_str());
+            app.attempts().admit("", context.address, context.arrived)?;
+            let verified = app
+                .authority()
+                .verify_token(&ctx, &tenant, token.expose(), audience)
+                .inspect_err(|refusal| {
+                    app.attempts().failed("", context.address, context.arrived);
+                    app.authority()
+                        .note_refusal(&ctx, tenant.id, "api", None, refusal);
+                })?;
+            (verified, None)
+        }
+    };
     let mut facts = app.authority().facts();
     let permit = gather(&app, tenant.id, &mut facts, |facts| {
-        app.authority().permit(&verified, facts)
+        app.authority().permit(&presented, facts)
     })
     .await;
     match permit {
@@ -124,21 +134,24 @@ where
             let taken = app
                 .attempts()
                 .tokens
-                .take(verified.claims(), context.arrived);
+                .take(presented.claims(), context.arrived);
             let (budget, within) =
                 taken.map_or((None, Ok(())), |(left, within)| (Some(left), within));
             context.admitted.get_or_init(|| Admitted {
                 app: app.clone(),
                 ctx: ctx.clone(),
                 permit: permit.clone(),
-                token: Some(Arc::clone(&verified)),
+                token: Some(presented.clone()),
                 budget,
             });
             // From here on a refusal is one of somebody who proved who they are.
             within?;
+            if let Some(person) = &browser {
+                person.may_ask(&parts.method, &parts.headers)?;
+            }
             let path = path_of(parts)?;
             gather(&app, tenant.id, &mut facts, |facts| {
-                let claims = verified.claims();
+                let claims = presented.claims();
                 app.authority()
                     .presented(&ctx, claims, &path, context.address, facts)
             })
@@ -147,7 +160,8 @@ where
                 ctx,
                 tenant,
                 permit,
-                token: verified,
+                token: presented,
+                browser,
             })
         }
         Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
@@ -155,13 +169,49 @@ where
                 &ctx,
                 tenant.id,
                 "api",
-                Some(&verified.claims().sub),
+                Some(&presented.claims().sub),
                 &refusal,
             );
             Err(refusal.into())
         }
         Err(fault) => Err(fault.into()),
     }
+}
+
+/// How a caller proves who they are: a token in the header, and only without one a browser's session.
+enum Way {
+    Session,
+    Token(Secret<String>),
+}
+
+impl Way {
+    async fn of<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) && has_cookie(&parts.headers) {
+            return Ok(Self::Session);
+        }
+        let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
+        Ok(Self::Token(token))
+    }
+}
+
+/// The person of the cookie's session.
+async fn session(
+    app: &App,
+    context: &RequestContext,
+    parts: &Parts,
+    ctx: &Ctx,
+    tenant: &Tenant,
+) -> Result<InBrowser, Failure> {
+    let (_, _, person) = InBrowser::find(app, context, &parts.headers).await?;
+    person.ok_or_else(|| {
+        let refusal = Refusal::new(
+            Reason::Unauthenticated,
+            "the session is over: sign in again",
+        );
+        app.authority()
+            .note_refusal(ctx, tenant.id, "api", None, &refusal);
+        refusal.into()
+    })
 }
 
 /// The path as metadata of tokens write it: decoded, and without `/api`.

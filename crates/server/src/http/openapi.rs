@@ -63,12 +63,17 @@ pub fn document() -> Value {
                 `=` and its bytes in hexadecimal.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
             "schemas": schemas.0,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "__Host-countersign",
+                    "description": "a browser that is signed in, at pages of this server alone; what changes something also sends \
+                        `X-CSRF-Token`, which `GET /api/console` answers. Without https the cookie is called `countersign`",
+                },
                 "client": {"type": "http", "scheme": "basic", "description": "an identity's client id and secret"},
             },
         },

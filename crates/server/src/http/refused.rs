@@ -3,15 +3,13 @@
 //! Whoever admits a caller leaves it in the request's context; the shell hands every answer to a caller
 //! that was admitted to [`Admitted::answered`]. No handler takes part, so none can forget it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use axum::response::{IntoResponse as _, Response};
-use countersign_authority::{Ctx, Fault, command::Permit, long_lived::Use};
-use countersign_crypto::jose::Verified;
+use countersign_authority::{Ctx, Fault, Proved, command::Permit, long_lived::Use};
 use countersign_model::{
     evidence::Outcome,
     reason::{Reason, Refusal},
-    token::AccessClaims,
 };
 use http::{Method, StatusCode};
 
@@ -66,7 +64,7 @@ pub struct Admitted {
     /// Who it is.
     pub permit: Permit,
     /// The token, where one of ours was presented.
-    pub token: Option<Arc<Verified<AccessClaims>>>,
+    pub token: Option<Proved>,
     /// What is left of the budget of a long-lived token.
     pub budget: Option<Budget>,
 }
@@ -102,7 +100,7 @@ impl Admitted {
         if let Some(refused) = refused {
             self.record(&format!("{method} {route}"), &refused).await?;
         }
-        let long_lived = |token: &&Arc<Verified<AccessClaims>>| {
+        let long_lived = |token: &&Proved| {
             let claims = token.claims();
             claims.chain_id.is_some() && !claims.is_of_session()
         };

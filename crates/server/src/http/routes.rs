@@ -18,7 +18,7 @@ use crate::{
     http::{
         access,
         api::{
-            actions, approvals, audiences, credentials, data_keys, departures,
+            actions, approvals, audiences, console, credentials, data_keys, departures,
             device_authorizations, environments, events, evidence, executions, findings,
             hand_overs, identities, issuers, keys, lineage, linked_accounts, log, manifests, packs,
             passkeys, policies, projects, records, refresh, results, revocation_feed, revocations,
@@ -214,6 +214,9 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/passkeys", passkeys::offer),
         Route::get("/api/passkeys", passkeys::list),
         Route::delete("/api/passkeys/{id}", passkeys::remove),
+        Route::get("/", pages::console),
+        Route::get("/assets/{file}", pages::console_file),
+        Route::get("/api/console", console::show),
         Route::get("/login", pages::login),
         Route::post("/login/begin", pages::login_begin),
         Route::post("/login/finish", pages::login_finish),
@@ -221,6 +224,7 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/device", pages::device),
         Route::post("/device", pages::device_answer),
         Route::get("/passkeys", pages::passkey_page),
+        Route::post("/passkeys/enrol", pages::passkey_enrol),
         Route::post("/passkeys/begin", pages::passkey_begin),
         Route::post("/passkeys/finish", pages::passkey_finish),
         Route::get("/assets/page.css", pages::style),

@@ -302,6 +302,10 @@ fn place(request: &mut Request<Body>, base: &str) -> Result<Option<TenantName>, 
             "there is nothing here",
         )));
     };
+    let is_root = matches!(place.path.as_deref(), Some("" | "/"));
+    if is_root && !path.ends_with('/') {
+        return Err(Box::new(to_folder(path)));
+    }
     if let Some(path) = place.path {
         let query = request
             .uri()
@@ -321,6 +325,15 @@ fn place(request: &mut Request<Body>, base: &str) -> Result<Option<TenantName>, 
         }
     }
     Ok(place.tenant)
+}
+
+/// The address of an issuer that has a path is that of its console too, whose files lie below it.
+fn to_folder(path: &str) -> Response {
+    let mut response = StatusCode::PERMANENT_REDIRECT.into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("{path}/")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
 }
 
 fn context(

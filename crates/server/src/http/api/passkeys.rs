@@ -2,7 +2,10 @@
 
 use axum::{Json as JsonAnswer, extract::State};
 use countersign_api::passkeys::{Nothing, Passkey, PasskeyLink, Passkeys};
-use countersign_authority::passkeys::{OfferPasskey, RemovePasskey, relying_party};
+use countersign_authority::{
+    passkeys::{self, OfferPasskey, RemovePasskey, relying_party},
+    signing_keys::Tenant,
+};
 use countersign_model::reason::{Reason, Refusal};
 use http::StatusCode;
 
@@ -26,12 +29,23 @@ pub async fn offer(
     let link = authority
         .execute(&caller.ctx, &caller.permit, command)
         .await?;
-    let sealed = link.seal(&authority.secrets().codes)?;
-    let answer = PasskeyLink {
-        url: format!("{}/passkeys#{}", caller.tenant.issuer, sealed.expose()),
+    Ok((
+        StatusCode::CREATED,
+        JsonAnswer(wire(&app, &caller.tenant, &link)?),
+    ))
+}
+
+/// The link, as a person opens it: what proves stands behind the `#`.
+pub(in crate::http) fn wire(
+    app: &App,
+    tenant: &Tenant,
+    link: &passkeys::PasskeyLink,
+) -> Result<PasskeyLink, Failure> {
+    let sealed = link.seal(&app.authority().secrets().codes)?;
+    Ok(PasskeyLink {
+        url: format!("{}/passkeys#{}", tenant.issuer, sealed.expose()),
         expires_at: link.expires_at.into(),
-    };
-    Ok((StatusCode::CREATED, JsonAnswer(answer)))
+    })
 }
 
 /// `GET /api/passkeys`: the caller's, oldest first.

@@ -1,5 +1,7 @@
 //! Sign-in of people with a one-time code, and who the caller is.
 
+use std::sync::Arc;
+
 use axum::{
     Json as JsonAnswer,
     extract::State,
@@ -34,7 +36,14 @@ use http::{HeaderValue, header};
 use crate::{
     app::App,
     driver::gather,
-    http::{addressed::Addressed, caller::Caller, context::Context, json::Json, problem::Failure},
+    http::{
+        addressed::Addressed,
+        caller::Caller,
+        context::{Context, RequestContext},
+        json::Json,
+        pages::set_cookie,
+        problem::Failure,
+    },
 };
 
 /// `POST /api/sessions`: a one-time code becomes a token of twelve hours, or of days.
@@ -46,28 +55,7 @@ pub async fn create(
     let ctx = app.ctx(&context);
     let authority = &app.authority();
     let days = body.ttl_days.map(personal_lifetime).transpose()?;
-    app.attempts()
-        .admit("enrolment", context.address, context.arrived)?;
-    let code =
-        EnrolmentCode::open(&authority.secrets().codes, &body.code, ctx.now).inspect_err(|_| {
-            app.attempts()
-                .failed("enrolment", context.address, context.arrived);
-        })?;
-    if code.create_tenant
-        && authority
-            .tenant(code.tenant.as_ref().map(|name| name.as_str()))
-            .is_none()
-    {
-        make_tenant(&app, &ctx, &code).await?;
-    }
-    let tenant = authority
-        .tenant(code.tenant.as_ref().map(|name| name.as_str()))
-        .ok_or_else(|| {
-            Refusal::new(
-                Reason::NotFound,
-                "the code is for a tenant that does not exist",
-            )
-        })?;
+    let (code, tenant) = opened(&app, &context, &ctx, &body.code).await?;
     let permit = authority.system_permit(&ctx, &tenant);
     let (signed_in, released, renew_at) = match days {
         None => {
@@ -114,6 +102,34 @@ pub async fn create(
     Ok(response)
 }
 
+/// A code that was made here, and the tenant that it is for, which is made if that is what it says. Nothing is used up yet.
+pub(in crate::http) async fn opened(
+    app: &App,
+    context: &RequestContext,
+    ctx: &Ctx,
+    code: &str,
+) -> Result<(EnrolmentCode, Arc<Tenant>), Failure> {
+    let authority = app.authority();
+    app.attempts()
+        .admit("enrolment", context.address, context.arrived)?;
+    let code =
+        EnrolmentCode::open(&authority.secrets().codes, code, ctx.now).inspect_err(|_| {
+            app.attempts()
+                .failed("enrolment", context.address, context.arrived);
+        })?;
+    let named = || authority.tenant(code.tenant.as_ref().map(|name| name.as_str()));
+    if code.create_tenant && named().is_none() {
+        make_tenant(app, ctx, &code).await?;
+    }
+    let tenant = named().ok_or_else(|| {
+        Refusal::new(
+            Reason::NotFound,
+            "the code is for a tenant that does not exist",
+        )
+    })?;
+    Ok((code, tenant))
+}
+
 /// The token of twelve hours.
 async fn session(
     app: &App,
@@ -150,7 +166,7 @@ async fn make_tenant(app: &App, ctx: &Ctx, code: &EnrolmentCode) -> Result<(), F
         orphan_grace_seconds: Seconds::days(30).0,
     };
     app.authority().make_tenant(ctx, doc)?.await?;
-    let (authority, now) = (std::sync::Arc::clone(app.authority()), ctx.now);
+    let (authority, now) = (Arc::clone(app.authority()), ctx.now);
     // Reading the keys again blocks for a moment.
     let reloaded = tokio::task::spawn_blocking(move || authority.reload_keys(now)).await;
     reloaded.map_err(|error| Fault::Invariant(format!("reading keys: {error}")))??;
@@ -206,11 +222,25 @@ pub async fn current(
 }
 
 /// `DELETE /api/sessions/current`: signs out.
-pub async fn delete(State(app): State<App>, caller: Caller) -> Result<StatusCode, Failure> {
-    app.authority()
-        .revoke_own(&caller.ctx, &caller.token)
+pub async fn delete(State(app): State<App>, caller: Caller) -> Result<Response, Failure> {
+    let authority = app.authority();
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let Some(person) = &caller.browser else {
+        authority.revoke_own(&caller.ctx, &caller.token).await?;
+        return Ok(response);
+    };
+    let session = &person.browser.session;
+    let command = EndSession {
+        session: session.id,
+        of: Some(session.user_id),
+    };
+    authority
+        .execute(&caller.ctx, &caller.permit, command)
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    if let Some(cookie) = set_cookie(&caller.tenant, None) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// `GET /api/sessions`: the caller's sign-ins that last.

@@ -7,18 +7,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_authority::{
-    Ctx, Pending, Rejection,
+    Ctx, Pending, Proved, Rejection,
     sessions::{EndSession, Presented},
     signing_keys::Tenant,
 };
 use countersign_crypto::{
     Secret,
-    jose::Verified,
     opaque::{ParsedSecret, SecretKind},
 };
 use countersign_model::{
     reason::{Reason, Refusal},
-    token::{AccessClaims, PrincipalType},
+    token::PrincipalType,
 };
 use http::{StatusCode, request::Parts};
 
@@ -144,7 +143,7 @@ async fn held(
     context: &RequestContext,
     bearer: &Secret<String>,
     token: &str,
-) -> Result<(Ctx, Arc<Verified<AccessClaims>>), OauthFailure> {
+) -> Result<(Ctx, Proved), OauthFailure> {
     let ctx = app.ctx(context);
     let tenant: Arc<Tenant> = app.tenant(context).map_err(client::no_tenant)?;
     app.attempts().admit("", context.address, context.arrived)?;

@@ -9,7 +9,7 @@ use axum::{
 use countersign_authority::{Ctx, passkeys::Browser, signing_keys::Tenant};
 use countersign_crypto::digest::equal;
 use countersign_model::reason::{Reason, Refusal};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::layout::escape;
 use crate::{
@@ -78,15 +78,66 @@ impl InBrowser {
         )
     }
 
+    /// What every form and every request of this session that changes something sends back.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Refuses a form that is not of this session's own pages.
     ///
     /// # Errors
     /// `forbidden`.
     pub fn sent(&self, token: &str) -> Result<(), Failure> {
+        Ok(self.own(token)?)
+    }
+
+    /// Refuses a request to the API that no page of ours made in this session (T27). What changes something comes from our
+    /// origin and names the session; what only reads is not asked by a page of another site or of another port.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn may_ask(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+        if method.is_safe() {
+            let from = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+            return match from {
+                None | Some(b"same-origin" | b"none") => Ok(()),
+                Some(_) => Err(Refusal::new(Reason::Forbidden, FOREIGN)),
+            };
+        }
+        let mut tokens = headers.get_all(CSRF_TOKEN).iter();
+        match (
+            tokens.next().and_then(|token| token.to_str().ok()),
+            tokens.next(),
+        ) {
+            (Some(token), None) if is_same_origin(headers, &self.tenant) => self.own(token),
+            _ => Err(Refusal::new(Reason::Forbidden, FOREIGN)),
+        }
+    }
+
+    fn own(&self, token: &str) -> Result<(), Refusal> {
         if equal(self.token.as_bytes(), token.as_bytes()) {
             return Ok(());
         }
-        Err(foreign())
+        Err(Refusal::new(Reason::Forbidden, FOREIGN))
+    }
+}
+
+/// Whether a request has a cookie that could be a session's. Nothing is looked up for it.
+#[must_use]
+pub fn has_cookie(headers: &HeaderMap) -> bool {
+    [SECURE_NAME, PLAIN_NAME]
+        .iter()
+        .any(|name| cookie(headers, name).is_some())
+}
+
+/// Whether a page of ours made a request: by `Origin`, or where there is none by `Sec-Fetch-Site`.
+fn is_same_origin(headers: &HeaderMap, tenant: &Tenant) -> bool {
+    match headers.get(header::ORIGIN) {
+        Some(from) => from.as_bytes() == origin(&tenant.issuer).as_bytes(),
+        None => headers
+            .get(SEC_FETCH_SITE)
+            .is_some_and(|site| site.as_bytes() == b"same-origin"),
     }
 }
 
@@ -104,31 +155,19 @@ where
         let app = App::from_ref(state);
         let Context(context) = Context::from_request_parts(parts, state).await?;
         let tenant = app.tenant(&context)?;
-        let own = match parts.headers.get(header::ORIGIN) {
-            Some(from) => from.as_bytes() == origin(&tenant.issuer).as_bytes(),
-            None => parts
-                .headers
-                .get("sec-fetch-site")
-                .is_some_and(|site| site.as_bytes() == b"same-origin"),
-        };
-        if own {
+        if is_same_origin(&parts.headers, &tenant) {
             return Ok(Self);
         }
-        let failure = foreign();
         let refusal = Refusal::new(Reason::Forbidden, FOREIGN);
         let ctx = app.ctx(&context);
         app.authority()
             .note_refusal(&ctx, tenant.id, "page", None, &refusal);
-        Err(failure)
+        Err(refusal.into())
     }
 }
 
-fn foreign() -> Failure {
-    Refusal::new(Reason::Forbidden, FOREIGN).into()
-}
-
 /// The origin of an address: scheme, host and port.
-fn origin(issuer: &str) -> &str {
+pub(super) fn origin(issuer: &str) -> &str {
     let after = issuer.find("://").map_or(0, |at| at + 3);
     let rest = issuer.get(after..).unwrap_or_default();
     let end = rest.find('/').map_or(issuer.len(), |at| after + at);
@@ -139,9 +178,9 @@ fn origin(issuer: &str) -> &str {
 /// no such name, it has none.
 fn name(tenant: &Tenant) -> &'static str {
     if tenant.issuer.starts_with("https://") {
-        "__Host-countersign"
+        SECURE_NAME
     } else {
-        "countersign"
+        PLAIN_NAME
     }
 }
 
@@ -182,6 +221,11 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     found
 }
 
+/// The header in which a request to the API names its session.
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SECURE_NAME: &str = "__Host-countersign";
+const PLAIN_NAME: &str = "countersign";
 const FOREIGN: &str = "this did not come from a page of this server: open the page and try again";
 
 #[cfg(test)]

@@ -47,7 +47,6 @@ async function signIn(base) {
 async function register(base, name) {
   // The link stands behind the #, so that it is in no log and no history of a proxy.
   const link = location.hash.slice(1);
-  if (!link) throw new Error("this page is opened with the link that `countersign passkey add` prints");
   const asked = await post(base + "/begin", { link });
   const options = asked.options.publicKey;
   options.challenge = bytes(options.challenge);
@@ -58,19 +57,44 @@ async function register(base, name) {
   await post(base + "/finish", { link, ceremony: asked.ceremony, name, credential: wire(credential, members) });
 }
 
-const form = document.querySelector("form[data-passkey]");
-if (form && !window.PublicKeyCredential) say("this browser has no passkeys, or the page is not reached by https or localhost");
-if (form) form.addEventListener("submit", async (event) => {
+// Who has a one-time code instead of a link gets a link for it. It may be of another tenant, whose page is another one.
+async function enrol(base, code) {
+  const { url } = await post(base + "/enrol", { code: code.trim() });
+  const there = new URL(url);
+  if (there.pathname === location.pathname) location.hash = there.hash;
+  else location.assign(url);
+}
+
+const work = {
+  "enrol": (form) => enrol(form.action, form.elements.code.value),
+  "register": (form) => register(form.action, form.elements.name.value),
+  "sign-in": (form) => signIn(form.action),
+};
+
+const forms = document.querySelectorAll("form[data-passkey]");
+
+// With a link the page makes a passkey; without one it asks for a code.
+function choose() {
+  for (const form of forms) {
+    if (form.dataset.passkey === "register") form.hidden = !location.hash;
+    if (form.dataset.passkey === "enrol") form.hidden = Boolean(location.hash);
+  }
+}
+
+for (const form of forms) form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
   button.disabled = true;
   say("");
   try {
-    if (form.dataset.passkey === "register") await register(form.action, form.elements.name.value);
-    else await signIn(form.action);
-    location.assign(form.dataset.next);
+    await work[form.dataset.passkey](form);
+    if (form.dataset.next) location.assign(form.dataset.next);
   } catch (error) {
     say(error.name === "NotAllowedError" ? "nothing was shown, or it took too long: try again" : error.message);
-    button.disabled = false;
   }
+  button.disabled = false;
 });
+
+addEventListener("hashchange", choose);
+choose();
+if (forms.length && !window.PublicKeyCredential) say("this browser has no passkeys, or the page is not reached by https or localhost");

@@ -6,10 +6,13 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use countersign_api::passkeys::{AskedPasskey, BeginPasskey, FinishPasskey};
+use countersign_api::passkeys::{
+    AskedPasskey, BeginPasskey, EnrolInBrowser, FinishPasskey, PasskeyLink as WireLink,
+};
 use countersign_authority::{
     Ctx, Rejection,
-    passkeys::{PasskeyLink, RegisterPasskey, relying_party},
+    enrolment::UseCode,
+    passkeys::{OfferPasskey, PasskeyLink, RegisterPasskey, relying_party},
     signing_keys::Tenant,
 };
 use http::{HeaderMap, StatusCode};
@@ -21,6 +24,7 @@ use super::{
 use crate::{
     app::App,
     http::{
+        api::{passkeys::wire, sessions::opened as opened_code},
         context::{Context, RequestContext},
         json::Json,
         problem::Failure,
@@ -39,11 +43,17 @@ pub async fn page(
         Err(refusal) => format!("<p class=\"warn\">{}</p>", escape(&refusal.detail)),
         Ok(_) => format!(
             "<p>This makes a passkey on this machine, or on a key that you plug in. It signs you in here from then on.</p>
-<form data-passkey=\"register\" data-next=\"{base}/login\" action=\"{base}/passkeys\" method=\"post\">
+<form data-passkey=\"enrol\" action=\"{base}/passkeys\" method=\"post\" hidden>
+<label for=\"code\">One-time code</label>
+<input type=\"text\" id=\"code\" name=\"code\" autocomplete=\"one-time-code\" autocapitalize=\"off\" spellcheck=\"false\" maxlength=\"1024\" aria-describedby=\"code-from\" required>
+<p class=\"soft\" id=\"code-from\">Whoever holds the data directory makes one with <code>countersign admin enrol EMAIL</code>. Where you are signed in, <code>countersign passkey add</code> prints a link that needs none.</p>
+<button>Use the code</button></form>
+<form data-passkey=\"register\" data-next=\"{base}/login\" action=\"{base}/passkeys\" method=\"post\" hidden>
 <label for=\"name\">What you call it</label>
 <input type=\"text\" id=\"name\" name=\"name\" value=\"my passkey\" maxlength=\"64\" required>
 <button>Make a passkey</button></form>
-<p class=\"said\" data-said role=\"status\"></p>"
+<p class=\"said\" data-said role=\"status\"></p>
+<noscript><p class=\"warn\">A passkey is made by a script of this page: let scripts run.</p></noscript>"
         ),
     };
     let page = Page {
@@ -53,6 +63,27 @@ pub async fn page(
         body,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// `POST /passkeys/enrol`: uses a one-time code up, and answers a link that makes a passkey for its person.
+pub async fn enrol(
+    State(app): State<App>,
+    Context(context): Context,
+    _: SameOrigin,
+    Json(body): Json<EnrolInBrowser>,
+) -> Result<(StatusCode, JsonAnswer<WireLink>), Failure> {
+    let ctx = app.ctx(&context);
+    let (code, tenant) = opened_code(&app, &context, &ctx, body.code.trim()).await?;
+    relying_party(&tenant)?;
+    let authority = app.authority();
+    let permit = authority.system_permit(&ctx, &tenant);
+    let signed_in = authority.execute(&ctx, &permit, UseCode { code }).await?;
+    let own = signed_in.permit(&ctx, &permit);
+    let command = OfferPasskey {
+        token: signed_in.evidence,
+    };
+    let link = authority.execute(&ctx, &own, command).await?;
+    Ok((StatusCode::CREATED, JsonAnswer(wire(&app, &tenant, &link)?)))
 }
 
 /// `POST /passkeys/begin`: asks the browser for a new passkey.

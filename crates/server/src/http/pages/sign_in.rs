@@ -12,12 +12,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::{
-    browser::{InBrowser, SameOrigin, set_cookie},
+    browser::{InBrowser, SameOrigin, origin, set_cookie},
     layout::{Page, escape},
 };
 use crate::{
     app::App,
-    http::{context::Context, form::Form, json::Json, oauth_error::OauthFailure, problem::Failure},
+    http::{
+        context::Context, form::Form, json::Json, limits::PATH_BYTES, oauth_error::OauthFailure,
+        problem::Failure, urlencoded,
+    },
 };
 
 /// `GET /login`.
@@ -33,11 +36,12 @@ pub async fn page(
         Err(refusal) => format!("<p class=\"warn\">{}</p>", escape(&refusal.detail)),
         Ok(_) => format!(
             "<p>Show the passkey that you registered here.</p>
-<form data-passkey=\"sign-in\" data-next=\"{0}/device{1}\" action=\"{0}/login\" method=\"post\"><button>Sign in with a passkey</button></form>
+<form data-passkey=\"sign-in\" data-next=\"{1}\" action=\"{0}/login\" method=\"post\"><button>Sign in with a passkey</button></form>
 <p class=\"said\" data-said role=\"status\"></p>
-<p>No passkey yet? <code>countersign passkey add</code> on a machine where you are signed in prints a link that makes one.</p>",
+<p class=\"soft\">No passkey yet? With a one-time code you <a href=\"{0}/passkeys\">make one here</a>; where you are signed in, <code>countersign passkey add</code> prints a link.</p>
+<noscript><p class=\"warn\">A passkey is asked for by a script of this page: let scripts run.</p></noscript>",
             escape(base),
-            escape(&code_of(query.as_deref()))
+            escape(&next(base, query.as_deref()))
         ),
     };
     let page = Page {
@@ -47,6 +51,35 @@ pub async fn page(
         body,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// Where a person goes who signed in: to the code that they came with, or back to the page that sent them, or to the console.
+fn next(base: &str, query: Option<&str>) -> String {
+    let code = code_of(query);
+    if !code.is_empty() {
+        return format!("{base}/device{code}");
+    }
+    let pairs = query.map(|query| urlencoded::pairs(query.as_bytes()));
+    let back = pairs
+        .and_then(Result::ok)
+        .into_iter()
+        .flatten()
+        .find_map(|(name, value)| (name == "return").then_some(value));
+    match back.filter(|place| is_local(place)) {
+        Some(place) => format!("{}{place}", origin(base)),
+        None => format!("{base}/"),
+    }
+}
+
+/// Whether a place is one of this server's own pages, however a browser reads it (T28): a path from the root whose next letter
+/// begins no host, without what browsers take out or turn round before they read.
+fn is_local(place: &str) -> bool {
+    place.len() <= PATH_BYTES
+        && place.starts_with('/')
+        && !place.starts_with("//")
+        && !place.contains(|letter: char| {
+            letter == '\\' || letter.is_control() || letter.is_whitespace()
+        })
 }
 
 /// A user code that the page was opened with, to be handed on: letters and a hyphen, and nothing else.
@@ -152,4 +185,51 @@ pub async fn leave(
         headers.insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t28_signing_in_leads_to_a_page_of_this_server_and_nowhere_else() {
+        let base = "https://id.example/t/a";
+        for (query, place) in [
+            (
+                "return=%2Ft%2Fa%2F%23%2Fapprovals%2F7",
+                "/t/a/#/approvals/7",
+            ),
+            ("return=/device", "/device"),
+            (
+                "user_code=BCDF-GHJK&return=/x",
+                "/t/a/device?user_code=BCDF-GHJK",
+            ),
+            ("", "/t/a/"),
+            ("return=", "/t/a/"),
+            ("return=https://evil.example/", "/t/a/"),
+            ("return=//evil.example", "/t/a/"),
+            ("return=%2F%2Fevil.example", "/t/a/"),
+            ("return=/%5Cevil.example", "/t/a/"),
+            ("return=/%09/evil.example", "/t/a/"),
+            ("return=/%0A/evil.example", "/t/a/"),
+            ("return=%09//evil.example", "/t/a/"),
+            ("return=javascript:alert(1)", "/t/a/"),
+            ("return=@evil.example", "/t/a/"),
+            ("return=.evil.example", "/t/a/"),
+            ("return=/a&return=//evil.example", "/t/a/"),
+            ("return=/%zz", "/t/a/"),
+        ] {
+            assert_eq!(
+                next(base, Some(query)),
+                format!("https://id.example{place}"),
+                "{query}"
+            );
+        }
+        let long = format!("return=/{}", "a".repeat(PATH_BYTES));
+        assert_eq!(
+            next("https://id.example", Some(&long)),
+            "https://id.example/"
+        );
+        assert_eq!(next("https://id.example", None), "https://id.example/");
+    }
 }

@@ -1,9 +1,11 @@
 //! Signing people in, and their sign-ins.
 
 use countersign_api::{
+    console::Console,
     device_authorizations::{BeginDevice, DeviceAuthorization, DeviceCodes, UserCode},
     passkeys::{
-        AskedPasskey, BeginPasskey, FinishLogin, FinishPasskey, Nothing, PasskeyLink, Passkeys,
+        AskedPasskey, BeginPasskey, EnrolInBrowser, FinishLogin, FinishPasskey, Nothing,
+        PasskeyLink, Passkeys,
     },
     sessions::{CreateSession, CreatedSession, CurrentSession, Sessions},
 };
@@ -47,6 +49,12 @@ fn sessions(s: &mut Schemas) -> Vec<Operation> {
             "ends one of the caller's sign-ins",
         )
         .nothing(204),
+        Operation::get(
+            "/api/console",
+            "sessions.console",
+            "who is signed in to this browser",
+        )
+        .answers::<Console>(200, s),
     ]
 }
 
@@ -105,7 +113,7 @@ fn passkeys(s: &mut Schemas) -> Vec<Operation> {
     ]
 }
 
-/// What browsers call. A session's cookie is taken here alone, and from our own pages alone.
+/// What browsers call.
 fn pages(s: &mut Schemas) -> Vec<Operation> {
     let page = |path: &str, id: &str, summary: &str| {
         Operation::get(path, id, summary).open().other("text/html")
@@ -149,6 +157,14 @@ fn pages(s: &mut Schemas) -> Vec<Operation> {
             "where a link makes a passkey",
         ),
         Operation::post(
+            "/passkeys/enrol",
+            "pages.passkeys_enrol",
+            "uses a one-time code up, for a link that makes a passkey",
+        )
+        .open()
+        .body::<EnrolInBrowser>(s)
+        .answers::<PasskeyLink>(201, s),
+        Operation::post(
             "/passkeys/begin",
             "pages.passkeys_begin",
             "asks a browser for a new passkey",
@@ -164,6 +180,14 @@ fn pages(s: &mut Schemas) -> Vec<Operation> {
         .open()
         .body::<FinishPasskey>(s)
         .nothing(204),
+        page("/", "pages.console", "the console"),
+        Operation::get(
+            "/assets/{file}",
+            "pages.console_file",
+            "a file of the console, which never changes under its name",
+        )
+        .open()
+        .other("application/octet-stream"),
         Operation::get("/assets/page.css", "pages.style", "how the pages look")
             .open()
             .other("text/css"),

@@ -1,0 +1,49 @@
+//! Claims that were checked, whichever way they came: the one thing that a permit is made of.
+
+use std::sync::Arc;
+
+use countersign_crypto::jose::Verified;
+use countersign_model::{Id, id, token::AccessClaims};
+
+/// What a caller proved who they are with: a token, or the cookie of a browser's session. Whether it was revoked since is asked
+/// when the permit is made.
+#[derive(Debug, Clone)]
+pub struct Proved(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// A session, with what a token that it gave out now would say. No such token exists.
+    Session(Arc<AccessClaims>),
+    /// A token with a good signature.
+    Token(Arc<Verified<AccessClaims>>),
+}
+
+impl Proved {
+    /// INVARIANT: called by [`crate::passkeys::Browser`] alone, which only a good cookie makes.
+    pub(crate) fn session(claims: AccessClaims) -> Self {
+        Self(Source::Session(Arc::new(claims)))
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn claims(&self) -> &AccessClaims {
+        match &self.0 {
+            Source::Session(claims) => claims,
+            Source::Token(token) => token.claims(),
+        }
+    }
+
+    /// The record of the sign-in, which what is done in a browser follows from; a token is a record of its own.
+    pub(crate) fn entered(&self) -> Option<Id<id::Evidence>> {
+        match &self.0 {
+            Source::Session(claims) => Some(claims.jti),
+            Source::Token(_) => None,
+        }
+    }
+}
+
+impl From<Arc<Verified<AccessClaims>>> for Proved {
+    fn from(token: Arc<Verified<AccessClaims>>) -> Self {
+        Self(Source::Token(token))
+    }
+}

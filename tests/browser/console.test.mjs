@@ -1,0 +1,80 @@
+// The console: a pipeline asks, a person reads and countersigns, and the chain is followed and verified; by keyboard and by eye.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { look, person, startBrowser } from "./lib/browser.mjs";
+import { enrol, signIn } from "./lib/people.mjs";
+import { ask, caller, pipeline, runToken, startIssuer } from "./lib/pipeline.mjs";
+import { startServer } from "./lib/server.mjs";
+
+let server, browser, issuer, dana, lee, identity;
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+  issuer = await startIssuer();
+  await server.signIn("dana", "dana@example.com");
+  const owner = caller(server, await server.cli("dana", "auth", "token"));
+  identity = await pipeline(server, issuer, owner, "dana@example.com");
+  dana = await person(browser, server);
+  await enrol(dana, server, "dana@example.com");
+  lee = await person(browser, server);
+  await enrol(lee, server, "lee@example.com", "--role", "owner");
+});
+after(async () => {
+  await browser?.close();
+  issuer?.stop();
+  await server?.stop();
+});
+
+test("whoever is not signed in is sent to sign in, and comes back to the same place", async () => {
+  await lee.page.goto("/#/approvals");
+  await lee.page.waitForURL("**/login?return=*");
+  await lee.page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await lee.page.waitForURL(`${server.url}/#/approvals`);
+  await lee.page.getByRole("heading", { name: "Approvals", level: 1 }).waitFor();
+  await lee.page.getByText("Nothing waits for you").waitFor();
+  await look(lee, "console-approvals-none");
+});
+
+test("a person reads what a run asks for, countersigns exactly that, and follows the chain to who answers", async () => {
+  const approval = await ask(server, issuer, identity, "release 4.2 <img src=x onerror=alert(1)> \u202egnp.exe");
+  await lee.page.goto("/#/approvals");
+  await lee.page.getByRole("button", { name: "Approve…" }).waitFor();
+  await look(lee, "console-approvals-asked");
+  await lee.page.getByRole("button", { name: "Approve…" }).click();
+  await lee.page.getByLabel("Why").fill("read the diff");
+  await look(lee, "console-approve");
+  await lee.page.getByRole("dialog").getByRole("button", { name: /approve/i }).click();
+  await lee.page.getByText("Nothing waits for you").waitFor();
+  const token = await runToken(server, issuer, identity, { approval_id: approval.id });
+  const { jti } = JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
+  await lee.page.goto(`/#/lineage?ref=token:${jti}`);
+  const sentence = lee.page.getByRole("heading", { level: 1 });
+  await sentence.filter({ hasText: "lee@example.com" }).waitFor();
+  assert.match(await sentence.innerText(), /dana@example\.com/);
+  await look(lee, "console-lineage");
+  await lee.page.goto(`/#/approvals/${approval.id}`);
+  await lee.page.getByText("read the diff").waitFor();
+  assert.equal(await lee.page.locator("main img[src=x]").count(), 0);
+  await look(lee, "console-approval");
+});
+
+test("whoever triggered a run does not find its request among their own to decide", async () => {
+  await signIn(dana, server, "/#/approvals");
+  await ask(server, issuer, identity, "release 4.3", { run_id: "9876543211" });
+  await dana.page.goto("/#/approvals?show=others");
+  await dana.page.getByRole("link", { name: /deploy\.release/ }).first().waitFor();
+  await look(dana, "console-approvals-others");
+  await dana.close();
+});
+
+test("signing out of the console ends its session at the server", async () => {
+  const token = await lee.page.evaluate(async () => (await (await fetch("/api/console")).json()).csrf_token);
+  assert.ok(token.length >= 32);
+  await lee.page.goto("/#/approvals");
+  await lee.page.getByRole("button", { name: "Sign out" }).click();
+  await lee.page.waitForURL("**/login");
+  assert.equal(await lee.page.evaluate(async () => (await fetch("/api/console")).status), 401);
+  await lee.close();
+});
