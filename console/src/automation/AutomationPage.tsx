@@ -92,6 +92,12 @@ function Executions({ after }: { after?: string }) {
   );
 }
 
+/** Where a pack is called, and with which key each call is signed. */
+function calledAt(webhook: Schemas['Webhook']): string {
+  const path = `/api/webhooks/${webhook.path}`;
+  return webhook.signature_key ? `${path}, signed with ${webhook.signature_key}` : path;
+}
+
 const ACTIONS: Column<Schemas['PackAction']>[] = [
   {
     key: 'ref',
@@ -169,12 +175,7 @@ function Packs() {
                 of={[
                   ['Project', pack.project.name],
                   ['Answers for it', <Party of={pack.sponsor} />],
-                  [
-                    'Called at',
-                    pack.webhooks.length > 0 && (
-                      <Words of={pack.webhooks.map((path) => `/api/webhooks/${path}`)} />
-                    ),
-                  ],
+                  ['Called at', pack.webhooks.length > 0 && <Words of={pack.webhooks.map(calledAt)} />],
                 ]}
               />
               <Table
