@@ -14,6 +14,20 @@ const teal: MantineColorsTuple = [
   '#074640',
 ];
 
+// As Mantine has it, but with a shade for dark pages that white text is read on.
+const red: MantineColorsTuple = [
+  '#fff5f5',
+  '#ffe3e3',
+  '#ffc9c9',
+  '#ffa8a8',
+  '#ff8787',
+  '#ff6b6b',
+  '#fa5252',
+  '#d32f2f',
+  '#e03131',
+  '#c92a2a',
+];
+
 // The greys of the dark pages, as in base.css.
 const dark: MantineColorsTuple = [
   '#e6ebf0',
@@ -31,7 +45,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: 'teal',
   primaryShade: { light: 8, dark: 7 },
-  colors: { teal, dark },
+  colors: { teal, red, dark },
   defaultRadius: 'md',
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace',
