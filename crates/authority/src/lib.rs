@@ -39,6 +39,7 @@ pub mod log;
 pub mod long_lived;
 pub mod loosening;
 pub mod manifest;
+mod notice;
 pub mod passkeys;
 pub mod people;
 pub mod policy;

@@ -255,3 +255,69 @@ fn nobody_is_offered_what_they_could_not_answer_for() {
         assert_eq!(sponsor(world, &dana, "a"), Party::User(dana.id));
     });
 }
+
+#[test]
+fn orphans_and_offers_are_told_once_each_without_a_name_of_a_person() {
+    on_each(|world| {
+        let (dana, lee, kim) = people(world);
+        offer(world, &kim, Some("lee@example.com")).unwrap();
+        let decline = DeclineHandOver {
+            user: "kim@example.com".to_owned(),
+            identities: Vec::new(),
+            reason: None,
+        };
+        world.run(&lee.permit, decline).unwrap();
+        let disable = DisableUser {
+            user: "kim@example.com".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        world.run(&dana.permit, disable).unwrap();
+        let now = world.now();
+        let messages = world
+            .authority()
+            .store()
+            .read(move |tx| countersign_store::outbox::due(tx, now, 100))
+            .wait()
+            .unwrap();
+        let mut told: Vec<(String, serde_json::Value)> = messages
+            .into_iter()
+            .map(|message| {
+                assert!(
+                    !message.payload.contains("@example.com"),
+                    "{}",
+                    message.payload
+                );
+                (
+                    message.kind,
+                    serde_json::from_str(&message.payload).unwrap(),
+                )
+            })
+            .collect();
+        told.sort_by_key(|(kind, body)| (kind.clone(), body["data"]["summary"].to_string()));
+        let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "hand_over.offered",
+                "identity.orphaned",
+                "identity.orphaned"
+            ],
+            "one for a whole offer, one for each orphan"
+        );
+        let offered = &told[0].1["data"];
+        assert_eq!(offered["to"], lee.id.to_string());
+        assert_eq!(offered["from"], kim.id.to_string());
+        assert!(
+            offered["summary"]
+                .as_str()
+                .unwrap()
+                .contains("2 identities")
+        );
+        let orphaned = &told[1].1["data"];
+        assert_eq!(orphaned["identity"]["name"], "a");
+        let until = show(world, &dana, "a").unwrap().record;
+        let until = until.identity().unwrap().orphan_grace_until.unwrap();
+        assert_eq!(orphaned["no_tokens_after"], until.to_string());
+    });
+}

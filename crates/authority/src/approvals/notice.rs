@@ -1,4 +1,4 @@
-//! Messages to people's other systems, written with what they tell of and sent afterwards.
+//! Messages about approvals to people's other systems.
 
 use countersign_model::{
     Id,
@@ -6,25 +6,21 @@ use countersign_model::{
     evidence::Separation,
     id,
 };
-use countersign_store::outbox::{self, Message};
 use serde::Serialize;
 
-use crate::{command::WriteTx, rejection::Rejection, rows};
+use crate::{
+    command::WriteTx,
+    notice::{self, Named},
+    rejection::Rejection,
+    rows,
+};
 
 /// A request was opened.
 pub(super) const OPENED: &str = "approval.opened";
 /// Somebody decided on a request.
 pub(super) const DECIDED: &str = "approval.decided";
 
-/// A message in the form of Standard Webhooks: type, time, data. No secret, no name of a person.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(rename = "type")]
-    message_type: &'a str,
-    timestamp: String,
-    data: Data<'a>,
-}
-
+/// What a message about an approval says.
 #[derive(Serialize)]
 struct Data<'a> {
     approval_id: Id<id::Approval>,
@@ -52,12 +48,6 @@ struct Data<'a> {
     decision: Option<Decided>,
 }
 
-#[derive(Serialize)]
-struct Named {
-    id: Id<id::Identity>,
-    name: String,
-}
-
 /// One person's answer, as a message tells it.
 #[derive(Serialize)]
 pub(super) struct Decided {
@@ -76,10 +66,9 @@ pub(super) fn queue(
 ) -> Result<(), Rejection> {
     let tenant = tx.tenant_id();
     let identity = match approval.identity_id {
-        Some(id) => rows::by_id(tx.peek(), tenant, id.cast())?.map(|record| Named {
-            id,
-            name: record.name,
-        }),
+        Some(id) => rows::by_id(tx.peek(), tenant, id.cast())?
+            .as_ref()
+            .map(Named::of),
         None => None,
     };
     let grant = match &approval.doc.request {
@@ -87,40 +76,27 @@ pub(super) fn queue(
         ApprovalRequest::Grant(grant) => Some(grant),
     };
     let now = tx.now();
-    let body = Body {
-        message_type,
-        timestamp: now.to_string(),
-        data: Data {
-            approval_id: approval.id,
-            tenant_id: tenant,
-            status: approval.status_at(now).as_str(),
-            summary: approval.doc.request.summary(),
-            digest: &approval.doc.digest,
-            required: approval.required(),
-            separation: approval.doc.separation,
-            expires_at: approval.expires_at.to_string(),
-            txn: approval.doc.txn,
-            identity,
-            run: grant.map(|grant| grant.run_key.as_str()),
-            commit: grant.and_then(|grant| grant.commit.as_deref()),
-            environment: grant
-                .and_then(|grant| grant.environment.as_ref())
-                .map(|name| name.as_str()),
-            artifact_digest: grant
-                .and_then(|grant| grant.artifact_digest.as_ref())
-                .map(|digest| digest.as_str()),
-            reason: approval.doc.reason.as_deref(),
-            decision,
-        },
-    };
-    let message = Message {
-        id: tx.ctx().id(),
+    let data = Data {
+        approval_id: approval.id,
         tenant_id: tenant,
-        kind: message_type.to_owned(),
-        payload: serde_json::to_string(&body)?,
-        next_at: now,
-        attempts: 0,
+        status: approval.status_at(now).as_str(),
+        summary: approval.doc.request.summary(),
+        digest: &approval.doc.digest,
+        required: approval.required(),
+        separation: approval.doc.separation,
+        expires_at: approval.expires_at.to_string(),
+        txn: approval.doc.txn,
+        identity,
+        run: grant.map(|grant| grant.run_key.as_str()),
+        commit: grant.and_then(|grant| grant.commit.as_deref()),
+        environment: grant
+            .and_then(|grant| grant.environment.as_ref())
+            .map(|name| name.as_str()),
+        artifact_digest: grant
+            .and_then(|grant| grant.artifact_digest.as_ref())
+            .map(|digest| digest.as_str()),
+        reason: approval.doc.reason.as_deref(),
+        decision,
     };
-    outbox::insert(tx.rows(), &message)?;
-    Ok(())
+    notice::queue(tx, message_type, data)
 }

@@ -13,6 +13,7 @@ use super::chains::{revoke, save};
 use crate::{
     command::{Command, Verdict, WriteTx},
     evidence::seal::{refer, refer_person},
+    notice::{self, Named, Told},
     rejection::Rejection,
     rows,
 };
@@ -82,6 +83,19 @@ fn note(
         refer(Role::Token, newest.jti, None),
     ]);
     tx.evidence(draft.parents([newest.jti]))?;
+    let told = Told {
+        identity: holder.identity().map(|_| Named::of(&holder)),
+        no_tokens_after: Some(chain.ends_at.to_string()),
+        chain_id: Some(chain.id),
+        ..Told::new(
+            tenant,
+            match holder.noun {
+                Noun::User => "a person's token was not renewed in time".to_owned(),
+                _ => format!("the token of {} was not renewed in time", holder.name),
+            },
+        )
+    };
+    notice::queue(tx, notice::RENEWAL_OVERDUE, told)?;
     chain.due_at = None;
     chain.doc.overdue_at = Some(now);
     save(tx, &chain)?;

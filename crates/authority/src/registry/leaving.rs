@@ -30,6 +30,7 @@ use crate::{
     command::{Actor, Change, Command, Execution, Permit, Verdict, WriteTx},
     ctx::Ctx,
     loosening::Loosening,
+    notice::{self, Named, Told},
     rejection::{Rejection, refuse},
 };
 
@@ -352,6 +353,21 @@ fn without(
     }
     let record = tx.replace(before, after, &change)?;
     approvals::void_for_identity(tx, record.id.cast(), "who answers for the identity changed")?;
+    if let Some(why) = lost {
+        let until = record.identity().and_then(|doc| doc.orphan_grace_until);
+        let told = Told {
+            identity: Some(Named::of(&record)),
+            no_tokens_after: until.map(|until| until.to_string()),
+            ..Told::new(
+                tx.tenant_id(),
+                format!(
+                    "{}: {why}; the owners of the tenant answer for it until somebody accepts it",
+                    record.name
+                ),
+            )
+        };
+        notice::queue(tx, notice::IDENTITY_ORPHANED, told)?;
+    }
     Ok(Some(record))
 }
 

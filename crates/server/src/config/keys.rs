@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
         "How long the bodies of records stay in the database, at least 2. A file holds 1,048,576 records and is written when all of them are older."),
     key("notify.webhooks", KeyKind::Tables, "none",
         "[{url = \"https://hooks.example.com/cs\", secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\", form = \"standard\"}]",
-        "Who is told when an approval opens or is decided. `form` is `standard` (Standard Webhooks; needs `secret`) or `slack`."),
+        "Who is told when an approval opens or is decided, an identity is orphaned, a hand-over is offered, or a renewal does not come. `form` is `standard` (Standard Webhooks; needs `secret`) or `slack`."),
     key("limits.request_timeout_seconds", KeyKind::Integer, "`30`", "30",
         "The longest a request may take, its body included."),
     key("limits.header_timeout_seconds", KeyKind::Integer, "`30`", "30",

@@ -26,7 +26,10 @@ pub fn slack(body: &str) -> Vec<u8> {
     // The payload is ours; one that does not parse still says that something happened.
     let Payload { kind, data } = serde_json::from_str(body).unwrap_or_default();
     let lead = match kind.as_str() {
+        HAND_OVER_OFFERED => "Waits for an answer".to_owned(),
+        IDENTITY_ORPHANED => "Nobody answers any more".to_owned(),
         OPENED => "Waits for a countersignature".to_owned(),
+        RENEWAL_OVERDUE => "A renewal did not come".to_owned(),
         _ if data.status.is_empty() => kind,
         _ => format!("Request {}", data.status),
     };
@@ -34,11 +37,14 @@ pub fn slack(body: &str) -> Vec<u8> {
         .reason
         .map(|reason| format!("\n> {}", escaped(&reason)))
         .unwrap_or_default();
+    let about = match data.approval_id.as_str() {
+        "" => String::new(),
+        id => format!(" (`{}`)", escaped(id)),
+    };
     let text = format!(
-        "*{}*: {} (`{}`){reason}",
+        "*{}*: {}{about}{reason}",
         escaped(&lead),
-        escaped(&data.summary),
-        escaped(&data.approval_id)
+        escaped(&data.summary)
     );
     // A value of strings always serialises.
     serde_json::to_vec(&json!({ "text": text })).unwrap_or_default()
@@ -57,4 +63,7 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
+const HAND_OVER_OFFERED: &str = "hand_over.offered";
+const IDENTITY_ORPHANED: &str = "identity.orphaned";
 const OPENED: &str = "approval.opened";
+const RENEWAL_OVERDUE: &str = "renewal.overdue";

@@ -93,6 +93,28 @@ async fn a_name_does_not_become_slack_markup() {
 }
 
 #[tokio::test]
+async fn an_orphan_is_told_in_words_without_an_approval() {
+    let (url, seen) = receiver(200).await;
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let orphaned = json!({
+        "type": "identity.orphaned",
+        "timestamp": now.to_string(),
+        "data": { "summary": "triage: who answered for it left" },
+    });
+    let told = Notification {
+        body: orphaned.to_string(),
+        ..notification()
+    };
+    notifier(vec![(url, WebhookForm::Slack)])
+        .deliver(&told, 0, now, &Metrics::new())
+        .await;
+    let Taken(_, body) = seen.0.lock().unwrap().pop().unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let text = "*Nobody answers any more*: triage: who answered for it left";
+    assert_eq!(body["text"], text);
+}
+
+#[tokio::test]
 async fn a_retry_reaches_only_those_who_do_not_know_yet() {
     let (good, seen) = receiver(200).await;
     let (bad, tried) = receiver(500).await;

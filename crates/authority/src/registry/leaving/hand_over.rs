@@ -4,6 +4,8 @@
 //! An offer is a request to answer ([`PendingSponsor`]) that says whose it was; it is accepted and declined by the
 //! same rules as any other.
 
+use std::collections::BTreeMap;
+
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{
     Id, Timestamp, id,
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::{
     command::{Command, Permit, Verdict, WriteTx},
+    notice::{self, Told},
     registry::{
         circle::Circle,
         guarding::ChangeOutcome,
@@ -121,6 +124,7 @@ impl Command for OfferHandOver {
         let person = rights::editor(tx)?;
         rights::check_count("identities", self.offers.len(), HAND_OVER_BATCH)?;
         let mut outcomes = Vec::new();
+        let mut asked: BTreeMap<Party, usize> = BTreeMap::new();
         for (identity, to) in &self.offers {
             let before = tx.get(*identity)?;
             rights::manages(tx, &person, &before)?;
@@ -136,7 +140,26 @@ impl Command for OfferHandOver {
             }
             can_answer(tx, *to)?;
             let reason = self.reason.clone();
-            outcomes.push(offer(tx, &person, &before, *to, self.user, reason)?);
+            let outcome = offer(tx, &person, &before, *to, self.user, reason)?;
+            let pending = outcome.record().identity();
+            let pending = pending.and_then(|doc| doc.pending_sponsor.as_ref());
+            if outcome.approval_id().is_none() && pending.is_some_and(|one| one.party == *to) {
+                *asked.entry(*to).or_default() += 1;
+            }
+            outcomes.push(outcome);
+        }
+        // One message to each, however much it is.
+        for (to, count) in asked {
+            let noun = if count == 1 { "identity" } else { "identities" };
+            let told = Told {
+                to: Some(to.record_id()),
+                from: Some(self.user),
+                ..Told::new(
+                    tx.tenant_id(),
+                    format!("somebody is asked to go on with {count} {noun} of somebody else"),
+                )
+            };
+            notice::queue(tx, notice::HAND_OVER_OFFERED, told)?;
         }
         Ok(Verdict::Done(outcomes))
     }
