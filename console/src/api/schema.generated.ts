@@ -2354,7 +2354,7 @@ export interface components {
         /** @enum {string} */
         Kind: "agent" | "api_key" | "bot" | "oauth_client" | "pipeline" | "service_account" | "workload";
         /** @enum {string} */
-        Weakness: "broad_roles" | "chain_ends_soon" | "changed_alone" | "credential_ends_soon" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "rotation_due" | "rule_too_wide" | "secret_instead_of_run" | "sensitive_powers" | "shared_environments" | "single_manager" | "unguarded_secret" | "unused_privileges";
+        Weakness: "broad_roles" | "chain_ends_soon" | "changed_alone" | "credential_ends_soon" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "not_reviewed" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "review_overdue" | "rotation_due" | "rule_too_wide" | "secret_instead_of_run" | "sensitive_powers" | "shared_environments" | "single_manager" | "unguarded_secret" | "unused_privileges";
         /** @enum {string} */
         FindingSeverity: "low" | "medium" | "high";
         /** @description Another record: its id, and its name for people. */
@@ -2481,6 +2481,14 @@ export interface components {
             /** @description To which tier. */
             tier: components["schemas"]["RiskTier"];
         };
+        /** @description Somebody who answers for it looked at it, and said that it is still needed. */
+        Confirmed: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /** @description Who. */
+            by: components["schemas"]["Ref"];
+            last_seen_at?: components["schemas"]["Time"] | null;
+        };
         /** @description What a bot could do that is sensitive (S1.13). */
         Powers: {
             /** @description It may act as somebody else. */
@@ -2518,6 +2526,7 @@ export interface components {
             audiences: components["schemas"]["Ref"][];
             /** @description Its OAuth client id. */
             client_id: string;
+            confirmed?: components["schemas"]["Confirmed"] | null;
             created_by?: components["schemas"]["Ref"] | null;
             /** @description What it must never do. */
             denied_actions: components["schemas"]["ActionSet"];
@@ -2560,6 +2569,8 @@ export interface components {
             /** @description Which resources it may touch, as its resource servers name them. */
             resources: string[];
             review?: components["schemas"]["Review"] | null;
+            /** @description When somebody should confirm it next. */
+            review_due_at: components["schemas"]["Time"];
             /** @description How much harm it can do. */
             risk_tier: components["schemas"]["RiskTier"];
             /** @description Roles at its resource servers. */
@@ -2881,8 +2892,7 @@ export interface components {
         ReviewInput: {
             /** @description What was looked at. */
             reason?: string | null;
-            /** @description The tier that the reviewer found. */
-            tier: components["schemas"]["RiskTier"];
+            tier?: components["schemas"]["RiskTier"] | null;
         };
         /** @enum {string} */
         CredentialType: "api-key" | "client-secret" | "public-key" | "trust-rule";
@@ -5420,6 +5430,8 @@ export interface operations {
                 limit?: number;
                 /** @description Only those of this project. */
                 project?: components["schemas"]["NameOrId"];
+                /** @description Only those that somebody should have confirmed by now. */
+                review_due?: boolean;
                 /** @description Only those that this user or team answers for. */
                 sponsor?: components["schemas"]["NameOrId"];
                 /** @description Only those of this status. */

@@ -80,6 +80,11 @@ pub struct Identity {
     /// The review that lowered its risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
+    /// Who last said that it is still needed as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmed>,
+    /// When somebody should confirm it next.
+    pub review_due_at: Time,
     /// What its document did not state and stands at a default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
@@ -158,6 +163,19 @@ pub struct ImpersonatorInput {
     pub until: Time,
 }
 
+/// Somebody who answers for it looked at it, and said that it is still needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Confirmed {
+    /// Who.
+    pub by: Ref,
+    /// When.
+    pub at: Time,
+    /// When it was last used, as they saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Time>,
+}
+
 /// A review that lowered the risk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -209,6 +227,9 @@ pub struct ListIdentities {
     /// Only those whose document left something out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<bool>,
+    /// Only those that somebody should have confirmed by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_due: Option<bool>,
 }
 
 /// A new identity. What is left out gets a marked default.
@@ -422,8 +443,9 @@ pub struct Rename {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReviewInput {
-    /// The tier that the reviewer found.
-    pub tier: RiskTier,
+    /// The tier that the reviewer found, who must own its project; left as it is when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<RiskTier>,
     /// What was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

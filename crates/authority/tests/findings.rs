@@ -5,7 +5,7 @@ use countersign_authority::{
     registry::{
         PageQuery,
         credentials::RevokeCredential,
-        identities::{IdentityFilter, IdentityPatch, UpdateIdentity},
+        identities::{IdentityFilter, IdentityPatch, ReviewIdentity, UpdateIdentity},
     },
 };
 use countersign_model::{
@@ -99,6 +99,7 @@ fn s1_15_one_secret_for_all_environments_is_found_and_gone_when_mended() {
                 Weakness::SecretInsteadOfRun,
                 Weakness::ManySources,
                 Weakness::OldSecret,
+                Weakness::NotReviewed,
                 Weakness::Dormant,
                 Weakness::LeftOut,
             ],
@@ -122,6 +123,18 @@ fn s1_15_one_secret_for_all_environments_is_found_and_gone_when_mended() {
             reason: Some("replaced".to_owned()),
         };
         world.run(&dana.permit, revoked).unwrap();
+        let (_, found) = all(world, &dana).remove(0);
+        assert_eq!(
+            found,
+            [Weakness::NotReviewed, Weakness::Dormant, Weakness::LeftOut]
+        );
+        let confirmed = ReviewIdentity {
+            identity: "release-legacy".to_owned(),
+            if_version: None,
+            tier: None,
+            reason: Some("still releases the shop".to_owned()),
+        };
+        world.run(&dana.permit, confirmed).unwrap();
         let (_, found) = all(world, &dana).remove(0);
         assert_eq!(found, [Weakness::Dormant, Weakness::LeftOut]);
     });

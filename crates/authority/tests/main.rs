@@ -23,6 +23,7 @@ mod registry_people;
 mod registry_rails;
 mod registry_revocations;
 mod registry_world;
+mod reviews;
 
 #[test]
 fn every_file_of_this_directory_is_part_of_the_program() {

@@ -743,7 +743,7 @@ fn whoever_made_an_identity_does_not_lower_its_risk_alone() {
         let review = |tier| ReviewIdentity {
             identity: "triage".to_owned(),
             if_version: None,
-            tier,
+            tier: Some(tier),
             reason: None,
         };
         assert_eq!(

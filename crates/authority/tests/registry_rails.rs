@@ -113,7 +113,7 @@ fn t16_no_attribute_that_a_guard_rail_reads_is_edited_to_leave_it() {
         let review = ReviewIdentity {
             identity: "triage".to_owned(),
             if_version: None,
-            tier: RiskTier::Low,
+            tier: Some(RiskTier::Low),
             reason: None,
         };
         // Mo did not make it, and may say that it is harmless: an owner of the tenant agrees.

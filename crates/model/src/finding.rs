@@ -28,6 +28,9 @@ pub use tokens::{CHAIN_ENDS_SOON, ROTATE_AFTER, of_chain};
 /// A secret that is older has had a quarter of a year to be copied.
 pub const OLD_SECRET: Seconds = Seconds::days(90);
 
+/// So long after somebody with power was registered, somebody should have looked at it: a week of work.
+pub const FIRST_REVIEW: Seconds = Seconds::days(7);
+
 /// What was not used for so long is likely not needed.
 pub const DORMANT: Seconds = Seconds::days(90);
 
@@ -62,6 +65,8 @@ pub enum Weakness {
     LeftOut,
     /// A static credential is used from many networks.
     ManySources,
+    /// A pipeline or bot with power was never looked at since it was made.
+    NotReviewed,
     /// A secret is old.
     OldSecret,
     /// Who answered for it has left.
@@ -70,6 +75,8 @@ pub enum Weakness {
     RenewalOverdue,
     /// A long-lived token was renewed again although its successor lived.
     RenewedTwice,
+    /// Nobody confirmed for half a year that it is still needed.
+    ReviewOverdue,
     /// The token of a webhook is old.
     RotationDue,
     /// A trust rule matches more runs than it should.
@@ -223,7 +230,7 @@ impl Powers {
 
 impl Weakness {
     /// Every weakness, in alphabetical order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::BroadRoles,
         Self::ChainEndsSoon,
         Self::ChangedAlone,
@@ -233,10 +240,12 @@ impl Weakness {
         Self::EndsSoon,
         Self::LeftOut,
         Self::ManySources,
+        Self::NotReviewed,
         Self::OldSecret,
         Self::Orphaned,
         Self::RenewalOverdue,
         Self::RenewedTwice,
+        Self::ReviewOverdue,
         Self::RotationDue,
         Self::RuleTooWide,
         Self::SecretInsteadOfRun,
@@ -260,10 +269,12 @@ impl Weakness {
             Self::EndsSoon => "ends_soon",
             Self::LeftOut => "left_out",
             Self::ManySources => "many_sources",
+            Self::NotReviewed => "not_reviewed",
             Self::OldSecret => "old_secret",
             Self::Orphaned => "orphaned",
             Self::RenewalOverdue => "renewal_overdue",
             Self::RenewedTwice => "renewed_twice",
+            Self::ReviewOverdue => "review_overdue",
             Self::RotationDue => "rotation_due",
             Self::RuleTooWide => "rule_too_wide",
             Self::SecretInsteadOfRun => "secret_instead_of_run",
@@ -294,6 +305,7 @@ pub fn findings(looked: &Looked<'_>) -> Vec<Finding> {
     found.extend(secrets::of_credentials(looked));
     found.extend(changed_alone(looked));
     found.extend(people::single_manager(looked));
+    found.extend(people::review(looked));
     found.extend(ends_soon(looked));
     found.extend(dormant(looked));
     found.extend(left_out(looked));

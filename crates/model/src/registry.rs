@@ -22,7 +22,8 @@ mod policy;
 pub use audience::{AudienceDoc, SigningAlg};
 pub use credential::{CredentialDoc, CredentialSecret, CredentialType};
 pub use identity::{
-    ApprovalRule, IdentityDoc, Impersonator, Party, PendingSponsor, Review, TrustModel,
+    ApprovalRule, Confirmation, IdentityDoc, Impersonator, Party, PendingSponsor, REVIEW_EVERY,
+    Review, TrustModel,
 };
 pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
 pub use key::{KEPT_VERSIONS, KeyDoc, VALUE_BYTES};

@@ -341,6 +341,11 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
                     .iter()
                     .map(|review| review.by.cast::<id::Record>()),
             );
+            ids.extend(
+                doc.confirmed
+                    .iter()
+                    .map(|last| last.by.cast::<id::Record>()),
+            );
             ids
         }
         Doc::Key(doc) => vec![doc.project_id.cast()],

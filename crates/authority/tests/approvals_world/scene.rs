@@ -106,6 +106,7 @@ impl World {
             review: None,
             defaulted: Default::default(),
             created_by: user.id,
+            confirmed: None,
             status_reason: None,
             metadata: Default::default(),
         };

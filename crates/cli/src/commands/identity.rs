@@ -70,9 +70,9 @@ pub enum Identity {
         after_help = "Example:\n  countersign identity decline triage --reason 'not our team'"
     )]
     Decline(ActArgs),
-    /// Lower or restore the risk of one, after a look at it
+    /// Confirm that one is still needed as it is, after a look at it; with --tier also how much harm it can do
     #[command(
-        after_help = "Example:\n  countersign identity review triage --tier medium --reason 'reads only'"
+        after_help = "Examples:\n  countersign identity review triage\n  countersign identity review triage --tier medium --reason 'reads only'"
     )]
     Review(ReviewArgs),
 }
@@ -94,6 +94,12 @@ pub struct List {
     /// Only those whose document left something out
     #[arg(long)]
     incomplete: bool,
+    /// Who confirmed each, when, and when it was last used then
+    #[arg(long, conflicts_with = "incomplete")]
+    reviews: bool,
+    /// Only those that somebody should have confirmed by now
+    #[arg(long)]
+    review_due: bool,
 }
 
 /// Where to.
@@ -129,9 +135,9 @@ pub struct ReviewArgs {
     /// Its name or id
     #[arg(value_name = "NAME|ID")]
     target: String,
-    /// The tier: low, medium, high
+    /// The tier: low, medium, high; left as it is without it
     #[arg(long, value_parser = word::<RiskTier>)]
-    tier: RiskTier,
+    tier: Option<RiskTier>,
     /// What was looked at
     #[arg(long)]
     reason: Option<String>,
@@ -144,6 +150,15 @@ const COLUMNS: [Column; 6] = [
     Column("SPONSOR", "/sponsor"),
     Column("STATUS", "/status"),
     Column("LAST SEEN", "/last_seen_at"),
+];
+
+const REVIEWS: [Column; 6] = [
+    Column("NAME", "/name"),
+    Column("SPONSOR", "/sponsor"),
+    Column("CONFIRMED BY", "/confirmed/by"),
+    Column("AT", "/confirmed/at"),
+    Column("LAST USE THEN", "/confirmed/last_seen_at"),
+    Column("DUE", "/review_due_at"),
 ];
 
 const INCOMPLETE: [Column; 4] = [
@@ -267,6 +282,8 @@ impl List {
     async fn run(self, app: &App) -> Result<(), Failure> {
         let columns: &[Column] = if self.incomplete {
             &INCOMPLETE
+        } else if self.reviews {
+            &REVIEWS
         } else {
             &COLUMNS
         };
@@ -280,6 +297,7 @@ impl List {
                 kind: self.kind,
                 sponsor: self.sponsor.clone(),
                 incomplete: self.incomplete.then_some(true),
+                review_due: self.review_due.then_some(true),
             }
         })
         .await

@@ -450,3 +450,29 @@ fn a_service_account_is_made_listed_rotated_and_revoked_from_the_command_line() 
     let many = create(&["webhook", "--allowed-path", &many]);
     assert!(many.contains("`--allowed-path` takes at most"), "{many}");
 }
+
+#[test]
+fn a_review_says_who_confirmed_when_and_what_is_due() {
+    let server = Server::start();
+    let dana = server.dana();
+    dana.run(&["identity", "create", "triage"]).ok();
+    let before = dana
+        .run(&["identity", "show", "triage", "-o", "json"])
+        .json();
+    assert!(before.get("confirmed").is_none(), "{before}");
+    dana.run(&["identity", "review", "triage", "--reason", "still needed"])
+        .ok();
+    let list = ["identity", "list", "--reviews", "-o", "json"];
+    let after = dana.run(&list).json();
+    assert_eq!(after[0]["confirmed"]["by"]["name"], "dana@example.com");
+    assert!(after[0]["review_due_at"].as_str() > after[0]["confirmed"]["at"].as_str());
+    let table = dana.run(&["identity", "list", "--reviews"]).ok();
+    assert!(
+        table.contains("CONFIRMED BY") && table.contains("dana@example.com"),
+        "{table}"
+    );
+    let due = dana
+        .run(&["identity", "list", "--review-due", "-o", "json"])
+        .json();
+    assert_eq!(due, json!([]));
+}

@@ -40,6 +40,9 @@ impl Weakness {
             Weakness::ManySources => {
                 format!("countersign audit search --credential {credential}")
             }
+            Weakness::NotReviewed | Weakness::ReviewOverdue => {
+                format!("countersign identity review {name}")
+            }
             Weakness::Orphaned => update("--sponsor USER"),
             Weakness::RenewalOverdue => format!("countersign lineage identity:{name}"),
             Weakness::RenewedTwice => "countersign revoke chain CHAIN".to_owned(),

@@ -49,6 +49,11 @@ fn sound(kind: Kind) -> IdentityDoc {
         review: None,
         defaulted: BTreeSet::new(),
         created_by: user,
+        confirmed: Some(crate::registry::Confirmation {
+            by: user,
+            at: NOW - Seconds::days(10),
+            last_seen_at: None,
+        }),
         status_reason: None,
         metadata: serde_json::Map::new(),
     }
@@ -606,4 +611,40 @@ fn s1_17_no_fix_of_the_worked_case_rotates_and_the_first_one_splits() {
     assert!(first(&legacy).ends_with("--requires-approval"));
     legacy.requires_approval = true;
     assert!(first(&legacy).contains("credential rotate"));
+}
+
+#[test]
+fn who_has_power_is_looked_at_within_a_week_and_everybody_twice_a_year() {
+    let told = |kind: Kind, confirmed: Option<i64>, days: i64| {
+        let mut identity = sound(kind);
+        identity.confirmed = confirmed.map(|ago| crate::registry::Confirmation {
+            by: identity.created_by,
+            at: NOW - Seconds::days(ago),
+            last_seen_at: None,
+        });
+        let told = found(&identity, &[], |looked| {
+            looked.made_at = NOW - Seconds::days(days);
+        });
+        assert!(
+            told.iter()
+                .all(|one| one.fix == "countersign identity review releaser")
+        );
+        weaknesses(&told)
+    };
+    let medium = FindingSeverity::Medium;
+    assert_eq!(told(Kind::Pipeline, None, 6), []);
+    assert_eq!(
+        told(Kind::Pipeline, None, 7),
+        [(Weakness::NotReviewed, medium)]
+    );
+    assert_eq!(told(Kind::ServiceAccount, None, 179), []);
+    assert_eq!(
+        told(Kind::ServiceAccount, None, 180),
+        [(Weakness::ReviewOverdue, medium)]
+    );
+    assert_eq!(told(Kind::Pipeline, Some(179), 400), []);
+    assert_eq!(
+        told(Kind::Pipeline, Some(180), 400),
+        [(Weakness::ReviewOverdue, medium)]
+    );
 }

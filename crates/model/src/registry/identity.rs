@@ -11,7 +11,7 @@ use crate::{
     id::{self, Id},
     identity::{Kind, RiskTier},
     name::{EnvironmentName, IdentityName, RoleName},
-    time::Timestamp,
+    time::{Seconds, Timestamp},
 };
 
 /// A program's registration.
@@ -76,6 +76,9 @@ pub struct IdentityDoc {
     /// The review that lowered its risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
+    /// Who last looked at it and said that it is still needed as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmation>,
     /// Fields that the document did not state and that stand at a default.
     #[serde(default)]
     pub defaulted: BTreeSet<String>,
@@ -178,6 +181,21 @@ pub struct Review {
     pub tier: RiskTier,
 }
 
+/// Somebody who answers for an identity looked at it, its privileges and its last use, and said that it is still needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Who.
+    pub by: Id<id::User>,
+    /// When.
+    pub at: Timestamp,
+    /// When it was last used, as they saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// How often somebody confirms that an identity is still needed: twice a year, as access reviews of people are.
+pub const REVIEW_EVERY: Seconds = Seconds::days(180);
+
 /// The only types of credential that an identity may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -234,6 +252,13 @@ impl IdentityDoc {
         self.review
             .as_ref()
             .map_or(self.kind.profile().risk, |review| review.tier)
+    }
+
+    /// When it must be confirmed next.
+    #[must_use]
+    pub fn review_due(&self, made_at: Timestamp) -> Timestamp {
+        let last = self.confirmed.as_ref();
+        last.map_or(made_at, |confirmed| confirmed.at) + REVIEW_EVERY
     }
 
     pub(super) fn links(&self) -> Vec<(Relation, Id<id::Record>)> {

@@ -141,6 +141,7 @@ impl<R: Resolver> Desire<'_, R> {
                 .map(|field| (*field).to_owned())
                 .collect::<BTreeSet<_>>(),
             created_by: self.applying.user_id,
+            confirmed: None,
             status_reason: None,
             metadata: Default::default(),
         }))

@@ -46,6 +46,7 @@ fn identity(name: &str, allowed: &[&str], denied: &[&str]) -> IdentityDoc {
         review: None,
         defaulted: Default::default(),
         created_by: Id::from_bytes([2; 16]),
+        confirmed: None,
         status_reason: None,
         metadata: Default::default(),
     }

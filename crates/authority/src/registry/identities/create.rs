@@ -247,6 +247,7 @@ impl CreateIdentity {
             review: None,
             defaulted: self.defaulted(),
             created_by: person.user_id,
+            confirmed: None,
             status_reason: None,
             metadata: self.metadata.clone(),
         })

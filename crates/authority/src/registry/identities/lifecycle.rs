@@ -5,8 +5,9 @@ use countersign_model::{
     name::IdentityName,
     permission::Person,
     reason::Reason,
-    registry::{IdentityDoc, ProjectRole, Record, Review, Status},
+    registry::{Confirmation, IdentityDoc, Noun, ProjectRole, Record, Review, Status},
 };
+use countersign_store::seen;
 
 use super::update::{EditedIdentity, put_edit};
 use crate::{
@@ -90,15 +91,16 @@ pub struct TransferIdentity {
     pub reason: Option<String>,
 }
 
-/// States how much harm an identity can do, by somebody who looked and did not make it.
+/// Confirms that an identity is still needed as it is, by somebody who answers for it; with a tier also how much harm it
+/// can do, by somebody who looked and did not make it.
 #[derive(Debug, Clone)]
 pub struct ReviewIdentity {
     /// Which, by id or name.
     pub identity: String,
     /// The version that was read.
     pub if_version: Option<i64>,
-    /// The tier.
-    pub tier: RiskTier,
+    /// The tier; as it is when absent.
+    pub tier: Option<RiskTier>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -239,22 +241,31 @@ impl Command for ReviewIdentity {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::editor(tx)?;
-        let (before, _) = rights::managed(tx, &person, &self.identity)?;
+        let before = confirmable(tx, &person, &self.identity)?;
         rights::expect_version(&before, self.if_version)?;
-        let project = may_review(tx, &person, &before)?;
         let mut doc = rights::doc(before.identity())?.clone();
-        let lowers = self.tier < doc.kind.profile().risk;
-        let alone = lowers && doc.created_by == person.user_id;
-        if alone && somebody_else_owns(tx, &person, &project)? {
-            return refuse(
-                Reason::Forbidden,
-                "whoever made an identity does not lower its risk: ask another owner to review it",
-            );
+        let mut alone = false;
+        if let Some(tier) = self.tier {
+            rights::manages(tx, &person, &before)?;
+            let project = may_review(tx, &person, &before)?;
+            let lowers = tier < doc.kind.profile().risk;
+            alone = lowers && doc.created_by == person.user_id;
+            if alone && somebody_else_owns(tx, &person, &project)? {
+                return refuse(
+                    Reason::Forbidden,
+                    "whoever made an identity does not lower its risk: ask another owner to review it",
+                );
+            }
+            doc.review = lowers.then(|| Review {
+                by: person.user_id,
+                at: tx.now(),
+                tier,
+            });
         }
-        doc.review = lowers.then(|| Review {
+        doc.confirmed = Some(Confirmation {
             by: person.user_id,
             at: tx.now(),
-            tier: self.tier,
+            last_seen_at: seen::by_record(tx.peek(), before.id)?.map(|seen| seen.last_seen_at),
         });
         let after = Record {
             doc: doc.into(),
@@ -275,6 +286,16 @@ impl Command for ReviewIdentity {
         };
         guarding::settle(tx, edit).map(Verdict::Done)
     }
+}
+
+/// The living identity of this name, when the person answers for it, alone or in a team, or manages it.
+fn confirmable(tx: &mut WriteTx<'_, '_>, person: &Person, text: &str) -> Result<Record, Rejection> {
+    let record = tx.locate(Noun::Identity, text)?;
+    let sponsor = rights::doc(record.identity())?.sponsor;
+    if !person.is(sponsor) {
+        rights::manages(tx, person, &record)?;
+    }
+    Ok(record)
 }
 
 /// The project of an identity, when the person may review it: who owns the project.

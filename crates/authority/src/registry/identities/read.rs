@@ -1,6 +1,7 @@
 //! Reading identities: those that the person may see.
 
 use countersign_model::{
+    Timestamp,
     identity::Kind,
     registry::{Noun, Party, Status},
 };
@@ -29,6 +30,8 @@ pub struct IdentityFilter {
     pub sponsor: Option<String>,
     /// Only those that left something out, or only those that did not.
     pub incomplete: Option<bool>,
+    /// Only those that were due to be confirmed at this time.
+    pub review_due_at: Option<Timestamp>,
     /// Only service accounts that can have long-lived tokens.
     pub long_lived: bool,
 }
@@ -64,6 +67,9 @@ pub fn list(
         let wanted = filter.status.is_none_or(|status| record.status == status)
             && filter.kind.is_none_or(|kind| doc.kind == kind)
             && (!filter.long_lived || long_lived::scope_of(doc).is_some())
+            && filter.review_due_at.is_none_or(|at| {
+                record.status == Status::Active && doc.review_due(record.created_at) <= at
+            })
             && sponsor.is_none_or(|party| doc.sponsor == party)
             && filter
                 .incomplete

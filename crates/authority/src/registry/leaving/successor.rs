@@ -195,7 +195,9 @@ fn on_record(tx: &mut Tx<'_>, circle: &mut Circle, doc: &IdentityDoc) -> Result<
             claim(user, Claim::RunsIt);
         }
     }
-    if let Some(review) = &doc.review {
+    if let Some(last) = &doc.confirmed {
+        claim(last.by, Claim::Reviewed(last.at));
+    } else if let Some(review) = &doc.review {
         claim(review.by, Claim::Reviewed(review.at));
     }
     for (user, role) in circle.members(tx, doc.project_id)? {

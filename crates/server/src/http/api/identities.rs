@@ -13,7 +13,8 @@ pub use update::update;
 use axum::{Json as JsonAnswer, extract::State, response::Response};
 use countersign_api::{
     identities::{
-        ApprovalRule, Completeness, Identity, Impersonator, ListIdentities, PendingSponsor, Review,
+        ApprovalRule, Completeness, Confirmed, Identity, Impersonator, ListIdentities,
+        PendingSponsor, Review,
     },
     paging::Page,
     reference::Meta,
@@ -68,6 +69,7 @@ pub async fn list(
         kind: query.kind,
         sponsor: query.sponsor.map(|name| name.0),
         incomplete: query.incomplete,
+        review_due_at: (query.review_due == Some(true)).then_some(caller.ctx.now),
         long_lived: false,
     };
     let permit = caller.permit.clone();
@@ -180,6 +182,12 @@ impl Shows for Identity {
             expires_at: doc.expires_at.into(),
             orphan_grace_until: doc.orphan_grace_until.map(Into::into),
             risk_tier: doc.risk_tier(),
+            confirmed: doc.confirmed.as_ref().map(|last| Confirmed {
+                by: view.refer(last.by),
+                at: last.at.into(),
+                last_seen_at: last.last_seen_at.map(Into::into),
+            }),
+            review_due_at: doc.review_due(view.record.created_at).into(),
             review: doc.review.as_ref().map(|review| Review {
                 by: view.refer(review.by),
                 at: review.at.into(),
