@@ -1,4 +1,5 @@
 // The words of the product for what the server names by code.
+import type { Schemas } from './api/client';
 import type { IconName } from './ui/icons';
 
 /** `shared_environments` as people read it. */
@@ -86,10 +87,13 @@ export const NODE_WORDS: Record<string, { word: string; icon: IconName }> = {
 export const nodeWord = (type: string) =>
   NODE_WORDS[type] ?? { word: capital(spoken(type)), icon: 'log' as const };
 
-export const WEAKNESS_WORDS: Record<string, string> = {
+/** Every weakness: one that the server learns is missing here until it has words. */
+export const WEAKNESS_WORDS: Record<Schemas['Weakness'], string> = {
+  broad_roles: 'Broad roles',
   chain_ends_soon: 'Renewals end soon',
   changed_alone: 'Changed by one person alone',
   deploys_and_administers: 'Deploys and administers',
+  credential_ends_soon: 'Credential ends soon',
   dormant: 'Dormant',
   ends_soon: 'Ends soon',
   left_out: 'Left at defaults',
@@ -99,13 +103,17 @@ export const WEAKNESS_WORDS: Record<string, string> = {
   renewal_overdue: 'Renewal overdue',
   renewed_twice: 'Renewed twice',
   rotation_due: 'Rotation due',
+  rule_too_wide: 'Trusts too many runs',
   secret_instead_of_run: 'Secret where a run could prove itself',
   sensitive_powers: 'Sensitive powers',
   shared_environments: 'Shared across environments',
+  single_manager: 'One manager alone',
   unguarded_secret: 'Secret nobody countersigns',
+  unused_privileges: 'Unused privileges',
 };
 
-export const weaknessWord = (code: string) => WEAKNESS_WORDS[code] ?? capital(spoken(code));
+export const weaknessWord = (code: string) =>
+  WEAKNESS_WORDS[code as Schemas['Weakness']] ?? capital(spoken(code));
 
 /** `3 identities`, `1 identity`. */
 export function count(n: number, one: string, many = `${one}s`): string {

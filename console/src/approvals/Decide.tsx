@@ -74,8 +74,7 @@ function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => v
         value={reason}
         onChange={(event) => setReason(event.currentTarget.value)}
         maxLength={1000}
-        autosize
-        minRows={2}
+        rows={3}
         data-autofocus
       />
       <Problem error={decide.error} />

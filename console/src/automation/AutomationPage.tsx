@@ -138,7 +138,7 @@ const RULES: Column<Schemas['Rule']>[] = [
   { key: 'does', head: 'Executes', cell: (row) => <code>{row.action_ref}</code> },
   {
     key: 'fires',
-    head: '',
+    head: 'State',
     cell: (row) => (
       <Badge tone={row.enabled ? 'good' : 'plain'}>{row.enabled ? 'fires' : 'switched off'}</Badge>
     ),

@@ -28,6 +28,7 @@ import { CredentialFacts } from './Credentials';
 import { Disable } from './Disable';
 import { Manifest } from './Manifest';
 import { Privileges } from './Privileges';
+import { Sponsorship } from './Sponsorship';
 import { sentenceOf } from './sentence';
 
 type Identity = Schemas['Identity'];
@@ -62,6 +63,7 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
           <Stop grain="identity" target={identity.id} name={identity.name} label="End all its tokens" quiet />
         )}
       </PageHead>
+      <Sponsorship of={identity} />
       <LinkTabs
         label="About this identity"
         of={[

@@ -71,22 +71,29 @@ function curveOf(section?: ElkEdgeSection): Curve {
     return { path: `M${at(start)}${path}`, middle: rest[Math.floor(rest.length / 2)] ?? start };
   }
   const points = [start, ...rest];
-  const pieces = rest.length / 3;
-  const path = Array.from(
-    { length: pieces },
-    (_, piece) =>
-      `C${rest
-        .slice(piece * 3, piece * 3 + 3)
-        .map(at)
-        .join(' ')}`,
+  const pieces = Array.from(
+    { length: rest.length / 3 },
+    (_, piece) => points.slice(piece * 3, piece * 3 + 4) as Four,
   );
-  const half = pieces / 2;
-  const first = Math.min(Math.floor(half), pieces - 1) * 3;
-  return {
-    path: `M${at(start)}${path.join('')}`,
-    middle: cubic(points.slice(first, first + 4) as Four, half - first / 3),
-  };
+  const path = pieces.map(([, ...three]) => `C${three.map(at).join(' ')}`).join('');
+  return { path: `M${at(start)}${path}`, middle: middleOf(pieces) };
 }
+
+/** The point at half of the way, measured in steps. */
+function middleOf(pieces: Four[]): Place {
+  const way = pieces.flatMap((piece) => STEPS.map((step) => cubic(piece, step)));
+  const lengths = way
+    .slice(1)
+    .map((point, index) => Math.hypot(point.x - (way[index]?.x ?? 0), point.y - (way[index]?.y ?? 0)));
+  let left = lengths.reduce((sum, length) => sum + length, 0) / 2;
+  const index = lengths.findIndex((length) => {
+    left -= length;
+    return left <= 0;
+  });
+  return way[index + 1] ?? way[0] ?? { x: 0, y: 0 };
+}
+
+const STEPS = Array.from({ length: 21 }, (_, step) => step / 20);
 
 type Four = [Place, Place, Place, Place];
 

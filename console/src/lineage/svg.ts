@@ -8,7 +8,7 @@ const LINE = 15;
 const FONT = 'font-family="system-ui, sans-serif"';
 
 export function drawSvg(lineage: Lineage, layout: Layout, now: boolean): string {
-  const sentence = wrap(lineage.sentence, Math.max(60, Math.floor(layout.width / 7.2)));
+  const sentence = wrap(lineage.sentence, Math.max(60, Math.floor(layout.width / 8.6)));
   const head = MARGIN + sentence.length * 20 + 12;
   const width = Math.max(layout.width, 560) + 2 * MARGIN;
   const height = layout.height + head + MARGIN;
@@ -28,7 +28,7 @@ export function drawSvg(lineage: Lineage, layout: Layout, now: boolean): string 
     const sponsor = node.type === 'sponsor';
     const colour = node.gap ? '#b45309' : sponsor ? '#0b5c55' : '#cfd6dd';
     const dash = node.gap ? ' stroke-dasharray="5 4"' : '';
-    const label = wrap(nameOf(node, now), 25).slice(0, 3);
+    const label = wrap(nameOf(node, now), 20).slice(0, 3);
     return [
       `<rect x="${x}" y="${y}" width="${NODE_WIDTH}" height="${NODE_HEIGHT}" rx="8" fill="#fff" stroke="${colour}" stroke-width="${sponsor ? 2 : 1.2}"${dash}/>`,
       text(x + 12, y + 20, nodeWord(node.type).word.toUpperCase(), 10, '#5b6775'),

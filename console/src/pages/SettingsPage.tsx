@@ -136,7 +136,7 @@ function SignIns() {
     },
     {
       key: 'end',
-      head: '',
+      head: 'Ending it',
       cell: (row) => (
         <Button variant="default" disabled={end.isPending} onClick={() => end.mutate(row.id)}>
           End it

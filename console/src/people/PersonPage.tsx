@@ -7,6 +7,7 @@ import { EvidenceList } from '../lineage/EvidenceList';
 import { Facts, LinkTabs, PageHead, Panel, Status, When } from '../ui/bits';
 import { Loaded } from '../ui/Loaded';
 import { spoken } from '../words';
+import { Leaving } from './Departure';
 
 export interface PersonSearch {
   tab?: 'evidence';
@@ -40,6 +41,7 @@ export function PersonPage({ id, search }: { id: string; search: PersonSearch })
             </Panel>
           ) : (
             <>
+              <Leaving user={user} />
               <Answers id={id} who={user.email} />
               <Panel title="Who they are">
                 <Facts

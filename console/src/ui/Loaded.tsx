@@ -87,6 +87,8 @@ function told(error: Error): { title: string; help?: string } {
       title: 'The console made a mistake',
       help: 'Reload the page. If it stays, tell whoever runs Countersign.',
     };
+  const help = HELP[error.reasonCode];
+  if (help) return { title: 'This needs somebody else', help };
   switch (error.status) {
     case 0:
       return {
@@ -119,3 +121,8 @@ function told(error: Error): { title: string; help?: string } {
       };
   }
 }
+
+/** What to do about refusals that have one answer. */
+const HELP: Record<string, string> = {
+  self_approval: "Send a colleague who may decide the address of the request's page.",
+};

@@ -1,8 +1,7 @@
 // One box that takes anything, and leads to its lineage.
 import { Kbd, TextInput } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useRef, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, get } from '../api/client';
 import { look } from '../find';
 import { Icon } from './icons';
@@ -14,7 +13,16 @@ export function Search({ large = false }: { large?: boolean }) {
   const navigate = useNavigate();
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState('');
-  useHotkeys(large ? [] : [['/', () => box.current?.focus()]]);
+  useEffect(() => {
+    if (large) return;
+    const focus = (event: KeyboardEvent) => {
+      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || writes(event.target)) return;
+      event.preventDefault();
+      box.current?.focus();
+    };
+    document.addEventListener('keydown', focus);
+    return () => document.removeEventListener('keydown', focus);
+  }, [large]);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -63,6 +71,11 @@ export function Search({ large = false }: { large?: boolean }) {
     </search>
   );
 }
+
+/** Whether a key that is pressed there becomes text. */
+const writes = (place: EventTarget | null) =>
+  place instanceof HTMLTextAreaElement ||
+  (place instanceof HTMLInputElement && ['text', 'search'].includes(place.type));
 
 /** What was typed, as something that is there. All it may be is asked at once; the first in order wins. */
 async function find(typed: string): Promise<Found> {

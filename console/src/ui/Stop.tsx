@@ -24,7 +24,9 @@ export function Stop({
   label?: string;
   quiet?: boolean;
 }) {
-  const [open, dialog] = useDisclosure(false);
+  const client = useQueryClient();
+  // What was stopped goes from the page only when one has read what came of it.
+  const [open, dialog] = useDisclosure(false, { onClose: () => client.invalidateQueries() });
   return (
     <>
       <Button
@@ -50,7 +52,6 @@ export function Stop({
 
 function Confirm({ grain, target, close }: { grain: Grain; target: string; close: () => void }) {
   const [reason, setReason] = useState('');
-  const client = useQueryClient();
   const preview = useQuery({
     queryKey: ['revocation', grain, target],
     queryFn: () => post('/api/revocations', { body: { grain, target, preview: true } }),
@@ -59,7 +60,6 @@ function Confirm({ grain, target, close }: { grain: Grain; target: string; close
   const revoke = useMutation({
     mutationFn: () =>
       post('/api/revocations', { body: { grain, target, preview: false, reason: reason || null } }),
-    onSuccess: () => client.invalidateQueries(),
   });
   if (revoke.data) {
     return (
@@ -93,7 +93,7 @@ function Confirm({ grain, target, close }: { grain: Grain; target: string; close
         >
           <p>
             {preview.dies.length === 0 ? 'Nothing that is on record dies with it.' : 'With it dies:'}
-            {preview.live_tokens != null &&
+            {!!preview.live_tokens &&
               ` ${count(preview.live_tokens, 'token')} issued in the last hour ${preview.live_tokens === 1 ? 'is' : 'are'} refused from then on.`}
           </p>
           <ul className="dies">

@@ -1,5 +1,5 @@
 // The one table: columns that one chooses, rows that are links, rows that one picks, pages by cursor. Narrow, each row is a card.
-import { Button, Checkbox, Menu } from '@mantine/core';
+import { Button, Checkbox, Popover } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -100,29 +100,22 @@ export function useColumns<T>(name: string, columns: Column<T>[]) {
   const turn = (key: string) =>
     setHidden(hidden.includes(key) ? hidden.filter((one) => one !== key) : [...hidden, key]);
   const chooser = (
-    <Menu closeOnItemClick={false} position="bottom-end">
-      <Menu.Target>
+    <Popover position="bottom-end" trapFocus>
+      <Popover.Target>
         <Button variant="default">Columns</Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {columns.slice(1).map((column) => (
-          <Menu.Item
-            key={column.key}
-            role="menuitemcheckbox"
-            aria-checked={!hidden.includes(column.key)}
-            onClick={() => turn(column.key)}
-          >
-            <Checkbox
-              size="xs"
-              tabIndex={-1}
-              readOnly
-              checked={!hidden.includes(column.key)}
-              label={column.head}
-            />
-          </Menu.Item>
+      </Popover.Target>
+      <Popover.Dropdown className="chooser">
+        {columns.slice(1).map(({ key, head }) => (
+          <Checkbox
+            key={key}
+            size="xs"
+            label={head}
+            checked={!hidden.includes(key)}
+            onChange={() => turn(key)}
+          />
         ))}
-      </Menu.Dropdown>
-    </Menu>
+      </Popover.Dropdown>
+    </Popover>
   );
   return { shown: columns.filter((column) => !hidden.includes(column.key)), chooser };
 }
