@@ -28,6 +28,7 @@ import { CredentialFacts } from './Credentials';
 import { Disable } from './Disable';
 import { Manifest } from './Manifest';
 import { Privileges } from './Privileges';
+import { Refusals } from './Refusals';
 import { Sponsorship } from './Sponsorship';
 import { sentenceOf } from './sentence';
 
@@ -200,11 +201,6 @@ function Proves({ of }: { of: Identity }) {
   const credentials = useQuery(
     listOptions(['credentials', of.id], () => get('/api/identities/{id}/credentials', { path })),
   );
-  const attempts = useQuery(
-    listOptions(['attempts', of.id], () =>
-      get('/api/identities/{id}/attempts', { path, query: { limit: 20 } }),
-    ),
-  );
   return (
     <>
       <Loaded of={credentials}>
@@ -232,25 +228,7 @@ function Proves({ of }: { of: Identity }) {
           )
         }
       </Loaded>
-      <Panel title="What was refused lately">
-        <Loaded of={attempts}>
-          {(page) =>
-            page.items.length === 0 ? (
-              <p className="soft">
-                Nothing. When a run or a client is refused here, the reason stands here, claim by claim.
-              </p>
-            ) : (
-              <ul className="plain-list">
-                {page.items.map((attempt) => (
-                  <li key={JSON.stringify(attempt)}>
-                    <Show value={attempt} />
-                  </li>
-                ))}
-              </ul>
-            )
-          }
-        </Loaded>
-      </Panel>
+      <Refusals of={of} />
     </>
   );
 }
