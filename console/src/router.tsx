@@ -108,6 +108,7 @@ const pages = [
     'kind',
     'sponsor',
     'incomplete',
+    'review_due',
     'after',
   ),
   one<IdentitySearch>('/identities', Identity, 'tab', 'after'),

@@ -18,6 +18,7 @@ export interface IdentitiesSearch {
   kind?: Schemas['Kind'];
   sponsor?: string;
   incomplete?: string;
+  review_due?: string;
   after?: string;
 }
 
@@ -26,15 +27,20 @@ type Identity = Schemas['Identity'];
 const STATUSES = ['active', 'disabled', 'orphaned', 'expired', 'deleted'];
 
 export function IdentitiesPage({ search }: { search: IdentitiesSearch }) {
-  const { incomplete, ...filters } = search;
-  const query = { ...filters, incomplete: incomplete === 'true' ? true : undefined, limit: 50 };
+  const { incomplete, review_due, ...filters } = search;
+  const query = {
+    ...filters,
+    incomplete: incomplete === 'true' ? true : undefined,
+    review_due: review_due === 'true' ? true : undefined,
+    limit: 50,
+  };
   const page = useQuery(listOptions(['identities', query], () => get('/api/identities', { query })));
   const findings = useFindingsOf({ project: search.project, kind: search.kind, sponsor: search.sponsor });
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const { shown, chooser } = useColumns('identities', columns(findings));
   const rows = page.data?.items ?? [];
   const chosen = rows.filter((row) => picked.has(row.id));
-  const filtered = Object.values(filters).some(Boolean) || incomplete;
+  const filtered = Object.values(filters).some(Boolean) || incomplete || review_due;
   return (
     <>
       <PageHead title="Identities" lead="Every automated program, and who answers for it.">
@@ -102,6 +108,7 @@ function columns(findings: ReturnType<typeof useFindingsOf>): Column<Identity>[]
     { key: 'findings', head: 'Findings', cell: (row) => <Weak of={findings.get(row.id)} /> },
     { key: 'seen', head: 'Last seen', cell: (row) => <When at={row.last_seen_at} /> },
     { key: 'made', head: 'Made', cell: (row) => <When at={row.created_at} />, extra: true },
+    { key: 'due', head: 'To be confirmed', cell: (row) => <When at={row.review_due_at} />, extra: true },
     { key: 'ends', head: 'Expires', cell: (row) => <When at={row.expires_at} />, extra: true },
   ];
 }
@@ -171,6 +178,12 @@ function Filters({ search }: { search: IdentitiesSearch }) {
         label="Left at defaults"
         checked={search.incomplete === 'true'}
         onChange={(event) => change({ incomplete: event.currentTarget.checked ? 'true' : undefined })}
+      />
+      <Checkbox
+        size="xs"
+        label="To be confirmed"
+        checked={search.review_due === 'true'}
+        onChange={(event) => change({ review_due: event.currentTarget.checked ? 'true' : undefined })}
       />
       <Button variant="default" type="submit">
         Filter

@@ -30,6 +30,7 @@ import { Manifest } from './Manifest';
 import { Privileges } from './Privileges';
 import { Refusals } from './Refusals';
 import { Sponsorship } from './Sponsorship';
+import { StillNeeded } from './StillNeeded';
 import { sentenceOf } from './sentence';
 
 type Identity = Schemas['Identity'];
@@ -106,7 +107,7 @@ function Is({ of }: { of: Identity }) {
         </Panel>
       )}
       <div className="columns">
-        <Panel title="Who answers">
+        <Panel title="Who answers" side={of.status !== 'deleted' && <StillNeeded of={of} />}>
           <Facts
             of={[
               ['Answers for it', <Party of={of.sponsor} />],
@@ -123,6 +124,17 @@ function Is({ of }: { of: Identity }) {
               ],
               ['Orphan until', of.orphan_grace_until && <When at={of.orphan_grace_until} />],
               ['Project', of.project.name],
+              [
+                'Confirmed',
+                of.confirmed ? (
+                  <span>
+                    by {of.confirmed.by.name} <When at={of.confirmed.at} />
+                  </span>
+                ) : (
+                  'never'
+                ),
+              ],
+              ['To be confirmed', <When at={of.review_due_at} />],
               ['Made by', of.created_by?.name],
               ['Made', <When at={of.created_at} />],
             ]}
