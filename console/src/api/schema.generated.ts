@@ -1454,6 +1454,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/approvals/{id}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** asks the caller's passkey to sign what they are about to decide */
+        post: operations["approvals.challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/approvals/{id}/approve": {
         parameters: {
             query?: never;
@@ -2668,6 +2685,8 @@ export interface components {
             at: components["schemas"]["Time"];
             /** @description Who. */
             by: components["schemas"]["Ref"];
+            /** @description Their passkey's signature over this decision; anybody can verify it from what stands here. */
+            countersignature?: Record<string, never> | null;
             /** @description Why. */
             reason?: string | null;
         };
@@ -3574,6 +3593,8 @@ export interface components {
         };
         /** @description The tenant. */
         Tenant: components["schemas"]["Meta"] & {
+            /** @description Whether people decide on approvals with a passkey's signature alone. */
+            approvals_need_passkey: boolean;
             /** @description Its issuer URL. */
             issuer: string;
             /**
@@ -3586,6 +3607,8 @@ export interface components {
         };
         /** @description What an edit changes; what is left out stays. */
         UpdateTenant: {
+            /** @description Whether people decide on approvals with a passkey's signature alone. Turning it off waits for a second person. */
+            approvals_need_passkey?: boolean | null;
             /**
              * Format: int64
              * @description How long an orphaned identity still gets tokens.
@@ -4044,10 +4067,36 @@ export interface components {
             /** @description On what. */
             resource?: string | null;
         };
+        /** @description What a person is about to decide, for their passkey to sign. */
+        ChallengeApproval: {
+            /** @description Yes or no. */
+            approved: boolean;
+            /** @description The digest that was read. */
+            digest: string;
+        };
+        /** Format: uuid */
+        Id_Ceremony: string;
+        /** @description A question to a browser. */
+        AskedPasskey: {
+            /** @description What comes back with the answer. */
+            ceremony: components["schemas"]["Id_Ceremony"];
+            /** @description The argument of `navigator.credentials`, its bytes in base64url. */
+            options: Record<string, never>;
+            /** @description Whose passkey it will be, for a new one. */
+            user?: string | null;
+        };
+        /** @description What a passkey answered. */
+        SignedAnswer: {
+            /** @description The question. */
+            ceremony: components["schemas"]["Id_Ceremony"];
+            /** @description What the browser gave. */
+            credential: Record<string, never>;
+        };
         /** @description A decision. The digest is the one that was read; another one is refused with 409. */
         Decide: {
             /** @description The digest that was read. */
             digest: string;
+            passkey?: components["schemas"]["SignedAnswer"] | null;
             /** @description Why. */
             reason?: string | null;
         };
@@ -4870,17 +4919,6 @@ export interface components {
         Passkeys: {
             /** @description Oldest first. */
             items: components["schemas"]["Passkey"][];
-        };
-        /** Format: uuid */
-        Id_Ceremony: string;
-        /** @description A question to a browser. */
-        AskedPasskey: {
-            /** @description What comes back with the answer. */
-            ceremony: components["schemas"]["Id_Ceremony"];
-            /** @description The argument of `navigator.credentials`, its bytes in base64url. */
-            options: Record<string, never>;
-            /** @description Whose passkey it will be, for a new one. */
-            user?: string | null;
         };
         /** @description The answer of who signs in. */
         FinishLogin: {
@@ -9515,6 +9553,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "approvals.challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChallengeApproval"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedPasskey"];
                 };
             };
             /** @description refused */

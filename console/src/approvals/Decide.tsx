@@ -6,6 +6,7 @@ import { post } from '../api/client';
 import { Icon } from '../ui/icons';
 import { Problem } from '../ui/Loaded';
 import { shortId } from '../words';
+import { sign } from './passkey';
 import type { Approval } from './request';
 
 type Verb = 'approve' | 'deny';
@@ -43,11 +44,14 @@ function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => v
   const [reason, setReason] = useState('');
   const client = useQueryClient();
   const decide = useMutation({
-    mutationFn: () =>
-      post(`/api/approvals/{id}/${verb}`, {
-        path: { id: of.id },
-        body: { digest: of.digest, reason: reason || null },
-      }),
+    mutationFn: async () => {
+      const about = { approved: verb === 'approve', digest: of.digest };
+      const path = { id: of.id };
+      const asked = await post('/api/approvals/{id}/challenge', { path, body: about });
+      const passkey = { ceremony: asked.ceremony, credential: await sign(asked.options) };
+      const body = { digest: of.digest, reason: reason || null, passkey };
+      return post(`/api/approvals/{id}/${verb}`, { path, body });
+    },
     onSuccess: async () => {
       await client.invalidateQueries();
       close();
@@ -63,7 +67,8 @@ function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => v
     >
       <p className="request-line">{of.summary}</p>
       <p className="soft">
-        Your name goes on record with the digest <code title={of.digest}>{shortId(of.digest)}</code>.{' '}
+        Your passkey signs it: your name goes on record with its signature and the digest{' '}
+        <code title={of.digest}>{shortId(of.digest)}</code>.{' '}
         {verb === 'approve'
           ? 'The run gets a token for this and nothing else, once. If anything of the request changes, this is void.'
           : 'The run is told that a person said no. It may ask again.'}
@@ -83,7 +88,7 @@ function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => v
           Not yet
         </Button>
         <Button type="submit" color={verb === 'deny' ? 'red' : undefined} loading={decide.isPending}>
-          {verb === 'deny' ? 'Deny' : 'Approve'}
+          {verb === 'deny' ? 'Deny with your passkey' : 'Approve with your passkey'}
         </Button>
       </div>
     </form>

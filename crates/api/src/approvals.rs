@@ -6,6 +6,7 @@ use countersign_model::{
     Id,
     action::{ActionClass, ActionSet},
     approval::ApprovalStatus,
+    countersignature::Countersignature,
     evidence::Separation,
     id,
     name::{ActionName, EnvironmentName},
@@ -176,6 +177,10 @@ pub struct Decided {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Their passkey's signature over this decision; anybody can verify it from what stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub countersignature: Option<Box<Countersignature>>,
 }
 
 /// A record of an approval and its place in the log.
@@ -201,6 +206,32 @@ pub struct Decide {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The answer of the person's passkey to `POST /api/approvals/{id}/challenge`. A browser must send one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<SignedAnswer>,
+}
+
+/// What a passkey answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignedAnswer {
+    /// The question.
+    pub ceremony: Id<id::Ceremony>,
+    /// What the browser gave.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub credential: Value,
+}
+
+/// What a person is about to decide, for their passkey to sign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeApproval {
+    /// Yes or no.
+    pub approved: bool,
+    /// The digest that was read.
+    pub digest: String,
 }
 
 /// The filters of the list.

@@ -17,6 +17,8 @@ pub struct Tenant {
     pub refuse_unknown_actions: bool,
     /// How long an orphaned identity still gets tokens.
     pub orphan_grace_seconds: i64,
+    /// Whether people decide on approvals with a passkey's signature alone.
+    pub approvals_need_passkey: bool,
 }
 
 /// What an edit changes; what is left out stays.
@@ -30,6 +32,9 @@ pub struct UpdateTenant {
     /// How long an orphaned identity still gets tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphan_grace_seconds: Option<i64>,
+    /// Whether people decide on approvals with a passkey's signature alone. Turning it off waits for a second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals_need_passkey: Option<bool>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -13,6 +13,7 @@ mod open_change;
 mod open_grant;
 mod reading;
 pub(crate) mod references;
+mod signing;
 mod trail;
 mod voiding;
 
@@ -26,6 +27,7 @@ pub use reading::{
     ApprovalPage, ApprovalsQuery, PlacedEvidence, Shown, ShownDecision, list, may_see, places,
     show, show_decided, show_to_bearer,
 };
+pub use signing::{AboutToDecide, Signed};
 pub use voiding::{LapseApprovals, lapse, void_for_identity, void_for_record};
 
 use countersign_crypto::{digest, random};

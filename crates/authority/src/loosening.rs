@@ -56,6 +56,8 @@ pub enum Loosening {
     RiskLowered,
     /// It carries another role.
     RoleAdded,
+    /// Decisions need no passkey's signature any more.
+    SignatureTurnedOff,
     /// Its tokens live longer.
     TokenLifeLonger,
     /// It may have tokens of months, or they are bound to less.
@@ -89,6 +91,7 @@ impl Loosening {
             Self::ResourceAdded => "adds a resource",
             Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",
+            Self::SignatureTurnedOff => "takes decisions without a passkey's signature",
             Self::TokenLifeLonger => "lengthens the life of tokens",
             Self::TokenScopeWidened => "widens what its long-lived tokens are for",
             Self::TrustModelChanged => "changes the trust model",

@@ -212,7 +212,7 @@ fn person_of(tx: &mut Tx<'_>, session: &Session) -> Result<Option<Record>, Rejec
 }
 
 /// Keeps a question, if not too many wait.
-fn ask(
+pub(crate) fn ask(
     tx: &mut Tx<'_>,
     ceremony: &Ceremony,
     now: countersign_model::Timestamp,
@@ -227,7 +227,7 @@ fn ask(
 }
 
 /// A question of this tenant that waits still.
-fn asked(
+pub(crate) fn asked(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
     ceremony: Id<id::Ceremony>,
@@ -245,7 +245,7 @@ fn asked(
 }
 
 /// An answer that does not hold is a refusal; what was kept and cannot be read is a fault.
-fn broken(error: PasskeyError) -> Rejection {
+pub(crate) fn broken(error: PasskeyError) -> Rejection {
     match error {
         PasskeyError::Kept(detail) => Fault::Invariant(detail).into(),
         PasskeyError::NoName => Refusal::new(Reason::Unprocessable, error.to_string()).into(),

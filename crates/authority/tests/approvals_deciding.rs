@@ -61,6 +61,7 @@ fn a_second_person_countersigns_what_they_read() {
             approved: true,
             digest: "00".repeat(32),
             reason: None,
+            signed: None,
         };
         assert_eq!(
             reason(world.run(&scene.lee.permit, wrong)),
@@ -132,6 +133,7 @@ fn a_program_never_decides() {
             approved: true,
             digest: approval.doc.digest.clone(),
             reason: None,
+            signed: None,
         };
         assert_eq!(reason(world.run(&bearer.permit, decide)), Reason::Forbidden);
         world.decide(&scene.lee, &approval, true).unwrap();

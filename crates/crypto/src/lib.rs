@@ -16,6 +16,7 @@
 
 pub mod access_token;
 pub mod assertion;
+pub mod countersignature;
 pub mod data_key;
 pub mod digest;
 pub mod jose;

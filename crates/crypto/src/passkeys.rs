@@ -1,12 +1,15 @@
 //! Passkeys (Web Authentication Level 3): what the browser is asked, and whether its answer holds. The library that checks
 //! answers is named here alone; what has to be kept between the two steps is text, for who stores it.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_model::countersignature::PasskeyKey;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use thiserror::Error;
 use webauthn_rs::prelude::{
-    DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
-    RegisterPublicKeyCredential, Url, Uuid, Webauthn, WebauthnBuilder,
+    COSEAlgorithm, COSEKeyType, DiscoverableAuthentication, Passkey, PasskeyAuthentication,
+    PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Uuid, Webauthn,
+    WebauthnBuilder,
 };
 
 /// Why a passkey cannot be made or used.
@@ -26,7 +29,11 @@ pub enum PasskeyError {
 }
 
 /// The server as passkeys know it: by the host of its address.
-pub struct RelyingParty(Webauthn);
+pub struct RelyingParty {
+    checks: Webauthn,
+    name: String,
+    origin: String,
+}
 
 /// A question to the browser, and what must be kept until it is answered.
 #[derive(Debug)]
@@ -46,6 +53,23 @@ pub struct Registered {
     pub passkey: String,
 }
 
+/// A passkey's signature that holds.
+#[derive(Debug)]
+pub struct Signature {
+    /// Which passkey made it.
+    pub credential_id: Vec<u8>,
+    /// That passkey as it is to be kept from now on, when that changed.
+    pub passkey: Option<String>,
+    /// Its public key.
+    pub public_key: PasskeyKey,
+    /// What the authenticator said, in base64url.
+    pub authenticator_data: String,
+    /// What the browser said, in base64url.
+    pub client_data: String,
+    /// The signature, in base64url.
+    pub signature: String,
+}
+
 /// What an answer says of whom it is, before anything is checked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claimed {
@@ -63,10 +87,26 @@ impl RelyingParty {
     pub fn new(issuer: &str) -> Result<Self, PasskeyError> {
         let url: Url = issuer.parse().map_err(|_| PasskeyError::NoName)?;
         let name = url.domain().ok_or(PasskeyError::NoName)?;
-        WebauthnBuilder::new(name, &url)
+        let checks = WebauthnBuilder::new(name, &url)
             .and_then(|builder| builder.rp_name("Countersign").build())
-            .map(Self)
-            .map_err(|_| PasskeyError::NoName)
+            .map_err(|_| PasskeyError::NoName)?;
+        Ok(Self {
+            checks,
+            name: name.to_owned(),
+            origin: url.origin().ascii_serialization(),
+        })
+    }
+
+    /// The host that passkeys are for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The origin of pages that may ask.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Asks for a new passkey of this person, on no authenticator that has one of these already.
@@ -79,7 +119,7 @@ impl RelyingParty {
         name: &str,
         others: &[Vec<u8>],
     ) -> Result<Ceremony, PasskeyError> {
-        let begun = self.0.start_passkey_registration(
+        let begun = self.checks.start_passkey_registration(
             Uuid::from_bytes(user),
             name,
             name,
@@ -110,7 +150,7 @@ impl RelyingParty {
         let state: PasskeyRegistration = read(state)?;
         let answer: RegisterPublicKeyCredential = sent(answer)?;
         let made = self
-            .0
+            .checks
             .finish_passkey_registration(&answer, &state)
             .map_err(refused)?;
         Ok(Registered {
@@ -125,7 +165,7 @@ impl RelyingParty {
     /// A fault.
     pub fn begin_authentication(&self) -> Result<Ceremony, PasskeyError> {
         let (question, state) = self
-            .0
+            .checks
             .start_discoverable_authentication()
             .map_err(refused)?;
         let mut question = kept(&question)?;
@@ -146,7 +186,7 @@ impl RelyingParty {
     pub fn claimed(&self, answer: &Value) -> Result<Claimed, PasskeyError> {
         let answer: PublicKeyCredential = sent(answer)?;
         let (user, credential_id) = self
-            .0
+            .checks
             .identify_discoverable_authentication(&answer)
             .map_err(refused)?;
         Ok(Claimed {
@@ -170,7 +210,7 @@ impl RelyingParty {
         let mut passkey: Passkey = read(passkey)?;
         let answer: PublicKeyCredential = sent(answer)?;
         let proved = self
-            .0
+            .checks
             .finish_discoverable_authentication_v2(&answer, state, &passkey)
             .map_err(refused)?;
         if !proved.user_verified() {
@@ -184,10 +224,108 @@ impl RelyingParty {
             None => Err(PasskeyError::Refused("another passkey answered".to_owned())),
         }
     }
+
+    /// Asks for one of these kept passkeys to sign these bytes.
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn begin_signing(
+        &self,
+        challenge: [u8; 32],
+        passkeys: &[String],
+    ) -> Result<Ceremony, PasskeyError> {
+        let passkeys = passkeys
+            .iter()
+            .map(|passkey| read::<Passkey>(passkey))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (question, state) = self
+            .checks
+            .start_passkey_authentication(&passkeys)
+            .map_err(refused)?;
+        let (mut question, mut state) = (kept(&question)?, kept(&state)?);
+        // INVARIANT: the library asks with random bytes and compares them; ours take their place on both sides, and hold a
+        // nonce, so that they cannot be known before.
+        let challenge = json!(URL_SAFE_NO_PAD.encode(challenge));
+        for (value, member) in [
+            (&mut question, "/publicKey/challenge"),
+            (&mut state, "/ast/challenge"),
+        ] {
+            let place = value
+                .pointer_mut(member)
+                .ok_or_else(|| PasskeyError::Kept(format!("a question has no `{member}`")))?;
+            *place = challenge.clone();
+        }
+        Ok(Ceremony {
+            question,
+            state: state.to_string(),
+        })
+    }
+
+    /// Checks the answer: that one of these passkeys, each beside its id, signed what was asked, here, and verified its person.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn finish_signing(
+        &self,
+        answer: &Value,
+        state: &str,
+        passkeys: &[(&[u8], &str)],
+    ) -> Result<Signature, PasskeyError> {
+        let state: PasskeyAuthentication = read(state)?;
+        let answer: PublicKeyCredential = sent(answer)?;
+        let proved = self
+            .checks
+            .finish_passkey_authentication(&answer, &state)
+            .map_err(refused)?;
+        if !proved.user_verified() {
+            return Err(PasskeyError::Refused(
+                "the person was not verified".to_owned(),
+            ));
+        }
+        let credential_id = proved.cred_id().to_vec();
+        let (_, own) = passkeys
+            .iter()
+            .find(|(id, _)| *id == credential_id)
+            .ok_or_else(strange)?;
+        let mut passkey: Passkey = read(own)?;
+        let changed = passkey.update_credential(&proved).ok_or_else(strange)?;
+        Ok(Signature {
+            credential_id,
+            public_key: public_key(&passkey)?,
+            passkey: changed.then(|| text(&passkey)).transpose()?,
+            authenticator_data: URL_SAFE_NO_PAD.encode(&answer.response.authenticator_data),
+            client_data: URL_SAFE_NO_PAD.encode(&answer.response.client_data_json),
+            signature: URL_SAFE_NO_PAD.encode(&answer.response.signature),
+        })
+    }
+}
+
+/// The public half of a kept passkey.
+fn public_key(passkey: &Passkey) -> Result<PasskeyKey, PasskeyError> {
+    match &passkey.get_public_key().key {
+        COSEKeyType::EC_EC2(key) if *passkey.cred_algorithm() == COSEAlgorithm::ES256 => {
+            Ok(PasskeyKey::Es256 {
+                x: URL_SAFE_NO_PAD.encode(&key.x),
+                y: URL_SAFE_NO_PAD.encode(&key.y),
+            })
+        }
+        COSEKeyType::RSA(key) => Ok(PasskeyKey::Rs256 {
+            n: URL_SAFE_NO_PAD.encode(&key.n),
+            e: URL_SAFE_NO_PAD.encode(key.e),
+        }),
+        COSEKeyType::EC_EC2(_) | COSEKeyType::EC_OKP(_) => Err(PasskeyError::Kept(
+            "a passkey of an algorithm that is not asked for".to_owned(),
+        )),
+    }
 }
 
 fn refused(error: impl std::fmt::Display) -> PasskeyError {
     PasskeyError::Refused(error.to_string())
+}
+
+/// As `finish_authentication` says it: whose passkey answered is known, and nobody else's is told.
+fn strange() -> PasskeyError {
+    PasskeyError::Refused("it is not registered here".to_owned())
 }
 
 fn sent<T: DeserializeOwned>(answer: &Value) -> Result<T, PasskeyError> {

@@ -60,12 +60,31 @@ pub struct Ceremony {
     pub doc: CeremonyDoc,
 }
 
+/// A decision that a passkey is asked to sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersignDoc {
+    /// Whose passkey.
+    pub user_id: Id<id::User>,
+    /// On what.
+    pub approval_id: Id<id::Approval>,
+    /// Yes or no.
+    pub approved: bool,
+    /// The digest that was read.
+    pub digest: String,
+    /// What makes the question one of its kind.
+    pub nonce: String,
+    /// What `crypto` has to know.
+    pub state: String,
+}
+
 /// What a question is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CeremonyDoc {
     /// Who is there? With what `crypto` has to know.
     Authenticate(String),
+    /// Sign what you are about to decide.
+    Countersign(Box<CountersignDoc>),
     /// Make a passkey for this person, who proved presence.
     Register {
         /// Who.

@@ -1,6 +1,7 @@
 //! The console's side of the server: a browser's session is a caller, no token reaches it, and only our own pages use it (T27).
 
-use countersign_model::{registry::TenantRole, time::Seconds};
+use countersign_crypto::countersignature::{BadCountersignature, Decision, verify};
+use countersign_model::{countersignature::Countersignature, registry::TenantRole, time::Seconds};
 use countersign_testkit::{Answer, Authenticator, Caller, TestServer, on_each_database};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,6 +55,25 @@ impl<'a> Page<'a> {
             .await
     }
 
+    /// What the person's passkey answers when it is asked about a decision.
+    async fn signed(&self, key: &mut Authenticator, approval: &Value, approved: bool) -> Value {
+        let path = format!("/api/approvals/{}/challenge", id(approval));
+        let about = json!({ "approved": approved, "digest": approval["digest"] });
+        let asked = self.post(&path, &about).await.done();
+        json!({ "ceremony": asked["ceremony"], "credential": key.get(&asked["options"]) })
+    }
+
+    async fn decide(&self, key: &mut Authenticator, approval: &Value, verb: &str) -> Answer {
+        let passkey = self.signed(key, approval, verb == "approve").await;
+        self.say(approval, verb, &passkey).await
+    }
+
+    async fn say(&self, approval: &Value, verb: &str, passkey: &Value) -> Answer {
+        let path = format!("/api/approvals/{}/{verb}", id(approval));
+        let body = json!({ "digest": approval["digest"], "passkey": passkey });
+        self.post(&path, &body).await
+    }
+
     async fn get(&self, path: &str) -> Answer {
         let own = [("sec-fetch-site", "same-origin")];
         self.send(Method::GET, path, None, &own).await
@@ -63,6 +83,10 @@ impl<'a> Page<'a> {
         let own = [OWN, ("x-csrf-token", self.csrf.as_str())];
         self.send(Method::POST, path, Some(body), &own).await
     }
+}
+
+fn id(approval: &Value) -> &str {
+    approval["id"].as_str().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +150,8 @@ async fn t27_a_cookie_alone_does_nothing_and_only_our_own_pages_ask_with_it() {
     on_each_database(async |database| {
         let server = named(&database).await;
         let (pipeline, lee) = with_approver(&server).await;
-        let there = Page::of(&server, &lee).await;
+        let mut key = passkey(&server, &lee).await;
+        let there = Page::with(&server, &mut key).await;
         let other = Page::of(&server, &pipeline.owner).await;
         let approval = open(&base_token(&server, &pipeline).await).await;
         let path = format!(
@@ -203,8 +228,9 @@ async fn t27_a_cookie_alone_does_nothing_and_only_our_own_pages_ask_with_it() {
                 answer.text()
             );
         }
-        // With the page's own words it is done.
-        let done = there.post(&path, &body).await;
+        // With the page's own words, and with the passkey that no page has, it is done.
+        there.post(&path, &body).await.refused(403, "forbidden");
+        let done = there.decide(&mut key, &approval, "approve").await;
         assert_eq!(done.status, 200, "{}", done.text());
         server.stop().await;
     })
@@ -378,6 +404,166 @@ async fn the_front_page_is_the_console_or_says_that_it_was_left_out() {
         ] {
             server.anyone().get(missing).await.refused(404, "not_found");
         }
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_in_a_browser_is_signed_by_a_passkey_and_anybody_verifies_it_later() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let mut key = passkey(&server, &lee).await;
+        let there = Page::with(&server, &mut key).await;
+        let approval = open(&base_token(&server, &pipeline).await).await;
+        let decided = there.decide(&mut key, &approval, "approve").await.done();
+        assert_eq!(decided["status"], "approved");
+        // Of what anybody who may read it is shown.
+        let shown = pipeline
+            .owner
+            .get(&format!("/api/approvals/{}", id(&approval)))
+            .await
+            .done();
+        let kept = &shown["decisions"][0]["countersignature"];
+        let kept: Countersignature =
+            serde_json::from_value(kept.clone()).expect("a countersignature");
+        assert_eq!(
+            (kept.relying_party.as_str(), kept.origin.as_str()),
+            ("localhost", ORIGIN)
+        );
+        let decision = Decision {
+            approval_id: id(&approval).parse().unwrap(),
+            digest: approval["digest"].as_str().unwrap(),
+            approved: true,
+            nonce: &kept.nonce,
+        };
+        assert_eq!(verify(&kept, &decision), Ok(()));
+        let denied = Decision {
+            approved: false,
+            ..decision
+        };
+        assert_eq!(verify(&kept, &denied), Err(BadCountersignature::Decision));
+        // And of the record itself, whose bytes are in the log.
+        let found = lee.get("/api/evidence?kind=approval_decided").await.done();
+        let summary = &found["items"][0];
+        assert!(
+            summary["summary"]
+                .as_str()
+                .unwrap()
+                .contains("with a passkey's signature"),
+            "{summary}"
+        );
+        let record = lee
+            .get(&format!("/api/evidence/{}", id(summary)))
+            .await
+            .done();
+        assert_eq!(record["record"]["proof"], "passkey");
+        let logged = serde_json::from_value(record["record"]["countersignature"].clone());
+        assert_eq!(logged.ok(), Some(kept));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t13_a_passkeys_signature_is_for_one_decision_of_its_person_and_is_used_once() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let mut key = passkey(&server, &lee).await;
+        let there = Page::with(&server, &mut key).await;
+        let mut danas = passkey(&server, &pipeline.owner).await;
+        let other = Page::with(&server, &mut danas).await;
+        let run = base_token(&server, &pipeline).await;
+        let approval = open(&run).await;
+        let no = |answer: Answer| drop(answer.refused(401, "credential_invalid"));
+        // A no is no yes, and what was asked of one person is not answered by another.
+        let denying = there.signed(&mut key, &approval, false).await;
+        no(there.say(&approval, "approve", &denying).await);
+        let of_other = other.signed(&mut danas, &approval, true).await;
+        no(there.say(&approval, "approve", &of_other).await);
+        // A sign-in is no decision.
+        let asked = server
+            .anyone()
+            .send(Method::POST, "/login/begin", Some(&json!({})), &[OWN])
+            .await
+            .done();
+        let sign_in =
+            json!({ "ceremony": asked["ceremony"], "credential": key.get(&asked["options"]) });
+        no(there.say(&approval, "approve", &sign_in).await);
+        // Nobody was verified, at another origin, by another key, too late.
+        key.verifies = false;
+        let unverified = there.signed(&mut key, &approval, true).await;
+        no(there.say(&approval, "approve", &unverified).await);
+        key.verifies = true;
+        key.origin = "https://localhost.evil.example".to_owned();
+        let elsewhere = there.signed(&mut key, &approval, true).await;
+        no(there.say(&approval, "approve", &elsewhere).await);
+        key.origin = ORIGIN.to_owned();
+        let foreign = there.signed(&mut danas, &approval, true).await;
+        no(there.say(&approval, "approve", &foreign).await);
+        let late = there.signed(&mut key, &approval, true).await;
+        server.clock().advance(Seconds(301));
+        no(there.say(&approval, "approve", &late).await);
+        // Who may not see it is asked nothing, and a program has no passkey.
+        let stranger = server.enrol("kim@example.com", TenantRole::Member).await;
+        let path = format!("/api/approvals/{}/challenge", id(&approval));
+        let about = json!({ "approved": true, "digest": approval["digest"] });
+        stranger.post(&path, &about).await.refused(404, "not_found");
+        let program = run.post(&path, &about).await;
+        assert!(matches!(program.status, 401 | 403), "{}", program.text());
+        // It is used once.
+        let signed = there.signed(&mut key, &approval, true).await;
+        let said = there.say(&approval, "approve", &signed).await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        let again = there.say(&approval, "approve", &signed).await;
+        assert!(again.status >= 400, "{}", again.text());
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_takes_signed_decisions_alone_when_it_says_so_and_one_person_does_not_end_that() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let on = json!({ "approvals_need_passkey": true });
+        let owner = &pipeline.owner;
+        owner
+            .patch("/api/tenant", &on)
+            .await
+            .refused(422, "unprocessable");
+        passkey(&server, owner).await;
+        assert_eq!(
+            owner.patch("/api/tenant", &on).await.done()["approvals_need_passkey"],
+            true
+        );
+        let approval = open(&base_token(&server, &pipeline).await).await;
+        let path = format!("/api/approvals/{}/approve", id(&approval));
+        let body = json!({ "digest": approval["digest"] });
+        lee.post(&path, &body).await.refused(403, "forbidden");
+        let mut key = passkey(&server, &lee).await;
+        let there = Page::with(&server, &mut key).await;
+        assert_eq!(
+            there.decide(&mut key, &approval, "approve").await.done()["status"],
+            "approved"
+        );
+        // Without it again: a second person signs that too.
+        let off = json!({ "approvals_need_passkey": false });
+        let waits = owner.patch("/api/tenant", &off).await;
+        assert_eq!(waits.status, 202, "{}", waits.text());
+        assert_eq!(
+            owner.get("/api/tenant").await.done()["approvals_need_passkey"],
+            true
+        );
+        let done = there.decide(&mut key, &waits.json(), "approve").await;
+        assert_eq!(done.status, 200, "{}", done.text());
+        assert_eq!(
+            owner.get("/api/tenant").await.done()["approvals_need_passkey"],
+            false
+        );
         server.stop().await;
     })
     .await;

@@ -3,6 +3,7 @@
 use countersign_model::{
     Id,
     approval::{Approval, ApprovalRequest, ApprovalStatus, Decider},
+    countersignature::Countersignature,
     evidence::{ApprovalDecided, Event, Role},
     id,
     reason::{Reason, Refusal},
@@ -13,7 +14,8 @@ use countersign_store::approvals::{self, ApprovalDecision};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    eligibility, find, notice, open_grant::human_behind, reading, references, text, voiding,
+    AboutToDecide, Signed, eligibility, find, notice, open_grant::human_behind, reading,
+    references, signing, text, voiding,
 };
 use crate::{
     command::{Actor, Command, Verdict, WriteTx},
@@ -28,9 +30,10 @@ pub(crate) const APPROVE: &str = "approve";
 /// A no.
 const DENY: &str = "deny";
 
-/// What proves that it was the person: a fresh session. A passkey's signature over the digest will be
-/// another.
-const PROOF: &str = "session";
+/// What proves that it was the person: a fresh session.
+const SESSION: &str = "session";
+/// Or a passkey, which signed the decision.
+const PASSKEY: &str = "passkey";
 
 /// A person's answer to a request.
 pub struct Decide {
@@ -42,6 +45,8 @@ pub struct Decide {
     pub digest: String,
     /// Why.
     pub reason: Option<String>,
+    /// Their passkey's signature.
+    pub signed: Option<Signed>,
 }
 
 /// What came of an answer.
@@ -61,6 +66,8 @@ pub(super) struct DecisionDoc {
     pub evidence: Id<id::Evidence>,
     pub proof: String,
     pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countersignature: Option<Box<Countersignature>>,
 }
 
 impl Command for Decide {
@@ -120,7 +127,12 @@ impl Command for Decide {
         let decider = Decider {
             user_id: user,
             eligible: approver.is_some(),
-            presence_at: auth_time,
+            // A passkey that signs is presence itself: whether it did is checked below.
+            presence_at: if self.signed.is_some() {
+                now
+            } else {
+                auth_time
+            },
             made_eligible: approver.and_then(|approver| approver.made),
         };
         known.may_decide(&decider, &self.digest, now)?;
@@ -141,11 +153,34 @@ impl Command for Decide {
             )));
         }
         let earlier = self.earlier(tx, &approval, identity.as_ref())?;
-        self.record(tx, approval, user, earlier).map(Verdict::Done)
+        let countersignature = self.countersignature(tx, user)?;
+        self.record(tx, approval, user, earlier, countersignature)
+            .map(Verdict::Done)
     }
 }
 
 impl Decide {
+    /// The signature that came with it, where there is one or must be.
+    fn countersignature(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        user: Id<id::User>,
+    ) -> Result<Option<Box<Countersignature>>, Rejection> {
+        let Some(signed) = &self.signed else {
+            let tenant = tx.get(tx.tenant_id())?;
+            return match tenant.tenant() {
+                Some(doc) if doc.approvals_need_passkey => Err(signing::unsigned().into()),
+                _ => Ok(None),
+            };
+        };
+        let about = AboutToDecide {
+            approval_id: self.approval_id,
+            approved: self.approved,
+            digest: self.digest.clone(),
+        };
+        signing::countersigned(tx, signed, &about, user).map(|made| Some(Box::new(made)))
+    }
+
     /// How many have said yes before and may still say so.
     fn earlier(
         &self,
@@ -177,13 +212,15 @@ impl Decide {
         before: Approval,
         user: Id<id::User>,
         earlier: u32,
+        countersignature: Option<Box<Countersignature>>,
     ) -> Result<Decision, Rejection> {
         let evidence: Id<id::Evidence> = tx.ctx().id();
         let reason = text(self.reason.as_deref());
         let doc = DecisionDoc {
             evidence,
-            proof: PROOF.to_owned(),
-            reason: reason.clone(),
+            proof: proof(countersignature.as_deref()).to_owned(),
+            reason,
+            countersignature,
         };
         let decision = ApprovalDecision {
             approval_id: before.id,
@@ -202,7 +239,7 @@ impl Decide {
         let decided = before.after(self.approved, earlier);
         let mut approval = before;
         approval.doc.decided_evidence.push(evidence);
-        self.write_evidence(tx, &approval, user, earlier, evidence, reason)?;
+        self.write_evidence(tx, &approval, user, earlier, doc)?;
         // A change is made at once: its approval is used in the moment in which it is whole.
         let change = match &approval.doc.request {
             ApprovalRequest::Change(change) if decided == ApprovalStatus::Approved => {
@@ -247,25 +284,33 @@ impl Decide {
         approval: &Approval,
         user: Id<id::User>,
         earlier: u32,
-        evidence: Id<id::Evidence>,
-        reason: Option<String>,
+        doc: DecisionDoc,
     ) -> Result<(), Rejection> {
         let event = Event::ApprovalDecided(ApprovalDecided {
             approved: self.approved,
             digest: approval.doc.digest.clone(),
-            reason,
-            proof: PROOF.to_owned(),
+            reason: doc.reason,
+            proof: doc.proof,
             approvals: earlier + u32::from(self.approved),
             required: approval.required(),
+            countersignature: doc.countersignature,
         });
         let mut refs = references::of(tx, approval)?;
         refs.push(references::person(tx, Role::Approver, user)?);
         let mut draft = Draft::new(approval.doc.txn, event)
             .refs(refs)
             .parents([approval.doc.opened_evidence]);
-        draft.id = Some(evidence);
+        draft.id = Some(doc.evidence);
         tx.evidence(draft)?;
         Ok(())
+    }
+}
+
+/// What proved that it was the person.
+const fn proof(countersignature: Option<&Countersignature>) -> &'static str {
+    match countersignature {
+        Some(_) => PASSKEY,
+        None => SESSION,
     }
 }
 

@@ -6,6 +6,7 @@ use countersign_model::{
     Id, Timestamp,
     action::{ActionClass, ActionSet},
     approval::{Approval, ApprovalRequest, ApprovalStatus},
+    countersignature::Countersignature,
     id,
     name::ActionName,
     permission::Person,
@@ -108,6 +109,8 @@ pub struct ShownDecision {
     pub reason: Option<String>,
     /// The record of it.
     pub evidence: Option<Id<id::Evidence>>,
+    /// The passkey's signature over it.
+    pub countersignature: Option<Box<Countersignature>>,
 }
 
 /// A page of the approvals that a person may see, newest first.
@@ -353,7 +356,8 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
             approved: decision.decision == APPROVE,
             at: decision.at,
             reason: doc.as_ref().and_then(|doc| doc.reason.clone()),
-            evidence: doc.map(|doc| doc.evidence),
+            evidence: doc.as_ref().map(|doc| doc.evidence),
+            countersignature: doc.and_then(|doc| doc.countersignature),
         });
     }
     let evidence = [approval.doc.opened_evidence]

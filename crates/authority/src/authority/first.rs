@@ -62,5 +62,6 @@ pub(super) fn first_tenant() -> Result<TenantDoc, Fault> {
         first: true,
         refuse_unknown_actions: false,
         orphan_grace_seconds: Seconds::days(30).0,
+        approvals_need_passkey: false,
     })
 }

@@ -28,8 +28,12 @@ pub fn line(record: &Evidence) -> String {
             } else {
                 "denied"
             };
+            let signed = match &decided.countersignature {
+                Some(_) => " with a passkey's signature",
+                None => "",
+            };
             format!(
-                "{} {verdict} ({} of {})",
+                "{} {verdict}{signed} ({} of {})",
                 name(record, Role::Approver),
                 decided.approvals,
                 decided.required

@@ -6,16 +6,19 @@ use countersign_model::{
     registry::{EnvironmentDoc, Noun, Record, TenantDoc},
 };
 use countersign_store::{
-    Tx, aliases,
+    Tx, aliases, passkeys,
     signing_keys::{self, SigningKey as KeyRow},
 };
 
 use super::{
+    approvers::Asking,
+    guarding::{self, ChangeOutcome, Edit, Verb},
     reading::{self, Shown},
     rights,
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening::Loosening,
     rejection::{Rejection, refuse},
 };
 
@@ -100,17 +103,19 @@ pub struct UpdateTenant {
     pub refuse_unknown_actions: Option<bool>,
     /// How long an orphaned identity still gets tokens.
     pub orphan_grace_seconds: Option<i64>,
+    /// Whether people decide on approvals with a passkey's signature alone.
+    pub approvals_need_passkey: Option<bool>,
     /// Why.
     pub reason: Option<String>,
 }
 
 impl Command for UpdateTenant {
-    type Output = Record;
+    type Output = ChangeOutcome;
 
     const NAME: &'static str = "tenant update";
 
-    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
-        rights::tenant_owner(tx, "change its settings")?;
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
+        let person = rights::tenant_owner(tx, "change its settings")?;
         let before = tx.get(tx.tenant_id())?;
         rights::expect_version(&before, self.if_version)?;
         let mut doc = rights::doc(before.tenant())?.clone();
@@ -126,12 +131,35 @@ impl Command for UpdateTenant {
                 "`orphan_grace_seconds` is between a day and a year",
             );
         }
-        tx.update(
-            &before,
-            doc.into(),
-            &Change::verb("updated").because(self.reason.clone()),
-        )
-        .map(Verdict::Done)
+        let needed = doc.approvals_need_passkey;
+        doc.approvals_need_passkey = self.approvals_need_passkey.unwrap_or(needed);
+        if doc.approvals_need_passkey
+            && !needed
+            && passkeys::of_user(tx.peek(), person.user_id)?.is_empty()
+        {
+            return refuse(
+                Reason::Unprocessable,
+                "you have no passkey: register one first, or you could decide on nothing any more",
+            );
+        }
+        let loosens = (needed && !doc.approvals_need_passkey)
+            .then_some(Loosening::SignatureTurnedOff)
+            .into_iter()
+            .collect();
+        let edit = Edit {
+            person: &person,
+            before: &before,
+            after: Record {
+                doc: doc.into(),
+                ..before.clone()
+            },
+            verb: Verb::Updated,
+            reason: self.reason.clone(),
+            loosens,
+            asks: Asking::default(),
+            retires: None,
+        };
+        guarding::settle(tx, edit).map(Verdict::Done)
     }
 }
 

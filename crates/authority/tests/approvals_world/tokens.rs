@@ -124,6 +124,7 @@ impl World {
                 approved,
                 digest: approval.doc.digest.clone(),
                 reason: Some("read it".to_owned()),
+                signed: None,
             },
         )
     }

@@ -134,6 +134,7 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
         first: false,
         refuse_unknown_actions: false,
         orphan_grace_seconds: 30 * 86_400,
+        approvals_need_passkey: false,
     };
     let made: Id<id::Tenant> = refused(authority.make_tenant(&ctx, doc).unwrap().wait()).unwrap();
     authority.reload_keys(ctx.now).unwrap();

@@ -7,6 +7,7 @@ use countersign_api::{
     Client, NameOrId,
     approvals::{self, Decide, ListApprovals},
 };
+use countersign_crypto::countersignature::{Decision, verify};
 use countersign_model::{approval::ApprovalStatus, evidence::Separation};
 use serde_json::Value;
 
@@ -166,6 +167,7 @@ impl DecideArgs {
         let decide = Decide {
             digest: approval.digest,
             reason: self.reason,
+            passkey: None,
         };
         let decided = post(&client, &self.id, &decide, approve).await?;
         app.out.talk(&outcome(&decided));
@@ -301,14 +303,30 @@ fn described(approval: &approvals::Approval) -> String {
             .as_ref()
             .map(|reason| format!(": {reason}"))
             .unwrap_or_default();
-        say(
-            verb,
-            format!("{} at {}{reason}", decision.by.name, seconds(decision.at)),
-        );
+        let (name, at) = (&decision.by.name, seconds(decision.at));
+        let signed = signed(approval, decision);
+        say(verb, format!("{name} at {at}{signed}{reason}"));
     }
     say("lapses", seconds(approval.expires_at));
     say("digest", approval.digest.clone());
     lines.join("\n")
+}
+
+/// Whether the passkey that a decision names made it: worked out here, of what the server sent.
+fn signed(approval: &approvals::Approval, decision: &approvals::Decided) -> String {
+    let Some(countersignature) = &decision.countersignature else {
+        return String::new();
+    };
+    let decided = Decision {
+        approval_id: approval.id,
+        digest: &approval.digest,
+        approved: decision.approved,
+        nonce: &countersignature.nonce,
+    };
+    match verify(countersignature, &decided) {
+        Ok(()) => format!(", signed with passkey {}", countersignature.passkey_id),
+        Err(error) => format!(", WITH A SIGNATURE THAT DOES NOT HOLD ({error})"),
+    }
 }
 
 /// What a change does, line by line, with names where ids stand.

@@ -25,6 +25,9 @@ pub struct Update {
     /// How long an identity that nobody answers for still gets tokens, in days
     #[arg(long, value_name = "DAYS")]
     orphan_grace_days: Option<u32>,
+    /// Whether people decide on approvals with a passkey's signature alone, in the console
+    #[arg(long, value_name = "true|false")]
+    approvals_need_passkey: Option<bool>,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
@@ -41,6 +44,7 @@ impl Tenant {
                     orphan_grace_seconds: args
                         .orphan_grace_days
                         .map(|days| i64::from(days) * 86_400),
+                    approvals_need_passkey: args.approvals_need_passkey,
                     reason: args.reason,
                 };
                 let before = client.tenant(&()).await?;

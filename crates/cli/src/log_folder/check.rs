@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 
 use countersign_api::log::LogEntry;
-use countersign_crypto::log::{
-    Hash, VerifiedCheckpoint,
-    leaf::{Commitment, leaf_hash},
-    tile::{Bundle, TILE_WIDTH, Tile, TilePath},
-    tree::RootBuilder,
+use countersign_crypto::{
+    countersignature::{Decision, verify},
+    log::{
+        Hash, VerifiedCheckpoint,
+        leaf::{Commitment, leaf_hash},
+        tile::{Bundle, TILE_WIDTH, Tile, TilePath},
+        tree::RootBuilder,
+    },
 };
-use serde::Serialize;
+use countersign_model::{Id, evidence::ApprovalDecided, id};
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
 
 use super::{
     Folder, LogTrust,
@@ -26,6 +31,8 @@ pub struct Report {
     pub size: u64,
     /// How many records stand behind their entries.
     pub records: u64,
+    /// How many decisions people signed with a passkey, each of which holds.
+    pub countersignatures: u64,
     /// How many entries the folder says are of other tenants of the installation. Their places are signed. What their
     /// records say, and that they are not of this tenant, nobody can check from here.
     pub other_tenants: u64,
@@ -287,6 +294,7 @@ impl Walk<'_> {
                         self.find(format!("record {index}: {what}"));
                     }
                 }
+                self.countersignature(index, body);
                 self.report.records += 1;
             }
             Ok(commitment) => {
@@ -296,6 +304,28 @@ impl Walk<'_> {
                 self.misplaced.push((index, *commitment.entry()));
             }
             Err(what) => self.find(format!("record {index} was changed: {what}")),
+        }
+    }
+
+    /// A decision that a passkey signed is verified with the key that it names, without the server.
+    fn countersignature(&mut self, index: u64, body: &str) {
+        let Some((approval_id, decided)) = decision(body) else {
+            return;
+        };
+        let Some(countersignature) = &decided.countersignature else {
+            return;
+        };
+        let signed = Decision {
+            approval_id,
+            digest: &decided.digest,
+            approved: decided.approved,
+            nonce: &countersignature.nonce,
+        };
+        match verify(countersignature, &signed) {
+            Ok(()) => self.report.countersignatures += 1,
+            Err(error) => self.find(format!(
+                "record {index}: the passkey's signature over the decision does not hold: {error}"
+            )),
         }
     }
 
@@ -318,6 +348,22 @@ impl Walk<'_> {
         self.report.unchecked = self.unchecked.iter().map(shown).collect();
         (self.report, self.roots.root())
     }
+}
+
+/// The decision that a record is of, and on which approval.
+fn decision(body: &str) -> Option<(Id<id::Approval>, ApprovalDecided)> {
+    // Most records are of something else: not read a second time.
+    if !body.contains("\"countersignature\"") {
+        return None;
+    }
+    let body: Value = serde_json::from_str(body).ok()?;
+    let refs = body.get("refs")?.as_array()?;
+    let approval = refs
+        .iter()
+        .find(|found| found.get("role").is_some_and(|role| role == "approval"))?;
+    let id = approval.get("id")?.as_str()?.parse().ok()?;
+    let decided = ApprovalDecided::deserialize(&body).ok()?;
+    Some((id, decided))
 }
 
 #[cfg(test)]

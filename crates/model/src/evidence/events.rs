@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     action::ActionSet,
+    countersignature::Countersignature,
     execution::ExecutionState,
     id::{self, Id},
     identity::Kind,
@@ -131,12 +132,15 @@ pub struct ApprovalDecided {
     pub digest: String,
     /// Why.
     pub reason: Option<String>,
-    /// What proved that it was the person: `session` now, a passkey signature later.
+    /// What proved that it was the person: `session`, or `passkey` with its signature.
     pub proof: String,
     /// How many yes there are now, this one included.
     pub approvals: u32,
     /// How many it takes.
     pub required: u32,
+    /// The passkey's signature over this decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countersignature: Option<Box<Countersignature>>,
 }
 
 /// A request for approval.

@@ -21,6 +21,9 @@ pub struct TenantDoc {
     /// How long an orphaned identity still gets tokens, in seconds.
     #[serde(default = "default_grace")]
     pub orphan_grace_seconds: i64,
+    /// Whether people decide on approvals with a passkey's signature alone.
+    #[serde(default)]
+    pub approvals_need_passkey: bool,
 }
 
 const fn default_grace() -> i64 {

@@ -144,6 +144,7 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/approvals", approvals::open),
         Route::get("/api/approvals", approvals::list),
         Route::get("/api/approvals/{id}", approvals::show),
+        Route::post("/api/approvals/{id}/challenge", approvals::challenge),
         Route::post("/api/approvals/{id}/approve", approvals::approve),
         Route::post("/api/approvals/{id}/deny", approvals::deny),
         Route::post("/api/manifests/plan", manifests::plan),

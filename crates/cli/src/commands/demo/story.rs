@@ -72,6 +72,7 @@ pub async fn play(app: &App, script: &mut Script<'_>, stage: &Stage) -> Result<E
     let decide = Decide {
         digest: opened.digest.clone(),
         reason: None,
+        passkey: None,
     };
     match stage.dana.approve(&id, &decide).await {
         Err(ClientError::Problem { problem, .. }) => {
@@ -87,6 +88,7 @@ pub async fn play(app: &App, script: &mut Script<'_>, stage: &Stage) -> Result<E
     let decide = Decide {
         digest: read.digest.clone(),
         reason: Some("release notes read".to_owned()),
+        passkey: None,
     };
     stage.lee.approve(&id, &decide).await?;
     script.good("approved, on exactly the digest that Lee read");

@@ -41,7 +41,7 @@ fn record(index: u64) -> LogEntry {
     let digest = disclosed_digest(&value_salt, "dana");
     LogEntry {
         index,
-        evidence_id: Some(countersign_model::Id::from_bytes([1; 16])),
+        evidence_id: Some(Id::from_bytes([1; 16])),
         other_tenant: false,
         gap: None,
         salt: hex::encode([u8::try_from(index % 251).unwrap(); 16]),

@@ -6,14 +6,17 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use countersign_api::{
-    approvals::{Approval, Decide as DecideBody, ListApprovals, OpenApproval},
+    approvals::{Approval, ChallengeApproval, Decide as DecideBody, ListApprovals, OpenApproval},
     paging::{self, Page},
+    passkeys::AskedPasskey,
 };
 use countersign_authority::{
     ReadMode, Rejection,
-    approvals::{self, ApprovalsQuery, Decide, GrantAsk, OpenGrant, Shown},
+    approvals::{self, AboutToDecide, ApprovalsQuery, Decide, GrantAsk, OpenGrant, Shown, Signed},
     command::Actor,
-    lineage, people,
+    lineage,
+    passkeys::relying_party,
+    people,
 };
 use countersign_model::{
     Id, id,
@@ -133,6 +136,30 @@ pub async fn show(
     answer(&app, &caller, id.id()?, StatusCode::OK).await
 }
 
+/// `POST /api/approvals/{id}/challenge`: asks the caller's passkey to sign what they are about to decide.
+pub async fn challenge(
+    State(app): State<App>,
+    caller: Caller,
+    id: Addressed,
+    Json(body): Json<ChallengeApproval>,
+) -> Result<JsonAnswer<AskedPasskey>, Failure> {
+    let about = AboutToDecide {
+        approval_id: id.id()?,
+        approved: body.approved,
+        digest: body.digest,
+    };
+    let user = caller.permit.user()?;
+    let asked = app
+        .authority()
+        .ask_to_countersign(&caller.ctx, &caller.tenant, user, about)?
+        .await?;
+    Ok(JsonAnswer(AskedPasskey {
+        ceremony: asked.ceremony,
+        options: asked.options,
+        user: None,
+    }))
+}
+
 /// `POST /api/approvals/{id}/approve`.
 pub async fn approve(
     state: State<App>,
@@ -161,11 +188,25 @@ async fn decide(
     approved: bool,
 ) -> Result<Response, Failure> {
     let approval_id = id.id()?;
+    if caller.browser.is_some() && body.passkey.is_none() {
+        // INVARIANT: no script in a page decides for a person: their passkey does.
+        let detail = "in a browser a decision takes your passkey's signature: ask for it at `POST /api/approvals/{id}/challenge`";
+        return Err(Refusal::new(Reason::Forbidden, detail).into());
+    }
+    let signed = match body.passkey {
+        None => None,
+        Some(signed) => Some(Signed {
+            ceremony: signed.ceremony,
+            answer: signed.credential,
+            party: relying_party(&caller.tenant)?,
+        }),
+    };
     let command = Decide {
         approval_id,
         approved,
         digest: body.digest,
         reason: body.reason,
+        signed,
     };
     let decision = app
         .authority()

@@ -9,7 +9,10 @@ use countersign_authority::registry::tenants::{self, UpdateTenant};
 use countersign_model::registry::Noun;
 use http::StatusCode;
 
-use super::records::{self, Shows, View};
+use super::{
+    approvals,
+    records::{self, Shows, View},
+};
 use crate::{
     app::App,
     http::{caller::Caller, etag::IfMatch, json::Json, problem::Failure},
@@ -45,10 +48,14 @@ pub async fn update(
         if_version: if_match.0,
         refuse_unknown_actions: body.refuse_unknown_actions,
         orphan_grace_seconds: body.orphan_grace_seconds,
+        approvals_need_passkey: body.approvals_need_passkey,
         reason: body.reason,
     };
-    records::execute(&app, &caller, if_match, command).await?;
-    show(State(app), caller).await
+    let outcome = records::execute(&app, &caller, if_match, command).await?;
+    match outcome.approval_id() {
+        Some(approval) => approvals::waits(&app, &caller, approval).await,
+        None => show(State(app), caller).await,
+    }
 }
 
 impl Shows for Tenant {
@@ -63,6 +70,7 @@ impl Shows for Tenant {
             issuer: String::new(),
             refuse_unknown_actions: doc.refuse_unknown_actions,
             orphan_grace_seconds: doc.orphan_grace_seconds,
+            approvals_need_passkey: doc.approvals_need_passkey,
         })
     }
 

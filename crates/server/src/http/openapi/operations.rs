@@ -7,7 +7,7 @@ mod service_accounts;
 mod signing_in;
 
 use countersign_api::{
-    approvals::{Approval, Decide, ListApprovals, OpenApproval},
+    approvals::{Approval, ChallengeApproval, Decide, ListApprovals, OpenApproval},
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
     evaluation::{EvaluationRequest, EvaluationResponse, EvaluationsRequest, EvaluationsResponse},
     evidence::{Erase, ErasedFields, EvidenceRecord, EvidenceSummary, SearchEvidence},
@@ -19,6 +19,7 @@ use countersign_api::{
     log::{ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
     paging::ListQuery,
+    passkeys::AskedPasskey,
     reference::Why,
     results::{ReportResults, ReportedResults},
     revocations::{Feed, FeedQuery, Revocation, Revoke},
@@ -303,6 +304,13 @@ fn approvals(s: &mut Schemas) -> Vec<Operation> {
             "one request, with its records and their proofs",
         )
         .answers::<Approval>(200, s),
+        Operation::post(
+            "/api/approvals/{id}/challenge",
+            "approvals.challenge",
+            "asks the caller's passkey to sign what they are about to decide",
+        )
+        .body::<ChallengeApproval>(s)
+        .answers::<AskedPasskey>(200, s),
         Operation::post(
             "/api/approvals/{id}/approve",
             "approvals.approve",

@@ -30,6 +30,7 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
         approved: decision.approved,
         at: decision.at.into(),
         reason: decision.reason.clone(),
+        countersignature: decision.countersignature.clone(),
     });
     Approval {
         id: shown.approval.id,
