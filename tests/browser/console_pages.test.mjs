@@ -31,6 +31,19 @@ after(async () => {
   await server?.stop();
 });
 
+test("the first page is under 250 kB as it is sent, and asked for once", async () => {
+  await dana.page.goto("about:blank");
+  await open("lineage");
+  const sent = await dana.page.evaluate(() => {
+    const files = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/assets/"));
+    const [page] = performance.getEntriesByType("navigation");
+    return { names: files.map(({ name }) => name), bytes: files.reduce((sum, file) => sum + file.encodedBodySize, page.encodedBodySize) };
+  });
+  assert.ok(sent.names.length > 1, "files were loaded");
+  assert.equal(new Set(sent.names).size, sent.names.length, sent.names.join(" "));
+  assert.ok(sent.bytes > 10_000 && sent.bytes < 250_000, `${sent.bytes} bytes`);
+});
+
 const PAGES = ["lineage", "approvals?show=all", "identities", "findings", "people", "projects", "automation", "log", "settings"];
 
 /** A page of the console, once nothing of it is being fetched. */
