@@ -28,6 +28,7 @@ import { CredentialFacts } from './Credentials';
 import { Disable } from './Disable';
 import { Manifest } from './Manifest';
 import { Privileges } from './Privileges';
+import { Reach } from './Reach';
 import { Refusals } from './Refusals';
 import { Sponsorship } from './Sponsorship';
 import { StillNeeded } from './StillNeeded';
@@ -97,6 +98,7 @@ function Is({ of }: { of: Identity }) {
   const powers = Object.entries(of.powers ?? {}).filter(([, held]) => held);
   return (
     <>
+      <Reach of={of} />
       {(of.findings?.length ?? 0) > 0 && (
         <Panel title={count(of.findings?.length ?? 0, 'finding')}>
           <ul className="findings">
