@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -162,6 +162,23 @@ pub fn throw_away(server: &str, account: Option<Account>, port: u16) -> Result<P
         });
     made.map(|()| directory)
         .map_err(|error| Failure::new(format!("no directory for {server}: {error}")))
+}
+
+/// Copies a file into a server's directory, for its account alone.
+pub fn copy_into(
+    directory: &Path,
+    account: Option<Account>,
+    from: &Path,
+    name: &str,
+) -> Result<(), Failure> {
+    let to = directory.join(name);
+    let copied = fs::copy(from, &to)
+        .and_then(|_| fs::set_permissions(&to, fs::Permissions::from_mode(0o600)))
+        .and_then(|()| match account {
+            Some(account) => chown(&to, Some(account.user), Some(account.group)),
+            None => Ok(()),
+        });
+    copied.map_err(|error| Failure::new(format!("{} cannot be copied: {error}", from.display())))
 }
 
 /// Waits for Ctrl-C or the end of the input.

@@ -17,6 +17,7 @@ use crate::toolchain;
 pub struct RabbitMq {
     guardian: Guardian,
     url: String,
+    tls_url: String,
     version: String,
 }
 
@@ -36,6 +37,11 @@ impl RabbitMq {
     /// Where it listens, with its user and password.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same over TLS, with the certificate in [`CERTIFICATE`].
+    pub fn tls_url(&self) -> &str {
+        &self.tls_url
     }
 
     /// The file that its process id is in. When that process dies it is started again.
@@ -59,6 +65,7 @@ pub fn serve() -> Result<(), Failure> {
     println!("export COUNTERSIGN_TEST_RABBITMQ={}", server.url());
     println!("export COUNTERSIGN_TEST_RABBITMQ_TO_CRASH={}", server.url());
     println!("export COUNTERSIGN_TEST_RABBITMQ_PID={}", pid.display());
+    println!("export COUNTERSIGN_TEST_RABBITMQ_TLS={}", server.tls_url());
     guardian::until_input_ends();
     Ok(())
 }
@@ -121,9 +128,13 @@ fn start_once(binaries: &Binaries, account: Option<Account>) -> Result<RabbitMq,
         guardian::free_port()?,
         guardian::free_port()?,
         guardian::free_port()?,
+        guardian::free_port()?,
     ];
-    let [port, ..] = ports;
+    let [port, _, _, tls_port] = ports;
     let directory = guardian::throw_away("rabbitmq", account, port)?;
+    for (file, name) in [(CERTIFICATE, "tls.crt"), (PRIVATE_KEY, "tls.key")] {
+        guardian::copy_into(&directory, account, &process::root().join(file), name)?;
+    }
     let ports = ports.map(|port| port.to_string());
     let mut arguments = vec![binaries.directory.as_os_str()];
     arguments.extend(ports.iter().map(OsStr::new));
@@ -140,6 +151,7 @@ fn start_once(binaries: &Binaries, account: Option<Account>) -> Result<RabbitMq,
             "amqp://{USER}:{password}@{}:{port}/%2f",
             Ipv4Addr::LOCALHOST
         ),
+        tls_url: format!("amqps://{USER}:{password}@localhost:{tls_port}/%2f"),
         version: binaries.version.clone(),
     })
 }
@@ -168,7 +180,7 @@ fn password() -> Result<String, Failure> {
 /// Stops the server by its own process id when its input ends, and starts it again when somebody else did. `epmd`, by which
 /// the parts of Erlang find each other, is its own, on a port of its own; nothing listens beyond loopback.
 const SCRIPT: &str = r#"
-directory=$1 binaries=$2 amqp=$3 distribution=$4 names=$5 password=$6
+directory=$1 binaries=$2 amqp=$3 distribution=$4 names=$5 tls=$6 password=$7
 server= epmd=
 stop() {
     trap '' INT TERM HUP
@@ -188,6 +200,9 @@ echo '[].' >"$directory/plugins"
 cat >"$directory/rabbitmq.conf" <<END
 default_user = countersign
 default_pass = $password
+listeners.ssl.1 = 127.0.0.1:$tls
+ssl_options.certfile = $directory/tls.crt
+ssl_options.keyfile = $directory/tls.key
 END
 export HOME="$directory" ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$names" ERL_CRASH_DUMP_SECONDS=0
 export RABBITMQ_NODENAME="countersign-$amqp@localhost" RABBITMQ_CONF_ENV_FILE="$directory/environment"
@@ -214,10 +229,14 @@ read -r _ || true
 stop
 "#;
 
+/// Self-signed for `localhost`, as the tests of our own listener have it.
+const CERTIFICATE: &str = "crates/server/src/listener/test_keys/first.crt";
+const PRIVATE_KEY: &str = "crates/server/src/listener/test_keys/first.key";
+
 const NAME: &str = "RabbitMQ";
 const USER: &str = "countersign";
 
-/// The first with delivery limits and expiry of quorum queues as we use them, which Debian 12 has.
+/// The oldest that the queue was tested with: Debian 12 has it.
 const MINIMUM: (u32, u32) = (3, 10);
 const SERVICES: &[&str] = &["rabbitmq-server.service", "epmd.service", "epmd.socket"];
 const START_LIMIT: Duration = Duration::from_secs(90);

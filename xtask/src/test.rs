@@ -159,6 +159,7 @@ fn tests(
     }
     if let Some([all, to_crash]) = rabbitmq {
         program = program.env(RABBITMQ, all.url());
+        program = program.env(RABBITMQ_TLS, all.tls_url());
         program = program.env(RABBITMQ_TO_CRASH, to_crash.url());
         program = program.env(RABBITMQ_PID, to_crash.pid_file());
     }
@@ -200,5 +201,6 @@ const NEEDED_BY_TESTS: &[&str] = &[
 const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
 const TO_CRASH: &str = "COUNTERSIGN_TEST_POSTGRES_TO_CRASH";
 const RABBITMQ: &str = "COUNTERSIGN_TEST_RABBITMQ";
+const RABBITMQ_TLS: &str = "COUNTERSIGN_TEST_RABBITMQ_TLS";
 const RABBITMQ_TO_CRASH: &str = "COUNTERSIGN_TEST_RABBITMQ_TO_CRASH";
 const RABBITMQ_PID: &str = "COUNTERSIGN_TEST_RABBITMQ_PID";

@@ -1,6 +1,6 @@
 //! The worker: takes executions that are due, runs each as a process of its own, and says how it ended.
 
-use std::{fs, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{fs, io, path::PathBuf, pin::Pin, sync::Arc};
 
 use countersign_api::{
     ClientError,
@@ -26,13 +26,15 @@ mod execution;
 mod lease;
 mod output;
 mod process;
+#[cfg(feature = "amqp")]
+mod queue;
 mod standing;
 mod work;
 
 use execution::Setting;
 use lease::{Leases, Stop, lost};
 use standing::Standing;
-use work::{Claims, Work};
+use work::{Claims, NoWork, Taken, Work};
 
 /// The most executions that one worker has at once: what one heartbeat and one claim can name.
 pub const MOST_AT_ONCE: u32 = 32;
@@ -41,6 +43,9 @@ pub const MOST_AT_ONCE: u32 = 32;
 pub struct Worker {
     /// Where its own tokens come from.
     pub source: TokenSource,
+    /// The RabbitMQ that its executions come from; without one it asks the server itself.
+    #[cfg(feature = "amqp")]
+    pub broker: Option<countersign_api::queue::Broker>,
     /// How many executions it has at once, 1 to [`MOST_AT_ONCE`].
     pub concurrency: u32,
     /// What the names of the programs' variables begin with.
@@ -69,12 +74,26 @@ pub enum WorkerError {
     /// There is no token for it.
     #[error(transparent)]
     NoToken(#[from] SourceError),
+    /// It may not read its project's queue.
+    #[cfg(feature = "amqp")]
+    #[error("RabbitMQ gives no work: {0}")]
+    NoQueue(countersign_api::queue::BrokerError),
     /// It may not take executions.
     #[error("this identity gets no work: {0}")]
     Refused(ClientError),
     /// Signals cannot be heard.
     #[error("cannot hear signals: {0}")]
     Signals(io::Error),
+}
+
+impl From<NoWork> for WorkerError {
+    fn from(error: NoWork) -> Self {
+        match error {
+            NoWork::Server(error) => Self::Refused(error),
+            #[cfg(feature = "amqp")]
+            NoWork::Queue(error) => Self::NoQueue(error),
+        }
+    }
 }
 
 impl Worker {
@@ -119,25 +138,47 @@ impl Worker {
             begun = Standing::begin(self.source, Arc::clone(&self.say)) => begun?,
             Some(()) = asked.recv() => return Ok(()),
         };
-        let leases = Arc::new(Leases::new(self.clock, Arc::clone(&self.say)));
-        let crew = Arc::new(Crew {
-            work: Claims(Arc::clone(&standing)),
-            standing: Arc::clone(&standing),
-            leases: Arc::clone(&leases),
-            setting,
-            say: self.say,
-        });
+        let leases = Arc::new(Leases::new(Arc::clone(&self.clock), Arc::clone(&self.say)));
         let keeper = tokio::spawn({
-            let standing = Arc::clone(&standing);
+            let (leases, standing) = (Arc::clone(&leases), Arc::clone(&standing));
             async move { leases.keep(&standing).await }
         });
-        (crew.say)(&format!(
-            "waiting for executions of {}, {} at once",
-            crew.setting.server, self.concurrency
+        let concurrency = self.concurrency.clamp(1, MOST_AT_ONCE);
+        (self.say)(&format!(
+            "waiting for executions of {}, {concurrency} at once",
+            setting.server
         ));
-        let ended = crew
-            .work_on(self.concurrency.clamp(1, MOST_AT_ONCE), &mut asked)
-            .await;
+        let common = Common {
+            standing: Arc::clone(&standing),
+            leases,
+            setting,
+            say: self.say,
+        };
+        let (clock, source) = (self.clock, Arc::clone(&standing));
+        #[cfg(feature = "amqp")]
+        let ended = match self.broker {
+            Some(broker) => {
+                let work = queue::Messages::new(broker, source, clock, concurrency);
+                Crew::new(work, common)
+                    .work_on(concurrency, &mut asked)
+                    .await
+            }
+            None => {
+                let standing = source;
+                let work = Claims { standing, clock };
+                Crew::new(work, common)
+                    .work_on(concurrency, &mut asked)
+                    .await
+            }
+        };
+        #[cfg(not(feature = "amqp"))]
+        let ended = {
+            let standing = source;
+            let work = Claims { standing, clock };
+            Crew::new(work, common)
+                .work_on(concurrency, &mut asked)
+                .await
+        };
         keeper.abort();
         standing.end().await;
         ended
@@ -182,19 +223,33 @@ impl Drop for Parent {
 /// What is taken is run, several at once.
 struct Crew<W> {
     work: W,
+    common: Common,
+}
+
+/// What a crew has, wherever its work comes from.
+struct Common {
     standing: Arc<Standing>,
     leases: Arc<Leases>,
     setting: Setting,
     say: Say,
 }
 
-type Taken<R> = Vec<(ClaimedExecution, R)>;
+/// What is taken, and by a worker that was refused, why.
+type Taking<'a, R> = Pin<Box<dyn Future<Output = Result<Vec<Taken<R>>, NoWork>> + Send + 'a>>;
 
-/// What is taken, when it was asked for, and by a worker that was refused, why.
-type Taking<'a, R> =
-    Pin<Box<dyn Future<Output = Result<(Taken<R>, Duration), ClientError>> + Send + 'a>>;
+impl<W> std::ops::Deref for Crew<W> {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
+}
 
 impl<W: Work> Crew<W> {
+    fn new(work: W, common: Common) -> Arc<Self> {
+        Arc::new(Self { work, common })
+    }
+
     async fn work_on(
         self: &Arc<Self>,
         concurrency: u32,
@@ -206,22 +261,26 @@ impl<W: Work> Crew<W> {
         let mut known = false;
         let mut refused = None;
         let mut stopping = false;
+        let mut resting = false;
         loop {
             let busy = u32::try_from(running.len()).unwrap_or(u32::MAX);
             let free = concurrency.saturating_sub(busy);
             if taking.is_none() && free > 0 && !*drain.borrow() {
                 taking = Some(Box::pin(self.take(free, known, draining.clone())));
             }
+            if taking.is_none() && *drain.borrow() && !std::mem::replace(&mut resting, true) {
+                self.work.rest().await;
+            }
             if taking.is_none() && running.is_empty() && *drain.borrow() {
-                return refused.map_or(Ok(()), |error| Err(WorkerError::Refused(error)));
+                return refused.map_or(Ok(()), |error| Err(WorkerError::from(error)));
             }
             tokio::select! {
                 taken = next(&mut taking) => {
                     taking = None;
                     match taken {
-                        Ok((taken, asked)) => {
+                        Ok(taken) => {
                             known = true;
-                            for (execution, receipt) in taken {
+                            for Taken { execution, asked, receipt } in taken {
                                 let stop = self.leases.hold(&execution, asked);
                                 running.spawn(Arc::clone(self).one(execution, receipt, stop));
                             }
@@ -257,32 +316,39 @@ impl<W: Work> Crew<W> {
         most: u32,
         known: bool,
         mut draining: watch::Receiver<bool>,
-    ) -> Result<(Taken<W::Receipt>, Duration), ClientError> {
+    ) -> Result<Vec<Taken<W::Receipt>>, NoWork> {
         let mut backoff = Backoff::default();
-        let mut failing = false;
+        let mut failing = None;
         loop {
-            let asked = self.leases.elapsed();
             let error = match self.work.take(most).await {
                 Ok(taken) => {
-                    if failing {
-                        (self.say)("the server answers again");
+                    if let Some(who) = failing {
+                        (self.say)(&format!("{who} answers again"));
                     }
-                    return Ok((taken, asked));
+                    return Ok(taken);
                 }
                 Err(error) => error,
             };
-            match error.status() {
-                Some(401) => self.standing.refused().await,
-                Some(403 | 404) if !known => return Err(error),
-                _ => {}
+            let asked = match &error {
+                NoWork::Server(error) => {
+                    if error.status() == Some(401) {
+                        self.standing.refused().await;
+                    }
+                    retry_after(error)
+                }
+                #[cfg(feature = "amqp")]
+                NoWork::Queue(_) => None,
+            };
+            if !known && error.is_refusal() {
+                return Err(error);
             }
-            if !std::mem::replace(&mut failing, true) {
+            if failing.replace(error.who()) != Some(error.who()) {
                 (self.say)(&format!("no work: {error}; trying again"));
             }
             let [random] = random::bytes::<1>();
             tokio::select! {
-                () = sleep(backoff.next(retry_after(&error), random)) => {}
-                _ = draining.wait_for(|draining| *draining) => return Ok((Vec::new(), asked)),
+                () = sleep(backoff.next(asked, random)) => {}
+                _ = draining.wait_for(|draining| *draining) => return Ok(Vec::new()),
             }
         }
     }
@@ -383,7 +449,7 @@ impl<W: Work> Crew<W> {
 }
 
 /// What is being taken, if anything is.
-async fn next<R>(taking: &mut Option<Taking<'_, R>>) -> Result<(Taken<R>, Duration), ClientError> {
+async fn next<R>(taking: &mut Option<Taking<'_, R>>) -> Result<Vec<Taken<R>>, NoWork> {
     match taking {
         Some(taking) => taking.await,
         None => std::future::pending().await,

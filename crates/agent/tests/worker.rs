@@ -191,6 +191,8 @@ impl World {
         let client = Client::new(&base, None).unwrap();
         let worker = Worker {
             source: TokenSource::new(client, proof, wanted, Arc::clone(&clock) as _),
+            #[cfg(feature = "amqp")]
+            broker: None,
             concurrency: 2,
             prefix: "COUNTERSIGN".to_owned(),
             directory: Some(directory.path().join("work")),

@@ -1,4 +1,5 @@
-//! The wire of Countersign: types, error forms, paging; with feature `client` a typed client.
+//! The wire of Countersign: types, error forms, paging; with feature `client` a typed client, with `amqp` the queue between
+//! server and workers where that is RabbitMQ.
 //!
 //! One file for each noun. Requests refuse fields that they do not know; answers may gain fields.
 //! A record is addressed by its id or its name; in a path, a name that holds a slash stands as `=` and
@@ -143,6 +144,8 @@ pub mod passkeys;
 pub mod policies;
 pub mod problem;
 pub mod projects;
+#[cfg(feature = "amqp")]
+pub mod queue;
 pub mod reference;
 pub mod results;
 pub mod revocations;

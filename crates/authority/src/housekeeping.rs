@@ -6,6 +6,7 @@
 //! Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds};
+pub use countersign_store::executions::ToPublish;
 use countersign_store::{
     Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, events,
     executions, idempotency, leases, log,
@@ -125,6 +126,17 @@ impl DueMessage {
     }
 }
 
+/// What became of telling the broker of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Which.
+    pub execution: ToPublish,
+    /// Whether it knows of it.
+    pub published: bool,
+    /// When it is told again, unless a worker has it by then.
+    pub again_at: Timestamp,
+}
+
 impl Authority {
     /// Removes one batch of what is over. Says how many went and whether there may be more.
     pub fn clean_up(
@@ -179,6 +191,32 @@ impl Authority {
     ) -> Pending<Result<bool, StoreError>> {
         self.store()
             .read(move |tx| Ok(!executions::overdue(tx, tenant, now, 1)?.is_empty()))
+    }
+
+    /// The executions that the broker is to be told of, the longest overdue first, at most so many.
+    pub fn executions_to_publish(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> Pending<Result<Vec<ToPublish>, StoreError>> {
+        self.store()
+            .read(move |tx| executions::to_publish(tx, now, most))
+    }
+
+    /// The broker was told of executions, or was not.
+    pub fn broker_told(&self, told: Vec<Told>) -> Pending<Result<(), StoreError>> {
+        self.store().write(WriteMode::Housekeeping, move |tx| {
+            for Told {
+                execution,
+                published,
+                again_at,
+            } in &told
+            {
+                // One that was claimed meanwhile is the worker's.
+                executions::publish_again(tx, execution, *published, *again_at)?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes or renews this replica's turn at a job that one replica does at a time.

@@ -3,6 +3,7 @@
 //! Every key of the file is also the environment variable `COUNTERSIGN_SECTION__KEY`. What is not a
 //! key is an error, never ignored: a limit that is misspelt must not silently be the default.
 
+mod automation;
 pub mod check;
 pub mod cidr;
 pub mod keys;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use self::{
+    automation::AutomationConfig,
     cidr::Cidr,
     load::{ConfigError, load},
 };
@@ -254,25 +256,6 @@ pub struct TokensConfig {
     pub user_renew_percent: u8,
     /// What becomes of a chain when two parties turn out to hold a token of it.
     pub fork: OnFork,
-}
-
-/// Executions of actions.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AutomationConfig {
-    /// How long a worker may be silent before its executions are lost, in seconds.
-    pub lease_seconds: u32,
-}
-
-impl AutomationConfig {
-    /// Shorter than two seconds a busy worker would be taken for a dead one; longer than five minutes nobody would know of one.
-    pub const LEASE: std::ops::RangeInclusive<u32> = 2..=300;
-}
-
-impl Default for AutomationConfig {
-    fn default() -> Self {
-        Self { lease_seconds: 30 }
-    }
 }
 
 /// The program's own messages.

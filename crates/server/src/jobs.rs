@@ -8,6 +8,7 @@ mod flush;
 mod gaps;
 mod outbox;
 mod publish;
+mod queue;
 mod renewals;
 mod reseal;
 mod runner;
@@ -40,6 +41,9 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(archive::Archive::new(app.clone())),
         Arc::new(gaps::RecordGaps(app.clone())),
     ];
+    if let Some(Ok(broker)) = app.config().automation.broker() {
+        jobs.push(Arc::new(queue::PublishExecutions::new(app.clone(), broker)));
+    }
     for (number, sink) in (1..).zip(sinks) {
         jobs.push(Arc::new(publish::Publish::new(app.clone(), sink, number)));
     }

@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod broker;
 pub mod clock;
 pub mod config;
 mod driver;

@@ -40,6 +40,12 @@ pub struct Metrics {
     pub renewal_alerts: Family<AlertLabel, Counter>,
     /// Executions whose worker was not heard of any more.
     pub executions_lost: Counter,
+    /// Executions that the broker was told of, by what became of it.
+    pub executions_published: Family<OutcomeLabel, Counter>,
+    /// Seconds that the oldest execution that the broker knows nothing of has waited.
+    pub publish_age: Gauge<f64, AtomicU64>,
+    /// Whether the broker did what it was last asked for.
+    pub broker_connected: Gauge,
     /// Introspections, by whether the token was active.
     pub introspections: Family<OutcomeLabel, Counter>,
     /// Decisions, by whether they allowed.
@@ -187,6 +193,9 @@ impl Metrics {
             tokens_issued: Family::default(),
             renewal_alerts: Family::default(),
             executions_lost: Counter::default(),
+            executions_published: Family::default(),
+            publish_age: Gauge::default(),
+            broker_connected: Gauge::default(),
             introspections: Family::default(),
             decisions: Family::default(),
             job_runs: Family::default(),
@@ -246,6 +255,7 @@ impl Metrics {
                 .get_or_create(&AlertLabel { alert: "forked" }),
         );
         for family in [
+            &self.executions_published,
             &self.introspections,
             &self.decisions,
             &self.notifications,
@@ -318,6 +328,21 @@ impl Metrics {
             "executions_lost",
             "Executions whose worker was not heard of any more",
             self.executions_lost.clone(),
+        );
+        r.register(
+            "executions_published",
+            "Executions that RabbitMQ was told of: confirmed, waiting (their queue holds messages already), returned, refused or failed",
+            self.executions_published.clone(),
+        );
+        r.register(
+            "executions_unpublished_age_seconds",
+            "Seconds that the oldest execution has waited of which RabbitMQ knows nothing; 0 without one",
+            self.publish_age.clone(),
+        );
+        r.register(
+            "broker_connected",
+            "1 when RabbitMQ did what this replica last asked of it",
+            self.broker_connected.clone(),
         );
         r.register(
             "introspections",

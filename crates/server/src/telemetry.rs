@@ -48,6 +48,8 @@ where
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let filter = Targets::new()
         .with_target(OUR_TARGETS, level)
+        // A connection that ends is told where it is handled, once.
+        .with_target("lapin", LevelFilter::OFF)
         .with_default(LIBRARIES);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)

@@ -39,6 +39,7 @@ mod long_lived_watch;
 mod operating;
 mod passkeys;
 mod publishing;
+mod queue;
 mod restore;
 mod seeds;
 mod serving;

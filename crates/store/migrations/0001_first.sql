@@ -265,8 +265,12 @@ CREATE TABLE execution (
     created_at {int} NOT NULL,
     ended_at {int},
     event_id {blob},
+    -- Where the queue is a broker: when it is told of this execution next, and whether it took the message of this attempt.
+    publish_at {int},
+    published {int} NOT NULL,
     doc {text} NOT NULL
 ) {strict};
+CREATE INDEX execution_to_publish ON execution (publish_at) WHERE publish_at IS NOT NULL;
 CREATE INDEX execution_due ON execution (project_id, status, due_at, id);
 CREATE INDEX execution_by_tenant ON execution (tenant_id, id);
 CREATE INDEX execution_by_lease ON execution (lease_until);

@@ -32,6 +32,7 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution) -> Result<(), StoreError> 
         execution.ended_at,
         execution.event_id,
         doc_text(execution)?,
+        publish_at(execution),
     ];
     tx.exec(&INSERT, values).map(drop)
 }
@@ -57,8 +58,65 @@ pub fn update(
         execution.lease_until,
         execution.ended_at,
         doc_text(execution)?,
+        publish_at(execution),
     ];
     Ok(tx.exec(&UPDATE, values)? == 1)
+}
+
+/// When the broker is told of an execution: as soon as it is due, and again in another attempt.
+fn publish_at(execution: &Execution) -> Option<Timestamp> {
+    (execution.state == ExecutionState::Scheduled).then_some(execution.due_at)
+}
+
+/// An execution that waits, and that the broker is to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToPublish {
+    /// Which.
+    pub id: Id<id::Execution>,
+    /// Whose queue it belongs into.
+    pub project_id: Id<id::Project>,
+    /// The attempts that it had.
+    pub attempt: u32,
+    /// Since when it waits.
+    pub due_at: Timestamp,
+    /// Whether the broker took a message of it already, which may be lost.
+    pub published: bool,
+}
+
+/// The executions that the broker is to be told of, the longest overdue first.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn to_publish(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<ToPublish>, StoreError> {
+    let rows = tx.rows(&TO_PUBLISH, values![now, limit])?;
+    let read = |row: &Row| {
+        Ok(ToPublish {
+            id: row.id(0)?,
+            project_id: row.id(1)?,
+            attempt: u32::try_from(row.int(2)?).map_err(|_| row.corrupt(2, "not an attempt"))?,
+            due_at: row.time(3)?,
+            published: row.int(4)? != 0,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Notes when the broker is told of an execution next, and whether it knows of it. `false`: it does not wait any more.
+///
+/// # Errors
+/// When the database fails.
+pub fn publish_again(
+    tx: &mut Tx<'_>,
+    told: &ToPublish,
+    published: bool,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let values = values![told.id, told.attempt, u32::from(published), at];
+    Ok(tx.exec(&PUBLISH_AGAIN, values)? == 1)
 }
 
 /// Puts off when a worker's execution is lost. `false`: it is not this worker's attempt any more.
@@ -186,20 +244,44 @@ fn doc_text(execution: &Execution) -> Result<String, StoreError> {
 }
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &INSERT, &UPDATE, &EXTEND, &BY_ID, &DUE, &OVERDUE, &LIST, &PRUNE,
+    &INSERT,
+    &UPDATE,
+    &TO_PUBLISH,
+    &PUBLISH_AGAIN,
+    &EXTEND,
+    &BY_ID,
+    &DUE,
+    &OVERDUE,
+    &LIST,
+    &PRUNE,
 ];
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO execution
         (id, tenant_id, project_id, action_ref, status, attempt, worker_id, due_at, lease_until, created_at, ended_at,
-        event_id, doc)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        event_id, doc, publish_at, published)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0)",
 );
 
 static UPDATE: Sql = Sql::new(
     "UPDATE execution
-    SET status = ?4, attempt = ?5, worker_id = ?6, due_at = ?7, lease_until = ?8, ended_at = ?9, doc = ?10
+    SET status = ?4, attempt = ?5, worker_id = ?6, due_at = ?7, lease_until = ?8, ended_at = ?9, doc = ?10,
+        publish_at = ?11, published = 0
     WHERE id = ?1 AND status = ?2 AND attempt = ?3",
+);
+
+static TO_PUBLISH: Sql = Sql::new(
+    "SELECT id, project_id, attempt, due_at, published
+    FROM execution
+    WHERE publish_at <= ?1
+    ORDER BY publish_at, id
+    LIMIT ?2",
+);
+
+static PUBLISH_AGAIN: Sql = Sql::new(
+    "UPDATE execution
+    SET published = ?3, publish_at = ?4
+    WHERE id = ?1 AND attempt = ?2 AND status = 'scheduled'",
 );
 
 static EXTEND: Sql = Sql::new(

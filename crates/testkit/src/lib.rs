@@ -27,6 +27,7 @@ mod database;
 mod guard;
 mod log_copy;
 mod oauth;
+mod rabbitmq;
 mod server;
 
 use std::{
@@ -46,6 +47,7 @@ pub use database::{Database, databases, on_each_database, on_postgres};
 pub use guard::guard;
 pub use log_copy::LogCopy;
 pub use oauth::{ClientSecret, RunForm, claims, token_header};
+pub use rabbitmq::RabbitMq;
 pub use server::TestServer;
 
 /// Asks again and again until there is an answer, and fails after ten seconds.

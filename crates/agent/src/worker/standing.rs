@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "amqp")]
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use countersign_api::Client;
+#[cfg(feature = "amqp")]
+use countersign_model::{Id, id};
 use tokio::sync::Mutex;
 
 use crate::{SourceError, TokenSource, keeping::Kept, run::Say};
@@ -41,6 +45,22 @@ impl Standing {
             }
         }
         self.source.client().with_token(held.newest())
+    }
+
+    /// The project that it lives in, as its token says.
+    #[cfg(feature = "amqp")]
+    pub(crate) async fn project(&self) -> Option<Id<id::Project>> {
+        #[derive(serde::Deserialize)]
+        struct Claims {
+            project_id: Id<id::Project>,
+        }
+        let held = self.held.lock().await;
+        // The server gave it over TLS a moment ago: nothing is decided by it but which queue is ours.
+        let token = held.newest()?;
+        let payload = token.split('.').nth(1)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let claims: Claims = serde_json::from_slice(&payload).ok()?;
+        Some(claims.project_id)
     }
 
     /// The server did not take the token (401): the next one is due at once.

@@ -97,20 +97,30 @@ fn program(
     Ok(doc.project_id)
 }
 
-/// Whether something waits for this worker.
+/// Whether something waits for this worker: anything, or the execution that a message named.
 ///
 /// # Errors
-/// A refusal of who is no worker, or a fault.
+/// A refusal of who is no worker, or of an execution that its project does not have; or a fault.
 pub fn is_due(
     tx: &mut Tx<'_>,
     permit: &Permit,
     token: &AccessClaims,
+    only: Option<Id<id::Execution>>,
     now: Timestamp,
 ) -> Result<bool, Rejection> {
     permit.program()?;
     let tenant = permit.tenant_id();
     let project = program(tx, tenant, token, "execution.claim", Work::Other)?;
-    Ok(!executions::due(tx, project, now, 1)?.is_empty())
+    let Some(only) = only else {
+        return Ok(!executions::due(tx, project, now, 1)?.is_empty());
+    };
+    match executions::by_id(tx, only)? {
+        Some(found) if found.project_id == project => {
+            Ok(found.state == ExecutionState::Scheduled && found.due_at <= now)
+        }
+        // A message that names it is none of this project's: the worker must not take it for one that is over.
+        Some(_) | None => refuse(Reason::NotFound, format!("there is no execution {only}")),
+    }
 }
 
 /// A trigger type, by reference, with what it is.

@@ -46,6 +46,7 @@ impl Doctor {
             && let Some(config) = self.configuration(&mut findings)
         {
             held(&config, &mut findings).await;
+            broker(&config, &mut findings).await;
         }
         self.server(app, &mut findings).await;
         app.out.data(&findings, |_| {
@@ -247,6 +248,20 @@ async fn held(config: &config::Config, findings: &mut Vec<Finding>) {
         }
         Err(error) => findings.push(bad("transactions", format!("{error:#}"))),
     }
+}
+
+/// Whether the broker takes this server's connection.
+async fn broker(config: &config::Config, findings: &mut Vec<Finding>) {
+    let Some(Ok(broker)) = config.automation.broker() else {
+        return;
+    };
+    findings.push(match broker.connect("countersign doctor").await {
+        Ok(_) => good("broker", format!("{broker} takes our user")),
+        Err(error) => bad(
+            "broker",
+            format!("{broker}: {error}; executions wait in the database until it is mended"),
+        ),
+    });
 }
 
 /// Whether the log goes on, and checkpoints reach every place outside the database, as the server's metrics say.

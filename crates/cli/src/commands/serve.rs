@@ -34,6 +34,10 @@ pub struct Serve {
     /// The private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// The URL of a RabbitMQ that is told of executions; with a password, better
+    /// in COUNTERSIGN_AUTOMATION__BROKER
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
     /// Any other key of the configuration; once for each
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
@@ -93,6 +97,7 @@ impl Serve {
             self.listen
                 .map(|listen| ("server.listen", listen.to_string())),
         );
+        flags.extend(self.broker.clone().map(|url| ("automation.broker", url)));
         flags.extend(
             self.behind_proxy
                 .then(|| ("server.behind_proxy", "true".to_owned())),

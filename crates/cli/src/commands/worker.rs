@@ -8,6 +8,8 @@ use countersign_agent::{
 };
 use countersign_guard::SystemClock;
 
+use countersign_api::queue::{Broker, InvalidBroker};
+
 use crate::{
     app::App,
     commands::run::{self, ambient, issuer, prefix},
@@ -36,6 +38,19 @@ pub struct Worker {
     /// The file with its client secret, which nobody else may read
     #[arg(long, value_name = "FILE")]
     credential: Option<PathBuf>,
+    /// The URL of the RabbitMQ that executions come from; without it the server
+    /// is asked for them
+    #[arg(
+        long,
+        value_name = "URL",
+        env = BROKER,
+        hide_env_values = true
+    )]
+    broker: Option<String>,
+    /// The network to the RabbitMQ is private: `amqp://`, which sends the password
+    /// in the clear, is allowed beyond loopback
+    #[arg(long, requires = "broker")]
+    broker_private_network: bool,
     /// How many executions at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_AT_ONCE)))]
     concurrency: u32,
@@ -52,6 +67,8 @@ const EXAMPLES: &str = "\
 Examples:
   countersign worker --credential worker.json
   countersign worker --identity billing-worker --concurrency 8 --prefix ATTUNE
+  COUNTERSIGN_BROKER=amqps://worker:PASSWORD@rabbit.example.com/%2f \\
+    countersign worker --credential worker.json
 
 An action finds COUNTERSIGN_API_URL, COUNTERSIGN_API_TOKEN and
 COUNTERSIGN_EXECUTION_ID, its parameters as JSON on standard input and, those that
@@ -77,6 +94,7 @@ impl Worker {
             }
             Proof::Ambient(_) | Proof::Credential(_) => {}
         }
+        let broker = self.broker(app)?;
         let wanted = Wanted {
             identity: self.identity,
             countersign_itself: true,
@@ -85,6 +103,7 @@ impl Worker {
         let (out, clock) = (app.out, Arc::new(SystemClock::new()));
         let worker = countersign_agent::Worker {
             source: TokenSource::new(app.anonymous()?, proof, wanted, Arc::clone(&clock) as _),
+            broker,
             concurrency: self.concurrency,
             prefix: self.prefix,
             directory: self.dir,
@@ -96,6 +115,31 @@ impl Worker {
     }
 }
 
+impl Worker {
+    fn broker(&self, app: &App) -> Result<Option<Broker>, Failure> {
+        let Some(url) = &self.broker else {
+            return Ok(None);
+        };
+        if url.contains('@') && std::env::var(BROKER).ok().as_ref() != Some(url) {
+            app.out.talk(&format!(
+                "the list of processes shows this broker's password to everybody here: give it as {BROKER}"
+            ));
+        }
+        Broker::parse(url, self.broker_private_network)
+            .map(Some)
+            .map_err(|invalid| {
+                let failure = Failure::failed(format!("--broker: {invalid}"));
+                match invalid {
+                    InvalidBroker::Plaintext => failure.next("add --broker-private-network"),
+                    InvalidBroker::NotAUrl => failure,
+                }
+            })
+    }
+}
+
+/// Keeps the broker's password out of the list of processes.
+const BROKER: &str = "COUNTERSIGN_BROKER";
+
 fn not_begun(error: WorkerError) -> Failure {
     match error {
         WorkerError::NoToken(SourceError::Client(error)) => error.into(),
@@ -104,6 +148,8 @@ fn not_begun(error: WorkerError) -> Failure {
         WorkerError::NoToken(error @ (SourceError::NoIdentity | SourceError::SignIn(_))) => Failure::failed(error.to_string()),
         WorkerError::Refused(_) => Failure::failed(error.to_string())
             .next("allow it `execution.claim`: `countersign identity update NAME --allow execution.claim`"),
+        WorkerError::NoQueue(_) => Failure::failed(error.to_string())
+            .next("its user needs the permission to read `countersign.executions.PROJECT_ID`"),
         WorkerError::Directory { .. } | WorkerError::Signals(_) => Failure::failed(error.to_string()),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Person, Said, Server, eventually};
+use crate::world::{Person, Said, Server, eventually, private};
 
 const PACK: &str = r#"
 project: {name: ops, members: [{user: dana@example.com, role: owner}]}
@@ -64,6 +64,12 @@ pack:
         mv "$COUNTERSIGN_PARAM_FILE.new" "$COUNTERSIGN_PARAM_FILE"
         while :; do sleep 1; done
       timeout_seconds: 300
+      parameters: {file: {required: true}}
+    - name: count
+      command: [sh]
+      script: |
+        echo "$COUNTERSIGN_EXECUTION_ID" >> "$COUNTERSIGN_PARAM_FILE"
+      timeout_seconds: 60
       parameters: {file: {required: true}}
     - {name: tick, command: ["true"], timeout_seconds: 60}
   rules:
@@ -126,15 +132,19 @@ print("Successfully connected to database")
 "#;
 
 /// A server with the pack.
-struct World {
-    server: Server,
-    dana: Person,
-    machine: Person,
+pub struct World {
+    pub server: Server,
+    pub dana: Person,
+    pub machine: Person,
 }
 
 impl World {
     fn new(flags: &[&str]) -> Self {
-        let server = Server::start_with(flags);
+        Self::on(Server::start_with(flags))
+    }
+
+    /// With a server that runs.
+    pub fn on(server: Server) -> Self {
         let dana = server.dana();
         dana.file("pack.yaml", PACK);
         dana.file("show.py", SHOW);
@@ -159,7 +169,12 @@ impl World {
         }
     }
 
-    fn worker(&self, args: &[&str]) -> Running {
+    pub fn worker(&self, args: &[&str]) -> Running {
+        Running::start(self.worker_command(args))
+    }
+
+    /// The worker, not yet started.
+    pub fn worker_command(&self, args: &[&str]) -> Command {
         let mut command =
             self.machine
                 .command(&["worker", "--dir", "work", "--credential", "worker.json"]);
@@ -167,15 +182,48 @@ impl World {
             .args(args)
             .env("COUNTERSIGN_SERVER", &self.server.url);
         command.env("PATH", path());
-        Running::start(command)
+        command
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Makes the token of the sensor of intervals.
+    pub fn sensor_token(&self) {
+        let create = [
+            "service-account",
+            "create",
+            "sensor:core.interval",
+            "--scope",
+            "sensor",
+            "--trigger-type",
+            "core.interval",
+            "--project",
+            "ops",
+            "-o",
+            "json",
+        ];
+        self.machine
+            .file("sensor.json", &self.dana.run(&create).ok());
+        private(&self.path("sensor.json"));
+    }
+
+    /// The sensor of intervals, not yet started.
+    pub fn sensor_command(&self) -> Command {
+        let mut command = self.machine.command(&[
+            "sensor",
+            "--sensor-ref",
+            "core.interval",
+            "--token-file",
+            "sensor.json",
+        ]);
+        command.env("COUNTERSIGN_API_URL", format!("{}/api", self.server.url));
+        command
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
         self.machine.directory().join(name)
     }
 
     /// Starts an action that says where it is in a file.
-    fn begin(&self, action: &str, file: &Path) -> String {
+    pub fn begin(&self, action: &str, file: &Path) -> String {
         let param = format!("file={}", file.display());
         let begun = self
             .dana
@@ -183,14 +231,14 @@ impl World {
         begun.json()["id"].as_str().unwrap().to_owned()
     }
 
-    fn execution(&self, id: &str) -> Value {
+    pub fn execution(&self, id: &str) -> Value {
         self.dana
             .run(&["execution", "show", id, "-o", "json"])
             .json()
     }
 
     /// Waits until an execution stands so.
-    fn stands(&self, id: &str, status: &str) -> Value {
+    pub fn stands(&self, id: &str, status: &str) -> Value {
         eventually(&format!("{id} is {status}"), || {
             let execution = self.execution(id);
             (execution["status"] == status).then_some(execution)
@@ -207,16 +255,11 @@ fn path() -> String {
     prepared.map_or_else(|| path.clone(), |prepared| format!("{prepared}:{path}"))
 }
 
-fn private(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 /// A worker or a sensor, until it is dropped.
-struct Running(Option<Child>);
+pub struct Running(Option<Child>);
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         Self(Some(
             command
                 .stdout(Stdio::null())
@@ -227,7 +270,7 @@ impl Running {
     }
 
     /// Asks it to stop in order: whether it did, and what it said.
-    fn stop(mut self) -> (bool, String) {
+    pub fn stop(mut self) -> (bool, String) {
         let child = self.0.take().unwrap();
         signal("TERM", &child.id().to_string());
         let output = child.wait_with_output().unwrap();
@@ -238,7 +281,7 @@ impl Running {
     }
 
     /// Ends it as the system does when memory runs out.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -254,7 +297,7 @@ impl Drop for Running {
     }
 }
 
-fn signal(signal: &str, id: &str) -> bool {
+pub fn signal(signal: &str, id: &str) -> bool {
     // The shell's own: a bare machine has no program of this name.
     // A group begins with `-`, which is no option.
     let line = format!("kill -s {signal} -- \"$0\"");
@@ -266,7 +309,7 @@ fn signal(signal: &str, id: &str) -> bool {
 }
 
 /// What an action wrote of itself: its process, its token and its execution.
-fn written(file: &Path) -> [String; 3] {
+pub fn written(file: &Path) -> [String; 3] {
     let text = eventually("the action begins", || std::fs::read_to_string(file).ok());
     let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     words.try_into().unwrap()
@@ -462,34 +505,8 @@ fn a_cancelled_execution_is_stopped_where_it_runs() {
 #[test]
 fn a_sensor_fires_a_rule_at_its_times() {
     let world = World::new(&[]);
-    let create = [
-        "service-account",
-        "create",
-        "sensor:core.interval",
-        "--scope",
-        "sensor",
-        "--trigger-type",
-        "core.interval",
-        "--project",
-        "ops",
-        "-o",
-        "json",
-    ];
-    world
-        .machine
-        .file("sensor.json", &world.dana.run(&create).ok());
-    private(&world.path("sensor.json"));
-    let start = || {
-        let mut command = world.machine.command(&[
-            "sensor",
-            "--sensor-ref",
-            "core.interval",
-            "--token-file",
-            "sensor.json",
-        ]);
-        command.env("COUNTERSIGN_API_URL", format!("{}/api", world.server.url));
-        Running::start(command)
-    };
+    world.sensor_token();
+    let start = || Running::start(world.sensor_command());
     // Two at once, with one token between them for the test: no time comes twice.
     let sensors = [start(), start()];
     let due = || {

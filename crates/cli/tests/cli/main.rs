@@ -13,6 +13,8 @@ mod log;
 mod manifests;
 mod output;
 mod people;
+#[cfg(unix)]
+mod queue;
 mod redact;
 mod restore;
 #[cfg(unix)]

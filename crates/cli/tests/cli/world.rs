@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use countersign_crypto::key_wrap::KeyFile;
+use countersign_testkit::Database;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -61,6 +63,27 @@ impl Server {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("started"), "").unwrap();
+        Self::start_in(directory, flags)
+    }
+
+    /// One on this database, which is gone when the server is.
+    pub fn start_on(database: &Database, flags: &[&str]) -> Self {
+        let Some(url) = database.url() else {
+            return Self::start_with(flags);
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let key_file = data.join("countersign.key");
+        let key = KeyFile::generate().unwrap();
+        std::fs::write(&key_file, key.to_text().expose()).unwrap();
+        private(&key_file);
+        // Its key file was given, so that it does not say how an owner is made.
+        std::fs::write(directory.path().join("started"), "").unwrap();
+        let given = format!("keys.file={}", key_file.display());
+        let mut all = vec!["--database", url, "--set", given.as_str()];
+        all.extend(flags);
+        let flags = all.iter().map(|flag| (*flag).to_owned()).collect();
         Self::start_in(directory, flags)
     }
 
@@ -343,15 +366,23 @@ impl Said {
 
 /// Asks again and again, for what the server does in the background.
 pub fn eventually<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    within(Duration::from_secs(20), what, ask)
+}
+
+/// Asks again and again, at most so long.
+pub fn within<T>(limit: Duration, what: &str, ask: impl Fn() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "not in time: {what}"
-        );
+        assert!(started.elapsed() < limit, "not in time: {what}");
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Makes a file its owner's alone.
+pub fn private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

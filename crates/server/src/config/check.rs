@@ -7,6 +7,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
+use countersign_api::queue::InvalidBroker;
 use countersign_authority::long_lived::RenewAt;
 
 use crate::config::{AutomationConfig, Config, cidr::LOOPBACK};
@@ -134,6 +135,13 @@ fn tokens(config: &Config, findings: &mut Vec<Finding>) {
         );
         let detail = format!("expected {first} to {last} seconds");
         error(findings, "automation.lease_seconds", detail);
+    }
+    if let Some(Err(invalid)) = config.automation.broker() {
+        let private = match invalid {
+            InvalidBroker::Plaintext => " with `automation.broker_private_network`",
+            InvalidBroker::NotAUrl => "",
+        };
+        error(findings, "automation.broker", format!("{invalid}{private}"));
     }
 }
 

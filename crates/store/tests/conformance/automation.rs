@@ -8,7 +8,7 @@ use countersign_model::{
 };
 use countersign_store::{
     events,
-    executions::{self, ExecutionQuery},
+    executions::{self, ExecutionQuery, ToPublish},
 };
 
 use crate::support::{on_each, read, write};
@@ -106,6 +106,67 @@ fn an_event_is_recognised_within_its_project_and_goes_with_what_fired() {
         assert_eq!(write(store, move |tx| events::prune(tx, before, 10)), 1);
         assert!(read(store, |tx| events::enforcements(tx, id(10))).is_empty());
         assert!(read(store, |tx| events::by_id(tx, id(11))).is_some());
+    });
+}
+
+#[test]
+fn an_execution_that_waits_is_to_be_published_until_it_is_claimed_and_again_in_another_attempt() {
+    on_each(|store| {
+        let to_publish = |at: i64| {
+            read(store, move |tx| {
+                executions::to_publish(tx, Timestamp::from_seconds(at), 10)
+            })
+        };
+        let again = |told: ToPublish, published, at| {
+            let at = Timestamp::from_seconds(at);
+            write(store, move |tx| {
+                executions::publish_again(tx, &told, published, at)
+            })
+        };
+        write(store, |tx| executions::insert(tx, &execution(10)));
+        let waiting = ToPublish {
+            id: id(10),
+            project_id: id(2),
+            attempt: 0,
+            due_at: execution(10).due_at,
+            published: false,
+        };
+        assert_eq!(to_publish(10), [waiting]);
+        assert!(again(waiting, true, 40));
+        assert!(to_publish(39).is_empty());
+        let published = ToPublish {
+            published: true,
+            ..waiting
+        };
+        assert_eq!(to_publish(40), [published]);
+        let running = Execution {
+            state: ExecutionState::Running,
+            attempt: 1,
+            ..execution(10)
+        };
+        let claimed = running.clone();
+        let from = (ExecutionState::Scheduled, 0);
+        write(store, move |tx| executions::update(tx, from, &claimed));
+        assert!(to_publish(100).is_empty(), "a worker has it");
+        assert!(!again(waiting, true, 50), "nothing is left to be noted");
+        let lost = Execution {
+            state: ExecutionState::Scheduled,
+            due_at: Timestamp::from_seconds(60),
+            ..running
+        };
+        let from = (ExecutionState::Running, 1);
+        write(store, move |tx| executions::update(tx, from, &lost));
+        assert!(to_publish(59).is_empty());
+        let [second] = to_publish(60)[..] else {
+            panic!()
+        };
+        assert_eq!((second.attempt, second.published), (1, false));
+        assert!(
+            !again(waiting, true, 70),
+            "what came of the first attempt's message says nothing of the second's"
+        );
+        assert!(again(second, false, 70));
+        assert_eq!(to_publish(70), [second]);
     });
 }
 

@@ -155,6 +155,7 @@ async fn worker(stage: &Stage) -> Result<Worker, Failure> {
             wanted,
             Arc::clone(&clock) as _,
         ),
+        broker: None,
         concurrency: 2,
         prefix: "COUNTERSIGN".to_owned(),
         directory: Some(stage.path("work")),

@@ -202,7 +202,8 @@ pub async fn claim(
     }
 }
 
-/// `POST /api/executions/{id}/claim`: the one that a message named; none when it is not due any more.
+/// `POST /api/executions/{id}/claim`: the one that a message named; none when it is not due any more, because a worker has or had
+/// it.
 pub async fn claim_one(
     State(app): State<App>,
     caller: Caller,
@@ -261,7 +262,7 @@ async fn take(
         .store()
         .read({
             let (permit, token, now) = (permit.clone(), token.clone(), ctx.now);
-            move |tx| automation::is_due(tx, &permit, &token, now)
+            move |tx| automation::is_due(tx, &permit, &token, only, now)
         })
         .await?;
     if !is_due {
