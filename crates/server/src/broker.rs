@@ -263,7 +263,7 @@ fn classic<const N: usize>(further: [(&str, AMQPValue); N]) -> FieldTable {
     arguments
 }
 
-/// As long as a step may take: less than a turn, and more than the queues of two projects that do not answer.
+/// As long as a step may take: more than the queues of two projects that do not answer.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// As long as one project's queue may take to be there, and to confirm what it was told.

@@ -155,7 +155,7 @@ async fn of_several_replicas_one_tells_the_broker_and_another_takes_over() {
         let body = json!({ "action_ref": "billing.report" });
         owner.post("/api/executions", &body).await.done();
         // The turn of a replica that is gone ends by itself.
-        clock.advance(Seconds(61));
+        clock.advance(Seconds(11));
         queue.holds(11).await;
         second.stop().await;
     })
