@@ -22,5 +22,5 @@ export const evidenceOptions = (id: string) =>
     queryKey: ['evidence', id],
     queryFn: () => get('/api/evidence/{id}', { path: { id } }),
     // A record never changes; its place in the log comes within a second, and its proof can be had anew.
-    staleTime: 60_000,
+    staleTime: (query) => (query.state.data?.log ? 60_000 : 0),
   });

@@ -55,5 +55,6 @@ export const proofOptions = (id: string, trust?: Trust) =>
         throw error;
       }
     },
+    refetchInterval: (query) => (query.state.data?.pending ? 1500 : false),
     retry: false,
   });

@@ -85,7 +85,7 @@ describe('a record that somebody changed is red', () => {
 
 describe('what cannot be known', () => {
   it('a record that is not published yet is neither green nor red', async () => {
-    expect(await verify({ ...first, log: null }, key)).toMatchObject({ mark: 'unknown' });
+    expect(await verify({ ...first, log: null }, key)).toMatchObject({ mark: 'unknown', pending: true });
   });
 
   it('a key of the same log that did not sign is told apart from a bad signature', async () => {

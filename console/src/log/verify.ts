@@ -23,6 +23,8 @@ export interface Verdict {
   index?: number;
   size?: number;
   signature?: Signature;
+  /** Whether it is recorded and waits for the next checkpoint: ask again in a second. */
+  pending?: boolean;
   /** The record as the hashed bytes say it. */
   record?: Record<string, unknown>;
 }
@@ -37,7 +39,11 @@ export async function verify(given: Provable, key: VerifierKey): Promise<Verdict
     return { mark: 'bad', record, says: 'a personal value shown here is not the one that was recorded' };
   }
   if (!given.log) {
-    return { ...unknown('recorded, and not yet in a signed checkpoint: that takes about a second'), record };
+    return {
+      pending: true,
+      ...unknown('recorded, and not yet in a signed checkpoint: that takes about a second'),
+      record,
+    };
   }
   return { ...(await inLog(given, given.log, key)), record };
 }

@@ -27,6 +27,7 @@ export function Show({ value }: { value: unknown }): ReactNode {
   }
   if (typeof value === 'object') {
     const entries = Object.entries(value).filter(([, inner]) => inner !== null);
+    if (entries.length === 0) return <span className="soft">nothing</span>;
     return (
       <Facts
         of={entries.map(([key, inner]) => [
