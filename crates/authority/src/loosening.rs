@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use countersign_model::{
     action::{ActionClass, ActionSet},
     name::EnvironmentName,
-    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator},
+    pack::PackAction,
+    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator, PackDoc},
     token_metadata::TokenMetadata,
     trust::{Accepted, TrustRule},
 };
@@ -48,6 +49,10 @@ pub enum Loosening {
     ImpersonatorAdded,
     /// Another key may vouch for runs.
     IssuerChanged,
+    /// An action of a pack may read another key.
+    KeyAdded,
+    /// An action of a pack that reads keys executes something else.
+    KeyReaderChanged,
     /// A guard rail says something else, or covers something else.
     PolicyChanged,
     /// It may touch more resources.
@@ -87,6 +92,8 @@ impl Loosening {
             Self::EnvironmentUnprotected => "unprotects an environment",
             Self::ImpersonatorAdded => "lets a person act as it",
             Self::IssuerChanged => "changes who vouches for runs",
+            Self::KeyAdded => "lets an action read a key",
+            Self::KeyReaderChanged => "changes what an action that reads keys executes",
             Self::PolicyChanged => "changes what a guard rail covers",
             Self::ResourceAdded => "adds a resource",
             Self::RiskLowered => "lowers its risk",
@@ -129,6 +136,7 @@ pub fn of_doc(
         (Doc::Issuer(before), Doc::Issuer(after)) => {
             (before != after).then_some(Loosening::IssuerChanged)
         }
+        (Doc::Pack(before), Doc::Pack(after)) => return of_pack(Some(before), after),
         (Doc::Policy(before), Doc::Policy(after)) => {
             (before.cedar != after.cedar).then_some(Loosening::PolicyChanged)
         }
@@ -157,6 +165,30 @@ pub fn of_action<E>(
         found.insert(Loosening::PolicyChanged);
     }
     Ok(found)
+}
+
+/// How a new or another pack loosens: who reads a key can hand its value to anybody, so that an action comes to read one, and
+/// that one which does executes something else, is not for one person. An action of another name is another action.
+#[must_use]
+pub fn of_pack(before: Option<&PackDoc>, after: &PackDoc) -> BTreeSet<Loosening> {
+    let mut found = BTreeSet::new();
+    for action in &after.actions {
+        let old = before.and_then(|before| before.action(&action.name));
+        let had = old.map_or(&[][..], |old| &old.keys);
+        if adds(had, &action.keys) {
+            found.insert(Loosening::KeyAdded);
+        }
+        let executes_the_same = |old: &PackAction| {
+            (&old.command, &old.script, &old.environment)
+                == (&action.command, &action.script, &action.environment)
+        };
+        // Of one that is new, or reads its first key, it is said already.
+        let reads_on = action.keys.iter().any(|key| had.contains(key));
+        if reads_on && !old.is_some_and(executes_the_same) {
+            found.insert(Loosening::KeyReaderChanged);
+        }
+    }
+    found
 }
 
 /// How an edit of an identity loosens; empty for one that is not guarded before or after.

@@ -31,6 +31,7 @@ mod invariants_refusals;
 mod key_file;
 mod keys;
 mod keys_read;
+mod keys_second_person;
 mod long_lived_attacks;
 mod long_lived_bounds;
 mod long_lived_renewal;

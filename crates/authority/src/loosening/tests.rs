@@ -252,3 +252,73 @@ fn environments_and_actions_guard_too() {
     assert_eq!(of(low, moved, true, "class"), []);
     assert_eq!(of(low, moved, true, "group"), [Loosening::PolicyChanged]);
 }
+
+fn pack(actions: serde_json::Value) -> PackDoc {
+    let id = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21";
+    serde_json::from_value(json!({
+        "name": "billing", "project_id": id, "sponsor": {"user": id}, "actions": actions,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn invariant_9_a_pack_hands_a_key_to_a_script_with_a_second_person_alone() {
+    let action = |edit: serde_json::Value| {
+        let mut action = json!({
+            "name": "charge", "command": ["sh"], "time_out": 60, "keys": ["billing.api_key"],
+            "script": {"name": "script", "sha256": "00", "text": "a"},
+        });
+        for (name, value) in edit.as_object().unwrap() {
+            action[name] = value.clone();
+        }
+        action
+    };
+    let before =
+        pack(json!([action(json!({})), {"name": "report", "command": ["x"], "time_out": 60}]));
+    let found = |actions: serde_json::Value| -> Vec<Loosening> {
+        of_pack(Some(&before), &pack(actions)).into_iter().collect()
+    };
+    let (added, changed) = (Loosening::KeyAdded, Loosening::KeyReaderChanged);
+    for (edit, loosens) in [
+        (json!({}), vec![]),
+        (
+            json!({"description": "other", "time_out": 90, "retry_if_lost": true}),
+            vec![],
+        ),
+        (json!({"keys": []}), vec![]),
+        (json!({"keys": [], "command": ["python3"]}), vec![]),
+        (
+            json!({"keys": ["billing.api_key", "billing.other"]}),
+            vec![added],
+        ),
+        (
+            json!({"keys": ["billing.other"], "command": ["python3"]}),
+            vec![added],
+        ),
+        (json!({"command": ["python3"]}), vec![changed]),
+        (
+            json!({"script": {"name": "script", "sha256": "01", "text": "b"}}),
+            vec![changed],
+        ),
+        (
+            json!({"environment": {"PYTHONPATH": "/tmp"}}),
+            vec![changed],
+        ),
+        (
+            json!({"keys": ["billing.api_key", "b"], "script": null}),
+            vec![added, changed],
+        ),
+        (json!({"name": "bill"}), vec![added]),
+    ] {
+        assert_eq!(found(json!([action(edit.clone())])), loosens, "{edit}");
+    }
+    // What reads nothing is its owner's alone; a new pack is held to the same.
+    assert_eq!(
+        found(json!([{"name": "report", "command": ["y"], "time_out": 60}])),
+        []
+    );
+    assert_eq!(of_pack(None, &before), BTreeSet::from([added]));
+    let other = json!([action(json!({"script": null}))]);
+    let (one, two) = (Doc::from(before.clone()), Doc::from(pack(other)));
+    assert_eq!(of_doc(&one, &two, &protected()), BTreeSet::from([changed]));
+}

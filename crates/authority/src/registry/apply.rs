@@ -1,10 +1,12 @@
 //! Applying a manifest: every step of its plan in one transaction, through the same rules as single edits.
 
 use countersign_model::{
-    Id, id,
+    Id,
+    action::ActionSet,
+    id,
     permission::Person,
     reason::Reason,
-    registry::{CredentialDoc, CredentialSecret, Doc, Noun, Record, Status},
+    registry::{CredentialDoc, CredentialSecret, Doc, IdentityDoc, Noun, Record, Status},
     trust::TrustRule,
 };
 
@@ -141,11 +143,11 @@ impl ApplyManifest {
                 audiences::put_new(tx, person, id, doc)?
             }
             Doc::Environment(doc) => environments::put_new(tx, person, id, doc)?,
-            Doc::Identity(doc) => identities::put_new(tx, person, id, *doc)?.0,
+            Doc::Identity(doc) => return self.create_identity(tx, person, id, *doc),
             Doc::Issuer(doc) => {
                 issuers::put_new(tx, person, id, Some(step.name.clone()), *doc, &self.rules)?
             }
-            Doc::Pack(doc) => packs::put_new(tx, person, id, *doc)?,
+            Doc::Pack(doc) => return packs::put_new(tx, person, id, *doc),
             Doc::Policy(doc) => policies::put_new(tx, person, id, doc)?,
             Doc::Project(doc) => projects::put_new(tx, person, id, doc)?,
             Doc::Team(doc) => teams::put_new(tx, person, id, doc)?,
@@ -157,6 +159,31 @@ impl ApplyManifest {
                 return no_document();
             }
         };
+        Ok(ChangeOutcome::Applied {
+            record,
+            changed_alone: false,
+        })
+    }
+
+    /// Makes an identity. What a worker may only come to with a second person waits for one.
+    fn create_identity(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        person: &Person,
+        id: Option<Id<id::Record>>,
+        doc: IdentityDoc,
+    ) -> Result<ChangeOutcome, Rejection> {
+        let claims: ActionSet = [identities::claims()?].into_iter().collect();
+        let mut first = doc.clone();
+        if packs::read_keys(tx, doc.project_id)? {
+            first.allowed_actions = doc.allowed_actions.difference(&claims);
+        }
+        let waits = first.allowed_actions != doc.allowed_actions;
+        let (record, _) = identities::put_new(tx, person, id, first)?;
+        if waits {
+            let edited = identities::put_edit(tx, person, &record, doc, self.reason.clone())?;
+            return Ok(edited.outcome);
+        }
         Ok(ChangeOutcome::Applied {
             record,
             changed_alone: false,

@@ -28,6 +28,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) tenant: bool,
     /// Whom it is about: they may countersign it too.
     pub(crate) about: Option<Id<id::User>>,
+    /// The project whose owners countersign, with those of the tenant, because no identity has what is changed.
+    pub(crate) project: Option<Id<id::Project>>,
 }
 
 impl<'a> Asking<'a> {
@@ -42,6 +44,7 @@ impl<'a> Asking<'a> {
             guards: identities,
             tenant: false,
             about: None,
+            project: None,
         }
     }
 
@@ -51,6 +54,17 @@ impl<'a> Asking<'a> {
             guards: &[],
             tenant: true,
             about: Some(user),
+            project: None,
+        }
+    }
+
+    /// The owners of a project, and of the tenant.
+    pub(crate) const fn owners_of(project: Id<id::Project>) -> Self {
+        Self {
+            guards: &[],
+            tenant: false,
+            about: None,
+            project: Some(project),
         }
     }
 }
@@ -75,6 +89,9 @@ pub(super) fn asked(
     person: &Person,
     asking: Asking<'_>,
 ) -> Result<Countersigners, Rejection> {
+    if let Some(project) = asking.project.filter(|_| !asking.tenant) {
+        return owners_of_project(tx, person, project);
+    }
     let named = named_by_all(tx, person, asking.guards)?;
     let mut asked = match (named, asking.guards) {
         (Some(named), _) if !asking.tenant => named,
@@ -145,6 +162,36 @@ fn owners_of_one(
     Ok(Countersigners {
         rule: ApprovalRule::default(),
         identity: Some(identity.id.cast()),
+        others,
+    })
+}
+
+/// The other owners of a project and of the tenant, by name.
+///
+/// INVARIANT: whom who asks made an owner counts after a day, as everywhere (T14).
+fn owners_of_project(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    project: Id<id::Project>,
+) -> Result<Countersigners, Rejection> {
+    let project = tx.get(project)?;
+    let doc = rights::doc(project.project())?;
+    let since = tx.now() - NEW_APPROVER;
+    let mut owners = owners_of(doc);
+    for member in &doc.members {
+        if member.added_by == person.user_id && member.added_at > since {
+            owners.remove(&member.user_id);
+        }
+    }
+    let mut others = rights::active(tx, owners)?;
+    others.extend(rights::tenant_owners(tx)?);
+    others.remove(&person.user_id);
+    Ok(Countersigners {
+        rule: ApprovalRule {
+            approvers: others.iter().copied().map(Party::User).collect(),
+            ..ApprovalRule::default()
+        },
+        identity: None,
         others,
     })
 }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::{
     approvers::{self, Asking, Countersigners},
-    credentials, identities, impersonators, leaving, projects, rails, rights, teams, users,
+    credentials, identities, impersonators, leaving, packs, projects, rails, rights, teams, users,
 };
 use crate::{
     approvals,
@@ -369,6 +369,9 @@ pub fn apply_change(
     if let Some(retire) = pending.retires {
         credentials::retire(tx, retire, change.reason)?;
     }
+    if record.noun == Noun::Pack {
+        packs::became(tx, &person, &before, &record)?;
+    }
     if record.noun == Noun::User && record.status != Status::Active {
         // The rest, where one transaction is not enough, is for whoever called it.
         return Ok(leaving::orphan(tx, record)?.outcome.record().clone());
@@ -410,6 +413,7 @@ fn check_again(
         Noun::Project => {
             projects::may_become(tx, person, before, rights::doc(after.project())?).map(drop)
         }
+        Noun::Pack => packs::may_become(tx, person, before, after),
         Noun::Team => teams::may_edit(person, rights::doc(before.team())?),
         Noun::User => {
             rights::must_own_tenant(person, "make this change")?;
@@ -421,7 +425,6 @@ fn check_again(
         | Noun::Issuer
         | Noun::Key
         | Noun::LinkedAccount
-        | Noun::Pack
         | Noun::Policy
         | Noun::Tenant => rights::must_own_tenant(person, "make this change"),
     }

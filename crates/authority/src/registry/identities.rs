@@ -20,7 +20,7 @@ pub use read::{IdentityFilter, list, show};
 pub use sponsorship::{AcceptSponsorship, DeclineSponsorship};
 pub use update::{EditedIdentity, IdentityPatch, UpdateIdentity};
 
-pub(crate) use create::put_new;
+pub(crate) use create::{claims, put_new};
 pub(crate) use lifecycle::{bury, may_review};
 pub(crate) use sponsorship::{accept, decline, may_accept, offer};
 pub(crate) use update::{may_become, put_edit};

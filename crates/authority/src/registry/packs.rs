@@ -14,13 +14,15 @@ use countersign_model::{
 use countersign_store::Tx;
 
 use super::{
-    guarding::ChangeOutcome,
+    approvers::Asking,
+    guarding::{self, ChangeOutcome, Edit, Verb},
     identities,
     reading::{self, Page, PageQuery, Projects, Shown},
     rights,
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
+    loosening,
     rejection::{Rejection, refuse},
 };
 
@@ -59,30 +61,37 @@ impl Command for DeletePack {
     }
 }
 
-/// Makes a pack of a document, after every check, with the service accounts of its actions.
+/// Makes a pack of a document, after every check, with the service accounts of its actions. One whose actions read keys is
+/// made without them, and that they read them waits for a second person.
 pub(crate) fn put_new(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
     id: Option<Id<id::Record>>,
     doc: PackDoc,
-) -> Result<Record, Rejection> {
+) -> Result<ChangeOutcome, Rejection> {
     let project = owned(tx, person, &doc, "give it a pack")?;
     if of_project(tx, project.id.cast())?.len() >= MOST {
         let detail = format!("a project has at most {MOST} packs");
         return refuse(Reason::Unprocessable, detail);
     }
     check::check(tx, &project, &doc)?;
-    accounts::provide(tx, person, &project, &doc, None)?;
+    let mut first = doc.clone();
+    for action in &mut first.actions {
+        action.keys.clear();
+    }
+    accounts::provide(tx, person, &project, &first, None)?;
     let new = NewRecord {
         id,
         name: doc.name.to_string(),
         parent_id: Some(project.id),
-        doc: doc.into(),
+        doc: first.into(),
     };
-    tx.create(new, &Change::verb("created"))
+    let record = tx.create(new, &Change::verb("created"))?;
+    put_edit(tx, person, &record, doc, None)
 }
 
-/// Edits a pack to another document, after every check. What it starts from then on is what this says.
+/// Edits a pack to another document, after every check. What it starts from then on is what this says. Who reads keys, and
+/// what those execute, changes with a second person.
 pub(crate) fn put_edit(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
@@ -91,13 +100,44 @@ pub(crate) fn put_edit(
     reason: Option<String>,
 ) -> Result<ChangeOutcome, Rejection> {
     let old = rights::doc(before.pack())?;
-    let applied = |record| ChangeOutcome::Applied {
-        record,
-        changed_alone: false,
-    };
     if doc == *old {
-        return Ok(applied(before.clone()));
+        return Ok(ChangeOutcome::Applied {
+            record: before.clone(),
+            changed_alone: false,
+        });
     }
+    let loosens = loosening::of_pack(Some(old), &doc);
+    let asks = Asking::owners_of(old.project_id);
+    let after = Record {
+        doc: doc.into(),
+        ..before.clone()
+    };
+    may_become(tx, person, before, &after)?;
+    let edit = Edit {
+        person,
+        before,
+        after,
+        verb: Verb::Updated,
+        reason,
+        loosens,
+        asks,
+        retires: None,
+    };
+    let outcome = guarding::settle(tx, edit)?;
+    if let ChangeOutcome::Applied { record, .. } = &outcome {
+        became(tx, person, before, record)?;
+    }
+    Ok(outcome)
+}
+
+/// Whether a person may edit a pack so.
+pub(crate) fn may_become(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    after: &Record,
+) -> Result<(), Rejection> {
+    let (old, doc) = (rights::doc(before.pack())?, rights::doc(after.pack())?);
     let project = owned(tx, person, old, "change a pack of it")?;
     if doc.name != old.name || doc.project_id != old.project_id {
         return refuse(
@@ -105,10 +145,19 @@ pub(crate) fn put_edit(
             "a pack stays in its project under its name: both are in its service accounts and in evidence",
         );
     }
-    check::check(tx, &project, &doc)?;
-    accounts::provide(tx, person, &project, &doc, Some(old))?;
-    let change = Change::verb("updated").because(reason);
-    tx.update(before, doc.into(), &change).map(applied)
+    check::check(tx, &project, doc)
+}
+
+/// Gives the service accounts of its actions what the edited pack says.
+pub(crate) fn became(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    before: &Record,
+    after: &Record,
+) -> Result<(), Rejection> {
+    let (old, doc) = (rights::doc(before.pack())?, rights::doc(after.pack())?);
+    let project = tx.get(doc.project_id)?;
+    accounts::provide(tx, person, &project, doc, Some(old))
 }
 
 /// Deletes a pack; its service accounts are deleted by who calls.
@@ -133,6 +182,19 @@ pub(crate) fn of_project(
     let mut packs = tx.children(Noun::Pack, project)?;
     packs.retain(|pack| pack.status == Status::Active);
     Ok(packs)
+}
+
+/// Whether actions of the project read keys: who runs them has what they read.
+pub(crate) fn read_keys(
+    tx: &mut WriteTx<'_, '_>,
+    project: Id<id::Project>,
+) -> Result<bool, Rejection> {
+    let packs = of_project(tx, project)?;
+    let mut actions = packs
+        .iter()
+        .filter_map(Record::pack)
+        .flat_map(|doc| &doc.actions);
+    Ok(actions.any(|action| !action.keys.is_empty()))
 }
 
 /// The pack's project, which the person owns.

@@ -226,6 +226,17 @@ fn line(approval: &approvals::Approval) -> String {
 fn described(approval: &approvals::Approval) -> String {
     let mut lines = Vec::new();
     let mut say = |label: &str, text: String| {
+        if label == LINE {
+            // A script is read as it stands; a terminal is told nothing by it.
+            let mut line: Vec<char> = plain(&text).chars().collect();
+            while line.len() > 62 {
+                let rest = line.split_off(62);
+                lines.push(format!("{:14}   {}", "", line.iter().collect::<String>()));
+                line = rest;
+            }
+            lines.push(format!("{:14} | {}", "", line.iter().collect::<String>()));
+            return;
+        }
         let mut label = format!("{label}:");
         for line in wrapped(&plain(&text), 65) {
             lines.push(format!("{label:14} {line}"));
@@ -346,10 +357,16 @@ fn changes(change: &approvals::ApprovalChange) -> Vec<(&'static str, String)> {
             // It is said beside, or in the summary.
             ("loosens" | "requested_by" | "reason", _) => {}
             ("verb", Value::String(verb)) => lines.push(("does", verb.clone())),
-            ("set", Value::Object(set)) => lines.extend(
-                set.iter()
-                    .map(|(name, value)| ("sets", format!("{name} = {}", named(value)))),
-            ),
+            ("set", Value::Object(set)) => {
+                for (name, value) in set {
+                    match (change.noun.as_str(), name.as_str(), value) {
+                        ("pack", "actions", Value::Array(actions)) => {
+                            lines.extend(actions.iter().flat_map(executes));
+                        }
+                        _ => lines.push(("sets", format!("{name} = {}", named(value)))),
+                    }
+                }
+            }
             ("brings", Value::Object(brings)) => lines.extend(
                 brings
                     .iter()
@@ -361,6 +378,46 @@ fn changes(change: &approvals::ApprovalChange) -> Vec<(&'static str, String)> {
     }
     lines
 }
+
+/// An action of a pack: what it executes and the keys that it reads, and its script line by line.
+fn executes(action: &Value) -> Vec<(&'static str, String)> {
+    let words = |name: &str| {
+        let words = action[name].as_array().into_iter().flatten();
+        let words: Vec<_> = words.filter_map(Value::as_str).collect();
+        words.join(if name == "keys" { ", " } else { " " })
+    };
+    let name = action["name"].as_str().unwrap_or_default();
+    let (command, keys, script) = (words("command"), words("keys"), &action["script"]);
+    let mut text = format!("{name} executes");
+    for part in [
+        command.as_str(),
+        script["name"].as_str().unwrap_or_default(),
+    ] {
+        if !part.is_empty() {
+            text.push(' ');
+            text.push_str(part);
+        }
+    }
+    if let Some(environment) = action["environment"]
+        .as_object()
+        .filter(|all| !all.is_empty())
+    {
+        let pairs = environment
+            .iter()
+            .map(|(name, value)| format!("{name}={}", view::cell(value)));
+        text.push_str(&format!(" with {}", pairs.collect::<Vec<_>>().join(" ")));
+    }
+    if !keys.is_empty() {
+        text.push_str(&format!(", and reads {keys}"));
+    }
+    let mut lines = vec![("action", text)];
+    let script = script["text"].as_str().unwrap_or_default();
+    lines.extend(script.lines().map(|line| (LINE, line.to_owned())));
+    lines
+}
+
+/// Stands before a line of a script, which is shown as it is.
+const LINE: &str = "|";
 
 fn run(run: &countersign_model::run::Run) -> String {
     let mut text = run.provider.clone();
@@ -443,6 +500,44 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn who_decides_on_a_pack_reads_its_scripts_line_by_line() {
+        let mut approval = approval();
+        let script = format!(
+            "#!/bin/sh\n  curl {}\ndigest:        forged",
+            "q".repeat(90)
+        );
+        let change = json!({
+            "noun": "pack", "record": {"id": "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b22", "name": "ledger"}, "version": 2,
+            "does": {"verb": "updated", "set": {"actions": [{
+                "name": "close", "command": ["sh"], "keys": ["ledger.password"], "environment": {"LANG": "C"},
+                "script": {"name": "script", "sha256": "00", "text": script},
+            }]}},
+            "names": {},
+        });
+        approval.change = Some(serde_json::from_value(change).unwrap());
+        let text = described(&approval);
+        let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = "close executes sh script with LANG=C, and reads ledger.password";
+        assert!(flowing.contains(said), "{text}");
+        assert!(text.contains("   curl qqq"), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        let own = text.lines().filter(|line| line.starts_with("digest:"));
+        assert_eq!(
+            own.count(),
+            1,
+            "no line of a script is taken for one of ours: {text}"
+        );
+        assert_eq!(
+            text.matches('q').count(),
+            90,
+            "nothing of it is cut: {text}"
+        );
     }
 
     #[test]

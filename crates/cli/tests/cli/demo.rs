@@ -24,6 +24,7 @@ fn the_demo_plays_to_its_end_and_tells_who_answers() {
         "the approval was used before",
         "Each hop is checked offline",
         "Dana asks for the value:",
+        "pack `ledger`: lets an action read a key",
         "rule ledger.often fires",
         r#"its result is {"payments":42,"missing":0}"#,
         "action:ledger.reconcile did ledger.reconcile",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::{
     Id,
-    action::ActionClass,
+    action::{ActionClass, ActionSet},
     id,
     name::ActionName,
     registry::{Doc, IdentityDoc, Noun, Party, ProjectDoc, Record, Status, TeamDoc, TenantRole},
@@ -39,13 +39,25 @@ pub(super) fn loosened<R: Resolver>(
     }
 }
 
-/// What a new record loosens: an action that counts as something else until now, built in or unknown.
+/// What a new record loosens: an action that counts as something else until now, built in or unknown; a pack whose actions
+/// read keys.
 pub(super) fn loosened_by_new<R: Resolver>(
     desire: &Desire<'_, R>,
     after: &Doc,
 ) -> Result<BTreeSet<Loosening>, R::Stop> {
-    let Doc::Action(new) = after else {
-        return Ok(BTreeSet::new());
+    let new = match after {
+        Doc::Action(new) => new,
+        Doc::Identity(new) => {
+            let mut first = new.clone();
+            first.allowed_actions = ActionSet::default();
+            let claims = of_identity(desire, &first, new)?.contains(&Loosening::ActionAdded);
+            return Ok(claims
+                .then_some(Loosening::ActionAdded)
+                .into_iter()
+                .collect());
+        }
+        Doc::Pack(new) => return Ok(loosening::of_pack(None, new)),
+        _ => return Ok(BTreeSet::new()),
     };
     let catalogue = desire.resolver.catalogue()?;
     let now = (catalogue.class(&new.name), catalogue.group(&new.name));
@@ -72,6 +84,12 @@ fn of_identity<R: Resolver>(
     old: &IdentityDoc,
     new: &IdentityDoc,
 ) -> Result<BTreeSet<Loosening>, R::Stop> {
+    let mut found = BTreeSet::new();
+    let claims = |doc: &IdentityDoc| doc.allowed_actions.iter().any(|one| one.as_str() == CLAIM);
+    if claims(new) && (!claims(old) || old.project_id != new.project_id) && read_keys(desire, new)?
+    {
+        found.insert(Loosening::ActionAdded);
+    }
     let name = |id: Id<id::Record>| {
         Ok(match desire.doc_of(id)? {
             Some(Doc::Project(project)) => project.name.to_string(),
@@ -82,16 +100,28 @@ fn of_identity<R: Resolver>(
     let acting = |identity, project| Acting { identity, project };
     let (before, after) = (acting(old, &place), acting(new, &target));
     if before.is_like(&after) {
-        return Ok(BTreeSet::new());
+        return Ok(found);
     }
     let rails = desire.resolver.all(Noun::Policy)?;
     let rails = Reads::of(rails.iter().filter_map(|rail| rail.policy()));
     let leaves = rails.map_or(true, |rails| rails.tell_apart(before, after));
-    Ok(leaves
-        .then_some(Loosening::PolicyChanged)
-        .into_iter()
-        .collect())
+    found.extend(leaves.then_some(Loosening::PolicyChanged));
+    Ok(found)
 }
+
+/// Whether actions of the identity's project read keys now.
+fn read_keys<R: Resolver>(desire: &Desire<'_, R>, identity: &IdentityDoc) -> Result<bool, R::Stop> {
+    let packs = desire.resolver.all(Noun::Pack)?;
+    let living = packs.iter().filter(|pack| pack.status == Status::Active);
+    let mut docs = living.filter_map(|pack| pack.pack());
+    Ok(docs.any(|pack| {
+        pack.project_id == identity.project_id
+            && pack.actions.iter().any(|action| !action.keys.is_empty())
+    }))
+}
+
+/// The action of a worker.
+const CLAIM: &str = "execution.claim";
 
 fn of_project<R: Resolver>(
     desire: &Desire<'_, R>,

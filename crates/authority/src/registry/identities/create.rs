@@ -7,7 +7,7 @@ use countersign_model::{
     action::ActionSet,
     id,
     identity::Kind,
-    name::{AudienceName, EnvironmentName, IdentityName, RoleName},
+    name::{ActionName, AudienceName, EnvironmentName, IdentityName, RoleName},
     permission::Person,
     reason::{Reason, Refusal},
     registry::{
@@ -22,11 +22,12 @@ use super::{check::check, fresh_client_id};
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
     registry::{
+        approvers::{self, Asking},
         audiences,
         impersonators::{self, ImpersonatorInput},
-        rails, rights,
+        packs, rails, rights,
     },
-    rejection::{Rejection, refuse},
+    rejection::{Fault, Rejection, refuse},
 };
 
 /// What stands for a purpose that nobody stated.
@@ -159,7 +160,8 @@ impl CreateIdentity {
             .collect()
     }
 
-    fn doc(
+    /// The document of the identity, as this person makes it.
+    pub(crate) fn doc(
         &self,
         tx: &mut WriteTx<'_, '_>,
         person: &Person,
@@ -328,6 +330,7 @@ pub(crate) fn put_new(
         rails::must_not_be_exempt(tx, &doc)?;
     }
     reaches(tx, person, place, &doc)?;
+    claims_with_a_second(tx, person, place, &doc)?;
     let warnings = check(tx, person, place, None, &doc)?;
     let new = NewRecord {
         id,
@@ -336,6 +339,34 @@ pub(crate) fn put_new(
         doc: doc.into(),
     };
     Ok((tx.create(new, &Change::verb("created"))?, warnings))
+}
+
+/// Refuses to make an identity that claims executions where actions read keys, when somebody could countersign that:
+/// making another worker must be no way around it.
+fn claims_with_a_second(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    place: &ProjectDoc,
+    doc: &IdentityDoc,
+) -> Result<(), Rejection> {
+    let asks = Asking::owners_of(doc.project_id);
+    if !doc.allowed_actions.contains(&claims()?)
+        || !packs::read_keys(tx, doc.project_id)?
+        || !approvers::somebody_else(tx, person, asks)?
+    {
+        return Ok(());
+    }
+    let detail = format!(
+        "actions of project `{}` read keys, and whoever claims executions runs them: make the identity without `execution.claim` and allow it by an edit, which a second person countersigns",
+        place.name
+    );
+    refuse(Reason::NotHeld, detail)
+}
+
+/// The action of a worker.
+pub(crate) fn claims() -> Result<ActionName, Rejection> {
+    let name = "execution.claim".parse();
+    name.map_err(|_| Fault::Invariant("not an action".to_owned()).into())
 }
 
 /// Refuses to make an identity that reaches a protected environment, unless by an owner of the tenant

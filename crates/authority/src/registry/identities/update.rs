@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     check::check,
-    create::{RuleInput, audiences_of, once},
+    create::{RuleInput, audiences_of, claims, once},
     lifecycle::standing,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         credentials,
         guarding::{self, ChangeOutcome, Edit, Verb},
         impersonators::{self, ImpersonatorInput},
-        rights,
+        packs, rights,
     },
     rejection::{Rejection, refuse},
 };
@@ -258,6 +258,18 @@ pub(crate) fn put_edit(
         // Other people own the new project, and would countersign.
         loosens.insert(Loosening::ApproverAdded);
     }
+    let mut asks = Asking::of(before);
+    let claims = claims()?;
+    let new = rights::doc(after.identity())?;
+    let comes_to_claim = new.allowed_actions.contains(&claims)
+        && (!old.allowed_actions.contains(&claims) || verb == Verb::Transferred);
+    if comes_to_claim && packs::read_keys(tx, new.project_id)? {
+        if loosens.is_empty() {
+            // INVARIANT: whoever edits what nothing else guards has no say in who countersigns.
+            asks = Asking::owners_of(new.project_id);
+        }
+        loosens.insert(Loosening::ActionAdded);
+    }
     let edit = Edit {
         person,
         before,
@@ -265,7 +277,7 @@ pub(crate) fn put_edit(
         verb,
         reason,
         loosens,
-        asks: Asking::of(before),
+        asks,
         retires: None,
     };
     let outcome = guarding::settle(tx, edit)?;

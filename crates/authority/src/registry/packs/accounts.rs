@@ -13,7 +13,7 @@ use countersign_model::{
 use serde_json::{Map, Value};
 
 use crate::{
-    command::{Command, Verdict, WriteTx},
+    command::{Command, WriteTx},
     long_lived::SCOPE,
     registry::{
         identities::{self, CreateIdentity, DisableIdentity, EnableIdentity},
@@ -72,7 +72,7 @@ fn provide_one(
     let reference = doc.part(&action.name);
     let needs = needs(action);
     let Some(account) = found(tx, project, &reference)? else {
-        return create(tx, project, doc, &reference, action, needs);
+        return create(tx, person, project, doc, &reference, action, needs);
     };
     let own = rights::doc(account.identity())?;
     if account.status == Status::Disabled && own.status_reason.as_deref() == Some(TAKEN_OUT) {
@@ -94,6 +94,7 @@ fn provide_one(
 
 fn create(
     tx: &mut WriteTx<'_, '_>,
+    person: &Person,
     project: &Record,
     doc: &PackDoc,
     reference: &str,
@@ -128,10 +129,9 @@ fn create(
         ]),
         ..CreateIdentity::new(Kind::ServiceAccount, name, "")
     };
-    match create.run(tx)? {
-        Verdict::Done(_) => Ok(()),
-        Verdict::RefusedWithEffects(refusal) => Err(refusal.into()),
-    }
+    // By who asks for the pack: whoever countersigns it answers for nothing and manages nothing.
+    let account = create.doc(tx, person, project, Vec::new())?;
+    identities::put_new(tx, person, None, account).map(drop)
 }
 
 /// The account of an action. One of that name which is somebody's own, or is deleted, is never taken for it.

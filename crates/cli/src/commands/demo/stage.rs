@@ -7,7 +7,7 @@ use countersign_api::{
     client::Changed,
     credentials::CreateCredential,
     log::LogKey,
-    manifests::{Document, ManifestRequest},
+    manifests::{Document, ManifestRequest, Plan},
     sessions::CreateSession,
     users::CreateLinkedAccount,
     users::LinkedAccount,
@@ -246,7 +246,7 @@ audience: {{name: {AUDIENCE}, served_by: [{GUARD}]}}
 }
 
 /// Applies a manifest.
-pub async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure> {
+pub async fn apply(dana: &Client, file: &str, text: &str) -> Result<Plan, Failure> {
     let request = ManifestRequest {
         documents: vec![Document {
             attached: false,
@@ -257,7 +257,7 @@ pub async fn apply(dana: &Client, file: &str, text: &str) -> Result<(), Failure>
     };
     let plan = dana.apply(&request).await?;
     if plan.applied {
-        return Ok(());
+        return Ok(plan);
     }
     let said: Vec<String> = plan
         .diagnostics

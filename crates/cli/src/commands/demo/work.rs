@@ -7,8 +7,10 @@ use countersign_agent::{
 };
 use countersign_api::{
     Client, ClientError,
+    approvals::Decide,
     executions::{Execution, ListExecutions},
     keys::{PutKey, SecretText},
+    manifests::Plan,
     service_accounts::{CreateServiceAccount, CreatedServiceAccount},
 };
 use countersign_guard::SystemClock;
@@ -55,7 +57,7 @@ pub async fn play(
     script.step("Second act: work that nobody starts. Dana applies a pack, and sets its key");
     script.verbatim(PACK);
     let manifest = format!("{}{WORKERS}", PACK.replacen("pack:\n", &in_project(), 1));
-    apply(&stage.dana, "ledger.yaml", &manifest).await?;
+    let plan = apply(&stage.dana, "ledger.yaml", &manifest).await?;
     let put = PutKey {
         project: Some(PROJECT.into()),
         description: Some("opens the ledger".to_owned()),
@@ -67,6 +69,9 @@ pub async fn play(
         "action:{ACTION} is an identity of its own; Dana answers for it"
     ));
     not_read_back(script, &stage.dana).await?;
+
+    script.step("Dana alone hands no key to a script. Lee reads the script, and countersigns");
+    countersign(script, stage, &plan).await?;
 
     script.step("A worker and a sensor start, each with a token of its own");
     let (ask, asked) = mpsc::channel(2);
@@ -121,6 +126,24 @@ identity:
   purpose: Runs what is due in payments
   allowed_actions: [execution.claim]
 ";
+
+/// A second person reads what the pack does with the key, and agrees.
+async fn countersign(script: &Script<'_>, stage: &Stage, plan: &Plan) -> Result<(), Failure> {
+    let waits = plan.changes.iter().find_map(|change| change.approval_id);
+    let id = waits
+        .ok_or_else(|| Failure::failed("nobody was asked whether the script may read the key"))?;
+    let id = id.to_string();
+    let read = stage.lee.approval(&id, &()).await?;
+    script.note(&read.summary);
+    let decide = Decide {
+        digest: read.digest,
+        reason: Some("it prints no password".to_owned()),
+        passkey: None,
+    };
+    stage.lee.approve(&id, &decide).await?;
+    script.good("approved: from now on this script, and no other, reads the key");
+    Ok(())
+}
 
 /// Not even who set a key reads it.
 async fn not_read_back(script: &Script<'_>, dana: &Client) -> Result<(), Failure> {
