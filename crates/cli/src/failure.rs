@@ -191,6 +191,11 @@ fn by_noun(detail: &str) -> Option<String> {
             "`countersign audit search --kind token_issued` shows what was issued".to_owned(),
         );
     }
+    if missing.starts_with("action")
+        && (missing.contains(" in project ") || missing.ends_with("any more"))
+    {
+        return Some("`countersign pack show NAME` shows the actions of a pack".to_owned());
+    }
     let noun = LISTED.iter().find(|noun| missing.starts_with(**noun))?;
     let noun = noun.replace(' ', "-");
     Some(format!(
@@ -199,16 +204,20 @@ fn by_noun(detail: &str) -> Option<String> {
 }
 
 /// The nouns whose records are listed by themselves.
-const LISTED: [&str; 11] = [
+const LISTED: [&str; 15] = [
     "action",
     "approval",
     "audience",
     "environment",
+    "execution",
     "identity",
     "issuer",
+    "key",
     "linked account",
+    "pack",
     "policy",
     "project",
+    "rule",
     "team",
     "user",
 ];
@@ -273,6 +282,14 @@ mod tests {
         assert_eq!(
             missing("there is no linked account `x`").as_deref(),
             Some("`countersign linked-account list` shows those that you may see")
+        );
+        assert_eq!(
+            missing("there is no action `ops.x` in project `ops`: apply its pack").as_deref(),
+            Some("`countersign pack show NAME` shows the actions of a pack")
+        );
+        assert_eq!(
+            missing("there is no execution 0199").as_deref(),
+            Some("`countersign execution list` shows those that you may see")
         );
         assert_eq!(missing("there is no such page"), None);
     }

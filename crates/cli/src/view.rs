@@ -167,7 +167,13 @@ pub fn details(record: &Value) -> String {
                 }) =>
             {
                 lines.push(format!("{label}:"));
-                lines.extend(values.iter().map(|value| format!("  - {}", cell(value))));
+                for value in values {
+                    let mut mark = "  - ";
+                    for line in wrapped(&cell(value), usize::from(WIDTH) - mark.len()) {
+                        lines.push(format!("{mark}{line}"));
+                        mark = "    ";
+                    }
+                }
             }
             Value::String(text) if text.contains('\n') => {
                 lines.push(format!("{label}:"));
@@ -333,6 +339,21 @@ mod tests {
             cell(&rule),
             "1 of the owners of the project and the tenant; one more when nobody knows who is behind the run"
         );
+    }
+
+    #[test]
+    fn a_record_fits_eighty_columns_however_much_its_parts_say() {
+        let part = json!({
+            "ref": "billing.charge", "description": "Charges a customer what is due, and tells the ledger",
+            "command": ["python3"], "keys": ["billing.api_key", "billing.other_key"], "timeout_seconds": 600,
+        });
+        let text = details(&json!({ "name": "billing", "actions": [part, part] }));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert_eq!(text.matches("\n  - ").count(), 2, "{text}");
+        assert_eq!(text.matches("billing.other_key").count(), 2, "{text}");
     }
 
     #[test]
