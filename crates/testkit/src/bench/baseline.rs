@@ -14,7 +14,7 @@ use countersign_crypto::{Secret, SigningAlg, SigningKey, jose};
 use countersign_model::token::AccessClaims;
 use countersign_server::{
     clock::Clock,
-    config::Config,
+    config::{AutomationConfig, Config},
     http::{form::Form, limits::HEADER_BYTES},
     listener,
     serve::ServeOptions,
@@ -45,6 +45,15 @@ pub async fn serve(what: Serve, options: &Options) -> anyhow::Result<()> {
             }
             config.data.dir = Some(data);
             config.data.database = options.database.clone().map(Secret::new);
+            // One machine is everybody here.
+            config.limits.failures_per_address_per_minute = u32::MAX;
+            config.limits.failures_per_client_per_minute = u32::MAX;
+            config.limits.requests_per_token_per_minute = u32::MAX;
+            config.limits.requests_per_identity_per_minute = u32::MAX;
+            if options.soak.is_some() {
+                // Dead workers are to be noticed within the run.
+                config.automation.lease_seconds = *AutomationConfig::LEASE.start() * 4;
+            }
             "warn".clone_into(&mut config.logging.level);
             countersign_server::serve::serve(ServeOptions {
                 config,

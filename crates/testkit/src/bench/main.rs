@@ -3,6 +3,7 @@
 //! The generator and, as its child, the server: both of this program, so that the processor time of
 //! the server is read from the system and never mixed with that of the generator.
 
+mod automation;
 mod baseline;
 mod closure;
 mod load;
@@ -10,7 +11,9 @@ mod options;
 mod process;
 mod report;
 mod run;
+mod soak;
 mod stages;
+mod workers;
 mod world;
 
 use clap::Parser as _;
@@ -27,6 +30,9 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     match &options.serve {
         Some(what) => runtime.block_on(baseline::serve(*what, &options)),
-        None => run::run(&options, &runtime),
+        None => match options.soak {
+            Some(count) => run::soak(&options, &runtime, count),
+            None => run::run(&options, &runtime),
+        },
     }
 }

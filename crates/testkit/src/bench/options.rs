@@ -35,6 +35,15 @@ pub struct Options {
     /// The program that serves, when not this one: to compare two builds of it.
     #[arg(long, value_name = "PROGRAM")]
     pub server: Option<PathBuf>,
+    /// How many events are sent for executions, and how many sensors renew; 400 for each second of a figure when absent.
+    #[arg(long, value_name = "N")]
+    executions: Option<u64>,
+    /// The program whose `worker` takes executions; the `countersign` beside this one when absent.
+    #[arg(long, value_name = "PROGRAM")]
+    pub worker: Option<PathBuf>,
+    /// Nothing but this: so many executions while workers are killed, and whether all promises held.
+    #[arg(long, value_name = "EXECUTIONS")]
+    pub soak: Option<u64>,
     /// Serves as the child of another one.
     #[arg(long, hide = true, value_enum)]
     pub serve: Option<Serve>,
@@ -68,6 +77,12 @@ impl Options {
     pub fn records(&self) -> u64 {
         self.records
             .unwrap_or(if self.quick { 20_000 } else { 1_000_000 })
+    }
+
+    /// How many events are sent for executions.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.executions.unwrap_or(self.span().as_secs() * 400)
     }
 
     /// Whether a figure is wanted.

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -49,6 +49,9 @@ impl Serving {
         if let Some(url) = database {
             command.args(["--database", url]);
         }
+        if let Some(count) = options.soak {
+            command.args(["--soak", &count.to_string()]);
+        }
         let started = Instant::now();
         let mut child = command.spawn().context("the server does not start")?;
         let out = child.stdout.take().context("the server has no output")?;
@@ -84,16 +87,24 @@ impl Serving {
     /// # Errors
     /// When it ends badly.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        // The shell's own: a bare machine has no program of this name.
-        let told = Command::new("sh")
-            .args(["-c", "kill -TERM \"$0\"", &self.pid().to_string()])
-            .status()?;
-        let ended = self.child.wait()?;
-        if !told.success() || !ended.success() {
+        let ended = end(&mut self.child)?;
+        if !ended.success() {
             eprintln!("the server ended with {ended}");
         }
         Ok(())
     }
+}
+
+/// Asks a process to end, and waits.
+///
+/// # Errors
+/// When it cannot be asked.
+pub fn end(child: &mut Child) -> anyhow::Result<ExitStatus> {
+    // The shell's own: a bare machine has no program of this name.
+    Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
+        .status()?;
+    Ok(child.wait()?)
 }
 
 impl Drop for Serving {

@@ -14,6 +14,7 @@ use crate::{
     options::{Options, Serve},
     process::{Serving, memory},
     report::{FIRST, HEAD, Report, SECOND},
+    soak,
     stages::{Stages, TOKEN, forms, gets, posts},
     world::{self, Client, World},
 };
@@ -36,11 +37,29 @@ pub fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
         let place = Place::new(options)?;
         report.ready_empty = Some(ready(options, &place, runtime)?);
     }
-    if SERVER.iter().any(|name| options.wants(name)) {
+    let of_server = SERVER.iter().chain(&AUTOMATION);
+    if of_server.into_iter().any(|name| options.wants(name)) {
         server(options, &mut report, runtime)?;
     }
     report.print();
     Ok(())
+}
+
+/// The soak alone.
+///
+/// # Errors
+/// When a promise is broken.
+pub fn soak(options: &Options, runtime: &Runtime, count: u64) -> anyhow::Result<()> {
+    let place = Place::new(options)?;
+    let world = {
+        let authority = place.authority()?;
+        let world = World::make(&authority, 1)?;
+        authority.store().close();
+        world
+    };
+    let serving = place.serve(options)?;
+    runtime.block_on(soak::soak(options, &serving, &world, place.data(), count))?;
+    serving.stop()
 }
 
 /// Where a server keeps its data: removed with this value.
@@ -95,7 +114,7 @@ async fn baselines(options: &Options, report: &mut Report) -> anyhow::Result<()>
     };
     let world = World {
         clients: vec![client],
-        serving: None,
+        ..World::default()
     };
     let bare = posts(TOKEN, None, forms(&world, world::ES256));
     let all = [
@@ -174,8 +193,11 @@ fn server(options: &Options, report: &mut Report, runtime: &Runtime) -> anyhow::
         figures: Vec::new(),
     };
     runtime.block_on(stages.server(&world))?;
-    report.figures.extend(stages.figures);
     report.loaded = Some(memory(serving.pid())?.most);
+    if AUTOMATION.iter().any(|name| options.wants(name)) {
+        runtime.block_on(stages.automation(&world, place.data()))?;
+    }
+    report.figures.extend(stages.figures);
     serving.stop()?;
     if options.records() == 0 {
         return Ok(());
@@ -207,6 +229,9 @@ const SERVER: [&str; 6] = [
     "evaluation",
     "revocation",
 ];
+
+/// What comes last: it needs a worker, and fills the registry.
+const AUTOMATION: [&str; 2] = ["execution", "refresh"];
 
 /// As long as a secret is.
 const SECRET: &str = "cs_secret_0123456789abcdef_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";

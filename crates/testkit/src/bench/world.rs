@@ -43,10 +43,12 @@ pub const ES256: &str = "https://deploy.example";
 pub const RS256: &str = "https://legacy.example";
 /// What the identities do.
 pub const ACTION: &str = "deploy.release";
+/// The project of everything that is measured.
+pub const PROJECT: &str = "bench";
 /// Comes with every tenant.
 const ENVIRONMENT: &str = "staging";
-const PROJECT: &str = "bench";
 const SERVING: &str = "resource-server";
+const WORKER: &str = "worker";
 
 /// A client and its secret.
 #[derive(Debug, Clone)]
@@ -64,6 +66,10 @@ pub struct World {
     pub clients: Vec<Client>,
     /// It runs both resource servers, and introspects.
     pub serving: Option<Client>,
+    /// It takes executions.
+    pub worker: Option<Client>,
+    /// The session of the owner of all that.
+    pub owner: Option<Secret<String>>,
 }
 
 /// The application on this data. Nobody else may use the data meanwhile.
@@ -144,9 +150,14 @@ impl World {
                 tenant_issuer: "https://countersign.example".to_owned(),
             })?;
         }
+        let mut worker = identity(Kind::ServiceAccount, WORKER)?;
+        worker.allowed_actions = actions(&["execution.claim"])?;
+        owner.run(worker)?;
         let mut world = Self {
             clients: Vec::new(),
             serving: Some(owner.client(SERVING)?.wait()?),
+            worker: Some(owner.client(WORKER)?.wait()?),
+            owner: Some(owner.session.clone()),
         };
         let names: Vec<String> = (0..identities)
             .map(|number| format!("service-{number:05}"))
@@ -157,7 +168,7 @@ impl World {
                 let mut wanted = identity(Kind::ServiceAccount, name)?;
                 wanted.audiences = vec![ES256.to_owned(), RS256.to_owned()];
                 wanted.environments = Some(vec![ENVIRONMENT.parse()?]);
-                wanted.allowed_actions = actions()?;
+                wanted.allowed_actions = actions(&ACTIONS)?;
                 making.push(authority.execute(&ctx(), &owner.permit, wanted));
             }
             for made in making {
@@ -242,6 +253,7 @@ struct Owner<'a> {
     authority: &'a Authority,
     tenant: Arc<Tenant>,
     permit: Permit,
+    session: Secret<String>,
 }
 
 impl<'a> Owner<'a> {
@@ -272,6 +284,7 @@ impl<'a> Owner<'a> {
             authority,
             tenant,
             permit,
+            session: Secret::new(released.access_token),
         })
     }
 
@@ -338,8 +351,8 @@ fn identity(kind: Kind, name: &str) -> anyhow::Result<CreateIdentity> {
     Ok(wanted)
 }
 
-fn actions() -> anyhow::Result<ActionSet> {
-    let actions: Result<BTreeSet<_>, _> = ACTIONS.iter().map(|text| text.parse()).collect();
+fn actions(names: &[&str]) -> anyhow::Result<ActionSet> {
+    let actions: Result<BTreeSet<_>, _> = names.iter().map(|text| text.parse()).collect();
     Ok(ActionSet(actions?))
 }
 

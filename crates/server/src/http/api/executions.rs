@@ -257,6 +257,7 @@ async fn take(
     let ctx = app.later(&caller.ctx);
     let permit = caller.again(app, &ctx).await?;
     let token = caller.token.claims().clone();
+    let turn = app.work().turn().await;
     let is_due = app
         .authority()
         .store()
@@ -276,6 +277,7 @@ async fn take(
         lease: lease(app),
     };
     let claimed = app.authority().hand_out(&ctx, &permit, command)?.await?;
+    drop(turn);
     claimed
         .into_iter()
         .map(|one| released(app, caller, one))
