@@ -434,3 +434,44 @@ async fn invariant_10_the_sentence_keeps_the_names_of_then_beside_who_answers_no
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_team_that_answers_is_a_team_in_the_graph_and_no_edge_hangs_in_the_air() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let service = service(&server).await;
+        let owner = &service.owner;
+        let members = json!({ "name": "ops", "members": ["dana@example.com"] });
+        let team = owner.make("teams", &members).await;
+        owner.make("projects", &json!({ "name": "teamed" })).await;
+        let fields = json!({ "audiences": [AUDIENCE], "sponsor": "team:ops" });
+        let identity = owner
+            .identity("oauth_client", "theirs", "teamed", fields)
+            .await;
+        let secret = owner.secret(identity["id"].as_str().unwrap()).await;
+        let token = owner.client_token(&secret, &[]).await.access_token();
+        let jti = claims(&token)["jti"].as_str().unwrap().to_owned();
+        let told = owner
+            .get(&format!("/api/lineage?ref=token:{jti}"))
+            .await
+            .done();
+        let sponsor = format!("team:{}", team["id"].as_str().unwrap());
+        let nodes: Vec<&str> = told["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["id"].as_str().unwrap())
+            .collect();
+        assert!(nodes.contains(&sponsor.as_str()), "{told}");
+        for edge in told["edges"].as_array().unwrap() {
+            for end in ["from", "to"] {
+                assert!(
+                    nodes.contains(&edge[end].as_str().unwrap()),
+                    "{edge}: {told}"
+                );
+            }
+        }
+        server.stop().await;
+    })
+    .await;
+}

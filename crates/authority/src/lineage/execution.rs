@@ -82,9 +82,7 @@ impl Teller<'_, '_, '_> {
     ) -> Result<String, Rejection> {
         let label = "token of the execution".to_owned();
         let key = self.evidence_node(found, "token", label)?;
-        if !from.is_empty() {
-            self.graph.edge(from, "used", &key);
-        }
+        self.graph.edge(from, "used", &key);
         if story.action.is_none() {
             story.action = find(&found.record, Role::Execution).map(shown);
             story.at = Some(found.record.occurred_at.to_string());
@@ -126,9 +124,7 @@ impl Teller<'_, '_, '_> {
             "schedule",
             format!("{} was due", scheduled.action_ref),
         )?;
-        if !from.is_empty() {
-            self.graph.edge(from, "scheduled_by", &key);
-        }
+        self.graph.edge(from, "scheduled_by", &key);
         if story.action.is_none() {
             story.action = Some(scheduled.action_ref.clone());
             story.at = Some(found.record.occurred_at.to_string());
@@ -170,9 +166,10 @@ impl Teller<'_, '_, '_> {
                     self.graph.edge(&key, "created_by", &node);
                     let who = match answers {
                         Some(answers) => {
-                            let sponsor = find(&parent.record, Role::Sponsor)
-                                .map(|sponsor| format!("user:{}", sponsor.id))
-                                .unwrap_or_default();
+                            let sponsor = match find(&parent.record, Role::Sponsor) {
+                                Some(sponsor) => self.answering(&sponsor.id)?,
+                                None => String::new(),
+                            };
                             self.graph
                                 .node(Node::new(sponsor.clone(), "sponsor", answers.clone()));
                             self.graph.edge(&node, "sponsored_by", &sponsor);

@@ -73,14 +73,14 @@ impl Graph {
         }
     }
 
-    /// Adds an edge, unless it is there.
+    /// Adds an edge, unless it is there or begins at nothing: the first hop of a chain has nothing before it.
     pub fn edge(&mut self, from: &str, relation: &'static str, to: &str) {
         let edge = Edge {
             from: from.to_owned(),
             to: to.to_owned(),
             relation,
         };
-        if from != to && !self.edges.contains(&edge) {
+        if !from.is_empty() && from != to && !self.edges.contains(&edge) {
             self.edges.push(edge);
         }
     }

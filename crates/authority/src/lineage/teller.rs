@@ -223,6 +223,19 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         Ok(key)
     }
 
+    /// The key of who answers: a person or a team.
+    pub(super) fn answering(&mut self, id: &str) -> Result<String, Rejection> {
+        let record = match id.parse() {
+            Ok(id) => rows::by_id(self.tx, self.asker.tenant_id, id)?,
+            Err(_) => None,
+        };
+        let noun = match record.map(|record| record.noun) {
+            Some(Noun::Team) => "team",
+            _ => "user",
+        };
+        Ok(format!("{noun}:{id}"))
+    }
+
     fn maker_of(&mut self, credential: &str) -> Result<Option<String>, Rejection> {
         let Ok(id) = credential.parse() else {
             return Ok(None);
@@ -312,9 +325,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
             now: named_now,
             ..Node::new(key.clone(), "identity", subject)
         });
-        if !from.is_empty() {
-            self.graph.edge(from, "issued_to", &key);
-        }
+        self.graph.edge(from, "issued_to", &key);
         let then = find(record, Role::Sponsor);
         story.sponsor_then = then.map(shown);
         let sponsor_now = match doc {
@@ -324,7 +335,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         story.sponsor_now = sponsor_now.as_ref().map(sponsor_name);
         match (then, &sponsor_now) {
             (Some(then), now) => {
-                let node = format!("user:{}", then.id);
+                let node = self.answering(&then.id)?;
                 let changed = now
                     .as_ref()
                     .map(sponsor_name)
@@ -336,7 +347,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
                 self.graph.edge(&key, "sponsored_by", &node);
             }
             (None, Some(now)) => {
-                let node = format!("user:{}", now.id);
+                let node = self.answering(&now.id.to_string())?;
                 self.graph
                     .node(Node::new(node.clone(), "sponsor", sponsor_name(now)));
                 self.graph.edge(&key, "sponsored_by", &node);
