@@ -137,13 +137,13 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
     let width = usize::from(WIDTH) - INDENT;
     let mut lines: Vec<String> = wrapped(&says, width);
     lines.extend(wrapped(&format!("-> {}", found.remedy), width));
-    // A command stays in one piece, so that it can be copied.
-    lines.push(format!("$ {}", plain(&found.fix)));
     let first = |(number, line): (usize, String)| {
         let label = if number == 0 { urgent } else { "" };
         format!("  {label:<8}{line}")
     };
-    lines.into_iter().enumerate().map(first).collect()
+    let told = lines.into_iter().enumerate().map(first);
+    // A command stays in one piece, so that it can be copied: it has the whole width.
+    told.chain([format!("  $ {}", plain(&found.fix))]).collect()
 }
 
 #[cfg(test)]
