@@ -173,17 +173,11 @@ impl Approval {
         self.doc.rule.required.max(1) + u32::from(second)
     }
 
-    /// Whether this person may decide now: pending, named by the rule, present, and nobody who
-    /// asked for it.
+    /// Whether anybody may decide on this digest now: it is pending, and what was read is what is asked.
     ///
     /// # Errors
     /// Says why not.
-    pub fn may_decide(
-        &self,
-        decider: &Decider,
-        digest: &str,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn takes_decisions_on(&self, digest: &str, now: Timestamp) -> Result<(), Refusal> {
         let status = self.status_at(now);
         if status != ApprovalStatus::Pending {
             let reason = if status == ApprovalStatus::Expired {
@@ -205,6 +199,21 @@ impl Approval {
                 "the digest is not that of this request; read it again before deciding",
             ));
         }
+        Ok(())
+    }
+
+    /// Whether this person may decide now: pending, named by the rule, present, and nobody who
+    /// asked for it.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn may_decide(
+        &self,
+        decider: &Decider,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.takes_decisions_on(digest, now)?;
         for asker in self.askers() {
             if asker == decider.user_id {
                 return Err(Refusal::new(

@@ -358,11 +358,15 @@ async fn a_link_makes_one_passkey_for_its_own_person_and_lapses() {
         let lees = link(&lee).await;
         register(&server, &lees, &mut first).await.refused(409, "conflict");
         // A question of one link is not answered with another.
-        let danas = link(&dana).await;
-        let asked = post(&server, "/passkeys/begin", &json!({ "link": danas })).await.done();
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let kims = link(&kim).await;
+        let asked = post(&server, "/passkeys/begin", &json!({ "link": kims })).await.done();
         let credential = Authenticator::new(ORIGIN).create(&asked["options"]);
         let body = json!({ "link": lees, "ceremony": asked["ceremony"], "name": "x", "credential": credential });
         post(&server, "/passkeys/finish", &body).await.refused(401, "credential_invalid");
+        // Who has one adds another where they sign in with it: a stolen token makes none.
+        let stolen = dana.post("/api/passkeys", &json!({})).await;
+        stolen.refused(403, "forbidden");
         for wrong in ["", "x", "cspasskey_x_y"] {
             post(&server, "/passkeys/begin", &json!({ "link": wrong }))
                 .await
@@ -387,6 +391,7 @@ async fn a_link_makes_one_passkey_for_its_own_person_and_lapses() {
         let kept = crate::sign_ins::refresh(&server.anyone(), &kept).await.done();
         let stale = server.anyone().with_token(kept["access_token"].as_str().unwrap());
         stale.post("/api/passkeys", &json!({})).await.refused(401, "presence_too_old");
+        stale.delete(&path).await.refused(401, "presence_too_old");
         server.stop().await;
     })
     .await;

@@ -271,3 +271,32 @@ async fn a_push_is_signed_over_its_body_alone_and_recognised_by_it() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t26_a_signed_message_counts_once_whoever_sends_it_and_no_rule_hears_of_every_path() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let world = World::new(&server).await;
+        world.key("releases.signing", OLD).await;
+        let message = headers(&server, &[OLD], "msg_1", 0);
+        let first = world.call("signed", &message).await;
+        assert_eq!(first.status, 201, "{}", first.text());
+        let other = json!({
+            "name": "webhook:other", "scope": "webhook", "project": "ops",
+            "metadata": { "allowed_paths": ["/webhooks/signed"] },
+        });
+        let hook = holder(&server, &made(&world.ops.owner, &other).await);
+        let world = World { hook, ..world };
+        let again = world.call("signed", &message).await;
+        assert_eq!(again.status, 200, "{}", again.text());
+        assert_eq!(again.json()["id"], first.json()["id"]);
+        for with in ["{}", "{path: 7}"] {
+            let loose = PACK.replace("{path: pushed}, action", &format!("{with}, action"));
+            let told = apply(&world.ops.owner, &loose).await;
+            assert_eq!(told.status, 422, "{}", told.text());
+            assert!(told.text().contains("at which path"), "{}", told.text());
+        }
+        server.stop().await;
+    })
+    .await;
+}

@@ -22,7 +22,7 @@ use crate::{
     ctx::Ctx,
     passkeys::{Question, ask, asked, broken, relying_party},
     people,
-    rejection::{Fault, Rejection, refuse},
+    rejection::{Rejection, refuse},
     signing_keys::Tenant,
 };
 
@@ -63,14 +63,16 @@ impl Authority {
         let (now, nonce) = (ctx.now, hex::encode(random::bytes::<16>()));
         Ok(self.door.store.write(WriteMode::Housekeeping, move |tx| {
             let person = people::person(tx, tenant, user)?;
-            let visible = match approvals::by_id(tx, about.approval_id)?.filter(|approval| approval.tenant_id == tenant) {
-                Some(approval) => reading::may_see(tx, tenant, &person, &approval)?,
+            let found = approvals::by_id(tx, about.approval_id)?.filter(|approval| approval.tenant_id == tenant);
+            let visible = match &found {
+                Some(approval) => reading::may_see(tx, tenant, &person, approval)?,
                 None => false,
             };
-            if !visible {
+            let Some(approval) = found.filter(|_| visible) else {
                 let detail = format!("there is no approval {}", about.approval_id);
                 return refuse(Reason::NotFound, detail);
-            }
+            };
+            approval.takes_decisions_on(&about.digest, now)?;
             let own: Vec<String> = passkeys::of_user(tx, user)?
                 .into_iter()
                 .map(|passkey| passkey.doc.key)
@@ -162,7 +164,10 @@ pub(super) fn countersigned(
     };
     // INVARIANT: what is kept is what anybody can verify later: checked as they will.
     verify(&countersignature, &signing(about, &doc.nonce)).map_err(|error| {
-        Fault::Invariant(format!("a countersignature that was accepted: {error}"))
+        Refusal::new(
+            Reason::CredentialInvalid,
+            format!("the passkey's answer does not hold: {error}"),
+        )
     })?;
     Ok(countersignature)
 }

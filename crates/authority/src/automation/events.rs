@@ -231,8 +231,8 @@ impl CreateEvent {
     fn concerns(&self, reference: &str, rule: &Rule) -> bool {
         let path = rule.with.get("path").and_then(Value::as_str);
         let at_its_path = match (&self.webhook, path) {
-            (Some(call), Some(path)) => call.path == path,
-            (Some(_) | None, _) => true,
+            (Some(call), path) => path == Some(call.path.as_str()),
+            (None, _) => true,
         };
         rule.enabled
             && rule.trigger == self.trigger_type
@@ -245,15 +245,19 @@ impl CreateEvent {
     /// Of a signed message, only what is signed counts.
     fn dedup(&self, signed: Option<&Signed>) -> Result<Option<[u8; 32]>, Rejection> {
         let sent = self.webhook.as_ref().and_then(|call| call.id.as_ref());
-        let signed = signed.map(|signed| &signed.message);
-        let Some(id) = signed.or(sent).or(self.dedup_id.as_ref()) else {
+        let message = signed.map(|signed| &signed.message);
+        let Some(id) = message.or(sent).or(self.dedup_id.as_ref()) else {
             return Ok(None);
         };
         if id.is_empty() || id.len() > DEDUP_BYTES {
             let detail = format!("`dedup_id` has 1 to {DEDUP_BYTES} bytes");
             return refuse(Reason::Unprocessable, detail);
         }
-        let mut sender = self.token.identity_id.to_string();
+        // Who sends it is not signed: whoever may call sends the same message once.
+        let mut sender = match signed {
+            Some(_) => String::new(),
+            None => self.token.identity_id.to_string(),
+        };
         if let Some(call) = &self.webhook {
             sender = format!("{sender}/{}", call.path);
         }

@@ -76,11 +76,13 @@ impl PasskeyLink {
     }
 }
 
-/// Makes a link, for who proved presence lately.
+/// Makes a link, for who proved presence lately; for a further passkey by more than a token, which can be stolen.
 #[derive(Debug, Clone, Copy)]
 pub struct OfferPasskey {
     /// The token of who asks.
     pub token: Id<id::Evidence>,
+    /// Whether they used a one-time code just now, or ask in a browser, where one signs in with a passkey.
+    pub more_than_token: bool,
 }
 
 impl Command for OfferPasskey {
@@ -89,15 +91,11 @@ impl Command for OfferPasskey {
     const NAME: &'static str = "passkey add";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<PasskeyLink>, Rejection> {
-        tx.acting_person()?;
-        let Actor::User { id, auth_time, .. } = tx.permit().actor() else {
-            return refuse(Reason::Forbidden, "only a person has passkeys");
-        };
-        let (user_id, auth_time) = (*id, *auth_time);
-        if tx.now() > auth_time + PRESENCE {
+        let user_id = present(tx)?;
+        if !self.more_than_token && !passkeys::of_user(tx.peek(), user_id)?.is_empty() {
             return refuse(
-                Reason::PresenceTooOld,
-                "your sign-in is older than 12 hours; sign in again, then add the passkey",
+                Reason::Forbidden,
+                "you have a passkey: sign in with it in a browser, and add another there, on the page `/passkeys`",
             );
         }
         let draft = tx
@@ -112,6 +110,21 @@ impl Command for OfferPasskey {
         };
         Ok(Verdict::Done(link))
     }
+}
+
+/// The person who acts, having signed in lately.
+fn present(tx: &mut WriteTx<'_, '_>) -> Result<Id<id::User>, Rejection> {
+    tx.acting_person()?;
+    let Actor::User { id, auth_time, .. } = tx.permit().actor() else {
+        return refuse(Reason::Forbidden, "only a person has passkeys");
+    };
+    if tx.now() > *auth_time + PRESENCE {
+        return refuse(
+            Reason::PresenceTooOld,
+            "your sign-in is older than 12 hours: sign in again, then change your passkeys",
+        );
+    }
+    Ok(*id)
 }
 
 /// A registration that began: whose it is, and the question.
@@ -280,8 +293,8 @@ impl Command for RemovePasskey {
     const NAME: &'static str = "passkey remove";
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
-        let person = tx.acting_person()?;
-        let own = passkeys::of_user(tx.peek(), person.user_id)?;
+        let user_id = present(tx)?;
+        let own = passkeys::of_user(tx.peek(), user_id)?;
         let Some(passkey) = own.iter().find(|one| one.id == self.passkey) else {
             return refuse(
                 Reason::NotFound,

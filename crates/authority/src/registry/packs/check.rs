@@ -211,6 +211,9 @@ impl Known {
     }
 }
 
+/// What comes by `POST /api/webhooks/{path}`.
+const WEBHOOK: &str = "core.webhook";
+
 fn of_rule(rule: &Rule, known: &Known) -> Result<(), String> {
     few("when", rule.when.len(), MOST_CONDITIONS)?;
     if !known.triggers.contains(rule.trigger.as_str()) {
@@ -229,6 +232,12 @@ fn of_rule(rule: &Rule, known: &Known) -> Result<(), String> {
     }
     if TIMED.contains(&rule.trigger.as_str()) {
         Schedule::parse(&rule.trigger, &rule.with).map_err(|error| error.to_string())?;
+    }
+    if rule.trigger.as_str() == WEBHOOK && rule.with.get("path").and_then(Value::as_str).is_none() {
+        return Err(
+            "it says at which path it is called: `with: {path: NAME}`; a call at another path may be less well proved"
+                .to_owned(),
+        );
     }
     if let Some(condition) = rule.when.iter().find(|condition| condition.is_empty()) {
         return Err(format!(

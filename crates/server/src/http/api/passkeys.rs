@@ -24,6 +24,7 @@ pub async fn offer(
     relying_party(&caller.tenant)?;
     let command = OfferPasskey {
         token: caller.token.claims().jti,
+        more_than_token: caller.browser.is_some(),
     };
     let authority = app.authority();
     let link = authority

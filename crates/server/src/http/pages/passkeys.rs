@@ -81,6 +81,7 @@ pub async fn enrol(
     let own = signed_in.permit(&ctx, &permit);
     let command = OfferPasskey {
         token: signed_in.evidence,
+        more_than_token: true,
     };
     let link = authority.execute(&ctx, &own, command).await?;
     Ok((StatusCode::CREATED, JsonAnswer(wire(&app, &tenant, &link)?)))
