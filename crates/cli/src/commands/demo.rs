@@ -40,7 +40,7 @@ impl Demo {
         if self.exit {
             script.note("ended, and its directory is gone: run it without --exit to look around");
         } else {
-            story::what_next(&mut script, &stage, &ends);
+            story::what_next(&mut script, &stage, &ends)?;
             let _ = tokio::signal::ctrl_c().await;
         }
         #[cfg(unix)]

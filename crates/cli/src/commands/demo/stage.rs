@@ -1,6 +1,9 @@
 //! The stage: a server, a CI issuer, two people, and what they registered.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _},
+    path::PathBuf,
+};
 
 use countersign_api::{
     Client,
@@ -68,6 +71,7 @@ pub struct Stage {
     /// Where the sign-in for the command line is.
     pub home: PathBuf,
     directory: PathBuf,
+    config: Config,
 }
 
 impl Stage {
@@ -81,7 +85,7 @@ impl Stage {
             clock: Clock::system(),
         })
         .await?;
-        let base = format!("http://{}", server.address());
+        let base = server.issuer().to_owned();
         let ci = FixtureIssuer::start()
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
@@ -133,6 +137,7 @@ impl Stage {
             log_key,
             home,
             directory,
+            config,
         })
     }
 
@@ -143,7 +148,18 @@ impl Stage {
 
     /// Its base URL.
     pub fn base(&self) -> String {
-        format!("http://{}", self.server.address())
+        self.issuer().to_owned()
+    }
+
+    /// A one-time code with which Dana comes in by browser, and makes a passkey there.
+    pub fn code(&self) -> Result<Secret<String>, Failure> {
+        Ok(admin::enrol(
+            &self.config,
+            &Clock::system(),
+            email(DANA)?,
+            None,
+            None,
+        )?)
     }
 
     /// A place in the throw-away directory.
@@ -177,10 +193,27 @@ fn fresh_directory() -> Result<PathBuf, Failure> {
     Ok(directory)
 }
 
+/// Where the server listens, and what it calls itself: by name, because browsers have no passkeys for addresses of numbers.
+fn address() -> std::io::Result<(SocketAddr, String)> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let named = ("localhost", free.port())
+        .to_socket_addrs()
+        .is_ok_and(|mut all| all.any(|one| one == free));
+    let issuer = if named {
+        format!("http://localhost:{}", free.port())
+    } else {
+        format!("http://{free}")
+    };
+    Ok((free, issuer))
+}
+
 fn configuration(directory: &std::path::Path) -> Result<Config, Failure> {
+    let (listen, issuer) = address()
+        .map_err(|error| Failure::failed(format!("there is no free port on loopback: {error}")))?;
     let flags = [
         ("data.dir", directory.join("data").display().to_string()),
-        ("server.listen", "127.0.0.1:0".to_owned()),
+        ("server.listen", listen.to_string()),
+        ("server.issuer", issuer),
         ("federation.allow_loopback_issuers", "true".to_owned()),
         ("logging.level", "error".to_owned()),
     ];
@@ -189,16 +222,18 @@ fn configuration(directory: &std::path::Path) -> Result<Config, Failure> {
         .map_err(|error| Failure::failed(error.to_string()))
 }
 
+fn email(text: &str) -> Result<Email, Failure> {
+    text.parse()
+        .map_err(|error| Failure::failed(format!("{error}")))
+}
+
 async fn enrol(
     config: &Config,
     nobody: &Client,
-    email: &str,
+    person: &str,
     role: TenantRole,
 ) -> Result<(Client, Option<LogKey>, SignIn), Failure> {
-    let email: Email = email
-        .parse()
-        .map_err(|error| Failure::failed(format!("{error}")))?;
-    let code = admin::enrol(config, &Clock::system(), email, Some(role), None)?;
+    let code = admin::enrol(config, &Clock::system(), email(person)?, Some(role), None)?;
     let session = nobody
         .create_session(&CreateSession {
             code: code.expose().clone(),

@@ -298,9 +298,18 @@ fn short(digest: &str) -> &str {
 }
 
 /// What to try while it serves.
-pub fn what_next(script: &mut Script<'_>, stage: &Stage, ends: &Ends) {
-    script.step("It keeps serving until Ctrl-C. In another terminal:");
+pub fn what_next(script: &mut Script<'_>, stage: &Stage, ends: &Ends) -> Result<(), Failure> {
     let base = stage.base();
+    script.step("It keeps serving until Ctrl-C. In a browser, as pictures:");
+    script.verbatim(&format!(
+        "{base}/passkeys
+makes a passkey for Dana with this one-time code, good for 15 minutes:
+{code}
+then {base}/#/lineage?ref=action:{action}",
+        code = stage.code()?.expose(),
+        action = ends.action,
+    ));
+    script.step("In another terminal:");
     let execution = ends.execution.as_ref().map_or_else(String::new, |id| {
         format!("countersign lineage execution:{id}\n")
     });
@@ -321,4 +330,5 @@ curl -H \"Authorization: Bearer $(countersign auth token)\" \\
         action = ends.action,
         approval = ends.approval,
     ));
+    Ok(())
 }
