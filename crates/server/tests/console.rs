@@ -286,7 +286,8 @@ async fn a_console_ends_when_its_session_does() {
         let lee = server.enrol("lee@example.com", TenantRole::Member).await;
         let mut key = passkey(&server, &dana).await;
         let idle = Page::with(&server, &mut key).await;
-        let lees = Page::of(&server, &lee).await;
+        let mut lees_key = passkey(&server, &lee).await;
+        let lees = Page::with(&server, &mut lees_key).await;
         for _ in 0..2 {
             server.clock().advance(Seconds(29 * 60));
             assert_eq!(idle.get("/api/identities").await.status, 200, "in use");
@@ -333,8 +334,7 @@ async fn a_console_ends_when_its_session_does() {
             .await
             .refused(401, "unauthenticated");
         // Whoever is disabled is signed in nowhere.
-        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
-        let lees = Page::of(&server, &lee).await;
+        let lees = Page::with(&server, &mut lees_key).await;
         dana.post("/api/users/lee@example.com/disable", &json!({}))
             .await
             .done();
