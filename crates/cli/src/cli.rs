@@ -279,7 +279,7 @@ mod tests {
                 .unwrap_or_default();
             let leaf = command.get_subcommands().next().is_none();
             assert!(
-                !leaf || help.contains("countersign "),
+                !leaf || help.contains("  countersign "),
                 "`{path}` has no example"
             );
             command

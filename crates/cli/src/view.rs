@@ -149,6 +149,36 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A command in lines of at most this width where its words allow it, as a shell takes them: each but the last ends with a
+/// backslash. What is quoted is one word.
+pub fn command(text: &str, width: usize) -> Vec<String> {
+    let mut quote = None;
+    let words = text.split(|char| {
+        match (quote, char) {
+            (None, '\'' | '"') => quote = Some(char),
+            (Some(open), _) if open == char => quote = None,
+            _ => {}
+        }
+        quote.is_none() && char == ' '
+    });
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            // Two columns are left for the backslash.
+            Some(line) if line.chars().count() + 1 + word.chars().count() + 2 <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(line) => {
+                line.push_str(" \\");
+                lines.push(word.to_owned());
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// One record, a line for each field, those without a value left out.
 pub fn details(record: &Value) -> String {
     let mut lines = Vec::new();
@@ -283,6 +313,21 @@ mod tests {
         );
         assert!(text.starts_with("NAME"), "{text}");
         assert!(text.contains("team:platform"), "{text}");
+    }
+
+    #[test]
+    fn a_command_is_broken_where_a_shell_goes_on() {
+        let text =
+            "countersign identity update release --reason 'not on a Friday' --expires-at 365d";
+        assert_eq!(
+            command(text, 40),
+            [
+                "countersign identity update release \\",
+                "--reason 'not on a Friday' \\",
+                "--expires-at 365d",
+            ]
+        );
+        assert_eq!(command("countersign doctor", 76), ["countersign doctor"]);
     }
 
     #[test]

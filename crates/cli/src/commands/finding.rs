@@ -14,7 +14,7 @@ use crate::{
     app::App,
     failure::Failure,
     input::word,
-    view::{WIDTH, plain, wrapped},
+    view::{WIDTH, command, plain, wrapped},
 };
 
 /// What is weak about identities, and the first thing to do about it
@@ -124,6 +124,7 @@ fn told(items: &[IdentityFindings]) -> String {
 /// One finding: how urgent, what, and what to do first.
 pub(super) fn lines(found: &Found) -> Vec<String> {
     const INDENT: usize = 10;
+    const FIX: &str = "  $ ";
     let urgent = match found.severity {
         FindingSeverity::Low => "low",
         FindingSeverity::Medium => "medium",
@@ -142,8 +143,12 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
         format!("  {label:<8}{line}")
     };
     let told = lines.into_iter().enumerate().map(first);
-    // A command stays in one piece, so that it can be copied: it has the whole width.
-    told.chain([format!("  $ {}", plain(&found.fix))]).collect()
+    let fix = command(&plain(&found.fix), usize::from(WIDTH) - FIX.len());
+    let fix = fix.into_iter().enumerate().map(|(number, line)| {
+        let prompt = if number == 0 { FIX } else { "" };
+        format!("{prompt:<width$}{line}", width = FIX.len())
+    });
+    told.chain(fix).collect()
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub enum Key {
     /// environment, and which lives no longer than it. Nobody else reads a key, whoever they are. The value is printed
     /// as it is, without a line end.
     #[command(
-        after_help = "Example, in the script of an action:\n  password=$(countersign key read billing.database_password) || exit 1"
+        after_help = "Examples, in the script of an action:\n  countersign key read billing.deploy_key | ssh-add -\n  \
+        password=$(countersign key read billing.database_password) || exit 1"
     )]
     Read(Read),
     /// Give a key its next version, from stdin; it is read from now on
