@@ -83,6 +83,16 @@ async fn a_hand_over_is_planned_offered_accepted_and_declined() {
         assert_eq!(kim.get(path).await.done()["offers"], json!([]));
         let offer = json!({ "to": "lee@example.com", "reason": "another team" });
         lee.post(path, &offer).await.refused(403, "forbidden");
+        // Who sees nothing of it does not learn what it is called either.
+        for named in ["bot-b", "bot-z"] {
+            let guessed =
+                json!({ "to": "lee@example.com", "identities": [named], "dry_run": true });
+            let refused = lee.post(path, &guessed).await;
+            assert_eq!(
+                (refused.status, refused.text().contains(named)),
+                (403, false)
+            );
+        }
         kim.post(path, &offer).await.done();
         let offered = lee.get(path).await;
         assert_eq!(offered.done()["offers"].as_array().unwrap().len(), 3);

@@ -277,7 +277,17 @@ pub fn plan_hand_over(
         Some(text) => Some(party(tx, permit, text)?),
         None => None,
     };
-    let mut found = sponsored(tx, &user)?;
+    let all = sponsored(tx, &user)?;
+    let count = all.len();
+    // INVARIANT: what somebody answers for is named by nobody who does not see it, whether it is there or not.
+    let mut found = seen_of(tx, permit, &person, all)?;
+    let unseen = count > found.len() && ask.identities.is_empty();
+    if unseen || (found.is_empty() && may_read(&person, &user).is_err()) {
+        return refuse(
+            Reason::Forbidden,
+            "only who manages what they answer for can hand it over; name what you manage",
+        );
+    }
     for named in &ask.identities {
         if !found.iter().any(|record| is_called(record, named)) {
             let detail = format!("`{}` does not answer for `{named}`", user.name);
@@ -378,17 +388,29 @@ fn must_manage(
     if person.manages(doc, place) && person.role != TenantRole::Auditor {
         return Ok(());
     }
-    if person.sees(doc, place) {
-        let detail = format!(
-            "only its managers and the owners of project `{}` can hand over `{}`",
-            place.name, doc.name
-        );
-        return refuse(Reason::Forbidden, detail);
+    let detail = format!(
+        "only its managers and the owners of project `{}` can hand over `{}`",
+        place.name, doc.name
+    );
+    refuse(Reason::Forbidden, detail)
+}
+
+/// Those that the person sees.
+fn seen_of(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    person: &Person,
+    identities: Vec<Record>,
+) -> Result<Vec<Record>, Rejection> {
+    let mut projects = reading::Projects::default();
+    let mut seen = Vec::with_capacity(identities.len());
+    for identity in identities {
+        let doc = rights::doc(identity.identity())?;
+        if projects.sees(tx, permit.tenant_id(), person, doc)? {
+            seen.push(identity);
+        }
     }
-    refuse(
-        Reason::Forbidden,
-        "only who manages what they answer for can hand it over",
-    )
+    Ok(seen)
 }
 
 fn party(tx: &mut Tx<'_>, permit: &Permit, text: &str) -> Result<Record, Rejection> {
