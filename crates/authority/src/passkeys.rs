@@ -211,13 +211,14 @@ fn person_of(tx: &mut Tx<'_>, session: &Session) -> Result<Option<Record>, Rejec
     }))
 }
 
-/// Keeps a question, if not too many wait.
+/// Keeps a question: one for each person who is known, and of others no more than so many for the tenant.
 pub(crate) fn ask(
     tx: &mut Tx<'_>,
     ceremony: &Ceremony,
     now: countersign_model::Timestamp,
 ) -> Result<(), Rejection> {
-    if passkeys::count_asked(tx, now)? >= MOST_WAITING {
+    let anybody = ceremony.doc.user_id().is_none();
+    if anybody && passkeys::count_asked(tx, ceremony.tenant_id, now)? >= MOST_WAITING {
         return refuse(
             Reason::RateLimited,
             "too many people are signing in right now: try again in some minutes",

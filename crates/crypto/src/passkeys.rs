@@ -51,6 +51,8 @@ pub struct Registered {
     pub credential_id: Vec<u8>,
     /// To be kept: the public key and its counter.
     pub passkey: String,
+    /// The public key.
+    pub public_key: PasskeyKey,
 }
 
 /// A passkey's signature that holds.
@@ -156,6 +158,7 @@ impl RelyingParty {
         Ok(Registered {
             credential_id: made.cred_id().to_vec(),
             passkey: text(&made)?,
+            public_key: public_key(&made)?,
         })
     }
 

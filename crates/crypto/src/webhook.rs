@@ -57,10 +57,10 @@ impl HubSecret {
     /// The secret of this text.
     ///
     /// # Errors
-    /// When it is so short that it can be guessed.
-    pub fn parse(text: &str) -> Result<Self, TooShort> {
-        if text.len() < SHORTEST_TEXT {
-            return Err(TooShort);
+    /// When it is so short that it can be guessed, or a line that stands around a key (RFC 7468), which everybody knows.
+    pub fn parse(text: &str) -> Result<Self, Guessable> {
+        if text.len() < SHORTEST_TEXT || text.starts_with(ENCAPSULATION) {
+            return Err(Guessable);
         }
         Ok(Self(MacKey::new(text.as_bytes())))
     }
@@ -79,10 +79,10 @@ impl fmt::Debug for HubSecret {
     }
 }
 
-/// The text is too short for a secret. It is not shown.
+/// The text can be guessed. It is not shown.
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
-#[error("a webhook's secret has at least {SHORTEST_TEXT} characters")]
-pub struct TooShort;
+#[error("a webhook's secret has at least {SHORTEST_TEXT} characters, and is no line of PEM")]
+pub struct Guessable;
 
 /// What is signed: identifier, seconds and body, with full stops between them.
 ///
@@ -97,6 +97,8 @@ const VERSION: &str = "v1,";
 const SHORTEST: usize = 24;
 const LONGEST: usize = 64;
 const SHORTEST_TEXT: usize = 16;
+/// What the lines around a key begin with (RFC 7468).
+const ENCAPSULATION: &str = "-----";
 /// A rotation takes two; each costs a digest of the body.
 const MOST_SIGNATURES: usize = 8;
 
@@ -171,7 +173,9 @@ mod tests {
         ] {
             assert!(!secret.signed(b"Hello, World!", header), "{header}");
         }
-        assert_eq!(HubSecret::parse("short").unwrap_err(), TooShort);
+        for known in ["short", "-----BEGIN PRIVATE KEY-----"] {
+            assert_eq!(HubSecret::parse(known).unwrap_err(), Guessable);
+        }
         assert_eq!(format!("{secret:?}"), "[secret]");
     }
 

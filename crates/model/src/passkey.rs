@@ -95,3 +95,15 @@ pub enum CeremonyDoc {
         state: String,
     },
 }
+
+impl CeremonyDoc {
+    /// Who is asked, where that is known already.
+    #[must_use]
+    pub fn user_id(&self) -> Option<Id<id::User>> {
+        match self {
+            Self::Authenticate(_) => None,
+            Self::Countersign(doc) => Some(doc.user_id),
+            Self::Register { user_id, .. } => Some(*user_id),
+        }
+    }
+}

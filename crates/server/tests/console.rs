@@ -536,6 +536,7 @@ async fn a_tenant_takes_signed_decisions_alone_when_it_says_so_and_one_person_do
             .await
             .refused(422, "unprocessable");
         passkey(&server, owner).await;
+        let mut key = passkey(&server, &lee).await;
         assert_eq!(
             owner.patch("/api/tenant", &on).await.done()["approvals_need_passkey"],
             true
@@ -544,7 +545,11 @@ async fn a_tenant_takes_signed_decisions_alone_when_it_says_so_and_one_person_do
         let path = format!("/api/approvals/{}/approve", id(&approval));
         let body = json!({ "digest": approval["digest"] });
         lee.post(&path, &body).await.refused(403, "forbidden");
-        let mut key = passkey(&server, &lee).await;
+        // Whoever stole the token of somebody who has no passkey makes none to sign with.
+        let kim = server.enrol("kim@example.com", TenantRole::Owner).await;
+        kim.post("/api/passkeys", &json!({}))
+            .await
+            .refused(403, "forbidden");
         let there = Page::with(&server, &mut key).await;
         assert_eq!(
             there.decide(&mut key, &approval, "approve").await.done()["status"],

@@ -213,9 +213,12 @@ CREATE INDEX passkey_by_user ON passkey (user_id, id);
 CREATE TABLE ceremony (
     id {blob} NOT NULL PRIMARY KEY,
     tenant_id {blob} NOT NULL,
+    user_id {blob},
     expires_at {int} NOT NULL,
     doc {text} NOT NULL
 ) {strict};
+CREATE UNIQUE INDEX ceremony_by_user ON ceremony (user_id);
+CREATE INDEX ceremony_by_tenant ON ceremony (tenant_id, expires_at) WHERE user_id IS NULL;
 CREATE INDEX ceremony_by_expiry ON ceremony (expires_at);
 
 -- Command lines that wait for a person to confirm their code (RFC 8628).

@@ -66,14 +66,24 @@ pub fn delete(tx: &mut Tx<'_>, id: Id<id::Passkey>) -> Result<bool, StoreError> 
     Ok(tx.exec(&DELETE, values![id])? == 1)
 }
 
-/// Inserts a question.
+/// Inserts a question. What its person was asked before, where that is known, waits no longer.
 ///
 /// # Errors
 /// When the id is taken, or the database fails.
 pub fn ask(tx: &mut Tx<'_>, ceremony: &Ceremony) -> Result<(), StoreError> {
     let doc = serde_json::to_string(&ceremony.doc)
         .map_err(|error| StoreError::Fault(format!("ceremony {}: {error}", ceremony.id)))?;
-    let values = values![ceremony.id, ceremony.tenant_id, ceremony.expires_at, doc];
+    let user_id = ceremony.doc.user_id();
+    if user_id.is_some() {
+        tx.exec(&FORGET, values![user_id])?;
+    }
+    let values = values![
+        ceremony.id,
+        ceremony.tenant_id,
+        user_id,
+        ceremony.expires_at,
+        doc
+    ];
     tx.exec(&ASK, values).map(drop)
 }
 
@@ -101,12 +111,16 @@ pub fn answered(tx: &mut Tx<'_>, id: Id<id::Ceremony>) -> Result<bool, StoreErro
     Ok(tx.exec(&ANSWERED, values![id])? == 1)
 }
 
-/// How many questions wait now, in all tenants.
+/// How many questions to nobody in particular wait now in a tenant.
 ///
 /// # Errors
 /// When the database fails.
-pub fn count_asked(tx: &mut Tx<'_>, now: Timestamp) -> Result<i64, StoreError> {
-    match tx.row(&COUNT_ASKED, values![now])? {
+pub fn count_asked(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    match tx.row(&COUNT_ASKED, values![tenant_id, now])? {
         Some(row) => row.int(0),
         None => Ok(0),
     }
@@ -142,6 +156,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &OF_USER,
     &BY_CREDENTIAL,
     &DELETE,
+    &FORGET,
     &ASK,
     &ASKED,
     &ANSWERED,
@@ -172,9 +187,11 @@ static BY_CREDENTIAL: Sql = Sql::new(
 
 static DELETE: Sql = Sql::new("DELETE FROM passkey WHERE id = ?1");
 
+static FORGET: Sql = Sql::new("DELETE FROM ceremony WHERE user_id = ?1");
+
 static ASK: Sql = Sql::new(
-    "INSERT INTO ceremony (id, tenant_id, expires_at, doc)
-    VALUES (?1, ?2, ?3, ?4)",
+    "INSERT INTO ceremony (id, tenant_id, user_id, expires_at, doc)
+    VALUES (?1, ?2, ?3, ?4, ?5)",
 );
 
 static ASKED: Sql = Sql::new(
@@ -185,7 +202,9 @@ static ASKED: Sql = Sql::new(
 
 static ANSWERED: Sql = Sql::new("DELETE FROM ceremony WHERE id = ?1");
 
-static COUNT_ASKED: Sql = Sql::new("SELECT COUNT(*) FROM ceremony WHERE expires_at > ?1");
+static COUNT_ASKED: Sql = Sql::new(
+    "SELECT COUNT(*) FROM ceremony WHERE tenant_id = ?1 AND expires_at > ?2 AND user_id IS NULL",
+);
 
 static PRUNE: Sql = Sql::new(
     "DELETE FROM ceremony

@@ -22,6 +22,7 @@ use crate::{
     command::{Actor, Command, Verdict, WriteTx},
     ctx::Ctx,
     evidence::seal::refer_person,
+    registry::rights,
     rejection::{Fault, Rejection, refuse},
     rows,
     signing_keys::Tenant,
@@ -92,14 +93,11 @@ impl Command for OfferPasskey {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<PasskeyLink>, Rejection> {
         let user_id = present(tx)?;
-        if !self.more_than_token && !passkeys::of_user(tx.peek(), user_id)?.is_empty() {
-            return refuse(
-                Reason::Forbidden,
-                "you have a passkey: sign in with it in a browser, and add another there, on the page `/passkeys`",
-            );
+        if !self.more_than_token {
+            a_token_is_enough(tx, user_id)?;
         }
         let draft = tx
-            .draft(event(tx.ctx(), "offered", None, None))
+            .draft(Event::PasskeyChanged(changed(tx.ctx(), "offered", None)))
             .parents([self.token]);
         let link = PasskeyLink {
             nonce: hex::encode(random::bytes::<16>()),
@@ -110,6 +108,24 @@ impl Command for OfferPasskey {
         };
         Ok(Verdict::Done(link))
     }
+}
+
+/// A token, which can be stolen, makes a first passkey alone, and none where passkeys sign what is decided.
+fn a_token_is_enough(tx: &mut WriteTx<'_, '_>, user_id: Id<id::User>) -> Result<(), Rejection> {
+    if !passkeys::of_user(tx.peek(), user_id)?.is_empty() {
+        return refuse(
+            Reason::Forbidden,
+            "you have a passkey: sign in with it in a browser, and add another there, on the page `/passkeys`",
+        );
+    }
+    let tenant = tx.get(tx.tenant_id())?;
+    if rights::doc(tenant.tenant())?.approvals_need_passkey {
+        return refuse(
+            Reason::Forbidden,
+            "passkeys sign what is decided here, so a token alone makes none: open the page `/passkeys` with a one-time code, which `countersign admin enrol EMAIL` prints for whoever holds the data directory",
+        );
+    }
+    Ok(())
 }
 
 /// The person who acts, having signed in lately.
@@ -269,8 +285,12 @@ impl Command for RegisterPasskey {
         if !passkeys::insert(tx.rows(), &passkey)? {
             return refuse(Reason::Conflict, "this passkey is registered already");
         }
+        let changed = PasskeyChanged {
+            public_key: Some(made.public_key),
+            ..changed(tx.ctx(), "registered", Some(&passkey))
+        };
         let draft = tx
-            .draft(event(tx.ctx(), "registered", Some(&passkey), Some(name)))
+            .draft(Event::PasskeyChanged(changed))
             .refs([refer_person(Role::Human, user.id, &user.name)])
             .parents([evidence]);
         tx.evidence(draft)?;
@@ -301,9 +321,9 @@ impl Command for RemovePasskey {
                 format!("there is no passkey {} of yours", self.passkey),
             );
         };
-        let name = passkey.doc.name.clone();
+        let changed = changed(tx.ctx(), "removed", Some(passkey));
         let draft = tx
-            .draft(event(tx.ctx(), "removed", Some(passkey), Some(&name)))
+            .draft(Event::PasskeyChanged(changed))
             .parents([self.token]);
         tx.evidence(draft)?;
         passkeys::delete(tx.rows(), self.passkey)?;
@@ -311,11 +331,12 @@ impl Command for RemovePasskey {
     }
 }
 
-fn event(ctx: &Ctx, verb: &str, passkey: Option<&Passkey>, name: Option<&str>) -> Event {
-    Event::PasskeyChanged(PasskeyChanged {
+fn changed(ctx: &Ctx, verb: &str, passkey: Option<&Passkey>) -> PasskeyChanged {
+    PasskeyChanged {
         verb: verb.to_owned(),
         passkey_id: passkey.map(|passkey| passkey.id),
-        name: name.map(Text::personal),
+        public_key: None,
+        name: passkey.map(|passkey| Text::personal(&passkey.doc.name)),
         source_address: ctx.source.as_deref().map(Text::personal),
-    })
+    }
 }

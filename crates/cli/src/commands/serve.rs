@@ -9,6 +9,7 @@ use countersign_server::{
     serve::{ServeOptions, serve},
 };
 
+use super::worker::warn_of_password;
 use crate::{app::App, failure::Failure, input::pair};
 
 /// Run the server, on SQLite in a data directory or on PostgreSQL
@@ -77,7 +78,10 @@ impl Place {
 }
 
 impl Serve {
-    pub async fn run(self, _app: &App) -> Result<(), Failure> {
+    pub async fn run(self, app: &App) -> Result<(), Failure> {
+        if let Some(url) = &self.broker {
+            warn_of_password(app, url, "COUNTERSIGN_AUTOMATION__BROKER");
+        }
         let config = self.place.load(&self.flags())?;
         Ok(serve(ServeOptions {
             config,

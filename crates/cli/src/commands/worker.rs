@@ -120,11 +120,7 @@ impl Worker {
         let Some(url) = &self.broker else {
             return Ok(None);
         };
-        if url.contains('@') && std::env::var(BROKER).ok().as_ref() != Some(url) {
-            app.out.talk(&format!(
-                "the list of processes shows this broker's password to everybody here: give it as {BROKER}"
-            ));
-        }
+        warn_of_password(app, url, BROKER);
         Broker::parse(url, self.broker_private_network)
             .map(Some)
             .map_err(|invalid| {
@@ -139,6 +135,15 @@ impl Worker {
 
 /// Keeps the broker's password out of the list of processes.
 const BROKER: &str = "COUNTERSIGN_BROKER";
+
+/// Says so when a password stands in the arguments, which every account of the machine reads.
+pub fn warn_of_password(app: &App, url: &str, variable: &str) {
+    if url.contains('@') && std::env::var(variable).ok().as_deref() != Some(url) {
+        app.out.talk(&format!(
+            "the list of processes shows this broker's password to everybody here: give it as {variable}"
+        ));
+    }
+}
 
 fn not_begun(error: WorkerError) -> Failure {
     match error {

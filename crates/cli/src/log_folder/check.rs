@@ -3,24 +3,22 @@
 use std::collections::HashMap;
 
 use countersign_api::log::LogEntry;
-use countersign_crypto::{
-    countersignature::{Decision, verify},
-    log::{
-        Hash, VerifiedCheckpoint,
-        leaf::{Commitment, leaf_hash},
-        tile::{Bundle, TILE_WIDTH, Tile, TilePath},
-        tree::RootBuilder,
-    },
+use countersign_crypto::log::{
+    Hash, VerifiedCheckpoint,
+    leaf::{Commitment, leaf_hash},
+    tile::{Bundle, TILE_WIDTH, Tile, TilePath},
+    tree::RootBuilder,
 };
-use countersign_model::{Id, evidence::ApprovalDecided, id};
-use serde::{Deserialize as _, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
+use self::signatures::Signatures;
 use super::{
     Folder, LogTrust,
     trust::{check_disclosed, salt},
 };
 use crate::{failure::Failure, files};
+
+mod signatures;
 
 /// What a check found.
 #[derive(Debug, Default, Serialize)]
@@ -82,6 +80,7 @@ pub fn check(
         places: HashMap::new(),
         misplaced: Vec::new(),
         unchecked: Vec::new(),
+        signatures: Signatures::default(),
     };
     let mut signed = earlier.drain(..).peekable();
     for bundle in Bundle::new_bundles(0, newest.size()) {
@@ -152,6 +151,7 @@ struct Walk<'a> {
     misplaced: Vec<(u64, [u8; 32])>,
     /// From where to where entries are said to be of other tenants.
     unchecked: Vec<(u64, u64)>,
+    signatures: Signatures,
 }
 
 impl Walk<'_> {
@@ -294,7 +294,10 @@ impl Walk<'_> {
                         self.find(format!("record {index}: {what}"));
                     }
                 }
-                self.countersignature(index, body);
+                match self.signatures.read(body) {
+                    Ok(signed) => self.report.countersignatures += u64::from(signed),
+                    Err(what) => self.find(format!("record {index}: {what}")),
+                }
                 self.report.records += 1;
             }
             Ok(commitment) => {
@@ -304,28 +307,6 @@ impl Walk<'_> {
                 self.misplaced.push((index, *commitment.entry()));
             }
             Err(what) => self.find(format!("record {index} was changed: {what}")),
-        }
-    }
-
-    /// A decision that a passkey signed is verified with the key that it names, without the server.
-    fn countersignature(&mut self, index: u64, body: &str) {
-        let Some((approval_id, decided)) = decision(body) else {
-            return;
-        };
-        let Some(countersignature) = &decided.countersignature else {
-            return;
-        };
-        let signed = Decision {
-            approval_id,
-            digest: &decided.digest,
-            approved: decided.approved,
-            nonce: &countersignature.nonce,
-        };
-        match verify(countersignature, &signed) {
-            Ok(()) => self.report.countersignatures += 1,
-            Err(error) => self.find(format!(
-                "record {index}: the passkey's signature over the decision does not hold: {error}"
-            )),
         }
     }
 
@@ -348,22 +329,6 @@ impl Walk<'_> {
         self.report.unchecked = self.unchecked.iter().map(shown).collect();
         (self.report, self.roots.root())
     }
-}
-
-/// The decision that a record is of, and on which approval.
-fn decision(body: &str) -> Option<(Id<id::Approval>, ApprovalDecided)> {
-    // Most records are of something else: not read a second time.
-    if !body.contains("\"countersignature\"") {
-        return None;
-    }
-    let body: Value = serde_json::from_str(body).ok()?;
-    let refs = body.get("refs")?.as_array()?;
-    let approval = refs
-        .iter()
-        .find(|found| found.get("role").is_some_and(|role| role == "approval"))?;
-    let id = approval.get("id")?.as_str()?.parse().ok()?;
-    let decided = ApprovalDecided::deserialize(&body).ok()?;
-    Some((id, decided))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Text;
 use crate::{
+    countersignature::PasskeyKey,
     id::{self, Id},
     time::Timestamp,
 };
@@ -39,6 +40,9 @@ pub struct PasskeyChanged {
     pub verb: String,
     /// Which; none while it is only offered.
     pub passkey_id: Option<Id<id::Passkey>>,
+    /// The public key of one that was registered: what was signed with another is not its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PasskeyKey>,
     /// What its person calls it.
     pub name: Option<Text>,
     /// Where the person was.

@@ -207,11 +207,32 @@ fn a_credential_is_registered_once_and_a_question_is_answered_once() {
             read(store, move |tx| passkeys::asked(tx, name)),
             Some(question.clone())
         );
-        assert_eq!(read(store, |tx| passkeys::count_asked(tx, at(9))), 1);
+        let tenant_id = question.tenant_id;
+        for (tenant_id, waiting) in [(tenant_id, 1), (id(), 0)] {
+            let counted = read(store, move |tx| passkeys::count_asked(tx, tenant_id, at(9)));
+            assert_eq!(counted, waiting);
+        }
         assert!(write(store, move |tx| passkeys::answered(tx, name)));
         assert!(!write(store, move |tx| passkeys::answered(tx, name)));
+        let of_nobody = question.clone();
         write(store, move |tx| passkeys::ask(tx, &question));
-        assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 10)), 1);
+        let [first, second] = [user_id; 2].map(|user_id| Ceremony {
+            id: id(),
+            doc: CeremonyDoc::Register {
+                user_id,
+                evidence: id(),
+                state: "state".to_owned(),
+            },
+            ..of_nobody.clone()
+        });
+        let (replaced, replacing) = (first.id, second.id);
+        write(store, move |tx| passkeys::ask(tx, &first));
+        write(store, move |tx| passkeys::ask(tx, &second));
+        assert_eq!(read(store, move |tx| passkeys::asked(tx, replaced)), None);
+        assert!(read(store, move |tx| passkeys::asked(tx, replacing)).is_some());
+        let counted = read(store, move |tx| passkeys::count_asked(tx, tenant_id, at(9)));
+        assert_eq!(counted, 1);
+        assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 10)), 2);
         assert_eq!(read(store, move |tx| passkeys::asked(tx, name)), None);
     });
 }

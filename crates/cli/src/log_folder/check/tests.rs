@@ -3,6 +3,7 @@ use countersign_crypto::{
     SigningKey,
     log::{Checkpoint, NoteSigner, leaf::disclosed_digest},
 };
+use countersign_model::Id;
 
 use super::*;
 use crate::files::Access;
