@@ -49,7 +49,7 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf, Done> {
 fn create(folder: &Path) -> Result<(), Done> {
     let venv = || {
         process::program("python3")
-            .args(&["-m", "venv"])
+            .args(&["-m", "venv", "--clear"])
             .args(&[folder])
             .limit(CREATE_LIMIT)
             .run()
