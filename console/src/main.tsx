@@ -5,6 +5,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
+import { watchPresence } from './api/presence';
 import { router } from './router';
 import { theme } from './ui/theme';
 
@@ -20,6 +21,8 @@ const client = new QueryClient({
     },
   },
 });
+
+watchPresence();
 
 const nonce = () => document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.nonce ?? '';
 

@@ -4,29 +4,19 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { look, person, startBrowser } from "./lib/browser.mjs";
+import { look, person } from "./lib/browser.mjs";
 import { enrol, signIn } from "./lib/people.mjs";
-import { ask, caller, pipeline, runToken, startIssuer } from "./lib/pipeline.mjs";
-import { startServer } from "./lib/server.mjs";
+import { ask, runToken } from "./lib/pipeline.mjs";
+import { startScene } from "./lib/scene.mjs";
 
-let server, browser, issuer, dana, lee, identity;
+let scene, server, issuer, dana, lee, identity;
 before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  issuer = await startIssuer();
-  await server.signIn("dana", "dana@example.com");
-  const owner = caller(server, await server.cli("dana", "auth", "token"));
-  identity = await pipeline(server, issuer, owner, "dana@example.com");
-  dana = await person(browser, server);
-  await enrol(dana, server, "dana@example.com");
-  lee = await person(browser, server);
+  scene = await startScene();
+  ({ server, issuer, dana, identity } = scene);
+  lee = await person(scene.browser, server);
   await enrol(lee, server, "lee@example.com", "--role", "owner");
 });
-after(async () => {
-  await browser?.close();
-  issuer?.stop();
-  await server?.stop();
-});
+after(() => scene?.stop());
 
 test("whoever is not signed in is sent to sign in, and comes back to the same place", async () => {
   await lee.page.goto("/#/approvals");

@@ -3,33 +3,24 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { look, person, startBrowser } from "./lib/browser.mjs";
-import { enrol, signIn } from "./lib/people.mjs";
-import { ask, caller, pipeline, startIssuer } from "./lib/pipeline.mjs";
-import { startServer } from "./lib/server.mjs";
+import { look } from "./lib/browser.mjs";
+import { signIn } from "./lib/people.mjs";
+import { ask } from "./lib/pipeline.mjs";
+import { startScene } from "./lib/scene.mjs";
 
 const HOSTILE = "<img src=x onerror=alert(1)>\"'><svg onload=alert(1)>{{7*7}} \u202egnp.exe";
 
-let server, browser, issuer, identity, dana;
+let scene, dana, identity;
 before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  issuer = await startIssuer();
-  await server.signIn("dana", "dana@example.com");
-  const owner = caller(server, await server.cli("dana", "auth", "token"));
-  identity = await pipeline(server, issuer, owner, "dana@example.com");
+  scene = await startScene();
+  ({ dana, identity } = scene);
+  const { server, issuer, owner } = scene;
   await owner.post("/api/teams", { name: "release-team", members: ["dana@example.com"] });
   await owner.post("/api/identities", { kind: "bot", name: "triage", project: "release", purpose: "answers: <img src=x onerror=alert(1)>" });
   await ask(server, issuer, identity, HOSTILE);
-  dana = await person(browser, server);
-  await enrol(dana, server, "dana@example.com");
   await signIn(dana, server, "/#/lineage");
 });
-after(async () => {
-  await browser?.close();
-  issuer?.stop();
-  await server?.stop();
-});
+after(() => scene?.stop());
 
 test("the first page is under 250 kB as it is sent, and asked for once", async () => {
   await dana.page.goto("about:blank");

@@ -3,33 +3,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { look, person, startBrowser } from "./lib/browser.mjs";
-import { enrol, signIn } from "./lib/people.mjs";
-import { ask, caller, JOB, pipeline, runToken, startIssuer } from "./lib/pipeline.mjs";
-import { startServer } from "./lib/server.mjs";
+import { look } from "./lib/browser.mjs";
+import { JOB } from "./lib/pipeline.mjs";
+import { startDeployed } from "./lib/scene.mjs";
 
-let server, browser, issuer, dana;
+let scene, dana;
 before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  issuer = await startIssuer();
-  await server.signIn("dana", "dana@example.com");
-  const owner = caller(server, await server.cli("dana", "auth", "token"));
-  const identity = await pipeline(server, issuer, owner, "dana@example.com");
-  await server.signIn("lee", "lee@example.com", "--role", "owner");
-  const lee = caller(server, await server.cli("lee", "auth", "token"));
-  const { id, digest } = await ask(server, issuer, identity, "release 4.2");
-  await lee.post(`/api/approvals/${id}/approve`, { digest });
-  await runToken(server, issuer, identity, { approval_id: id });
-  dana = await person(browser, server);
-  await enrol(dana, server, "dana@example.com");
-  await signIn(dana, server, "/#/lineage");
+  scene = await startDeployed();
+  dana = scene.dana;
 });
-after(async () => {
-  await browser?.close();
-  issuer?.stop();
-  await server?.stop();
-});
+after(() => scene?.stop());
 
 const chain = `/#/lineage?ref=commit%3A${JOB.sha}`;
 
@@ -44,6 +27,35 @@ test("the chain is drawn from the result to who must respond, and every record i
   const sponsor = places.find(([text]) => text.includes("Must respond"));
   assert.equal(sponsor[1], rightmost[1]);
   await look(dana, "lineage-picture");
+});
+
+test("a chain that is wide is still read at 1280 pixels, and one that is wider still leads to its end", async () => {
+  const columns = (number) => ({
+    ref: "execution:1", direction: "backward", sentence: "a wide chain; dana@example.com must respond.", gaps: [], others: [], truncated: false, as_of: new Date().toISOString(),
+    nodes: Array.from({ length: number }, (_, at) => ({ id: `${at === number - 1 ? "sponsor" : "event"}:${at}`, type: at === number - 1 ? "sponsor" : "event", label: `step ${at} with a name`, gap: false })),
+    edges: Array.from({ length: number - 1 }, (_, at) => ({ from: `event:${at}`, to: `${at === number - 2 ? "sponsor" : "event"}:${at + 1}`, relation: "caused_by" })),
+  });
+  /** How high the letters of the smallest name are on the screen, and whether the last hop is on it. */
+  const seen = async (number) => {
+    await dana.page.route("**/api/lineage?*", (route) => route.fulfill({ json: columns(number) }));
+    await dana.page.goto("/#/log");
+    await dana.page.goto(`/#/lineage?ref=execution:${number}`);
+    await dana.page.locator(".react-flow__node").nth(number - 1).waitFor();
+    await dana.page.waitForFunction(() => new DOMMatrix(getComputedStyle(document.querySelector(".react-flow__viewport")).transform).a !== 1);
+    await look(dana, `lineage-wide-${number}`);
+    await dana.page.locator(".react-flow__node").nth(number - 1).waitFor();
+    await dana.page.unroute("**/api/lineage?*");
+    return dana.page.locator(".hop").evaluateAll((all) => ({
+      letters: Math.min(...all.map((hop) => (parseFloat(getComputedStyle(hop.querySelector(".hop-name")).fontSize) * hop.getBoundingClientRect().width) / hop.offsetWidth)),
+      end: all.at(-1).getBoundingClientRect().right,
+    }));
+  };
+  const wide = await seen(6);
+  assert.ok(wide.letters >= 10 && wide.end <= 1280, JSON.stringify(wide));
+  const wider = await seen(10);
+  assert.ok(wider.letters >= 10 && wider.end > 1280, JSON.stringify(wider));
+  await dana.page.getByRole("button", { name: "Go to who must respond" }).click();
+  await dana.page.waitForFunction(() => document.querySelector(".hop.sponsor").getBoundingClientRect().right <= 1280);
 });
 
 test("a hop opens its record, read from the bytes that were hashed, and Escape closes it", async () => {

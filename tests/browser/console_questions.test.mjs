@@ -3,35 +3,18 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { look, person, startBrowser } from "./lib/browser.mjs";
-import { enrol, signIn } from "./lib/people.mjs";
-import { ask, caller, JOB, pipeline, runToken, startIssuer } from "./lib/pipeline.mjs";
-import { startServer } from "./lib/server.mjs";
+import { look } from "./lib/browser.mjs";
+import { JOB, runToken } from "./lib/pipeline.mjs";
+import { startDeployed } from "./lib/scene.mjs";
 
 const MOST_CLICKS = 5;
 
-let server, browser, issuer, identity, dana, clicks;
+let scene, dana, clicks;
 before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  issuer = await startIssuer();
-  await server.signIn("dana", "dana@example.com");
-  const owner = caller(server, await server.cli("dana", "auth", "token"));
-  identity = await pipeline(server, issuer, owner, "dana@example.com");
-  await server.signIn("lee", "lee@example.com", "--role", "owner");
-  const lee = caller(server, await server.cli("lee", "auth", "token"));
-  const { id, digest } = await ask(server, issuer, identity, "release 4.2");
-  await lee.post(`/api/approvals/${id}/approve`, { digest });
-  await runToken(server, issuer, identity, { approval_id: id });
-  dana = await person(browser, server);
-  await enrol(dana, server, "dana@example.com");
-  await signIn(dana, server, "/#/lineage");
+  scene = await startDeployed();
+  dana = scene.dana;
 });
-after(async () => {
-  await browser?.close();
-  issuer?.stop();
-  await server?.stop();
-});
+after(() => scene?.stop());
 
 async function begin() {
   clicks = 0;
@@ -77,6 +60,33 @@ test("stop this credential: its tokens are refused from then on, in at most five
   await click(dana.page.getByRole("button", { name: "Do it now" }));
   await dana.page.getByText("Every replica refuses it").waitFor();
   assert.ok(clicks <= MOST_CLICKS, `${clicks} clicks`);
-  await assert.rejects(runToken(server, issuer, identity, {}, { run_id: "9876543299" }));
+  await assert.rejects(runToken(scene.server, scene.issuer, scene.identity, {}, { run_id: "9876543299" }));
+});
+
+test("what came of stopping something stays until it was read, although the page behind it knows already", async () => {
+  const done = dana.page.getByText("Every replica refuses it");
+  // The live list behind the dialog says by now that the credential is stopped.
+  await dana.page.waitForResponse(async (answer) => answer.url().endsWith("/credentials") && !(await answer.text()).includes('"active"'));
+  await done.waitFor();
+  await dana.page.getByRole("button", { name: "Close" }).last().click();
+  await done.waitFor({ state: "detached" });
+  assert.equal(await dana.page.getByRole("button", { name: "Stop this credential" }).count(), 0);
+});
+
+test("several identities are disabled from their list, and it says of each what came of it", async () => {
+  await scene.owner.post("/api/identities", { kind: "bot", name: "triage", project: "release", purpose: "Labels cases" });
+  await begin();
+  await click(dana.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Identities" }));
+  await dana.page.getByLabel("Status").selectOption("active");
+  await dana.page.waitForURL("**status=active*");
+  await dana.page.getByRole("checkbox", { name: "Pick all on this page" }).check();
+  await dana.page.getByRole("button", { name: "Disable 2 identities" }).click();
+  const dialog = dana.page.getByRole("dialog");
+  await dialog.getByLabel("Why").fill("nobody knows it");
+  await look(dana, "disable-several");
+  await dialog.getByRole("button", { name: "Disable now" }).click();
+  await dana.page.getByText("None of them is like that").waitFor();
+  assert.equal(await dialog.getByText("Disabled", { exact: true }).count(), 2);
+  await dialog.getByRole("button", { name: "Close" }).last().click();
   await dana.close();
 });

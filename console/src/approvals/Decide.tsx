@@ -1,8 +1,9 @@
 // Yes or no, on exactly the digest that was read.
-import { Button, Modal, Textarea } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Button, Textarea } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post } from '../api/client';
+import { useDialog } from '../ui/Dialogs';
 import { Icon } from '../ui/icons';
 import { Problem } from '../ui/Loaded';
 import { shortId } from '../words';
@@ -12,37 +13,32 @@ import type { Approval } from './request';
 type Verb = 'approve' | 'deny';
 
 export function Decide({ of }: { of: Approval }) {
-  const [verb, setVerb] = useState<Verb>();
+  const open = useDialog();
   if (of.status !== 'pending') return null;
+  const decide = (verb: Verb) =>
+    open({
+      title: verb === 'deny' ? 'Deny this request' : 'Approve exactly this',
+      body: (close) => <Confirm of={of} verb={verb} close={close} />,
+    });
   return (
     <div className="decide">
-      <Button size="sm" leftSection={<Icon name="check" size={15} />} onClick={() => setVerb('approve')}>
+      <Button size="sm" leftSection={<Icon name="check" size={15} />} onClick={() => decide('approve')}>
         Approve…
       </Button>
       <Button
         size="sm"
         variant="default"
         leftSection={<Icon name="cross" size={15} />}
-        onClick={() => setVerb('deny')}
+        onClick={() => decide('deny')}
       >
         Deny…
       </Button>
-      <Modal
-        opened={verb !== undefined}
-        onClose={() => setVerb(undefined)}
-        title={verb === 'deny' ? 'Deny this request' : 'Approve exactly this'}
-        size="lg"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        {verb && <Confirm of={of} verb={verb} close={() => setVerb(undefined)} />}
-      </Modal>
     </div>
   );
 }
 
 function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => void }) {
   const [reason, setReason] = useState('');
-  const client = useQueryClient();
   const decide = useMutation({
     mutationFn: async () => {
       const about = { approved: verb === 'approve', digest: of.digest };
@@ -52,10 +48,7 @@ function Confirm({ of, verb, close }: { of: Approval; verb: Verb; close: () => v
       const body = { digest: of.digest, reason: reason || null, passkey };
       return post(`/api/approvals/{id}/${verb}`, { path, body });
     },
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      close();
-    },
+    onSuccess: close,
   });
   return (
     <form

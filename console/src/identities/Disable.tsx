@@ -1,45 +1,39 @@
 // Several switched off at once: first what dies, then each, with what came of it.
-import { Button, Modal, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { useMutation, useQueries, useQueryClient } from '@tanstack/react-query';
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQueries } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post, type Schemas } from '../api/client';
+import { useDialog } from '../ui/Dialogs';
 import { Icon } from '../ui/icons';
 import { capital, count } from '../words';
 
 type Identity = Schemas['Identity'];
 
+/** Offered for those of them that are on. */
 export function Disable({ of, done }: { of: Identity[]; done?: () => void }) {
-  const [open, dialog] = useDisclosure(false);
-  const what = count(of.length, 'identity', 'identities');
+  const open = useDialog();
+  const on = of.filter(({ status }) => status === 'active');
+  if (on.length === 0) return null;
+  const name = (one?: string) => (on.length > 1 ? count(on.length, 'identity', 'identities') : one);
   return (
-    <>
-      <Button color="red" variant="light" leftSection={<Icon name="stop" size={14} />} onClick={dialog.open}>
-        Disable {of.length > 1 ? what : 'it'}
-      </Button>
-      <Modal
-        opened={open}
-        onClose={dialog.close}
-        title={`Disable ${of.length > 1 ? what : of[0]?.name}`}
-        size="lg"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        {open && (
-          <Confirm
-            of={of}
-            close={() => {
-              dialog.close();
-              done?.();
-            }}
-          />
-        )}
-      </Modal>
-    </>
+    <Button
+      color="red"
+      variant="light"
+      leftSection={<Icon name="stop" size={14} />}
+      onClick={() =>
+        open({
+          title: `Disable ${name(on[0]?.name)}`,
+          body: (close) => <Confirm of={on} close={close} />,
+          closed: done,
+        })
+      }
+    >
+      Disable {name('it')}
+    </Button>
   );
 }
 
 function Confirm({ of, close }: { of: Identity[]; close: () => void }) {
-  const client = useQueryClient();
   const [reason, setReason] = useState('');
   const [told, setTold] = useState<Record<string, string>>({});
   const previews = useQueries({
@@ -64,7 +58,6 @@ function Confirm({ of, close }: { of: Identity[]; close: () => void }) {
           (error: Error) => setTold((now) => ({ ...now, [identity.id]: error.message })),
         );
       }
-      await client.invalidateQueries();
     },
   });
   return (

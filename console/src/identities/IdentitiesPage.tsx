@@ -44,7 +44,7 @@ export function IdentitiesPage({ search }: { search: IdentitiesSearch }) {
   return (
     <>
       <PageHead title="Identities" lead="Every automated program, and who answers for it.">
-        {chosen.length > 0 && <Disable of={chosen} done={() => setPicked(new Set())} />}
+        <Disable of={chosen} done={() => setPicked(new Set())} />
         {chooser}
       </PageHead>
       <Panel>

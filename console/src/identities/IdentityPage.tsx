@@ -60,7 +60,7 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
         }
         lead={sentenceOf(identity)}
       >
-        {identity.status === 'active' && <Disable of={[identity]} />}
+        <Disable of={[identity]} />
         {identity.status === 'disabled' && <Enable of={identity} />}
         {identity.status !== 'deleted' && (
           <Stop grain="identity" target={identity.id} name={identity.name} label="End all its tokens" quiet />

@@ -126,7 +126,7 @@ function Identity({ id }: { id: string }) {
           </p>
           <p>{identity.purpose}</p>
           <div className="drawer-actions">
-            {identity.status === 'active' && <Disable of={[identity]} />}
+            <Disable of={[identity]} />
             <Link to="/identities/$id" params={{ id: identity.id }} className="link">
               All about it
             </Link>

@@ -1,5 +1,6 @@
 // The chain as a picture. Loaded when there is one to draw.
 import '@xyflow/react/dist/base.css';
+import { Button } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import {
@@ -13,10 +14,12 @@ import {
   Handle,
   MarkerType,
   type NodeProps,
+  Panel,
   Position,
   ReactFlow,
+  useReactFlow,
 } from '@xyflow/react';
-import { createContext, useContext, useMemo } from 'react';
+import { type CSSProperties, createContext, useContext, useMemo } from 'react';
 import type { Verdict } from '../log/verify';
 import { exact } from '../time';
 import { Icon } from '../ui/icons';
@@ -76,19 +79,24 @@ export default function Picture({ lineage, ...shown }: { lineage: Lineage } & Sh
   if (layout.error) return <Failed error={layout.error} />;
   if (!layout.data) return <Waiting rows={6} />;
   // As high as the chain needs at the width that there is, within what a screen shows at once.
-  const scale = Math.min(1, (width || layout.data.width) / (layout.data.width + 40));
-  const height = Math.min(620, Math.max(220, layout.data.height * scale + 40));
+  const fits = (width || layout.data.width) / (layout.data.width + MARGIN);
+  const scale = Math.min(1, Math.max(SMALLEST, fits));
+  const height = Math.min(620, Math.max(220, layout.data.height * scale + MARGIN));
+  const sponsors = lineage.nodes.filter((node) => node.type === 'sponsor');
+  // What is drawn small is written large.
+  const letters = { height, '--letters': `${Math.round(LETTERS / scale)}px` } as CSSProperties;
   return (
     <ShownContext value={shown}>
-      <div className="picture" style={{ height }} ref={ref}>
+      <div className="picture" style={letters} ref={ref}>
         <ReactFlow
-          key={Math.round(height)}
+          key={`${Math.round(height)} ${width}`}
           nodes={nodes}
           edges={edges}
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
-          fitView
-          fitViewOptions={{ padding: 0.04, maxZoom: 1 }}
+          fitView={fits >= SMALLEST}
+          fitViewOptions={{ padding: 0.02, maxZoom: 1 }}
+          defaultViewport={{ x: MARGIN / 2, y: MARGIN / 2, zoom: scale }}
           minZoom={0.25}
           maxZoom={1.6}
           nodesDraggable={false}
@@ -103,9 +111,25 @@ export default function Picture({ lineage, ...shown }: { lineage: Lineage } & Sh
         >
           <Background gap={22} size={1} />
           <Controls showInteractive={false} position="bottom-left" />
+          {fits < SMALLEST && <ToTheEnd of={sponsors} />}
         </ReactFlow>
       </div>
     </ShownContext>
+  );
+}
+
+/** A chain that is wider than the screen: the way to its end. */
+function ToTheEnd({ of }: { of: Node[] }) {
+  const flow = useReactFlow();
+  return (
+    <Panel position="bottom-right">
+      <Button
+        variant="default"
+        onClick={() => flow.fitView({ nodes: of.map(({ id }) => ({ id })), maxZoom: SMALLEST })}
+      >
+        Go to who must respond
+      </Button>
+    </Panel>
   );
 }
 
@@ -132,7 +156,7 @@ function Hop({ data: { node } }: NodeProps<HopNode>) {
         </span>
         <span className="hop-name">{name}</span>
         {node.now && <span className="hop-now">{now ? `then ${node.label}` : `now ${node.now}`}</span>}
-        {node.at && !node.now && <span className="hop-now">{exact(node.at).slice(0, 19)}</span>}
+        {node.at && !node.now && <span className="hop-now">{exact(node.at).slice(5, 19)}</span>}
       </button>
       <Handle type="source" position={Position.Right} isConnectable={false} />
     </>
@@ -155,6 +179,13 @@ function Said({ label, data, ...edge }: EdgeProps<Edge<{ curve?: Curve }>>) {
     </>
   );
 }
+
+/** Around the chain, in pixels. */
+const MARGIN = 36;
+/** A chain is not drawn smaller than this, but goes on beyond the edge. */
+const SMALLEST = 0.62;
+/** The least height of letters on the screen, in pixels. */
+const LETTERS = 10.5;
 
 const NODE_TYPES = { hop: Hop };
 const EDGE_TYPES = { said: Said };

@@ -3,8 +3,8 @@ import ELK, { type ElkEdgeSection, type ElkNode, type LayoutOptions } from 'elkj
 import workerAddress from 'elkjs/lib/elk-worker.min.js?url';
 import { type Lineage, linksOf } from './graph';
 
-export const NODE_WIDTH = 172;
-export const NODE_HEIGHT = 92;
+export const NODE_WIDTH = 168;
+export const NODE_HEIGHT = 100;
 
 export interface Place {
   x: number;
@@ -27,7 +27,7 @@ export interface Layout {
 const OPTIONS = {
   'elk.algorithm': 'layered',
   'elk.direction': 'RIGHT',
-  'elk.layered.spacing.nodeNodeBetweenLayers': '86',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '78',
   'elk.edgeRouting': 'SPLINES',
   'elk.spacing.nodeNode': '26',
   'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',

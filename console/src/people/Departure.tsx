@@ -1,11 +1,11 @@
 // If this person leaves tomorrow: what breaks, until when it runs, and who could go on with it.
-import { Button, Modal, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { get, post, type Schemas } from '../api/client';
 import { Badge, Panel, Party, When } from '../ui/bits';
+import { useDialog } from '../ui/Dialogs';
 import { Loaded, Problem } from '../ui/Loaded';
 import { type Column, Table } from '../ui/Table';
 import { capital, count } from '../words';
@@ -154,9 +154,33 @@ function Figure({ of, says, bad = false }: { of: number; says: string; bad?: boo
 
 /** What was only a question becomes so. */
 function Left({ user, departure }: { user: Schemas['User']; departure: Departure }) {
-  const [open, dialog] = useDisclosure(false);
+  const open = useDialog();
+  return (
+    <Button
+      color="red"
+      variant="light"
+      onClick={() =>
+        open({
+          title: `${user.email} has left`,
+          body: (close) => <Confirm user={user} departure={departure} close={close} />,
+        })
+      }
+    >
+      They have left…
+    </Button>
+  );
+}
+
+function Confirm({
+  user,
+  departure,
+  close,
+}: {
+  user: Schemas['User'];
+  departure: Departure;
+  close: () => void;
+}) {
   const [reason, setReason] = useState('');
-  const client = useQueryClient();
   const disable = useMutation({
     mutationFn: () =>
       post('/api/users/{id}/disable', {
@@ -164,54 +188,37 @@ function Left({ user, departure }: { user: Schemas['User']; departure: Departure
         body: { reason: reason || null },
         version: user.version,
       }),
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      dialog.close();
-    },
+    onSuccess: close,
   });
   return (
-    <>
-      <Button color="red" variant="light" onClick={dialog.open}>
-        They have left…
-      </Button>
-      <Modal
-        opened={open}
-        onClose={dialog.close}
-        size="lg"
-        title={`${user.email} has left`}
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        <form
-          className="dialog"
-          onSubmit={(event) => {
-            event.preventDefault();
-            disable.mutate();
-          }}
-        >
-          <p>{departure.sentence}</p>
-          <p className="soft">
-            Their sign-ins end at once. Nothing that runs today stops at that moment. Evidence keeps their
-            name.
-          </p>
-          <TextInput
-            label="Why"
-            description="Goes on record with your name."
-            value={reason}
-            maxLength={1000}
-            onChange={(event) => setReason(event.currentTarget.value)}
-            data-autofocus
-          />
-          <Problem error={disable.error} />
-          <div className="dialog-buttons">
-            <Button variant="default" onClick={dialog.close}>
-              Not yet
-            </Button>
-            <Button color="red" type="submit" loading={disable.isPending}>
-              Switch them off
-            </Button>
-          </div>
-        </form>
-      </Modal>
-    </>
+    <form
+      className="dialog"
+      onSubmit={(event) => {
+        event.preventDefault();
+        disable.mutate();
+      }}
+    >
+      <p>{departure.sentence}</p>
+      <p className="soft">
+        Their sign-ins end at once. Nothing that runs today stops at that moment. Evidence keeps their name.
+      </p>
+      <TextInput
+        label="Why"
+        description="Goes on record with your name."
+        value={reason}
+        maxLength={1000}
+        onChange={(event) => setReason(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Problem error={disable.error} />
+      <div className="dialog-buttons">
+        <Button variant="default" onClick={close}>
+          Not yet
+        </Button>
+        <Button color="red" type="submit" loading={disable.isPending}>
+          Switch them off
+        </Button>
+      </div>
+    </form>
   );
 }

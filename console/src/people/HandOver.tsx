@@ -1,37 +1,33 @@
 // What somebody answers for, offered to who could go on with it. They accept or decline.
-import { Button, Modal, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post, type Schemas } from '../api/client';
 import { Parties } from '../ui/bits';
+import { useDialog } from '../ui/Dialogs';
 import { Loaded, Problem } from '../ui/Loaded';
 import { count } from '../words';
 
 type User = Schemas['User'];
 
 export function HandOver({ user }: { user: User }) {
-  const [open, dialog] = useDisclosure(false);
+  const open = useDialog();
   return (
-    <>
-      <Button variant="default" onClick={dialog.open}>
-        Hand over…
-      </Button>
-      <Modal
-        opened={open}
-        onClose={dialog.close}
-        size="lg"
-        title={`Hand over what ${user.email} answers for`}
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        {open && <Offer user={user} close={dialog.close} />}
-      </Modal>
-    </>
+    <Button
+      variant="default"
+      onClick={() =>
+        open({
+          title: `Hand over what ${user.email} answers for`,
+          body: (close) => <Offer user={user} close={close} />,
+        })
+      }
+    >
+      Hand over…
+    </Button>
   );
 }
 
 function Offer({ user, close }: { user: User; close: () => void }) {
-  const client = useQueryClient();
   const [to, setTo] = useState('');
   const [asked, setAsked] = useState('');
   const [reason, setReason] = useState('');
@@ -46,7 +42,7 @@ function Offer({ user, close }: { user: User; close: () => void }) {
     retry: false,
     gcTime: 0,
   });
-  const give = useMutation({ mutationFn: () => offer(false), onSuccess: () => client.invalidateQueries() });
+  const give = useMutation({ mutationFn: () => offer(false) });
   if (give.data) {
     return (
       <div className="dialog">

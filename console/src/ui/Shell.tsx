@@ -5,6 +5,7 @@ import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { base, type Session } from '../api/client';
 import { useSession, useWaiting } from '../api/queries';
+import { Dialogs } from './Dialogs';
 import { Icon, type IconName } from './icons';
 import { Search } from './Search';
 
@@ -70,7 +71,9 @@ export function Shell() {
         <Person session={session.data} />
       </Drawer>
       <main className="main" id="main" tabIndex={-1} ref={main}>
-        <Outlet />
+        <Dialogs>
+          <Outlet />
+        </Dialogs>
       </main>
     </div>
   );

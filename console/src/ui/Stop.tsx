@@ -1,11 +1,11 @@
 // Stopping something: first what dies with it, then the one button.
-import { Button, Modal, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { post, type Schemas } from '../api/client';
 import { count, spoken } from '../words';
+import { useDialog } from './Dialogs';
 import { Icon } from './icons';
 import { Loaded, Problem } from './Loaded';
 
@@ -24,29 +24,22 @@ export function Stop({
   label?: string;
   quiet?: boolean;
 }) {
-  const client = useQueryClient();
-  // What was stopped goes from the page only when one has read what came of it.
-  const [open, dialog] = useDisclosure(false, { onClose: () => client.invalidateQueries() });
+  const open = useDialog();
+  const title = label ?? `Stop this ${spoken(grain)}`;
   return (
-    <>
-      <Button
-        color={quiet ? undefined : 'red'}
-        variant={quiet ? 'default' : 'light'}
-        leftSection={<Icon name="stop" size={14} />}
-        onClick={dialog.open}
-      >
-        {label ?? `Stop this ${spoken(grain)}`}
-      </Button>
-      <Modal
-        opened={open}
-        onClose={dialog.close}
-        title={`${label ?? `Stop this ${spoken(grain)}`}: ${name}`}
-        size="lg"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        {open && <Confirm grain={grain} target={target} close={dialog.close} />}
-      </Modal>
-    </>
+    <Button
+      color={quiet ? undefined : 'red'}
+      variant={quiet ? 'default' : 'light'}
+      leftSection={<Icon name="stop" size={14} />}
+      onClick={() =>
+        open({
+          title: `${title}: ${name}`,
+          body: (close) => <Confirm grain={grain} target={target} close={close} />,
+        })
+      }
+    >
+      {title}
+    </Button>
   );
 }
 

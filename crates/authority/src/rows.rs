@@ -160,11 +160,7 @@ pub(crate) fn update(
         take_names(tx, after)?;
     }
     if !records::update(tx, after)? {
-        return Err(Refusal::new(
-            Reason::Conflict,
-            "somebody else changed it meanwhile; read it again",
-        )
-        .into());
+        return Err(changed_meanwhile());
     }
     after.version += 1;
     if after.doc != before.doc {
@@ -177,6 +173,24 @@ pub(crate) fn update(
         after.version += 1;
     }
     Ok(())
+}
+
+/// Writes what nobody decides on into a record whose version is still that of `before`, and leaves its version.
+pub(crate) fn note(tx: &mut Tx<'_>, after: &mut Record, at: Timestamp) -> Result<(), Rejection> {
+    after.updated_at = at;
+    if records::note(tx, after)? {
+        Ok(())
+    } else {
+        Err(changed_meanwhile())
+    }
+}
+
+fn changed_meanwhile() -> Rejection {
+    Refusal::new(
+        Reason::Conflict,
+        "somebody else changed it meanwhile; read it again",
+    )
+    .into()
 }
 
 fn take_names(tx: &mut Tx<'_>, record: &Record) -> Result<(), Rejection> {

@@ -1,9 +1,12 @@
 //! Reviews: whoever answers for an identity confirms twice a year that it is still needed; who forgets it is found.
 
-use countersign_authority::registry::{
-    PageQuery,
-    identities::{
-        AcceptSponsorship, IdentityFilter, IdentityPatch, ReviewIdentity, UpdateIdentity,
+use countersign_authority::{
+    approvals::GrantAsk,
+    registry::{
+        PageQuery,
+        identities::{
+            AcceptSponsorship, IdentityFilter, IdentityPatch, ReviewIdentity, UpdateIdentity,
+        },
     },
 };
 use countersign_model::{
@@ -14,7 +17,7 @@ use countersign_model::{
 };
 
 use crate::{
-    approvals_world::{on_each, reason},
+    approvals_world::{artifact, on_each, reason, release},
     registry_world::{identity, list, names, show},
 };
 
@@ -92,5 +95,41 @@ fn who_answers_confirms_it_and_it_is_due_again_after_half_a_year() {
         let shown = show(world, &dana, "triage").unwrap().record;
         let last = shown.identity().unwrap().confirmed.clone().unwrap();
         assert_eq!(last.by, dana.id, "a tier confirms it too");
+    });
+}
+
+#[test]
+fn confirming_that_it_is_still_needed_voids_nothing_that_waits_or_was_countersigned() {
+    on_each(|world| {
+        let scene = world.scene();
+        let open = |byte| {
+            let ask = GrantAsk {
+                artifact_digest: Some(artifact(byte)),
+                ..release()
+            };
+            world.open_grant(&world.base_token(), ask).unwrap()
+        };
+        let (granted, pending) = (open("ab"), open("cd"));
+        world.decide(&scene.lee, &granted, true).unwrap();
+        let still_needed = |tier| ReviewIdentity {
+            identity: scene.identity.name.clone(),
+            if_version: Some(scene.identity.version),
+            tier,
+            reason: None,
+        };
+        let confirmed = world.run(&scene.dana.permit, still_needed(None)).unwrap();
+        let record = confirmed.record();
+        assert_eq!(record.version, scene.identity.version);
+        let last = record.identity().unwrap().confirmed.clone().unwrap();
+        assert_eq!(last.by, scene.dana.id);
+        world.decide(&scene.lee, &pending, true).unwrap();
+        world.redeem(&granted, world.claims()).unwrap();
+        // Another tier is another identity: what was countersigned before it is void.
+        let tier = still_needed(Some(RiskTier::High));
+        world.run(&scene.dana.permit, tier).unwrap();
+        assert_eq!(
+            reason(world.redeem(&pending, world.claims())),
+            Reason::ApprovalVoided
+        );
     });
 }

@@ -95,6 +95,30 @@ pub fn update(tx: &mut Tx<'_>, record: &Record) -> Result<bool, StoreError> {
     Ok(changed == 1)
 }
 
+/// Writes the document of a record whose version is still the one that it carries, and leaves the version: for what
+/// nobody decides on, so that what was decided on the record still holds. `false`: somebody else was faster, nothing
+/// was written.
+///
+/// # Errors
+/// When the database fails.
+pub fn note(tx: &mut Tx<'_>, record: &Record) -> Result<bool, StoreError> {
+    let doc = doc_text(record)?;
+    let changed = tx.exec(
+        &NOTE,
+        values![record.id, record.version, doc, record.updated_at],
+    )?;
+    if changed == 1 {
+        changes::append(
+            tx,
+            record.tenant_id,
+            record.noun,
+            record.id,
+            record.updated_at,
+        )?;
+    }
+    Ok(changed == 1)
+}
+
 /// Raises the epoch (and the version, so that what was decided on the old row is not recorded). The new epoch; `None`
 /// when there is no such record.
 ///
@@ -242,6 +266,7 @@ fn doc_text(record: &Record) -> Result<String, StoreError> {
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT,
     &UPDATE,
+    &NOTE,
     &RAISE_EPOCH,
     &BY_ID,
     &BY_ALIAS,
@@ -263,6 +288,9 @@ static UPDATE: Sql = Sql::new(
     SET name = ?3, parent_id = ?4, status = ?5, doc = ?6, updated_at = ?7, version = version + 1
     WHERE id = ?1 AND version = ?2",
 );
+
+static NOTE: Sql =
+    Sql::new("UPDATE record SET doc = ?3, updated_at = ?4 WHERE id = ?1 AND version = ?2");
 
 static RAISE_EPOCH: Sql = Sql::new(
     "UPDATE record

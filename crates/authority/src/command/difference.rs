@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    evidence::Text,
-    registry::{Noun, Record},
+    evidence::{Reference, Role, Text},
+    registry::{Doc, Noun, Record},
 };
 use serde_json::{Map, Value, json};
 
-use crate::rejection::Fault;
+use crate::{
+    evidence::seal::{refer, refer_person},
+    rejection::Fault,
+};
 
 /// What changed between two versions, member by member; what is secret or personal shows only that it changed.
 pub(super) fn difference(before: Option<&Record>, after: &Record) -> Result<Value, Fault> {
@@ -51,4 +54,19 @@ fn document(record: &Record) -> Result<Map<String, Value>, Fault> {
         members.insert("record_name".to_owned(), json!(record.name));
     }
     Ok(members)
+}
+
+/// What a change is about: the record, and the identity that it is or belongs to.
+pub(super) fn changed(record: &Record) -> Vec<Reference> {
+    let mut refs = vec![match record.noun {
+        Noun::User => refer_person(Role::Target, record.id, &record.name),
+        Noun::LinkedAccount => refer(Role::Target, record.id, None),
+        _ => refer(Role::Target, record.id, Some(&record.name)),
+    }];
+    match &record.doc {
+        Doc::Identity(doc) => refs.push(refer(Role::Identity, record.id, Some(&doc.attribution()))),
+        Doc::Credential(doc) => refs.push(refer(Role::Identity, doc.identity_id, None)),
+        _ => {}
+    }
+    refs
 }

@@ -10,10 +10,13 @@ use countersign_model::{
 };
 use countersign_store::{Tx, changes, evidence, records, revocations};
 
-use super::{Actor, Permit, difference::difference};
+use super::{
+    Actor, Permit,
+    difference::{changed, difference},
+};
 use crate::{
     ctx::Ctx,
-    evidence::seal::{Draft, refer, refer_person},
+    evidence::seal::{Draft, refer},
     people,
     rejection::Rejection,
     revoked::RevokedSet,
@@ -325,6 +328,22 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         Ok(after)
     }
 
+    /// Writes what nobody decides on, with its evidence. The version stays, so that what people countersigned
+    /// about the record still holds.
+    ///
+    /// # Errors
+    /// `conflict` when somebody else changed the record meanwhile, or a fault.
+    pub(crate) fn note(
+        &mut self,
+        before: &Record,
+        mut after: Record,
+        change: &Change,
+    ) -> Result<Record, Rejection> {
+        rows::note(self.tx, &mut after, self.ctx.now)?;
+        self.record_change(&after, Some(before), change)?;
+        Ok(after)
+    }
+
     /// Records evidence: the actor, and the caller's references and event.
     ///
     /// # Errors
@@ -473,24 +492,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             changed_alone: change.changed_alone,
         });
         let mut draft = self.draft(event);
-        draft.refs.push(match after.noun {
-            Noun::User => refer_person(Role::Target, after.id, &after.name),
-            Noun::LinkedAccount => refer(Role::Target, after.id, None),
-            _ => refer(Role::Target, after.id, Some(&after.name)),
-        });
-        match (&after.doc, after.noun) {
-            (Doc::Identity(doc), _) => {
-                draft
-                    .refs
-                    .push(refer(Role::Identity, after.id, Some(&doc.attribution())))
-            }
-            (Doc::Credential(doc), _) => {
-                draft
-                    .refs
-                    .push(refer(Role::Identity, doc.identity_id, None))
-            }
-            _ => {}
-        }
+        draft.refs = changed(after);
         self.evidence(draft)?;
         Ok(())
     }

@@ -107,7 +107,7 @@ impl Verb {
         }
     }
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
             Self::Disabled => "disabled",

@@ -70,6 +70,26 @@ fn an_update_of_an_old_version_changes_nothing() {
 }
 
 #[test]
+fn what_nobody_decides_on_is_noted_without_a_new_version() {
+    on_each(|store| {
+        let record = team(id(), "core");
+        insert(store, &record);
+        let mut noted = record.clone();
+        noted.doc = team(id(), "kernel").doc;
+        noted.updated_at = at(5);
+        let first = noted.clone();
+        assert!(write(store, move |tx| records::note(tx, &first)));
+        let now = by_id(store, record.id);
+        assert_eq!(
+            (now.version, now.doc, now.updated_at),
+            (record.version, noted.doc.clone(), at(5))
+        );
+        noted.version = 2;
+        assert!(!write(store, move |tx| records::note(tx, &noted)));
+    });
+}
+
+#[test]
 fn of_twenty_concurrent_updates_one_wins() {
     on_each(|store| {
         let record = team(id(), "core");

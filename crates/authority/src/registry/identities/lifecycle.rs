@@ -271,6 +271,19 @@ impl Command for ReviewIdentity {
             doc: doc.into(),
             ..before.clone()
         };
+        if self.tier.is_none() {
+            // Nothing that was asked for or countersigned is different because it is still needed.
+            let change = Change {
+                verb: guarding::Verb::Reviewed.as_str(),
+                reason: self.reason.clone(),
+                changed_alone: false,
+            };
+            let record = tx.note(&before, after, &change)?;
+            return Ok(Verdict::Done(ChangeOutcome::Applied {
+                record,
+                changed_alone: false,
+            }));
+        }
         let edit = Edit {
             person: &person,
             before: &before,
