@@ -4838,6 +4838,11 @@ export interface components {
         BeginDevice: {
             /** @description `countersign-cli`. */
             client_id: string;
+            /**
+             * @description The thumbprint of the key that the sign-in will be bound to (as RFC 9449 §10 has it for codes): without a DPoP
+             *     proof of it the device code is worth nothing.
+             */
+            dpop_jkt?: string | null;
             /** @description The host that it runs on, shown to the person as a claim: letters, digits, `.`, `_` and `-`, at most 64. */
             host_name?: string | null;
             /** @description `user`, or nothing. */

@@ -22,6 +22,10 @@ pub struct BeginDevice {
     /// How many days the sign-in is to last, 7 to 30; 7 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_days: Option<i64>,
+    /// The thumbprint of the key that the sign-in will be bound to (as RFC 9449 §10 has it for codes): without a DPoP
+    /// proof of it the device code is worth nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
 }
 
 /// What it is given (RFC 8628 §3.2).

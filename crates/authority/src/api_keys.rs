@@ -139,6 +139,7 @@ pub fn introspect(
         credential_id: Some(credential.id.cast()),
         issuer_id: None,
         chain_id: None,
+        cnf: None,
         run: None,
         roles: about.roles.iter().map(ToString::to_string).collect(),
         approval_id: None,

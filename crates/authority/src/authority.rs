@@ -4,6 +4,7 @@ mod buffers;
 mod first;
 mod following;
 mod gaps;
+mod verifying;
 
 use std::{
     collections::HashMap,
@@ -435,21 +436,6 @@ impl Authority {
         self.clock_mark
             .fetch_max(ctx.now.micros(), Ordering::Relaxed);
         Ok(released)
-    }
-
-    /// Verifies a bearer token: form, signature, issuer, audience, time. Revocation comes with the permit.
-    ///
-    /// # Errors
-    /// `token_invalid` or `token_expired`.
-    pub fn verify_token(
-        &self,
-        ctx: &Ctx,
-        tenant: &Tenant,
-        token: &str,
-        audience: Option<&str>,
-    ) -> Result<Proved, Refusal> {
-        let verified = self.tokens.verify(tenant, token, audience, ctx.now);
-        Ok(verified.map_err(|error| tokens::refusal(&error))?.into())
     }
 
     /// Whether nothing revoked the token since.

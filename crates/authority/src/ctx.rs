@@ -1,6 +1,6 @@
 //! What every operation is given: the time, and where the request came from.
 
-use countersign_crypto::random;
+use countersign_crypto::{Sender, random};
 use countersign_model::{Id, Timestamp, id::Kind};
 
 /// The time and origin of one request. Nothing here reads a clock: the server or a test does.
@@ -10,13 +10,19 @@ pub struct Ctx {
     pub now: Timestamp,
     /// The address that the request came from, by the rule for trusted proxies.
     pub source: Option<String>,
+    /// What who asks for a token proved to hold: the token is bound to that. Nobody, where no token is asked for.
+    pub sender: Sender,
 }
 
 impl Ctx {
     /// A context without a source: jobs and wiring.
     #[must_use]
     pub const fn internal(now: Timestamp) -> Self {
-        Self { now, source: None }
+        Self {
+            now,
+            source: None,
+            sender: Sender::NOBODY,
+        }
     }
 
     /// A new id, later than all before it in this process.

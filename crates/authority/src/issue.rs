@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use countersign_crypto::jose;
+use countersign_crypto::{dpop::Proof, jose};
 use countersign_model::{
     Id, Timestamp,
     approval::{Approval, ApprovalStatus},
@@ -31,6 +31,7 @@ use crate::{
     command::WriteTx,
     evidence::seal::Sealed,
     grants::Redeemed,
+    proofs,
     rejection::{Fault, Rejection},
     signing_keys::{Tenant, Use},
 };
@@ -50,6 +51,7 @@ struct Entry {
     sealed: Sealed,
     guards: Vec<(Id<id::Record>, i64)>,
     replay: Option<Replay>,
+    proof: Option<Proof>,
     redeemed: Option<Redeemed>,
     now: Timestamp,
 }
@@ -220,6 +222,9 @@ fn insert(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), RecordError> {
             )
             .into());
         }
+    }
+    if let Some(proof) = &entry.proof {
+        proofs::use_up(tx, entry.tenant_id, proof).map_err(RecordError::Rejected)?;
     }
     if let Some(redeemed) = &entry.redeemed {
         redeem(tx, entry.tenant_id, redeemed, entry.now)?;

@@ -43,6 +43,7 @@ mod notice;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
+mod proofs;
 mod proved;
 pub mod refusals;
 pub mod registry;

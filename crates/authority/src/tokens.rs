@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use countersign_crypto::{
+    Sender,
     access_token::{self, Expectation, TokenError},
     digest,
     jose::Verified,
+    sender::NotTheSender,
 };
 use countersign_model::{
     Id, LEEWAY_SECONDS, Timestamp,
@@ -117,6 +119,58 @@ pub fn refusal(error: &TokenError) -> Refusal {
         _ => Reason::TokenInvalid,
     };
     Refusal::new(reason, error.to_string())
+}
+
+/// In which way a token came, and so what its sender must have proved.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// As what a question is about, or what is to be ended: whoever holds it may.
+    AskedAbout,
+    /// As what another token is to be made of, which is bound to the same.
+    Exchanged,
+    /// As the credential of the request, by who proved this.
+    Presented(&'a Sender),
+}
+
+/// A token that is not accepted.
+#[derive(Debug)]
+pub struct NotAccepted {
+    /// Why.
+    pub refusal: Refusal,
+    /// Whose it is, when it is a good one in other hands.
+    pub subject: Option<String>,
+}
+
+impl NotAccepted {
+    /// A good token whose sender does not hold what it is bound to.
+    pub(crate) fn not_the_sender(error: NotTheSender, claims: &AccessClaims) -> Self {
+        let reason = match error {
+            // RFC 8705 §3 has no scheme of its own for it.
+            NotTheSender::Certificate => Reason::TokenInvalid,
+            NotTheSender::NoProof | NotTheSender::OtherKey | NotTheSender::Unbound => {
+                Reason::SenderUnproven
+            }
+        };
+        Self {
+            refusal: Refusal::new(reason, error.to_string()),
+            subject: Some(claims.sub.clone()),
+        }
+    }
+}
+
+impl From<TokenError> for NotAccepted {
+    fn from(error: TokenError) -> Self {
+        Self {
+            refusal: refusal(&error),
+            subject: None,
+        }
+    }
+}
+
+impl From<NotAccepted> for Stop {
+    fn from(not: NotAccepted) -> Self {
+        Self::Refused(not.refusal)
+    }
 }
 
 /// Whether nothing revoked the token since: the AND over token, run, chain, credential, identity,

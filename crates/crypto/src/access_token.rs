@@ -64,7 +64,8 @@ pub enum TokenError {
 
 /// Verifies an access token: form, type, issuer, signature, key, claims, times and audience.
 ///
-/// Revocation is the caller's next step: a token may be good and revoked.
+/// Revocation is the caller's next step, and whether the sender holds what the token is bound to ([`crate::sender`]): a
+/// token may be good and revoked, or good and in other hands.
 ///
 /// # Errors
 /// When the token is not an access token of this issuer for this audience, valid now.
@@ -115,9 +116,10 @@ fn check_not_before(
 }
 
 fn read_claims(claims: Map<String, Value>) -> Result<AccessClaims, TokenError> {
-    // A token that is bound to a key is worth nothing without the proof of it (RFC 7800 §3.1).
-    if claims.contains_key("cnf") {
-        let detail = "it is bound to a key, and came without the proof".to_owned();
+    // Whether its sender holds what it is bound to is asked by who takes it (`Sender::presents`); what it is bound to in
+    // a way that nobody here knows is worth nothing (RFC 7800 §3.1).
+    if claims.get("cnf").is_some_and(|cnf| !cnf.is_object()) {
+        let detail = "`cnf` must be an object".to_owned();
         return Err(TokenError::InvalidToken { detail });
     }
     // `iss exp aud sub client_id iat jti` are not optional in the type (RFC 9068 §2.2).

@@ -19,6 +19,7 @@ pub mod assertion;
 pub mod countersignature;
 pub mod data_key;
 pub mod digest;
+pub mod dpop;
 pub mod jose;
 pub mod key_wrap;
 pub mod log;
@@ -28,8 +29,10 @@ pub mod passkeys;
 pub mod random;
 pub mod sealed_code;
 pub mod secret;
+pub mod sender;
 pub mod signing_key;
 pub mod webhook;
 
 pub use secret::Secret;
+pub use sender::Sender;
 pub use signing_key::{SigningAlg, SigningKey};

@@ -19,6 +19,7 @@ use crate::{
     issuer::{Credential, Issuer, TIMEOUT},
     issuer_error::IssuerError,
     keys::Keys,
+    proofs::Proofs,
     results::Results,
     revocations::RevocationSet,
     tasks,
@@ -36,6 +37,7 @@ pub struct GuardBuilder {
     irreversible: Option<Vec<String>>,
     refuse_on_backlog: bool,
     resource_metadata: Option<String>,
+    public_url: Option<String>,
     root_certificates: Vec<Vec<u8>>,
     clock: Arc<dyn Clock>,
 }
@@ -80,6 +82,7 @@ impl Default for GuardBuilder {
             irreversible: None,
             refuse_on_backlog: false,
             resource_metadata: None,
+            public_url: None,
             root_certificates: Vec::new(),
             clock: Arc::new(SystemClock::new()),
         }
@@ -150,6 +153,15 @@ impl GuardBuilder {
     #[must_use]
     pub const fn refuse_on_backlog(mut self) -> Self {
         self.refuse_on_backlog = true;
+        self
+    }
+
+    /// The URL under which callers know this server: scheme, host, and the path that stands before those of requests, if
+    /// any. [`crate::GuardLayer`] compares DPoP proofs with it, and refuses tokens that are bound to a key without it.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        let url: String = url.into();
+        self.public_url = Some(url.trim_end_matches('/').to_owned());
         self
     }
 
@@ -281,6 +293,8 @@ impl GuardBuilder {
             subject_prefix: self.subject_prefix,
             revocations,
             resource_metadata: self.resource_metadata,
+            public_url: self.public_url,
+            proofs: Proofs::default(),
             clock: self.clock,
             _tasks: tasks,
         }))

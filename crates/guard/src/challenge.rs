@@ -1,6 +1,7 @@
 //! A refusal over HTTP: the challenge (RFC 6750 §3, RFC 9728 §5.1) and the body (RFC 9457).
 
 use countersign_api::problem::{self, Problem};
+use countersign_crypto::dpop;
 use countersign_model::name::ActionName;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -14,6 +15,16 @@ use crate::error::GuardError;
 /// # Errors
 /// When there is no such header, more than one, or one of another scheme.
 pub fn bearer_token(headers: &HeaderMap) -> Result<&str, GuardError> {
+    match token_of(headers)? {
+        (token, false) => Ok(token),
+        (_, true) => Err(GuardError::TokenMissing(
+            "the token came as DPoP: hand it in with its proof",
+        )),
+    }
+}
+
+/// The token of a request, and whether it came as one that is bound to a key (RFC 9449 §7.1).
+pub(crate) fn token_of(headers: &HeaderMap) -> Result<(&str, bool), GuardError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(GuardError::TokenMissing("no token"))?;
     if values.next().is_some() {
@@ -25,11 +36,10 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, GuardError> {
         .to_str()
         .ok()
         .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
-        .map(|(_, token)| token.trim_matches(' '))
-        .filter(|token| !token.is_empty() && token.bytes().all(is_token_byte));
+        .and_then(|(scheme, token)| Some((token.trim_matches(' '), is_keyed(scheme)?)))
+        .filter(|(token, _)| !token.is_empty() && token.bytes().all(is_token_byte));
     token.ok_or(GuardError::TokenMissing(
-        "the Authorization header holds no bearer token",
+        "the Authorization header holds no access token",
     ))
 }
 
@@ -44,6 +54,7 @@ impl GuardError {
     ) -> Option<HeaderValue> {
         let error = match (self, self.status()) {
             (Self::TokenMissing(_), _) => None,
+            (Self::ProofInvalid(_) | Self::ProofReplayed, _) => Some("invalid_dpop_proof"),
             (_, StatusCode::UNAUTHORIZED) => Some("invalid_token"),
             (_, StatusCode::FORBIDDEN) => Some("insufficient_scope"),
             _ => return None,
@@ -60,7 +71,11 @@ impl GuardError {
         if let Some(url) = resource_metadata {
             parameters.push(format!("resource_metadata=\"{}\"", quotable(url)));
         }
-        let challenge = format!("Bearer {}", parameters.join(", "));
+        let scheme = if self.is_of_key() { "DPoP" } else { "Bearer" };
+        if self.is_of_key() {
+            parameters.push(format!("algs=\"{}\"", dpop::ALGORITHMS.join(" ")));
+        }
+        let challenge = format!("{scheme} {}", parameters.join(", "));
         HeaderValue::from_str(challenge.trim_end()).ok()
     }
 
@@ -89,6 +104,16 @@ impl GuardError {
     }
 }
 
+fn is_keyed(scheme: &str) -> Option<bool> {
+    if scheme.eq_ignore_ascii_case("Bearer") {
+        Some(false)
+    } else if scheme.eq_ignore_ascii_case("DPoP") {
+        Some(true)
+    } else {
+        None
+    }
+}
+
 /// RFC 6750 §2.1: the alphabet of `b64token`.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
@@ -105,7 +130,7 @@ const MAX_DESCRIPTION: usize = 500;
 
 #[cfg(test)]
 mod tests {
-    use countersign_crypto::access_token::TokenError;
+    use countersign_crypto::{access_token::TokenError, sender::NotTheSender};
     use countersign_model::enforce::Denial;
 
     use super::*;
@@ -130,6 +155,7 @@ mod tests {
             &["Bearer"],
             &["Bearer "],
             &["Basic YTpi"],
+            &["DPoP a.b.c"],
             &["Bearer a b"],
             &["Bearer a,b"],
             &["Bearer a.b.c", "Bearer d.e.f"],
@@ -165,6 +191,31 @@ mod tests {
             GuardError::KeysUnavailable
                 .www_authenticate(None, url)
                 .is_none()
+        );
+    }
+
+    #[test]
+    fn a_challenge_for_what_is_bound_to_a_key_asks_for_a_proof() {
+        let text = |error: GuardError| {
+            let value = error.www_authenticate(None, None).unwrap();
+            value.to_str().unwrap().to_owned()
+        };
+        let algs = "algs=\"ES256 ES384 RS256 PS256 EdDSA\"";
+        let bound = text(NotTheSender::NoProof.into());
+        assert!(
+            bound.starts_with("DPoP error=\"invalid_token\", "),
+            "{bound}"
+        );
+        assert!(bound.ends_with(algs), "{bound}");
+        let used = text(GuardError::ProofReplayed);
+        assert!(
+            used.starts_with("DPoP error=\"invalid_dpop_proof\", "),
+            "{used}"
+        );
+        let certificate = text(NotTheSender::Certificate.into());
+        assert!(
+            certificate.starts_with("Bearer error=\"invalid_token\", "),
+            "{certificate}"
         );
     }
 

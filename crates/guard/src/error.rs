@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_crypto::access_token::TokenError;
+use countersign_crypto::{access_token::TokenError, dpop::InvalidProof, sender::NotTheSender};
 use countersign_model::{enforce::Denial, evidence::Grain};
 use http::StatusCode;
 use thiserror::Error;
@@ -22,6 +22,12 @@ pub enum GuardError {
     /// The issuer's keys cannot be had, and those that were had are too old.
     #[error("the issuer's keys cannot be had now")]
     KeysUnavailable,
+    /// The DPoP proof is not one for this request.
+    #[error(transparent)]
+    ProofInvalid(#[from] InvalidProof),
+    /// The DPoP proof was used before.
+    #[error("this DPoP proof was used before: make a new one for each request")]
+    ProofReplayed,
     /// The issuer takes no results, the queue is full, and the guard was told to refuse then.
     #[error("the issuer takes no results and the queue is full")]
     ResultsBacklog,
@@ -37,12 +43,18 @@ pub enum GuardError {
         /// What was revoked.
         grain: Grain,
     },
+    /// The sender has not proved to hold what the token is bound to.
+    #[error(transparent)]
+    Sender(#[from] NotTheSender),
     /// The token is not one of the issuer's for this audience, valid now.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The request carries no bearer token.
     #[error("{0}")]
     TokenMissing(&'static str),
+    /// More DPoP proofs came within two minutes than the guard can remember.
+    #[error("more DPoP proofs come than this guard can remember")]
+    TooManyProofs,
 }
 
 impl GuardError {
@@ -59,12 +71,14 @@ impl GuardError {
             },
             Self::InvalidRequest(_) => "bad_request",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::ProofInvalid(_) | Self::ProofReplayed => "proof_invalid",
             Self::ResultsBacklog => "results_backlog",
             Self::RevocationsStale { .. } => "revocations_stale",
             Self::Revoked { .. } => "token_revoked",
             Self::Token(TokenError::Expired) => "token_expired",
-            Self::Token(_) => "token_invalid",
+            Self::Sender(_) | Self::Token(_) => "token_invalid",
             Self::TokenMissing(_) => "token_missing",
+            Self::TooManyProofs => "too_many_proofs",
         }
     }
 
@@ -75,12 +89,25 @@ impl GuardError {
         match self {
             Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
-            Self::KeysUnavailable | Self::ResultsBacklog | Self::RevocationsStale { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Revoked { .. } | Self::Token(_) | Self::TokenMissing(_) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::KeysUnavailable
+            | Self::ResultsBacklog
+            | Self::RevocationsStale { .. }
+            | Self::TooManyProofs => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ProofInvalid(_)
+            | Self::ProofReplayed
+            | Self::Revoked { .. }
+            | Self::Sender(_)
+            | Self::Token(_)
+            | Self::TokenMissing(_) => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// Whether it is about a key that the sender has to prove, so that the challenge is one for a proof (RFC 9449 §7.1).
+    pub(crate) const fn is_of_key(&self) -> bool {
+        match self {
+            Self::ProofInvalid(_) | Self::ProofReplayed => true,
+            Self::Sender(error) => !matches!(error, NotTheSender::Certificate),
+            _ => false,
         }
     }
 }

@@ -3,7 +3,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use countersign_api::results::ActionResult;
-use countersign_crypto::jose::Verified;
+use countersign_crypto::{
+    Sender,
+    dpop::{self, Target},
+    jose::Verified,
+};
 use countersign_model::{
     enforce::enforce, evidence::Outcome, name::ActionName, token::AccessClaims,
 };
@@ -21,6 +25,8 @@ use crate::{
     feed::Feed,
     issuer_error::IssuerError,
     layer::GuardLayer,
+    presented::Presented,
+    proofs::Proofs,
     request::Request,
     results::{Results, Unreported},
     revocations::RevocationSet,
@@ -67,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) subject_prefix: Option<String>,
     pub(crate) revocations: Revocations,
     pub(crate) resource_metadata: Option<String>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) proofs: Proofs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) _tasks: Tasks,
 }
@@ -115,11 +123,23 @@ impl Guard {
     /// Whether the token is the issuer's, for this audience, valid and not revoked, and allows this.
     /// A refusal of a token that was verified is reported.
     ///
+    /// A token that is bound to a key or a certificate is refused unless what its sender proved is handed in with it:
+    /// [`Presented`]. A text alone is a bearer token.
+    ///
     /// # Errors
     /// Says which rule refused.
-    pub async fn authorize(&self, token: &str, request: Request) -> Result<Authorized, GuardError> {
-        let verified = self.0.verifier.verify(token).await?;
-        match self.0.decide(&verified, &request).await {
+    pub async fn authorize<'a>(
+        &self,
+        token: impl Into<Presented<'a>>,
+        request: Request,
+    ) -> Result<Authorized, GuardError> {
+        let presented: Presented<'a> = token.into();
+        let verified = self.0.verifier.verify(presented.token).await?;
+        let decided = match self.0.check_sender(&presented, verified.claims()) {
+            Ok(()) => self.0.decide(&verified, &request).await,
+            Err(error) => Err(error),
+        };
+        match decided {
             Ok(()) => Ok(Authorized::new(self.clone(), verified, request)),
             Err(error) => {
                 let detail = error.to_string();
@@ -129,7 +149,7 @@ impl Guard {
         }
     }
 
-    /// The same for the token in the `Authorization` header.
+    /// The same for a bearer token in the `Authorization` header; for one that came as DPoP see [`Presented::of_request`].
     ///
     /// # Errors
     /// When there is none, or as [`Guard::authorize`].
@@ -211,7 +231,13 @@ impl Guard {
             "resource": resource,
             "authorization_servers": [self.0.verifier.issuer()],
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
         })
+    }
+
+    /// Under which URL callers know the resource server, without a slash at its end.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.0.public_url.as_deref()
     }
 
     /// Where the metadata of the resource server stands, for challenges.
@@ -249,6 +275,39 @@ impl Guard {
 }
 
 impl Inner {
+    /// Whether the sender holds what the token is bound to. A token that is bound to nothing costs a look.
+    fn check_sender(
+        &self,
+        presented: &Presented<'_>,
+        claims: &AccessClaims,
+    ) -> Result<(), GuardError> {
+        if claims.cnf.is_none() && presented.proof.is_none() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let proof = match presented.proof {
+            None => None,
+            Some(given) => Some(dpop::verify(
+                given.proof,
+                &Target {
+                    access_token: Some(presented.token),
+                    method: given.method,
+                    now,
+                    urls: &[given.url],
+                },
+            )?),
+        };
+        let sender = Sender {
+            proof,
+            certificate: presented.certificate.clone(),
+        };
+        sender.presents(claims.cnf.as_deref())?;
+        match &sender.proof {
+            Some(proof) => self.proofs.use_up(proof, now),
+            None => Ok(()),
+        }
+    }
+
     async fn decide(
         &self,
         verified: &Verified<AccessClaims>,

@@ -12,8 +12,10 @@ use tower::{Layer, Service};
 
 use crate::{
     authorized::Authorized,
+    challenge::bearer_token,
     error::GuardError,
     guard::Guard,
+    presented::{DPOP, PeerCertificate, Presented},
     request::{InvalidRequest, Request},
 };
 
@@ -81,11 +83,20 @@ impl<D: Describe> GuardLayer<D> {
 
     async fn admit(&self, head: &Parts) -> Result<Authorized, (GuardError, Option<Request>)> {
         // Who has no token learns nothing of what the service expects.
-        let token = crate::challenge::bearer_token(&head.headers);
-        let token = token.map_err(|error| (error, None))?;
+        let url = self.guard.public_url();
+        let url = url.filter(|_| head.headers.contains_key(DPOP));
+        let url = url.map(|url| format!("{url}{}", head.uri.path()));
+        let presented = match &url {
+            Some(url) => Presented::of_request(&head.headers, &head.method, url),
+            None => bearer_token(&head.headers).map(Presented::bearer),
+        };
+        let mut presented = presented.map_err(|error| (error, None))?;
+        if let Some(certificate) = head.extensions.get::<PeerCertificate>() {
+            presented = presented.with_certificate(*certificate);
+        }
         let request = self.describe.describe(head);
         let request = request.map_err(|error| (error.into(), None))?;
-        let authorized = self.guard.authorize(token, request.clone()).await;
+        let authorized = self.guard.authorize(presented, request.clone()).await;
         authorized.map_err(|error| (error, Some(request)))
     }
 }

@@ -50,6 +50,8 @@ mod issuer;
 mod issuer_error;
 mod keys;
 mod layer;
+mod presented;
+mod proofs;
 mod request;
 mod results;
 mod revocations;
@@ -65,6 +67,7 @@ pub use error::GuardError;
 pub use guard::{Guard, Mode, Stats};
 pub use issuer_error::IssuerError;
 pub use layer::{Describe, GuardLayer, GuardService};
+pub use presented::{PeerCertificate, Presented};
 pub use request::{InvalidRequest, Request};
 pub use results::Unreported;
 

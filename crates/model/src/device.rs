@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
+    confirmation::Thumbprint,
     id::{self, Id},
     time::{Seconds, Timestamp},
     token::Generation,
@@ -57,6 +58,9 @@ pub struct DeviceDoc {
     pub address: Option<String>,
     /// How long the sign-in is to last, in seconds.
     pub ttl_seconds: i64,
+    /// The key that the sign-in will be bound to, when the client said so (as RFC 9449 §10 has it for codes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<Thumbprint>,
     /// How long the client has to wait between two questions, in seconds.
     pub interval_seconds: i64,
     /// When it asked last.
@@ -223,6 +227,7 @@ mod tests {
                 host_name: None,
                 address: None,
                 ttl_seconds: 7 * 86_400,
+                dpop_jkt: None,
                 interval_seconds: INTERVAL.0,
                 asked_at: None,
                 state: DeviceState::Waiting,

@@ -18,6 +18,7 @@ pub mod audit_fields;
 pub mod catalogue;
 pub mod chain;
 pub mod cidr;
+pub mod confirmation;
 pub mod countersignature;
 pub mod device;
 pub mod enforce;

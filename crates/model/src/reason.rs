@@ -93,6 +93,8 @@ reasons! {
     NotFound = "not_found",
     /// The caller has not proved presence recently enough.
     PresenceTooOld = "presence_too_old",
+    /// The DPoP proof is not one for this request, or was used before.
+    ProofInvalid = "proof_invalid",
     /// Too many requests.
     RateLimited = "rate_limited",
     /// The assertion was used before.
@@ -107,6 +109,8 @@ reasons! {
     ScopeNotAllowed = "scope_not_allowed",
     /// Requester, or the human behind the run, and approver are the same.
     SelfApproval = "self_approval",
+    /// What the token is bound to was not proved to be held.
+    SenderUnproven = "sender_unproven",
     /// A webhook is not signed, or not by who may sign it.
     SignatureInvalid = "signature_invalid",
     /// The token is expired.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    confirmation::Thumbprint,
     id::{self, Id},
     time::{Seconds, Timestamp},
     token::Generation,
@@ -60,6 +61,9 @@ pub struct SessionDoc {
     pub confirmed_in: Option<Id<id::Session>>,
     /// The refresh tokens, at a command line.
     pub refresh: Option<Refreshing>,
+    /// The key that they are bound to: who refreshes proves to hold it (RFC 9449 §5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<Thumbprint>,
     /// When it was used last, in a browser.
     pub seen_at: Option<Timestamp>,
     /// When and why it was ended before its time.
@@ -225,6 +229,7 @@ mod tests {
                 entered: Id::from_bytes([5; 16]),
                 seen_at: None,
                 confirmed_in: None,
+                jkt: None,
                 refresh: Some(Refreshing {
                     current: "one".to_owned(),
                     token: jti(1),

@@ -3,12 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    confirmation::Confirmation,
     id::{self, Id},
     identity::Kind,
     name::{ActionName, EnvironmentName},
     run::RunClaim,
     token_metadata::TokenMetadata,
 };
+
+/// The type of a token that is sent by itself (RFC 6750).
+pub const BEARER: &str = "Bearer";
+
+/// The type of a token that is sent with a proof (RFC 9449 §5).
+pub const DPOP: &str = "DPoP";
 
 /// The claims of every access token that Countersign issues, in their wire form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +68,9 @@ pub struct AccessClaims {
     /// The renewal chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<String>,
+    /// What the sender of the token must prove to hold (RFC 7800); boxed, since most tokens have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Box<Confirmation>>,
     /// The run that holds the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunClaim>,
@@ -230,6 +240,15 @@ impl AccessClaims {
         self.identity_type == PrincipalType::User
             && self.chain_id.is_some()
             && self.lifetime() <= crate::SHORT_LIVED_SECONDS
+    }
+
+    /// The type of the token in the words of RFC 6749 §7.1: how it is sent.
+    #[must_use]
+    pub fn token_type(&self) -> &'static str {
+        match self.cnf.as_deref() {
+            Some(Confirmation { jkt: Some(_), .. }) => DPOP,
+            Some(_) | None => BEARER,
+        }
     }
 
     /// How long the token lives, in seconds.

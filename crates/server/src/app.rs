@@ -9,6 +9,7 @@ use std::{
 };
 
 use countersign_authority::{Authority, Ctx, signing_keys::Tenant};
+use countersign_crypto::Sender;
 use countersign_model::reason::{Reason, Refusal};
 
 use crate::{
@@ -172,6 +173,7 @@ impl App {
         Ctx {
             now: self.clock().now(),
             source: Some(request.address.to_string()),
+            sender: Sender::NOBODY,
         }
     }
 
@@ -181,6 +183,7 @@ impl App {
         Ctx {
             now: self.clock().now(),
             source: ctx.source.clone(),
+            sender: Sender::NOBODY,
         }
     }
 

@@ -27,5 +27,6 @@ pub mod refused;
 mod rejection;
 pub mod router;
 pub mod routes;
+pub mod sender;
 pub mod shell;
 pub mod urlencoded;

@@ -21,6 +21,7 @@ mod attacks_widening;
 mod automation;
 mod automation_attacks;
 mod automation_world;
+mod bound_tokens;
 mod console;
 mod departures;
 mod device_login;

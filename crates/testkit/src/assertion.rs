@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign_crypto::{SigningKey, jose::sign};
+use countersign_crypto::{SigningKey, dpop, jose::sign};
 use countersign_model::Timestamp;
 use serde_json::{Value, json};
 
@@ -22,6 +22,21 @@ pub fn client_claims(client_id: &str, audience: &str, now: Timestamp) -> Value {
 #[must_use]
 pub fn assertion(key: &SigningKey, typ: &str, claims: &Value) -> String {
     sign(key, typ, claims).expect("a signed assertion")
+}
+
+/// A fresh proof that its sender holds the key (RFC 9449), for this request.
+///
+/// # Panics
+/// When it cannot be signed.
+#[must_use]
+pub fn proof(
+    key: &SigningKey,
+    method: &str,
+    url: &str,
+    token: Option<&str>,
+    now: Timestamp,
+) -> String {
+    dpop::prove(key, method, url, token, &new_jti(), now).expect("a signed proof")
 }
 
 /// An id that was not used before in this process.

@@ -36,7 +36,7 @@ use std::{
 };
 
 pub use answer::Answer;
-pub use assertion::{assertion, client_claims, new_jti};
+pub use assertion::{assertion, client_claims, new_jti, proof};
 pub use authenticator::Authenticator;
 pub use build::{GITHUB_MATCH, Trust, github_match};
 pub use caller::Caller;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_crypto::Secret;
+use countersign_crypto::{Secret, Sender};
 use countersign_model::{
     Id,
     enforce::Work,
@@ -137,6 +137,7 @@ impl Authority {
         let by = Ctx {
             now: ctx.now,
             source: Some(reader.sub.clone()),
+            sender: Sender::NOBODY,
         };
         self.note_use(&by, &[read.key_id]);
     }

@@ -24,6 +24,7 @@ use crate::{
     },
     rejection::{Stop, refuse},
     signing_keys::Tenant,
+    tokens::Shown,
 };
 
 /// How it is called in evidence.
@@ -58,7 +59,13 @@ impl Authority {
             );
         }
         let tenant = &request.tenant;
-        let shown = self.verify_token(ctx, tenant, token.expose(), Some(&tenant.issuer))?;
+        let shown = self.verify_token(
+            ctx,
+            tenant,
+            token.expose(),
+            Some(&tenant.issuer),
+            Shown::Exchanged,
+        )?;
         let claims = shown.claims();
         self.alive(claims, facts)?;
         match claims.identity_type {

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use countersign_crypto::{Secret, jose::Unverified};
 use countersign_model::{
-    Id, id,
+    Id,
+    confirmation::Confirmation,
+    id,
     name::EnvironmentName,
     reason::Reason,
     registry::{CredentialSecret, IssuerDoc, Noun, Record, Status},
     trust::TrustRule,
 };
+use serde_json::Value;
 
 use super::{Authenticated, Replay, Wanted, usable};
 use crate::{
@@ -67,7 +70,11 @@ pub(super) fn authenticate(
             continue;
         };
         match verify(ctx, tenant, token, candidate, issuer, facts)? {
-            Ok(run) => return accept(tenant, identity, &rules, issuer, &run, form, wanted, facts),
+            Ok(run) => {
+                return accept(
+                    ctx, tenant, identity, &rules, issuer, &run, form, wanted, facts,
+                );
+            }
             Err(refusal) => last = Some(refusal),
         }
     }
@@ -126,6 +133,7 @@ fn verify(
     reason = "the facts of one decision, each used once"
 )]
 fn accept(
+    ctx: &Ctx,
     tenant: &Tenant,
     identity: Arc<Record>,
     rules: &[(Id<id::Credential>, TrustRule)],
@@ -135,6 +143,12 @@ fn accept(
     wanted: &Wanted<'_>,
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
+    if !run.claims().get("cnf").is_none_or(|cnf| holds(ctx, cnf)) {
+        return refuse(
+            Reason::RunNotTrusted,
+            "the run identity is bound to a key or a certificate that its sender did not prove to hold",
+        );
+    }
     let matched = federation::matching_rules(rules, run, issuer);
     if matched.is_empty() {
         return refuse(
@@ -187,6 +201,12 @@ fn accept(
         person: None,
         exchanged: None,
     })
+}
+
+/// Whether the sender holds what a run identity is bound to (RFC 7800 §3.1), whichever way that is.
+fn holds(ctx: &Ctx, cnf: &Value) -> bool {
+    serde_json::from_value::<Confirmation>(cnf.clone())
+        .is_ok_and(|bound| ctx.sender.holds(Some(&bound)).is_ok())
 }
 
 /// The identity's trust rules that count now.

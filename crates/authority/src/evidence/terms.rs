@@ -237,6 +237,7 @@ mod tests {
         let ctx = Ctx {
             now: Timestamp::from_seconds(1_795_000_000),
             source: Some("203.0.113.7".to_owned()),
+            sender: countersign_crypto::Sender::NOBODY,
         };
         let event = |approved: bool| {
             Event::TokenIssued(Box::new(TokenIssued {
@@ -250,6 +251,7 @@ mod tests {
                 withheld: Default::default(),
                 environment: None,
                 artifact_digest: None,
+                cnf: None,
                 expires_at: ctx.now,
                 approval_id: approved.then(|| ctx.id()),
                 policies: Vec::new(),

@@ -117,6 +117,7 @@ impl LongLived<'_> {
             credential_id: None,
             issuer_id: None,
             chain_id: self.chain_id.map(|chain| chain.to_string()),
+            cnf: None,
             run: None,
             roles: Vec::new(),
             approval_id: None,
@@ -152,6 +153,7 @@ impl LongLived<'_> {
             withheld: ActionSet::default(),
             environment: None,
             artifact_digest: None,
+            cnf: None,
             expires_at: Timestamp::from_seconds(claims.exp),
             approval_id: None,
             policies: self.policies.clone(),
@@ -200,6 +202,7 @@ pub(crate) fn plan_long_lived(ctx: &Ctx, asked: &LongLived<'_>) -> Result<IssueP
             .map(|record| (record.id, record.version))
             .collect(),
         replay: None,
+        proof: None,
         redeemed: None,
         now: ctx.now,
     };

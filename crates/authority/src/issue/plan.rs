@@ -11,6 +11,7 @@ use crate::{
 };
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,
+    confirmation::Confirmation,
     evidence::{Event, Reference, Role, RunEvidence, Text, TokenIssued},
     id,
     identity::Kind,
@@ -119,6 +120,7 @@ pub fn plan_for_identity(
             (None, Some(exchanged)) => exchanged.claims.chain_id.clone(),
             (None, None) => None,
         },
+        cnf: bound_to(ctx),
         run: run.map(countersign_model::run::Run::claim),
         roles: doc.roles.iter().map(ToString::to_string).collect(),
         approval_id: granted
@@ -154,6 +156,7 @@ pub fn plan_for_identity(
             .detail
             .as_ref()
             .and_then(|detail| detail.artifact_digest.clone()),
+        cnf: claims.cnf.clone(),
         expires_at: Timestamp::from_seconds(claims.exp),
         approval_id: claims.approval_id,
         policies: granted.policies.clone(),
@@ -179,6 +182,7 @@ pub fn plan_for_identity(
         sealed: draft.seal(ctx, tenant.id)?,
         guards: guards(granted, &tenant_record),
         replay: granted.authenticated.replay.clone(),
+        proof: ctx.sender.proof.clone(),
         redeemed: granted.redeemed.clone(),
         now: Timestamp::from_seconds(claims.iat),
     };
@@ -245,7 +249,7 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
         .ok_or_else(|| Fault::Invariant("a user token for what is no user".to_owned()))?;
     let jti: Id<id::Evidence> = ctx.id();
     let user_id: Id<id::User> = user.id.cast();
-    let claims = user_claims(&Claimed {
+    let mut claims = user_claims(&Claimed {
         tenant,
         user: user_id,
         session: asked.session,
@@ -260,6 +264,7 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
             ..Generation::default()
         },
     });
+    claims.cnf = bound_to(ctx);
     let event = Event::TokenIssued(Box::new(TokenIssued {
         grant: asked.grant.to_owned(),
         client_auth: asked.client_auth.to_owned(),
@@ -271,6 +276,7 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
         withheld: Default::default(),
         environment: None,
         artifact_digest: None,
+        cnf: claims.cnf.clone(),
         expires_at: Timestamp::from_seconds(claims.exp),
         approval_id: None,
         policies: Vec::new(),
@@ -297,6 +303,7 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
             (tenant_record.id, tenant_record.version),
         ],
         replay: None,
+        proof: ctx.sender.proof.clone(),
         redeemed: None,
         now: Timestamp::from_seconds(claims.iat),
     };
@@ -364,6 +371,7 @@ pub(crate) fn user_claims(of: &Claimed<'_>) -> AccessClaims {
         credential_id: None,
         issuer_id: None,
         chain_id: of.session.map(|session| session.to_string()),
+        cnf: None,
         run: None,
         roles: Vec::new(),
         approval_id: None,
@@ -376,6 +384,15 @@ pub(crate) fn user_claims(of: &Claimed<'_>) -> AccessClaims {
         managed_identity_id: None,
         is_service_account: None,
     }
+}
+
+/// What a token is bound to that is issued now: what its first holder proved to hold (RFC 9449 §5).
+fn bound_to(ctx: &Ctx) -> Option<Box<Confirmation>> {
+    let proof = ctx.sender.proof.as_ref()?;
+    Some(Box::new(Confirmation {
+        jkt: Some(proof.key().clone()),
+        certificate: None,
+    }))
 }
 
 fn guards(granted: &Granted, tenant: &Record) -> Vec<(Id<id::Record>, i64)> {

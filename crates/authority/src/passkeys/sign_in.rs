@@ -158,6 +158,7 @@ impl Command for SignInByPasskey {
                 entered,
                 confirmed_in: None,
                 refresh: None,
+                jkt: None,
                 seen_at: Some(now),
                 ended: None,
             },

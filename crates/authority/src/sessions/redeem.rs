@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_crypto::opaque::{ParsedSecret, Pepper};
+use countersign_crypto::{
+    dpop::Proof,
+    opaque::{ParsedSecret, Pepper},
+};
 use countersign_model::{
     device::{Confirmation, DeviceRequest, DeviceState},
     evidence::{Event, Role, SignedIn, Text},
@@ -49,6 +52,14 @@ impl RedeemDevice {
         confirmation: &Confirmation,
     ) -> Result<GivenOut, Rejection> {
         let now = tx.now();
+        let sender = &tx.ctx().sender;
+        let key = sender.proof.as_ref().map(Proof::key);
+        if request.doc.dpop_jkt.is_some() && request.doc.dpop_jkt.as_ref() != key {
+            return refuse(
+                Reason::SenderUnproven,
+                "this device code is bound to a key: send a DPoP proof of it",
+            );
+        }
         let user = person_of(tx, confirmation.user_id, &confirmation.generation)?;
         room_for_one(tx, confirmation.user_id)?;
         let mut session = Session {
@@ -69,6 +80,7 @@ impl RedeemDevice {
                 entered: confirmation.evidence,
                 confirmed_in: confirmation.session,
                 refresh: None,
+                jkt: key.cloned(),
                 seen_at: None,
                 ended: None,
             },

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use countersign_crypto::opaque::{ParsedSecret, Pepper, SecretKind};
+use countersign_crypto::{
+    dpop::Proof,
+    opaque::{ParsedSecret, Pepper, SecretKind},
+};
 use countersign_model::{
     Id, LEEWAY_SECONDS,
     evidence::Grain,
@@ -92,6 +95,14 @@ impl Command for RefreshSession {
         let Some(session) = by_id(tx, self.presented.session.id)? else {
             return unknown_secret("refresh token").map_err(Rejection::from);
         };
+        // Before the rotation: who has the refresh token and not its key gets nothing, and ends nothing.
+        let key = tx.ctx().sender.proof.as_ref().map(Proof::key);
+        if session.doc.jkt.is_some() && session.doc.jkt.as_ref() != key {
+            return refuse(
+                Reason::SenderUnproven,
+                "this refresh token is bound to a key: send a DPoP proof of it",
+            );
+        }
         let address = tx.ctx().source.clone();
         let rotation = match session.rotation(&self.presented.id, address.as_deref(), tx.now()) {
             Ok(rotation) => rotation,

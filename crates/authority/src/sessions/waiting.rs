@@ -8,6 +8,7 @@ use countersign_crypto::{
 };
 use countersign_model::{
     Id,
+    confirmation::Thumbprint,
     device::{DeviceDoc, DeviceRequest, DeviceState, INTERVAL, LIFETIME, Poll, UserCode},
     id,
     reason::{Reason, Refusal},
@@ -36,6 +37,8 @@ pub struct Asking {
     pub host_name: Option<String>,
     /// How long the sign-in is to last.
     pub ttl: Seconds,
+    /// The key that the sign-in is to be bound to.
+    pub dpop_jkt: Option<Thumbprint>,
 }
 
 /// What it is given.
@@ -85,6 +88,7 @@ impl Authority {
                 host_name: asking.host_name.clone(),
                 address: ctx.source.clone(),
                 ttl_seconds: asking.ttl.0,
+                dpop_jkt: asking.dpop_jkt.clone(),
                 interval_seconds: INTERVAL.0,
                 asked_at: None,
                 state: DeviceState::Waiting,

@@ -168,6 +168,7 @@ impl World {
         Ctx {
             now: self.now(),
             source: Some(self.source.lock().unwrap().clone()),
+            sender: countersign_crypto::Sender::NOBODY,
         }
     }
 
@@ -313,7 +314,13 @@ impl World {
         let recorded = authority.record(plan).wait().unwrap();
         let released = authority.release(&ctx, &tenant, &[], recorded).unwrap();
         let token = authority
-            .verify_token(&ctx, &tenant, &released.access_token, Some(ISSUER))
+            .verify_token(
+                &ctx,
+                &tenant,
+                &released.access_token,
+                Some(ISSUER),
+                countersign_authority::tokens::Shown::AskedAbout,
+            )
             .unwrap();
         let permit = drive(authority, |facts| authority.permit(&token, facts)).unwrap();
         User {

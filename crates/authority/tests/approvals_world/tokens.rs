@@ -95,7 +95,13 @@ impl World {
     pub fn bearer(&self, token: &str) -> Bearer {
         let authority = self.authority();
         let token = authority
-            .verify_token(&self.ctx(), &self.tenant(), token, None)
+            .verify_token(
+                &self.ctx(),
+                &self.tenant(),
+                token,
+                None,
+                countersign_authority::tokens::Shown::AskedAbout,
+            )
             .unwrap();
         let permit = drive(authority, |facts| authority.permit(&token, facts)).unwrap();
         Bearer { token, permit }

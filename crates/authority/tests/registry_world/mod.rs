@@ -155,7 +155,13 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
     let recorded = authority.record(plan).wait().unwrap();
     let released = authority.release(&ctx, &tenant, &[], recorded).unwrap();
     let token = authority
-        .verify_token(&ctx, &tenant, &released.access_token, None)
+        .verify_token(
+            &ctx,
+            &tenant,
+            &released.access_token,
+            None,
+            countersign_authority::tokens::Shown::AskedAbout,
+        )
         .unwrap();
     let permit = drive(authority, |facts| authority.permit(&token, facts)).unwrap();
     User {

@@ -150,6 +150,7 @@ impl Login {
             scope: None,
             host_name: host_name(),
             ttl_days: self.days,
+            dpop_jkt: None,
         };
         let codes = client.begin_device(&form).await?;
         app.out.talk(&format!(

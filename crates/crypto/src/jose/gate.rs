@@ -32,6 +32,13 @@ struct Header {
     typ: Option<String>,
 }
 
+/// Whether the header shows the key that signed.
+#[derive(Clone, Copy)]
+enum Embedded {
+    Demanded,
+    Refused,
+}
+
 /// The text is not a token that could ever be accepted. It never repeats the token.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -76,6 +83,16 @@ impl Unverified {
     /// # Errors
     /// When the text could not be a valid token under any key.
     pub fn parse(token: &str) -> Result<Self, Malformed> {
+        Self::read(token, Embedded::Refused).map(|(token, _)| token)
+    }
+
+    /// The same for a proof of a key, which shows its public key in its header (RFC 9449 §4.2): that is all that it can
+    /// prove.
+    pub(crate) fn parse_with_key(token: &str) -> Result<(Self, Map<String, Value>), Malformed> {
+        Self::read(token, Embedded::Demanded)
+    }
+
+    fn read(token: &str, embedded: Embedded) -> Result<(Self, Map<String, Value>), Malformed> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Malformed::TooLong);
         }
@@ -84,7 +101,7 @@ impl Unverified {
         if payload.contains('.') {
             return Err(Malformed::Parts);
         }
-        let header = Header::parse(&decode("header", header)?)?;
+        let (header, key) = Header::parse(&decode("header", header)?, embedded)?;
         let signature = decode("signature", signature)?;
         let claims = strict_json::object(&decode("payload", payload)?, &PAYLOAD_LIMITS).map_err(
             |reason| Malformed::Json {
@@ -94,13 +111,14 @@ impl Unverified {
         )?;
         check_registered_claims(&claims)?;
         let digest = sha256(token.as_bytes());
-        Ok(Self {
+        let token = Self {
             signed: signed.into(),
             signature,
             digest,
             header,
             claims,
-        })
+        };
+        Ok((token, key))
     }
 
     /// The algorithm that the header names. The key decides whether it is the right one.
@@ -170,12 +188,22 @@ impl std::fmt::Debug for Unverified {
 }
 
 impl Header {
-    fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        let members =
-            strict_json::object(json, &HEADER_LIMITS).map_err(|reason| Malformed::Json {
-                part: "header",
-                reason,
-            })?;
+    fn parse(json: &[u8], embedded: Embedded) -> Result<(Self, Map<String, Value>), Malformed> {
+        let limits = match embedded {
+            Embedded::Demanded => &KEYED_HEADER_LIMITS,
+            Embedded::Refused => &HEADER_LIMITS,
+        };
+        let mut members = strict_json::object(json, limits).map_err(|reason| Malformed::Json {
+            part: "header",
+            reason,
+        })?;
+        let key = match embedded {
+            Embedded::Demanded => match members.remove("jwk") {
+                Some(Value::Object(key)) => key,
+                _ => return Err(Malformed::HeaderMember("jwk".to_owned())),
+            },
+            Embedded::Refused => Map::new(),
+        };
         let (mut alg, mut kid, mut typ) = (None, None, None);
         for (name, value) in members {
             let refused = || Malformed::HeaderMember(name.chars().take(64).collect());
@@ -191,13 +219,13 @@ impl Header {
                 "typ" => typ = Some(text),
                 // Issuers send these; nothing here follows them.
                 "cty" | "x5t" | "x5t#S256" => {}
-                // INVARIANT: no key and no critical extension comes from the token itself. So
-                // `crit`, `b64`, `jku`, `jwk`, `x5u`, `x5c`, `enc`, `zip` and all else end here.
+                // INVARIANT: no key and no critical extension comes from the token itself, but for a proof
+                // of that very key. So `crit`, `b64`, `jku`, `jwk`, `x5u`, `x5c`, `enc`, `zip` and all else end here.
                 _ => return Err(refused()),
             }
         }
         let alg = alg.ok_or_else(|| Malformed::HeaderMember("alg".to_owned()))?;
-        Ok(Self { alg, kid, typ })
+        Ok((Self { alg, kid, typ }, key))
     }
 }
 
@@ -248,6 +276,12 @@ const HEADER_LIMITS: Limits = Limits {
     bytes: 4096,
     depth: 1,
     members: 16,
+};
+/// One level more: the key.
+const KEYED_HEADER_LIMITS: Limits = Limits {
+    bytes: 4096,
+    depth: 2,
+    members: 32,
 };
 const PAYLOAD_LIMITS: Limits = Limits {
     bytes: MAX_TOKEN_BYTES,

@@ -108,6 +108,11 @@ impl Jwk {
     /// The thumbprint (RFC 7638), in base64url.
     #[must_use]
     pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.thumbprint_digest())
+    }
+
+    /// The thumbprint's bytes.
+    pub(crate) fn thumbprint_digest(&self) -> [u8; 32] {
         let text = |member: &Option<String>| member.clone().unwrap_or_default();
         // RFC 7638 §3.2: the required members, in lexicographic order, without white space. Their
         // values are base64url or names from a list, so that nothing needs escaping.
@@ -128,7 +133,7 @@ impl Jwk {
                 format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#)
             }
         };
-        URL_SAFE_NO_PAD.encode(sha256(json.as_bytes()))
+        sha256(json.as_bytes())
     }
 
     /// Reads the public members; refuses private ones.

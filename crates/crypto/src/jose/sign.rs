@@ -31,6 +31,28 @@ pub fn sign(key: &SigningKey, typ: &str, claims: &impl Serialize) -> Result<Stri
     }
     let alg = key.alg().name();
     let header = format!(r#"{{"alg":"{alg}","kid":"{}","typ":"{typ}"}}"#, key.kid());
+    sign_under(key, &header, claims)
+}
+
+/// Signs the claims of a proof, whose header shows the key (RFC 9449 §4.2).
+pub(crate) fn sign_with_key_shown(
+    key: &SigningKey,
+    typ: &'static str,
+    claims: &impl Serialize,
+) -> Result<String, SignError> {
+    let (alg, jwk) = (key.alg().name(), serde_json::to_string(key.public_jwk())?);
+    sign_under(
+        key,
+        &format!(r#"{{"alg":"{alg}","jwk":{jwk},"typ":"{typ}"}}"#),
+        claims,
+    )
+}
+
+fn sign_under(
+    key: &SigningKey,
+    header: &str,
+    claims: &impl Serialize,
+) -> Result<String, SignError> {
     let mut payload = Vec::with_capacity(USUAL_PAYLOAD_BYTES);
     serde_json::to_writer(&mut payload, claims)?;
 

@@ -7,6 +7,8 @@ pub const ACCESS_TOKEN: &str = "at+jwt";
 pub const AUTHORIZATION_GRANT: &str = "authorization-grant+jwt";
 /// `private_key_jwt` (rfc7523bis).
 pub const CLIENT_AUTHENTICATION: &str = "client-authentication+jwt";
+/// A proof that its sender holds a key (RFC 9449 §4.2).
+pub const DPOP: &str = "dpop+jwt";
 /// A signed introspection answer (RFC 9701 §5).
 pub const INTROSPECTION: &str = "token-introspection+jwt";
 /// A JWT that says nothing about its type (RFC 7519 §5.1), as most CI issuers send it.

@@ -8,7 +8,9 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{Alg, KeyPurpose, KeySet, Unverified, Verified};
+use countersign_model::confirmation::Thumbprint;
+
+use super::{Alg, InvalidKey, Jwk, KeyPurpose, KeySet, Unverified, Verified, VerifyingKey};
 use crate::digest::sha256;
 
 /// The token is not signed by a key that we know.
@@ -48,4 +50,29 @@ pub(crate) fn check_signature(
         Verified::new(token.into_claims(), digest, signed_digest, kid),
         key.purpose(),
     ))
+}
+
+/// What a proof says, and the key that it is of.
+pub(crate) struct OwnKey {
+    /// Its claims.
+    pub(crate) claims: Map<String, Value>,
+    /// The thumbprint of the key in its header.
+    pub(crate) key: Thumbprint,
+}
+
+/// The claims of a proof, once the key in its own header is found to have signed them; nothing when it has not.
+///
+/// # Errors
+/// When the key is not a public key that we take.
+pub(crate) fn check_own_key(
+    token: Unverified,
+    members: &Map<String, Value>,
+) -> Result<Option<OwnKey>, InvalidKey> {
+    let jwk = Jwk::from_members(members, 0)?;
+    let key = VerifyingKey::from_jwk(&jwk, KeyPurpose::Foreign)?;
+    let good = key.verify(token.alg(), token.signing_input(), token.signature());
+    Ok(good.then(|| OwnKey {
+        claims: token.into_claims(),
+        key: jwk.thumbprint_digest().into(),
+    }))
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     action::ActionSet,
+    confirmation::Confirmation,
     countersignature::Countersignature,
     execution::ExecutionState,
     id::{self, Id},
@@ -317,6 +318,9 @@ pub struct TokenIssued {
     pub environment: Option<EnvironmentName>,
     /// The artifact that it is bound to.
     pub artifact_digest: Option<ArtifactDigest>,
+    /// What its sender must prove to hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Box<Confirmation>>,
     /// When it dies.
     pub expires_at: Timestamp,
     /// The approval that it redeems.

@@ -19,6 +19,8 @@ pub enum Authorization {
     Basic(ClientSecret),
     /// An access token (RFC 6750 §2.1).
     Bearer(Secret<String>),
+    /// An access token that is bound to a key (RFC 9449 §7.1).
+    Dpop(Secret<String>),
 }
 
 /// A client's id and secret.
@@ -34,7 +36,9 @@ pub struct ClientSecret {
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum InvalidAuthorization {
     /// It is broken.
-    #[error("the Authorization header is malformed: expected `Bearer TOKEN` or `Basic BASE64`")]
+    #[error(
+        "the Authorization header is malformed: expected `Bearer TOKEN`, `DPoP TOKEN` or `Basic BASE64`"
+    )]
     Malformed,
     /// There are several.
     #[error("more than one Authorization header")]
@@ -43,7 +47,7 @@ pub enum InvalidAuthorization {
     #[error("the Authorization header is too long")]
     Long,
     /// Its scheme is not one of ours.
-    #[error("this authorization scheme is not supported: use Bearer")]
+    #[error("this authorization scheme is not supported: use Bearer or DPoP")]
     Scheme,
 }
 
@@ -68,22 +72,24 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Authorization>, InvalidAuthori
         .ok_or(InvalidAuthorization::Malformed)?;
     let credentials = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
-        bearer(credentials).map(Some)
+        Ok(Some(Authorization::Bearer(token(credentials)?)))
     } else if scheme.eq_ignore_ascii_case("basic") {
         basic(credentials).map(Some)
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Ok(Some(Authorization::Dpop(token(credentials)?)))
     } else {
         Err(InvalidAuthorization::Scheme)
     }
 }
 
-/// `b64token` (RFC 6750 §2.1).
-fn bearer(token: &str) -> Result<Authorization, InvalidAuthorization> {
+/// `b64token` (RFC 6750 §2.1), or `token68` as the other scheme calls it.
+fn token(token: &str) -> Result<Secret<String>, InvalidAuthorization> {
     let body = token.trim_end_matches('=');
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
     if body.is_empty() || !body.bytes().all(fits) {
         return Err(InvalidAuthorization::Malformed);
     }
-    Ok(Authorization::Bearer(Secret::new(token.to_owned())))
+    Ok(Secret::new(token.to_owned()))
 }
 
 /// The id and the secret are form-encoded each, so that a `:` in an id is `%3A` (RFC 6749 §2.3.1).
@@ -110,14 +116,23 @@ fn basic(encoded: &str) -> Result<Authorization, InvalidAuthorization> {
 /// The access token of a request to Countersign's own API. A token in the query, in a cookie or in
 /// the body is not seen (RFC 6750 §2.1 is the only way).
 #[derive(Debug, Clone)]
-pub struct Bearer(pub Secret<String>);
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret<String>,
+    /// Whether it came as one that is bound to a key, so that a proof must be beside it.
+    pub keyed: bool,
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+impl<S: Send + Sync> FromRequestParts<S> for AccessToken {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match read(&parts.headers) {
-            Ok(Some(Authorization::Bearer(token))) => Ok(Self(token)),
+            Ok(Some(Authorization::Bearer(token))) => Ok(Self {
+                token,
+                keyed: false,
+            }),
+            Ok(Some(Authorization::Dpop(token))) => Ok(Self { token, keyed: true }),
             Ok(Some(Authorization::Basic(_))) => {
                 Err(Failure::bad_token(InvalidAuthorization::Scheme))
             }
@@ -160,9 +175,11 @@ impl<S: Send + Sync> FromRequestParts<S> for BasicClient {
         match read(&parts.headers) {
             Ok(Some(Authorization::Basic(client))) => Ok(Self(Some(client))),
             Ok(None) => Ok(Self(None)),
-            Ok(Some(Authorization::Bearer(_))) => Err(OauthFailure::invalid_client(
-                "a client proves itself with its secret or an assertion, not with a Bearer token",
-            )),
+            Ok(Some(Authorization::Bearer(_) | Authorization::Dpop(_))) => {
+                Err(OauthFailure::invalid_client(
+                    "a client proves itself with its secret or an assertion, not with an access token",
+                ))
+            }
             Err(error) => Err(OauthFailure::invalid_client(&error.to_string())),
         }
     }
@@ -246,7 +263,9 @@ mod tests {
             &[b" Bearer a\tb"],
             &[b"Bearer\ta"],
             &[b"Bearera"],
-            &[b"DPoP abc"],
+            &[b"DPoP"],
+            &[b"DPoP a b"],
+            &[b"DPoP a", b"Bearer a"],
             &[b"Digest username=\"a\""],
             &[b"Negotiate abc"],
             &[b"Basic"],

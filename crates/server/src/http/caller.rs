@@ -6,18 +6,21 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_authority::{Ctx, Proved, Rejection, command::Permit, signing_keys::Tenant};
-use countersign_crypto::Secret;
+use countersign_authority::{
+    Ctx, Proved, Rejection, command::Permit, signing_keys::Tenant, tokens::Shown,
+};
+use countersign_crypto::Sender;
 use countersign_model::reason::{Reason, Refusal};
 use http::header;
 
 use super::{
-    authorization::{self, Bearer},
+    authorization::{self, AccessToken},
     context::{Context, RequestContext},
     decode,
     pages::{InBrowser, has_cookie},
     problem::Failure,
     refused::Admitted,
+    sender,
 };
 use crate::{app::App, driver::gather};
 
@@ -110,17 +113,35 @@ where
             let person = session(&app, &context, parts, &ctx, &tenant).await?;
             (person.browser.presented(&ctx, &tenant), Some(person))
         }
-        Some(Way::Token(token)) => {
+        Some(Way::Token(AccessToken { token, keyed })) => {
             let audience = own_audience.then_some(tenant.issuer.as_str());
             app.attempts().admit("", context.address, context.arrived)?;
-            let verified = app
-                .authority()
-                .verify_token(&ctx, &tenant, token.expose(), audience)
-                .inspect_err(|refusal| {
-                    app.attempts().failed("", context.address, context.arrived);
-                    app.authority()
-                        .note_refusal(&ctx, tenant.id, "api", None, refusal);
+            let authority = app.authority();
+            let refused = |subject: Option<&str>, refusal: &Refusal| {
+                app.attempts().failed("", context.address, context.arrived);
+                authority.note_refusal(&ctx, tenant.id, "api", subject, refusal);
+            };
+            let sender = if keyed {
+                sender::of_dpop_token(parts, &tenant, token.expose(), &ctx)
+                    .inspect_err(|refusal| refused(None, refusal))?
+            } else {
+                Sender::NOBODY
+            };
+            let shown = Shown::Presented(&sender);
+            let verified = authority
+                .verify_token(&ctx, &tenant, token.expose(), audience, shown)
+                .map_err(|not| {
+                    refused(not.subject.as_deref(), &not.refusal);
+                    not.refusal
                 })?;
+            if let Some(proof) = sender.proof {
+                let used = authority.use_proof(tenant.id, proof).await;
+                used.inspect_err(|rejection| {
+                    if let Rejection::Recorded(refusal) | Rejection::Refused(refusal) = rejection {
+                        refused(Some(&verified.claims().sub), refusal);
+                    }
+                })?;
+            }
             (verified, None)
         }
     };
@@ -181,7 +202,7 @@ where
 /// How a caller proves who they are: a token in the header, and only without one a browser's session.
 enum Way {
     Session,
-    Token(Secret<String>),
+    Token(AccessToken),
 }
 
 impl Way {
@@ -189,7 +210,7 @@ impl Way {
         if !parts.headers.contains_key(header::AUTHORIZATION) && has_cookie(&parts.headers) {
             return Ok(Self::Session);
         }
-        let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
+        let token = AccessToken::from_request_parts(parts, state).await?;
         Ok(Self::Token(token))
     }
 }

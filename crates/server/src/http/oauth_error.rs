@@ -204,6 +204,7 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::PresenceTooOld
         | Reason::Replayed
         | Reason::RunNotTrusted
+        | Reason::SenderUnproven
         | Reason::TokenExpired
         | Reason::TokenInvalid
         | Reason::TokenRevoked => (bad, "invalid_grant"),
@@ -211,6 +212,7 @@ fn code(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::ImpersonationNotAllowed
         | Reason::NotHeld
         | Reason::TrustModelExcludes => (bad, "unauthorized_client"),
+        Reason::ProofInvalid => (bad, "invalid_dpop_proof"),
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Reason::ClockUntrusted | Reason::IssuerUnreachable | Reason::RevocationsStale => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
@@ -249,6 +251,8 @@ mod tests {
             (Reason::IdentityDisabled, 401, "invalid_client"),
             (Reason::RunNotTrusted, 400, "invalid_grant"),
             (Reason::Replayed, 400, "invalid_grant"),
+            (Reason::ProofInvalid, 400, "invalid_dpop_proof"),
+            (Reason::SenderUnproven, 400, "invalid_grant"),
             (Reason::AudienceNotAllowed, 400, "invalid_target"),
             (Reason::ScopeNotAllowed, 400, "invalid_scope"),
             (Reason::BadRequest, 400, "invalid_request"),

@@ -22,7 +22,7 @@ pub struct Failure {
     refused: Option<Box<RefusedFor>>,
 }
 
-/// What a `WWW-Authenticate: Bearer` says besides its scheme (RFC 6750 §3.1, RFC 9470 §3).
+/// What a `WWW-Authenticate` says (RFC 6750 §3.1, RFC 9470 §3, RFC 9449 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Challenge {
     /// Nobody tried to prove anything: no error is named.
@@ -31,8 +31,12 @@ enum Challenge {
     InsufficientScope,
     /// The person must prove presence again.
     InsufficientUserAuthentication,
+    /// The proof is not accepted.
+    InvalidProof,
     /// The token is not accepted.
     InvalidToken,
+    /// The token is bound to a key that its sender has not proved to hold.
+    SenderUnproven,
 }
 
 impl Failure {
@@ -187,6 +191,13 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The algorithms of `dpop::ALGORITHMS`, as a challenge names them; a test holds that they are the same.
+macro_rules! dpop_algs {
+    () => {
+        "algs=\"ES256 ES384 RS256 PS256 EdDSA\""
+    };
+}
+
 impl Challenge {
     /// The header; the router adds where the resource's metadata are (RFC 9728 §5.1).
     const fn header(self) -> HeaderValue {
@@ -196,7 +207,9 @@ impl Challenge {
             Self::InsufficientUserAuthentication => {
                 "Bearer error=\"insufficient_user_authentication\""
             }
+            Self::InvalidProof => concat!("DPoP error=\"invalid_dpop_proof\", ", dpop_algs!()),
             Self::InvalidToken => "Bearer error=\"invalid_token\"",
+            Self::SenderUnproven => concat!("DPoP error=\"invalid_token\", ", dpop_algs!()),
         })
     }
 }
@@ -215,6 +228,8 @@ fn known_status(reason: Reason) -> Option<StatusCode> {
         }
         Reason::CredentialInvalid
         | Reason::PresenceTooOld
+        | Reason::ProofInvalid
+        | Reason::SenderUnproven
         | Reason::TokenExpired
         | Reason::TokenInvalid
         | Reason::TokenRevoked
@@ -264,6 +279,8 @@ fn known_status(reason: Reason) -> Option<StatusCode> {
 fn challenge(reason: Reason, status: StatusCode) -> Option<Challenge> {
     match (reason, status) {
         (Reason::PresenceTooOld, _) => Some(Challenge::InsufficientUserAuthentication),
+        (Reason::ProofInvalid, _) => Some(Challenge::InvalidProof),
+        (Reason::SenderUnproven, _) => Some(Challenge::SenderUnproven),
         (Reason::Unauthenticated, _) => Some(Challenge::Absent),
         (Reason::ActionNotAllowed | Reason::NotHeld, _) => Some(Challenge::InsufficientScope),
         (_, StatusCode::UNAUTHORIZED) => Some(Challenge::InvalidToken),
@@ -289,6 +306,25 @@ mod tests {
     fn every_reason_has_a_status() {
         for reason in Reason::ALL {
             assert!(known_status(*reason).is_some(), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_for_a_proof_names_the_algorithms_that_are_taken() {
+        let algs = format!(
+            "algs=\"{}\"",
+            countersign_crypto::dpop::ALGORITHMS.join(" ")
+        );
+        for (reason, error) in [
+            (Reason::ProofInvalid, "invalid_dpop_proof"),
+            (Reason::SenderUnproven, "invalid_token"),
+        ] {
+            let response = Failure::from(Refusal::new(reason, "no")).into_response();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(
+                response.headers()[header::WWW_AUTHENTICATE],
+                format!("DPoP error=\"{error}\", {algs}")
+            );
         }
     }
 

@@ -260,7 +260,7 @@ fn point_to_metadata(
     else {
         return;
     };
-    if !challenge.starts_with("Bearer") {
+    if !challenge.starts_with("Bearer") && !challenge.starts_with("DPoP") {
         return;
     }
     let separator = if challenge == "Bearer" { " " } else { ", " };

@@ -13,7 +13,7 @@ use http::Request;
 use super::*;
 use crate::{
     http::{
-        authorization::{BasicClient, Bearer},
+        authorization::{AccessToken, BasicClient},
         form::Form,
         json::{Json, Query},
         router::{Route, RouteCounters, build},
@@ -45,7 +45,7 @@ impl io::Write for Captured {
 fn shell() -> Shell {
     let routes = || -> Vec<Route<()>> {
         vec![
-            Route::get("/private", async |Bearer(_): Bearer| "ok"),
+            Route::get("/private", async |_: AccessToken| "ok"),
             Route::get(
                 "/list/{name}",
                 async |Query(_): Query<countersign_api::paging::ListQuery>| "ok",
@@ -144,6 +144,12 @@ const REQUESTS: &[(&str, &str, Headers, &str)] = &[
         "",
     ),
     ("GET", "/private", &[("authorization", "DPoP c4n4ry")], ""),
+    (
+        "GET",
+        "/private",
+        &[("authorization", "DPoP abc"), ("dpop", "c4n4ry")],
+        "",
+    ),
     ("GET", "/private", &[("cookie", "session=c4n4ry")], ""),
     ("GET", "/list/c4n4ry?limit=c4n4ry", &[], ""),
     ("GET", "/list/a?after=%zzc4n4ry", &[], ""),

@@ -36,6 +36,7 @@ fn session(user_id: Id<id::User>, ends: i64) -> Session {
             entered: id(),
             seen_at: Some(at(2)),
             confirmed_in: Some(id()),
+            jkt: None,
             refresh: Some(Refreshing {
                 current: "two".to_owned(),
                 token: id(),
@@ -63,6 +64,7 @@ fn waiting(name: &str, user_code: u8, expires: i64) -> DeviceRequest {
         version: 1,
         expires_at: at(expires),
         doc: DeviceDoc {
+            dpop_jkt: None,
             requested_at: at(1),
             host_name: None,
             address: Some("192.0.2.1".to_owned()),

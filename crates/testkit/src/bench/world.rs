@@ -120,6 +120,7 @@ pub fn ctx() -> Ctx {
     Ctx {
         now: system_now(),
         source: Some("127.0.0.1".to_owned()),
+        sender: countersign_crypto::Sender::NOBODY,
     }
 }
 
@@ -277,8 +278,14 @@ impl<'a> Owner<'a> {
         })?;
         let recorded = authority.record(plan).wait().map_err(not_recorded)?;
         let released = authority.release(&ctx, &tenant, &[], recorded)?;
-        let verified = authority.verify_token(&ctx, &tenant, &released.access_token, Some(ISSUER));
-        let verified = verified.map_err(|refusal| anyhow!(refusal.detail))?;
+        let verified = authority.verify_token(
+            &ctx,
+            &tenant,
+            &released.access_token,
+            Some(ISSUER),
+            countersign_authority::tokens::Shown::Presented(&countersign_crypto::Sender::NOBODY),
+        );
+        let verified = verified.map_err(|not| anyhow!(not.refusal.detail))?;
         let permit = drive(authority, |facts| authority.permit(&verified, facts))?;
         Ok(Self {
             authority,

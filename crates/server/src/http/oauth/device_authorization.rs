@@ -8,6 +8,7 @@ use axum::{
 use countersign_api::device_authorizations::{BeginDevice, COMMAND_LINE, DeviceCodes};
 use countersign_authority::{Rejection, long_lived::personal_lifetime, sessions::Asking};
 use countersign_model::{
+    confirmation::InvalidThumbprint,
     device::{HOST_NAME_CHARS, INTERVAL, LIFETIME},
     scope::Scope,
 };
@@ -49,10 +50,15 @@ pub async fn device_authorization(
         )));
     }
     let ttl = form.ttl_days.map(personal_lifetime).transpose()?;
+    let key = form.dpop_jkt.as_deref().map(str::parse).transpose();
+    let dpop_jkt = key.map_err(|error: InvalidThumbprint| {
+        OauthFailure::invalid_request(&format!("dpop_jkt: {error}"))
+    })?;
     let asking = Asking {
         tenant: tenant.id,
         host_name: form.host_name,
         ttl: ttl.unwrap_or(Scope::User.profile().usual),
+        dpop_jkt,
     };
     app.attempts().device(context.address, context.arrived)?;
     let begun = match app.authority().begin_device(&ctx, &asking)?.await {

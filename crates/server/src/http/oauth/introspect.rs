@@ -6,9 +6,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::tokens::{IntrospectionResponse, TokenRequest as Proof};
-use countersign_authority::{Ctx, Rejection, api_keys, grants, signing_keys::Tenant, tokens};
+use countersign_authority::{
+    Ctx, Rejection, api_keys, grants,
+    signing_keys::Tenant,
+    tokens::{self, Shown},
+};
 use countersign_crypto::opaque::SecretKind;
-use countersign_model::{Id, id, registry::Noun, token::AccessClaims};
+use countersign_model::{
+    Id, id,
+    registry::Noun,
+    token::{AccessClaims, BEARER},
+};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
@@ -71,10 +79,14 @@ pub async fn introspect(
     }
     let caller = authenticated.identity.id.cast();
     let key = api_key(&app, &ctx, &tenant, form.token(), caller).await?;
-    let token_type = if key.is_some() { "api_key" } else { "Bearer" };
-    let claims = match key {
-        Some(claims) => Some(claims),
-        None => live(&app, &ctx, &tenant, form.token(), caller).await?,
+    let (claims, token_type) = match key {
+        Some(claims) => (Some(claims), "api_key"),
+        None => {
+            let claims = live(&app, &ctx, &tenant, form.token(), caller).await?;
+            // Who asks has the proof before them, and checks it (RFC 9449 §6.2).
+            let token_type = claims.as_ref().map_or(BEARER, AccessClaims::token_type);
+            (claims, token_type)
+        }
     };
     let outcome = if claims.is_some() {
         "active"
@@ -141,7 +153,10 @@ async fn live(
     token: &str,
     caller: Id<id::Identity>,
 ) -> Result<Option<AccessClaims>, OauthFailure> {
-    let Ok(verified) = app.authority().verify_token(ctx, tenant, token, None) else {
+    let Ok(verified) = app
+        .authority()
+        .verify_token(ctx, tenant, token, None, Shown::AskedAbout)
+    else {
         return Ok(None);
     };
     let claims = verified.claims();

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_authority::{grants::GrantType, sessions::PersonalGrant, signing_keys::Tenant};
+use countersign_crypto::dpop;
 use http::{HeaderValue, header};
 use serde::Serialize;
 
@@ -32,6 +33,7 @@ pub struct Metadata {
     introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    dpop_signing_alg_values_supported: &'static [&'static str],
     authorization_details_types_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [&'static str; 1],
@@ -72,6 +74,7 @@ impl Metadata {
             introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
             revocation_endpoint_auth_methods_supported: METHODS,
             revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            dpop_signing_alg_values_supported: dpop::ALGORITHMS,
             authorization_details_types_supported: ["action"],
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["ES256"],
@@ -112,6 +115,7 @@ pub async fn protected_resource(
         "authorization_servers": [tenant.issuer],
         "bearer_methods_supported": ["header"],
         "jwks_uri": format!("{}/.well-known/jwks.json", tenant.issuer),
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
     });
     Ok(cached(JsonAnswer(document).into_response()))
 }

@@ -25,7 +25,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::device_authorization::is_command_line;
 use crate::{
     app::App,
-    http::{context::RequestContext, oauth_error::OauthFailure},
+    http::{context::RequestContext, oauth_error::OauthFailure, sender::Unproved},
     metrics::{AlertLabel, GrantLabel},
 };
 
@@ -36,12 +36,14 @@ pub(super) async fn token(
     tenant: &Arc<Tenant>,
     grant: PersonalGrant,
     form: &Form,
+    unproved: &Unproved,
 ) -> Result<Response, OauthFailure> {
     is_command_line(form.client_id.as_deref())?;
     let asked = grant.as_str();
     app.attempts()
         .admit(asked, context.address, context.arrived)?;
-    let ctx = app.ctx(context);
+    let mut ctx = app.ctx(context);
+    ctx.sender = unproved.check(app, context, &ctx, tenant)?;
     let outcome = match grant {
         PersonalGrant::DeviceCode => device(app, &ctx, tenant, form).await,
         PersonalGrant::RefreshToken => refresh(app, &ctx, tenant, form).await,
@@ -197,7 +199,7 @@ fn answer(
         .release(ctx, tenant, &used, given.recorded)?;
     let body = TokenResponse {
         access_token: released.access_token,
-        token_type: "Bearer".to_owned(),
+        token_type: released.claims.token_type().to_owned(),
         expires_in: released.expires_in,
         scope: Some(Scope::User.as_str().to_owned()),
         issued_token_type: None,

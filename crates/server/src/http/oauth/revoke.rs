@@ -10,6 +10,7 @@ use countersign_authority::{
     Ctx, Pending, Proved, Rejection,
     sessions::{EndSession, Presented},
     signing_keys::Tenant,
+    tokens::Shown,
 };
 use countersign_crypto::{
     Secret,
@@ -55,9 +56,9 @@ pub async fn revoke(
     };
     let (ctx, tenant, authenticated) =
         client::authenticate(&app, &context, &form.proof(), basic).await?;
-    if let Ok(verified) = app
-        .authority()
-        .verify_token(&ctx, &tenant, form.token(), None)
+    if let Ok(verified) =
+        app.authority()
+            .verify_token(&ctx, &tenant, form.token(), None, Shown::AskedAbout)
         && verified.claims().identity_id == authenticated.identity.id.cast()
     {
         app.authority().revoke_own(&ctx, &verified).await?;
@@ -129,7 +130,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = OauthFailure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OauthFailure> {
-        if let Ok(Some(Authorization::Bearer(token))) = read(&parts.headers) {
+        if let Ok(Some(Authorization::Bearer(token) | Authorization::Dpop(token))) =
+            read(&parts.headers)
+        {
             return Ok(Self::Holder(token));
         }
         let BasicClient(basic) = BasicClient::from_request_parts(parts, state).await?;
@@ -156,12 +159,12 @@ async fn held(
     let no = |detail: &str| refused(Refusal::new(Reason::CredentialInvalid, detail));
     if bearer.expose() != token {
         return Err(no(
-            "a Bearer token ends itself alone: send the same one as `token`",
+            "an access token ends itself alone: send the same one as `token`",
         ));
     }
     let verified = authority
-        .verify_token(&ctx, &tenant, token, None)
-        .map_err(refused)?;
+        .verify_token(&ctx, &tenant, token, None, Shown::AskedAbout)
+        .map_err(|not| refused(not.refusal))?;
     // A person signs out where they signed in.
     if verified.claims().identity_type == PrincipalType::User {
         return Err(no("a sign-in is ended with DELETE /api/sessions/current"));

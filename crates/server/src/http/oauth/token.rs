@@ -32,7 +32,7 @@ use crate::{
     driver::gather,
     http::{
         authorization::BasicClient, context::Context, form::Form as FormBody,
-        oauth_error::OauthFailure,
+        oauth_error::OauthFailure, sender::Unproved,
     },
     metrics::GrantLabel,
 };
@@ -45,18 +45,20 @@ pub async fn token(
     State(app): State<App>,
     Context(context): Context,
     BasicClient(basic): BasicClient,
+    unproved: Unproved,
     FormBody(form): FormBody<Form>,
 ) -> Result<Response, OauthFailure> {
     let used_basic = basic.is_some();
-    let ctx = app.ctx(&context);
+    let mut ctx = app.ctx(&context);
     let tenant = app.tenant(&context).map_err(client::no_tenant)?;
     if let Some(grant) = PersonalGrant::parse(&form.grant_type) {
-        return personal::token(&app, &context, &tenant, grant, &form).await;
+        return personal::token(&app, &context, &tenant, grant, &form, &unproved).await;
     }
     let request = read(&tenant, &form, proof::of_request(&form, basic)?)?;
     let claimed = request.proof.claimed().unwrap_or_default().to_owned();
     app.attempts()
         .admit(&claimed, context.address, context.arrived)?;
+    ctx.sender = unproved.check(&app, &context, &ctx, &tenant)?;
     let outcome = issue(&app, &ctx, &request, context.arrived).await;
     match outcome {
         Ok(released) => {
@@ -339,7 +341,7 @@ fn answer(request: &TokenRequest, released: Released) -> Response {
     let exchanged = request.grant == GrantType::TokenExchange;
     let body = TokenResponse {
         access_token: released.access_token,
-        token_type: "Bearer".to_owned(),
+        token_type: released.claims.token_type().to_owned(),
         expires_in: released.expires_in.min(SHORT_LIVED_SECONDS),
         scope: released.scope,
         issued_token_type: exchanged.then(|| ACCESS_TOKEN.to_owned()),

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::http::{
-    authorization::Bearer,
+    authorization::AccessToken,
     context::Context,
     router::{Route, build},
 };
@@ -32,9 +32,10 @@ fn shell(issuer: &str) -> Shell {
             Route::get("/slow", async || {
                 std::future::pending::<&'static str>().await
             }),
-            Route::get("/private", async |Bearer(token): Bearer| {
-                token.expose().clone()
-            }),
+            Route::get(
+                "/private",
+                async |AccessToken { token, .. }: AccessToken| token.expose().clone(),
+            ),
         ]
     };
     let metrics = Arc::new(Metrics::new());
@@ -184,7 +185,7 @@ async fn a_challenge_says_where_the_metadata_are() {
         &shell,
         "GET",
         "/base/t/acme/private",
-        &[("authorization", "DPoP x")],
+        &[("authorization", "Digest x")],
     )
     .await;
     assert_eq!(
