@@ -12,6 +12,7 @@ import type { AutomationSearch } from './automation/AutomationPage';
 import type { FindingsSearch } from './findings/FindingsPage';
 import type { IdentitiesSearch } from './identities/IdentitiesPage';
 import type { IdentitySearch } from './identities/IdentityPage';
+import type { NewIdentitySearch } from './identities/NewIdentityPage';
 import { EvidencePage } from './lineage/EvidencePage';
 import { LineagePage, type LineageSearch } from './lineage/LineagePage';
 import type { LogSearch } from './log/LogPage';
@@ -44,6 +45,9 @@ function later<P extends object>(load: () => Promise<FunctionComponent<P>>): Fun
 }
 
 const Identities = later(() => import('./identities/IdentitiesPage').then((module) => module.IdentitiesPage));
+const NewIdentity = later(() =>
+  import('./identities/NewIdentityPage').then((module) => module.NewIdentityPage),
+);
 const Identity = later(() => import('./identities/IdentityPage').then((module) => module.IdentityPage));
 const Findings = later(() => import('./findings/FindingsPage').then((module) => module.FindingsPage));
 const People = later(() => import('./people/PeoplePage').then((module) => module.PeoplePage));
@@ -106,11 +110,14 @@ const pages = [
     'project',
     'status',
     'kind',
+    'environment',
+    'name',
     'sponsor',
     'incomplete',
     'review_due',
     'after',
   ),
+  many<NewIdentitySearch>('/new-identity', NewIdentity, 'kind'),
   one<IdentitySearch>('/identities', Identity, 'tab', 'after'),
   many<FindingsSearch>('/findings', Findings, 'severity', 'weakness', 'kind', 'sponsor', 'project'),
   many<ListSearch>('/people', People, 'after'),

@@ -1,6 +1,6 @@
 // What the pages ask the server for. A list that somebody looks at is asked for again by itself.
 import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
-import { get, session } from './client';
+import { get, type Page, session } from './client';
 
 const LIVE_MS = 10_000;
 
@@ -16,6 +16,24 @@ export const useWaiting = () =>
 
 export const listOptions = <T>(key: unknown[], ask: () => Promise<T>) =>
   queryOptions({ queryKey: key, queryFn: ask, refetchInterval: LIVE_MS, placeholderData: keepPreviousData });
+
+/** The server looks through some thousands at a time: so often it is asked on while nothing of that fits. */
+const MOST_TIMES = 40;
+
+/** The first page from here that holds something. One that was long looked for is not looked for again by itself. */
+export const filledOptions = <T>(key: unknown[], ask: (after?: string) => Promise<Page<T>>, after?: string) =>
+  queryOptions({
+    queryKey: key,
+    queryFn: async () => {
+      let page = await ask(after);
+      let times = 1;
+      for (; page.items.length === 0 && page.next && times < MOST_TIMES; times += 1)
+        page = await ask(page.next);
+      return { ...page, times };
+    },
+    refetchInterval: (query) => ((query.state.data?.times ?? 1) > 1 ? false : LIVE_MS),
+    placeholderData: keepPreviousData,
+  });
 
 export const evidenceOptions = (id: string) =>
   queryOptions({

@@ -2554,7 +2554,7 @@ export interface components {
             evidence?: components["schemas"]["Completeness"] | null;
             /** @description When it expires. */
             expires_at: components["schemas"]["Time"];
-            /** @description What is weak about it; only when one identity is shown. */
+            /** @description What is weak about it; only when one identity is shown, or a list is asked for it. */
             findings?: components["schemas"]["Finding"][];
             /** @description Who may act as it with their own sign-in. */
             impersonators?: components["schemas"]["Impersonator"][];
@@ -2571,6 +2571,7 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
+            oldest_credential_at?: components["schemas"]["Time"] | null;
             orphan_grace_until?: components["schemas"]["Time"] | null;
             /** @description Who runs it day by day. */
             owner: components["schemas"]["PartyRef"];
@@ -4406,6 +4407,8 @@ export interface components {
              */
             fields: number;
         };
+        /** @enum {string} */
+        Grain: "chain" | "credential" | "identity" | "issuer" | "project" | "run" | "tenant" | "token" | "trust_rule";
         /**
          * @description Which way the chain was followed.
          * @enum {string}
@@ -4570,8 +4573,6 @@ export interface components {
             target: string;
             until?: components["schemas"]["Time"] | null;
         };
-        /** @enum {string} */
-        Grain: "chain" | "credential" | "identity" | "issuer" | "project" | "run" | "tenant" | "token" | "trust_rule";
         /** @description A piece of the feed. A follower is current when it has applied it and `entries` was not full. */
         Feed: {
             /** @description Up to when the feed is complete: a guard measures its age from here. */
@@ -5465,12 +5466,20 @@ export interface operations {
             query?: {
                 /** @description The `next` of the page before. */
                 after?: string;
+                /** @description Only those that may act in this environment. */
+                environment?: components["schemas"]["EnvironmentName"];
+                /** @description Whether each comes with what is weak about it; a page then has at most 50. */
+                findings?: boolean;
                 /** @description Only those whose document left something out. */
                 incomplete?: boolean;
                 /** @description Only those of this kind. */
                 kind?: components["schemas"]["Kind"];
                 /** @description How many entries, at most 500. */
                 limit?: number;
+                /** @description Only those whose name begins so. */
+                name?: string;
+                /** @description Only those that the caller was asked to answer for, alone or in a team; no other filter counts then. */
+                offered?: boolean;
                 /** @description Only those of this project. */
                 project?: components["schemas"]["NameOrId"];
                 /** @description Only those that somebody should have confirmed by now. */

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { get } from '../api/client';
 import { listOptions, useWaiting } from '../api/queries';
+import { Offered } from '../people/Offered';
 import { LinkTabs, PageHead, Panel, Status, When } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { type Column, Paging, Table } from '../ui/Table';
@@ -39,7 +40,10 @@ export function ApprovalsPage({ search }: { search: ApprovalsSearch }) {
       ) : search.show === 'others' ? (
         <ForOthers />
       ) : (
-        <ForYou />
+        <>
+          <Offered />
+          <ForYou />
+        </>
       )}
     </>
   );

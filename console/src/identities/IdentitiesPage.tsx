@@ -2,20 +2,21 @@
 import { Button, Checkbox, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { get, type Schemas } from '../api/client';
-import { listOptions } from '../api/queries';
+import { filledOptions, listOptions } from '../api/queries';
 import { Badge, PageHead, Panel, Party, Status, When, Words } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { type Column, Paging, Table, useColumns } from '../ui/Table';
 import { KIND_WORDS, spoken, toneOf } from '../words';
 import { Disable } from './Disable';
-import { useFindingsOf } from './findings';
 
 export interface IdentitiesSearch {
   project?: string;
   status?: Schemas['Status'];
   kind?: Schemas['Kind'];
+  environment?: string;
+  name?: string;
   sponsor?: string;
   incomplete?: string;
   review_due?: string;
@@ -32,12 +33,18 @@ export function IdentitiesPage({ search }: { search: IdentitiesSearch }) {
     ...filters,
     incomplete: incomplete === 'true' ? true : undefined,
     review_due: review_due === 'true' ? true : undefined,
+    findings: true,
     limit: 50,
   };
-  const page = useQuery(listOptions(['identities', query], () => get('/api/identities', { query })));
-  const findings = useFindingsOf({ project: search.project, kind: search.kind, sponsor: search.sponsor });
+  const page = useQuery(
+    filledOptions(
+      ['identities', query],
+      (after) => get('/api/identities', { query: { ...query, after } }),
+      search.after,
+    ),
+  );
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
-  const { shown, chooser } = useColumns('identities', columns(findings));
+  const { shown, chooser } = useColumns('identities', COLUMNS);
   const rows = page.data?.items ?? [];
   const chosen = rows.filter((row) => picked.has(row.id));
   const filtered = Object.values(filters).some(Boolean) || incomplete || review_due;
@@ -46,6 +53,9 @@ export function IdentitiesPage({ search }: { search: IdentitiesSearch }) {
       <PageHead title="Identities" lead="Every automated program, and who answers for it.">
         <Disable of={chosen} done={() => setPicked(new Set())} />
         {chooser}
+        <Link to="/new-identity" className="button">
+          New identity
+        </Link>
       </PageHead>
       <Panel>
         <Filters search={search} />
@@ -73,48 +83,117 @@ export function IdentitiesPage({ search }: { search: IdentitiesSearch }) {
   );
 }
 
-function columns(findings: ReturnType<typeof useFindingsOf>): Column<Identity>[] {
-  return [
-    {
-      key: 'name',
-      head: 'Name',
-      cell: (row) => (
-        <>
-          <Link to="/identities/$id" params={{ id: row.id }} className="row-link">
-            {row.name}
-          </Link>
-          <span className="below">{row.purpose}</span>
-        </>
+const COLUMNS: Column<Identity>[] = [
+  {
+    key: 'name',
+    head: 'Name',
+    cell: (row) => (
+      <>
+        <Link to="/identities/$id" params={{ id: row.id }} className="row-link">
+          {row.name}
+        </Link>
+        <span className="below">{row.purpose}</span>
+      </>
+    ),
+  },
+  {
+    key: 'kind',
+    head: 'Kind',
+    cell: (row) => (
+      <>
+        <Like filter={{ kind: row.kind }}>{KIND_WORDS[row.kind]}</Like>
+        <span className="below">
+          of <Like filter={{ project: row.project.name }}>{row.project.name}</Like>
+        </span>
+      </>
+    ),
+  },
+  {
+    key: 'status',
+    head: 'Status',
+    cell: (row) => (
+      <Like filter={{ status: row.status }}>
+        <Status of={row.status} title={row.status_reason ?? undefined} />
+      </Like>
+    ),
+  },
+  {
+    key: 'sponsor',
+    head: 'Answers for it',
+    cell: (row) => (
+      <>
+        <Party of={row.sponsor} />
+        {row.owner.id !== row.sponsor.id && (
+          <span className="below">
+            run by <Party of={row.owner} />
+          </span>
+        )}
+      </>
+    ),
+  },
+  { key: 'owner', head: 'Runs it', cell: (row) => <Party of={row.owner} />, extra: true },
+  {
+    key: 'where',
+    head: 'Where',
+    cell: (row) =>
+      row.environments.length === 0 ? (
+        <span className="soft">none</span>
+      ) : (
+        <span className="words">
+          {row.environments.map((environment) => (
+            <Like key={environment} filter={{ environment }}>
+              <code>{environment}</code>
+            </Like>
+          ))}
+        </span>
       ),
-    },
-    { key: 'kind', head: 'Kind', cell: (row) => KIND_WORDS[row.kind] },
-    {
-      key: 'status',
-      head: 'Status',
-      cell: (row) => <Status of={row.status} title={row.status_reason ?? undefined} />,
-    },
-    { key: 'sponsor', head: 'Answers for it', cell: (row) => <Party of={row.sponsor} /> },
-    { key: 'owner', head: 'Runs it', cell: (row) => <Party of={row.owner} />, extra: true },
-    { key: 'project', head: 'Project', cell: (row) => row.project.name },
-    { key: 'where', head: 'Where', cell: (row) => <Words of={row.environments} /> },
-    { key: 'may', head: 'May do', cell: (row) => <Words of={row.allowed_actions} />, extra: true },
-    {
-      key: 'approval',
-      head: 'Countersigned',
-      cell: (row) => (row.requires_approval ? `by ${row.approval_rule.required}` : 'no'),
-      extra: true,
-    },
-    { key: 'risk', head: 'Risk', cell: (row) => <Badge tone={toneOf(row.risk_tier)}>{row.risk_tier}</Badge> },
-    { key: 'findings', head: 'Findings', cell: (row) => <Weak of={findings.get(row.id)} /> },
-    { key: 'seen', head: 'Last seen', cell: (row) => <When at={row.last_seen_at} /> },
-    { key: 'made', head: 'Made', cell: (row) => <When at={row.created_at} />, extra: true },
-    { key: 'due', head: 'To be confirmed', cell: (row) => <When at={row.review_due_at} />, extra: true },
-    { key: 'ends', head: 'Expires', cell: (row) => <When at={row.expires_at} />, extra: true },
-  ];
+  },
+  {
+    key: 'age',
+    head: 'Oldest credential',
+    cell: (row) => <When at={row.oldest_credential_at} none="none" />,
+  },
+  { key: 'seen', head: 'Last seen', cell: (row) => <When at={row.last_seen_at} /> },
+  { key: 'findings', head: 'Findings', cell: (row) => <Weak of={row.findings ?? []} /> },
+  {
+    key: 'risk',
+    head: 'Risk',
+    cell: (row) => <Badge tone={toneOf(row.risk_tier)}>{row.risk_tier}</Badge>,
+    extra: true,
+  },
+  {
+    key: 'may',
+    head: 'May do',
+    cell: (row) => <Words of={row.allowed_actions} />,
+    extra: true,
+  },
+  {
+    key: 'approval',
+    head: 'Countersigned',
+    cell: (row) => (row.requires_approval ? `by ${row.approval_rule.required}` : 'no'),
+    extra: true,
+  },
+  { key: 'made', head: 'Made', cell: (row) => <When at={row.created_at} />, extra: true },
+  { key: 'due', head: 'To be confirmed', cell: (row) => <When at={row.review_due_at} />, extra: true },
+  { key: 'ends', head: 'Expires', cell: (row) => <When at={row.expires_at} />, extra: true },
+];
+
+/** What one sees of an identity, as the filter for all that are like it. */
+function Like({ filter, children }: { filter: IdentitiesSearch; children: ReactNode }) {
+  return (
+    <Link
+      to="/identities"
+      search={((now: IdentitiesSearch) => ({ ...now, ...filter, after: undefined })) as never}
+      className="like"
+      title="Only those that are like this"
+    >
+      {children}
+    </Link>
+  );
 }
 
-function Weak({ of }: { of?: Schemas['Finding'][] }) {
-  if (!of) return <span className="soft">none</span>;
+function Weak({ of }: { of: Schemas['Finding'][] }) {
+  if (of.length === 0) return <span className="soft">none</span>;
   return (
     <span title={of.map((finding) => finding.says).join('\n')}>
       <Badge tone={toneOf(of[0]?.severity ?? '')}>{of.length}</Badge>
@@ -127,6 +206,9 @@ function Filters({ search }: { search: IdentitiesSearch }) {
   const projects = useQuery(
     listOptions(['projects', 'all'], () => get('/api/projects', { query: { limit: 500 } })),
   );
+  const environments = useQuery(
+    listOptions(['environments', 'all'], () => get('/api/environments', { query: { limit: 500 } })),
+  );
   const change = (next: Partial<IdentitiesSearch>) =>
     navigate({ to: '/identities', search: { ...search, after: undefined, ...next } });
   return (
@@ -134,11 +216,20 @@ function Filters({ search }: { search: IdentitiesSearch }) {
       className="filters"
       onSubmit={(event) => {
         event.preventDefault();
-        change({
-          sponsor: String(new FormData(event.currentTarget).get('sponsor') ?? '').trim() || undefined,
-        });
+        const given = new FormData(event.currentTarget);
+        const text = (name: string) => String(given.get(name) ?? '').trim() || undefined;
+        change({ name: text('name'), sponsor: text('sponsor') });
       }}
     >
+      <TextInput
+        key={`name ${search.name}`}
+        name="name"
+        size="xs"
+        label="Name"
+        placeholder="begins with"
+        defaultValue={search.name}
+        spellCheck={false}
+      />
       <NativeSelect
         label="Kind"
         value={search.kind ?? ''}
@@ -163,6 +254,12 @@ function Filters({ search }: { search: IdentitiesSearch }) {
         value={search.project ?? ''}
         onChange={(event) => change({ project: event.currentTarget.value || undefined })}
         data={[{ value: '', label: 'any' }, ...(projects.data?.items ?? []).map((project) => project.name)]}
+      />
+      <NativeSelect
+        label="Where"
+        value={search.environment ?? ''}
+        onChange={(event) => change({ environment: event.currentTarget.value || undefined })}
+        data={[{ value: '', label: 'any' }, ...(environments.data?.items ?? []).map(({ name }) => name)]}
       />
       <TextInput
         key={search.sponsor}
@@ -203,7 +300,12 @@ function None({ filtered }: { filtered: boolean }) {
     <Empty icon="identity" title="No program has an identity yet">
       <p>Write one down as a manifest and apply it, or make one by hand:</p>
       <code>countersign identity create NAME --purpose "What it is for"</code>
-      <p>Begin with the question that you will ask one day: which run did this, and who answers?</p>
+      <p>
+        <Link to="/new-identity" className="link">
+          Begin with the question
+        </Link>{' '}
+        that you will ask one day: which run did this, and who answers?
+      </p>
     </Empty>
   );
 }

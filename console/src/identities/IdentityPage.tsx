@@ -26,6 +26,7 @@ import { Show } from '../ui/Value';
 import { count, duration, KIND_WORDS, spoken, toneOf } from '../words';
 import { CredentialFacts } from './Credentials';
 import { Disable } from './Disable';
+import { History } from './History';
 import { Manifest } from './Manifest';
 import { Privileges } from './Privileges';
 import { Reach } from './Reach';
@@ -37,7 +38,7 @@ import { sentenceOf } from './sentence';
 type Identity = Schemas['Identity'];
 
 export interface IdentitySearch {
-  tab?: 'credentials' | 'evidence' | 'manifest';
+  tab?: 'credentials' | 'evidence' | 'history' | 'manifest';
   after?: string;
 }
 
@@ -73,6 +74,7 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
           { label: 'What it is', to, on: !search.tab },
           { label: 'Credentials', to, search: { tab: 'credentials' }, on: search.tab === 'credentials' },
           { label: 'What it did', to, search: { tab: 'evidence' }, on: search.tab === 'evidence' },
+          { label: 'Changes', to, search: { tab: 'history' }, on: search.tab === 'history' },
           { label: 'Manifest', to, search: { tab: 'manifest' }, on: search.tab === 'manifest' },
         ]}
       />
@@ -85,6 +87,8 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
         >
           <EvidenceList filter={{ identity: identity.id }} after={search.after} />
         </Panel>
+      ) : search.tab === 'history' ? (
+        <History of={identity} after={search.after} />
       ) : search.tab === 'manifest' ? (
         <Manifest of={identity} />
       ) : (

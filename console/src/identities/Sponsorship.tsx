@@ -1,13 +1,14 @@
 // Somebody was asked to answer for it, and says yes or no.
 import { Button } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { post, type Schemas } from '../api/client';
 import { useSession } from '../api/queries';
 import { Party, When } from '../ui/bits';
 import { Icon } from '../ui/icons';
 import { Problem } from '../ui/Loaded';
 
-export function Sponsorship({ of }: { of: Schemas['Identity'] }) {
+export function Sponsorship({ of, named = false }: { of: Schemas['Identity']; named?: boolean }) {
   const session = useSession();
   const client = useQueryClient();
   const answer = useMutation({
@@ -22,8 +23,15 @@ export function Sponsorship({ of }: { of: Schemas['Identity'] }) {
     <div className="notice warn">
       <Icon name="sponsor" size={18} />
       <div>
-        {asked.asked_by.name} asked <Party of={asked.party} /> to answer for it, <When at={asked.asked_at} />.
-        Until then it stays with <Party of={of.sponsor} />.
+        {asked.asked_by.name} asked <Party of={asked.party} /> to answer for{' '}
+        {named ? (
+          <Link to="/identities/$id" params={{ id: of.id }} className="link">
+            {of.name}
+          </Link>
+        ) : (
+          'it'
+        )}
+        , <When at={asked.asked_at} />. Until then it stays with <Party of={of.sponsor} />.
         {mine && (
           <div className="tools">
             <Button loading={answer.isPending} onClick={() => answer.mutate('accept')}>

@@ -7,6 +7,7 @@ import { PageHead, Panel, Status, When } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { type Column, Paging, Table } from '../ui/Table';
 import { spoken } from '../words';
+import { Offered } from './Offered';
 
 export interface ListSearch {
   after?: string;
@@ -47,6 +48,7 @@ export function PeoplePage({ search }: { search: ListSearch }) {
         title="People"
         lead="Choose somebody to see what they answer for, and what would break if they left."
       />
+      <Offered />
       <Panel>
         <Loaded of={people}>
           {(page) =>

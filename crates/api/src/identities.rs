@@ -100,10 +100,13 @@ pub struct Identity {
     /// From where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_source: Option<String>,
+    /// When the oldest of its credentials was made that works now; absent when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_credential_at: Option<Time>,
     /// What it could do that is sensitive.
     #[serde(default)]
     pub powers: Powers,
-    /// What is weak about it; only when one identity is shown.
+    /// What is weak about it; only when one identity is shown, or a list is asked for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// How complete its evidence is; only when one identity is shown.
@@ -221,9 +224,21 @@ pub struct ListIdentities {
     /// Only those of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
+    /// Only those whose name begins so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only those that may act in this environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
     /// Only those that this user or team answers for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<NameOrId>,
+    /// Whether each comes with what is weak about it; a page then has at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<bool>,
+    /// Only those that the caller was asked to answer for, alone or in a team; no other filter counts then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<bool>,
     /// Only those whose document left something out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<bool>,

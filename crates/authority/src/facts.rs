@@ -106,6 +106,7 @@ impl Need {
             Self::GuardRails(_) => Some(Noun::Policy),
             Self::LinkedTo(_, relation, _) => Some(match relation {
                 Relation::Approver
+                | Relation::Asked
                 | Relation::Audience
                 | Relation::Manager
                 | Relation::Owner

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How many identities one page looks at: each costs some searches.
-const MOST_LOOKED_AT: u32 = 50;
+pub const MOST_LOOKED_AT: u32 = 50;
 
 /// How many of the newest records a search looks through: enough to see a habit, read in a moment.
 const NEWEST: u32 = 100;
@@ -75,10 +75,9 @@ pub fn list(
         ..query.clone()
     };
     let mut page = identities::list(tx, permit, &filter.identities, &query)?;
-    let mut place = Place::of(tx, permit)?;
+    let all = of_page(tx, permit, &page, look)?;
     let (mut kept, mut found) = (Vec::new(), Vec::new());
-    for listed in page.items {
-        let mut findings = look.at(tx, &listed.record, listed.seen.as_ref(), &mut place)?;
+    for (listed, mut findings) in page.items.into_iter().zip(all) {
         findings.retain(|finding| filter.keeps(finding));
         if !findings.is_empty() {
             kept.push(listed);
@@ -87,6 +86,22 @@ pub fn list(
     }
     page.items = kept;
     Ok(Findings { page, found })
+}
+
+/// What is weak about each identity of a page, in its order.
+///
+/// # Errors
+/// A fault.
+pub fn of_page(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    page: &Page,
+    look: &Look<'_>,
+) -> Result<Vec<Vec<Finding>>, Rejection> {
+    let mut place = Place::of(tx, permit)?;
+    let each = page.items.iter();
+    each.map(|listed| look.at(tx, &listed.record, listed.seen.as_ref(), &mut place))
+        .collect()
 }
 
 /// What is weak about one identity, which the caller has already been shown.

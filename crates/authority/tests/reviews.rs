@@ -51,8 +51,8 @@ fn who_answers_confirms_it_and_it_is_due_again_after_half_a_year() {
         world.run(&dana.permit, asks).unwrap();
         assert_eq!(
             reason(world.run(&kim.permit, confirm(None))),
-            Reason::NotFound,
-            "asked is not yet answering"
+            Reason::Forbidden,
+            "who was asked may read it, and is not yet answering"
         );
         let accepts = AcceptSponsorship {
             identity: "triage".to_owned(),

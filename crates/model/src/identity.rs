@@ -51,6 +51,8 @@ pub enum RiskTier {
 pub struct KindProfile {
     /// The word on the wire.
     pub name: &'static str,
+    /// The question about what it did that one can answer afterwards.
+    pub question: &'static str,
     /// What the kind is good for, one sentence.
     pub best_for: &'static str,
     /// What a presented credential of it proves.
@@ -114,6 +116,32 @@ impl Kind {
             Self::Pipeline => pipeline::subject(project, name),
             Self::ServiceAccount => service_account::subject(name),
             Self::Workload => workload::subject(project, name, trust_domain),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_choosing_a_kind_says_of_each_what_its_profile_says() {
+        let page = include_str!("../../../docs/choosing-a-kind.md");
+        for kind in Kind::ALL {
+            let KindProfile {
+                name,
+                question,
+                best_for,
+                proves,
+                weakness,
+                ..
+            } = kind.profile();
+            for row in [
+                format!("| {question} | `{name}` |"),
+                format!("| `{name}` | {best_for} | {proves} | {weakness} |"),
+            ] {
+                assert!(page.contains(&row), "{row}");
+            }
         }
     }
 }

@@ -54,6 +54,14 @@ impl Person {
             || identity.managers.contains(&self.user_id)
             || self.is(identity.sponsor)
             || self.is(identity.owner)
+            || self.was_asked(identity)
+    }
+
+    /// Whether they were asked to answer for it, alone or in a team, and nobody has said yes or no.
+    #[must_use]
+    pub fn was_asked(&self, identity: &IdentityDoc) -> bool {
+        let pending = identity.pending_sponsor.as_ref();
+        pending.is_some_and(|pending| self.is(pending.party))
     }
 
     /// Whether they may read evidence of the whole tenant.

@@ -165,6 +165,8 @@ impl Status {
 pub enum Relation {
     /// The user or team may countersign what the identity asks for.
     Approver,
+    /// The user or team was asked to answer for the identity, and has not yet said yes.
+    Asked,
     /// The identity may ask for tokens for the audience.
     Audience,
     /// The credential proves the identity; the account proves the user.
@@ -189,6 +191,7 @@ impl Relation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Approver => "approver",
+            Self::Asked => "asked",
             Self::Audience => "audience",
             Self::Belongs => "belongs",
             Self::Manager => "manager",

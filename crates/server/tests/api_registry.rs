@@ -1,9 +1,9 @@
 //! The registry over HTTP: what repeats, what was read, what is shown once, what a program may not.
 
-use countersign_model::registry::TenantRole;
+use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_testkit::{TestServer, on_each_database};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{AUDIENCE, project, service};
 
@@ -178,7 +178,7 @@ async fn lists_are_paged_and_a_cursor_is_good_for_its_list_alone() {
             .get(&format!("/api/projects?limit=2&after={next}"))
             .await
             .done();
-        let names = |page: &serde_json::Value| {
+        let names = |page: &Value| {
             page["items"]
                 .as_array()
                 .unwrap()
@@ -293,8 +293,7 @@ async fn rotated_keys_are_published_first_and_a_killed_one_verifies_nothing() {
         };
         assert_eq!((standing("published"), standing("retiring")), (2, 2));
         assert!(owner.is_active(&service.target, &before).await);
-        let access =
-            |key: &&serde_json::Value| key["use"] == "access" && key["status"] == "retiring";
+        let access = |key: &&Value| key["use"] == "access" && key["status"] == "retiring";
         let kid = keys["items"]
             .as_array()
             .unwrap()
@@ -434,6 +433,72 @@ async fn what_is_weak_about_an_identity_is_told_with_what_to_do_first() {
             .refused(404, "not_found");
         let lee = server.enrol("lee@example.com", TenantRole::Member).await;
         assert_eq!(lee.get("/api/findings").await.done()["items"], json!([]));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inventory_is_filtered_and_says_how_old_credentials_are_and_what_is_weak() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let owner = server.owner().await;
+        owner.project("release").await;
+        for (name, environments) in [
+            ("deploy", json!(["staging", "production"])),
+            ("deploy-docs", json!(["staging"])),
+            ("triage", json!([])),
+        ] {
+            let fields = json!({ "environments": environments });
+            owner.identity("bot", name, "release", fields).await;
+        }
+        let list = async |query: &str| -> Vec<Value> {
+            let page = owner.get(&format!("/api/identities?{query}")).await.done();
+            page["items"].as_array().unwrap().clone()
+        };
+        let names = async |query: &str| -> Vec<String> {
+            let listed = list(query).await;
+            let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+            listed.iter().map(name).collect()
+        };
+        assert_eq!(names("environment=production").await, ["deploy"]);
+        assert_eq!(
+            names("environment=staging").await,
+            ["deploy", "deploy-docs"]
+        );
+        assert_eq!(names("name=deploy-").await, ["deploy-docs"]);
+        assert_eq!(
+            names("name=deploy&environment=production").await,
+            ["deploy"]
+        );
+        owner
+            .get("/api/identities?environment=No+such")
+            .await
+            .refused(400, "bad_request");
+
+        owner.secret("deploy").await;
+        let made = server.clock().now().to_string();
+        server.clock().advance(Seconds(60));
+        owner.secret("deploy").await;
+        let age = async || list("name=deploy&limit=1").await[0]["oldest_credential_at"].clone();
+        assert_eq!(age().await, json!(made));
+        let shown = owner.get("/api/identities/deploy").await.done();
+        assert_eq!(shown["oldest_credential_at"], json!(made));
+        // What works no more is not counted.
+        let held = owner.get("/api/identities/deploy/credentials").await.done();
+        let held = held["items"].as_array().unwrap();
+        let oldest = held.iter().find(|one| one["created_at"] == json!(made));
+        let target = json!({ "grain": "credential", "target": oldest.unwrap()["id"] });
+        owner.post("/api/revocations", &target).await.done();
+        assert_eq!(age().await, json!(server.clock().now().to_string()));
+        assert!(list("name=triage").await[0]["oldest_credential_at"].is_null());
+
+        // What is weak comes with the list only when it is asked for, and is what each one's own page says.
+        assert!(list("name=deploy").await[0].get("findings").is_none());
+        let found = list("name=deploy&findings=true&limit=500").await;
+        let shown = owner.get("/api/identities/deploy").await.done();
+        assert_eq!(found[0]["findings"], shown["findings"]);
+        assert!(!shown["findings"].as_array().unwrap().is_empty());
         server.stop().await;
     })
     .await;

@@ -1,7 +1,7 @@
 //! If this person leaves tomorrow, over HTTP: who may ask, page by page, and how it is told.
 
 use countersign_model::registry::TenantRole;
-use countersign_testkit::{TestServer, on_each_database};
+use countersign_testkit::{Caller, TestServer, on_each_database};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,13 +96,25 @@ async fn a_hand_over_is_planned_offered_accepted_and_declined() {
         kim.post(path, &offer).await.done();
         let offered = lee.get(path).await;
         assert_eq!(offered.done()["offers"].as_array().unwrap().len(), 3);
+        // Who was asked finds it, and reads what they are to answer for; nobody else does.
+        let offered = async |who: &Caller| {
+            let page = who.get("/api/identities?offered=true").await.done();
+            page["items"].as_array().unwrap().len()
+        };
+        assert_eq!((offered(&lee).await, offered(&kim).await), (3, 0));
+        lee.get("/api/identities/bot-b").await.done();
         let one = json!({ "identities": ["bot-b"], "reason": "not ours" });
         let declined = lee.post(&format!("{path}/decline"), &one).await;
         assert_eq!(declined.done()["identities"][0]["name"], "bot-b");
+        assert_eq!(offered(&lee).await, 2);
+        lee.get("/api/identities/bot-b")
+            .await
+            .refused(404, "not_found");
         let accepted = lee.post(&format!("{path}/accept"), &json!({})).await;
         let accepted = accepted.done();
         assert_eq!(accepted["identities"].as_array().unwrap().len(), 2);
         assert_eq!(accepted["waiting"], json!([]));
+        assert_eq!(offered(&lee).await, 0);
         lee.post(&format!("{path}/accept"), &json!({}))
             .await
             .refused(404, "not_found");

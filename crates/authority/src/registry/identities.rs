@@ -16,7 +16,7 @@ pub use lifecycle::{
     DeleteIdentity, DisableIdentity, EnableIdentity, RenameIdentity, ReviewIdentity,
     TransferIdentity,
 };
-pub use read::{IdentityFilter, list, show};
+pub use read::{IdentityFilter, list, oldest_credential, show};
 pub use sponsorship::{AcceptSponsorship, DeclineSponsorship};
 pub use update::{EditedIdentity, IdentityPatch, UpdateIdentity};
 

@@ -211,6 +211,20 @@ pub(crate) fn page(
     }
 }
 
+/// Records that were found otherwise, as a page that is whole.
+///
+/// # Errors
+/// A fault.
+pub(crate) fn page_of(tx: &mut Tx<'_>, records: Vec<Record>) -> Result<Page, Rejection> {
+    let mut page = Page::default();
+    for record in records {
+        let seen = seen::by_record(tx, record.id)?;
+        name_all(tx, &record, &mut page.names)?;
+        page.items.push(Listed { record, seen });
+    }
+    Ok(page)
+}
+
 /// The projects that a page has already looked at.
 #[derive(Default)]
 pub(crate) struct Projects(BTreeMap<Id<id::Record>, Option<ProjectDoc>>);

@@ -8,7 +8,7 @@ use countersign_api::{
 };
 use countersign_model::{
     identity::{Kind, RiskTier},
-    name::IdentityName,
+    name::{EnvironmentName, IdentityName},
 };
 
 use crate::{
@@ -88,9 +88,18 @@ pub struct List {
     /// Only those of this kind
     #[arg(long, value_parser = word::<Kind>)]
     kind: Option<Kind>,
+    /// Only those whose name begins so
+    #[arg(long)]
+    name: Option<String>,
+    /// Only those that may act in this environment
+    #[arg(long)]
+    environment: Option<EnvironmentName>,
     /// Only those that this user or team answers for
     #[arg(long)]
     sponsor: Option<NameOrId>,
+    /// What you were asked to answer for, alone or in a team
+    #[arg(long)]
+    offered: bool,
     /// Only those whose document left something out
     #[arg(long)]
     incomplete: bool,
@@ -295,7 +304,11 @@ impl List {
                 status: page.status,
                 project: self.project.clone(),
                 kind: self.kind,
+                name: self.name.clone(),
+                environment: self.environment.clone(),
                 sponsor: self.sponsor.clone(),
+                findings: None,
+                offered: self.offered.then_some(true),
                 incomplete: self.incomplete.then_some(true),
                 review_due: self.review_due.then_some(true),
             }

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "agent",
+    question: "For whom did the agent act, on which task, and with which tools?",
     best_for: "an AI agent that acts for a principal on a task",
     proves: "which agent acted, for whom, on which task",
     weakness: "its decisions are not deterministic",

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "api_key",
+    question: "How much did this caller read?",
     best_for: "metering and reading by one known caller",
     proves: "possession of a string",
     weakness: "anybody who copies it is the caller",

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "bot",
+    question: "Which installation acted, and what event set it off?",
     best_for: "a bot in chat, tickets or repositories",
     proves: "which installation acted on which event",
     weakness: "friendly to look at, and often privileged",

@@ -5,6 +5,7 @@ use crate::audit_fields::AuditField;
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "oauth_client",
+    question: "Which integration asked, and for which audience?",
     best_for: "a system integration with a client id and secret",
     proves: "which client asked, for which audience",
     weakness: "a static secret, until it is rotated",

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "pipeline",
+    question: "Which run, of which repository and commit, changed production?",
     best_for: "a build or deploy pipeline",
     proves: "which run of which repository acted",
     weakness: "changes production faster than people can react",

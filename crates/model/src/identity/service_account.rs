@@ -5,6 +5,7 @@ use crate::{audit_fields::AuditField, name::IdentityName};
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "service_account",
+    question: "Which service, sensor or job of ours did it?",
     best_for: "a service, sensor or job",
     proves: "which service asked",
     weakness: "outlives the reason it was made for",

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const PROFILE: KindProfile = KindProfile {
     name: "workload",
+    question: "Which attested process called, and did its platform vouch for it?",
     best_for: "a process whose platform attests it",
     proves: "which attested workload called",
     weakness: "only as good as the attestation",

@@ -267,6 +267,11 @@ impl IdentityDoc {
             (Relation::Owner, self.owner.record_id()),
         ];
         links.extend(
+            self.pending_sponsor
+                .iter()
+                .map(|pending| (Relation::Asked, pending.party.record_id())),
+        );
+        links.extend(
             self.managers
                 .iter()
                 .map(|user| (Relation::Manager, user.cast())),

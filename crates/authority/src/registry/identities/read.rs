@@ -1,9 +1,11 @@
 //! Reading identities: those that the person may see.
 
 use countersign_model::{
-    Timestamp,
+    Id, Timestamp, id,
     identity::Kind,
-    registry::{Noun, Party, Status},
+    name::EnvironmentName,
+    permission::Person,
+    registry::{Noun, Party, Record, Relation, Status},
 };
 use countersign_store::Tx;
 
@@ -15,6 +17,7 @@ use crate::{
         rights,
     },
     rejection::Rejection,
+    rows,
 };
 
 /// Which identities.
@@ -26,12 +29,16 @@ pub struct IdentityFilter {
     pub status: Option<Status>,
     /// Only those of this kind.
     pub kind: Option<Kind>,
+    /// Only those that may act there.
+    pub environment: Option<EnvironmentName>,
     /// Only those that this user, or `team:NAME`, answers for.
     pub sponsor: Option<String>,
     /// Only those that left something out, or only those that did not.
     pub incomplete: Option<bool>,
     /// Only those that were due to be confirmed at this time.
     pub review_due_at: Option<Timestamp>,
+    /// Only those that the person was asked to answer for.
+    pub offered: bool,
     /// Only service accounts that can have long-lived tokens.
     pub long_lived: bool,
 }
@@ -47,6 +54,9 @@ pub fn list(
     query: &PageQuery,
 ) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
+    if filter.offered {
+        return offered(tx, permit, &person);
+    }
     let parent = match &filter.project {
         Some(text) => Some(reading::locate(tx, permit, Noun::Project, text)?.id),
         None => None,
@@ -66,6 +76,10 @@ pub fn list(
         };
         let wanted = filter.status.is_none_or(|status| record.status == status)
             && filter.kind.is_none_or(|kind| doc.kind == kind)
+            && filter
+                .environment
+                .as_ref()
+                .is_none_or(|wanted| doc.environments.contains(wanted))
             && (!filter.long_lived || long_lived::scope_of(doc).is_some())
             && filter.review_due_at.is_none_or(|at| {
                 record.status == Status::Active && doc.review_due(record.created_at) <= at
@@ -78,6 +92,22 @@ pub fn list(
     })
 }
 
+/// What the person was asked to answer for, alone or in a team: one page, for nobody reads more of them.
+fn offered(tx: &mut Tx<'_>, permit: &Permit, person: &Person) -> Result<Page, Rejection> {
+    let teams = person.teams.iter().map(|team| team.cast());
+    let parties: Vec<Id<id::Record>> = teams.chain([person.user_id.cast()]).collect();
+    let mut found = Vec::new();
+    for party in parties {
+        let most = reading::MAX_PAGE as usize;
+        let asked = rows::linked_up_to(tx, permit.tenant_id(), Relation::Asked, party, most)?;
+        let living = asked
+            .into_iter()
+            .filter(|record| record.status != Status::Deleted);
+        found.extend(living.filter(|record| record.identity().is_some()));
+    }
+    reading::page_of(tx, found)
+}
+
 /// One identity, by id, name, client id or subject.
 ///
 /// # Errors
@@ -86,6 +116,26 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, identity: &str) -> Result<Shown, R
     let person = reading::reader(tx, permit)?;
     let record = reading::visible_identity(tx, permit, &person, identity)?;
     reading::shown(tx, record)
+}
+
+/// When the oldest credential of an identity was made that works now.
+///
+/// # Errors
+/// A fault.
+pub fn oldest_credential(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    identity: Id<id::Record>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Rejection> {
+    let works = |record: &Record| {
+        let ends = record.credential().and_then(|doc| doc.expires_at);
+        record.status == Status::Active && ends.is_none_or(|at| at > now)
+    };
+    // They come in the order of their ids, which is that of their making.
+    let tenant = permit.tenant_id();
+    let found = rows::children_up_to(tx, tenant, Noun::Credential, identity, works, 1)?;
+    Ok(found.first().map(|record| record.created_at))
 }
 
 fn party(tx: &mut Tx<'_>, permit: &Permit, text: &str) -> Result<Party, Rejection> {

@@ -18,16 +18,22 @@ use countersign_model::{
 use serde::Serialize;
 
 use super::fields::Fields;
-use crate::{app::App, failure::Failure, input::word, view};
+use crate::{
+    app::App,
+    failure::Failure,
+    input::{choose, word},
+    view,
+};
 
 /// A new identity.
 #[derive(Debug, Args)]
 pub struct Create {
     /// Its name, unique in the tenant
     name: IdentityName,
-    /// What it is: agent, api_key, bot, oauth_client, pipeline, service_account, workload
-    #[arg(long, default_value = "service_account", value_parser = word::<Kind>)]
-    kind: Kind,
+    /// What it is: agent, api_key, bot, oauth_client, pipeline, service_account, workload; without it a terminal asks
+    /// which question you will have to answer, and a script gets service_account
+    #[arg(long, value_parser = word::<Kind>)]
+    kind: Option<Kind>,
     /// Where it lives; without it, your personal project
     #[arg(long)]
     project: Option<String>,
@@ -54,8 +60,12 @@ struct Made {
 impl Create {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let client = app.client()?;
+        let kind = match self.kind {
+            Some(kind) => kind,
+            None => ask_for_kind(app)?,
+        };
         self.make_what_is_missing(app, &client).await?;
-        let mut create = CreateIdentity::new(self.kind, self.name.clone());
+        let mut create = CreateIdentity::new(kind, self.name.clone());
         self.fields.fill(&mut create);
         create.project = self.project.as_deref().map(NameOrId::from);
         if !self.audiences.is_empty() {
@@ -158,7 +168,7 @@ impl Create {
         client: &Client,
         identity: &Identity,
     ) -> Result<Option<CreatedCredential>, Failure> {
-        let credential_type = match self.kind {
+        let credential_type = match identity.kind {
             Kind::ApiKey => CredentialType::ApiKey,
             _ => CredentialType::ClientSecret,
         };
@@ -218,6 +228,33 @@ impl Create {
         })
     }
 }
+
+/// The kind that answers the question which will be asked one day, with what it proves and where it is weak.
+fn ask_for_kind(app: &App) -> Result<Kind, Failure> {
+    let questions = ASKED.map(|kind| kind.profile().question.to_owned());
+    let question = "Which of these must you be able to answer afterwards?";
+    let Some(at) = choose(question, &questions)? else {
+        return Ok(Kind::ServiceAccount);
+    };
+    let kind = ASKED.get(at).copied().unwrap_or(Kind::ServiceAccount);
+    let profile = kind.profile();
+    app.out.talk(&format!(
+        "{}: for {}; it proves {}, and its weakness: {}",
+        profile.name, profile.best_for, profile.proves, profile.weakness
+    ));
+    Ok(kind)
+}
+
+/// The most usual first; the others as one chooses.
+const ASKED: [Kind; 7] = [
+    Kind::ServiceAccount,
+    Kind::ApiKey,
+    Kind::OauthClient,
+    Kind::Workload,
+    Kind::Pipeline,
+    Kind::Bot,
+    Kind::Agent,
+];
 
 async fn missing<R: Resource>(client: &Client, name: &str) -> Result<bool, Failure> {
     match client.show::<R>(name).await {

@@ -22,8 +22,11 @@ use countersign_api::{
 use countersign_authority::{
     ReadMode, Rejection,
     evidence::search::{self, Found, Search},
-    findings::{self as authority_findings, Look},
-    registry::identities::{self, IdentityFilter},
+    findings::{self as authority_findings, Look, MOST_LOOKED_AT},
+    registry::{
+        PageQuery,
+        identities::{self, IdentityFilter},
+    },
 };
 use countersign_model::{
     audit_fields::AuditField,
@@ -63,22 +66,63 @@ pub async fn list(
         query.limit,
         query.status,
     )?;
+    let offered = query.offered == Some(true);
+    let with_findings = query.findings == Some(true) && !offered;
+    let wanted = PageQuery {
+        limit: if with_findings {
+            wanted.limit.min(MOST_LOOKED_AT)
+        } else {
+            wanted.limit
+        },
+        name_prefix: query.name,
+        ..wanted
+    };
     let filter = IdentityFilter {
         project: query.project.map(|name| name.0),
         status: query.status,
         kind: query.kind,
+        environment: query.environment,
         sponsor: query.sponsor.map(|name| name.0),
         incomplete: query.incomplete,
         review_due_at: (query.review_due == Some(true)).then_some(caller.ctx.now),
+        offered,
         long_lived: false,
     };
-    let permit = caller.permit.clone();
-    let page = app
+    let (permit, now) = (caller.permit.clone(), caller.ctx.now);
+    let pepper = app.authority().secrets().pepper.clone();
+    let mode = if with_findings {
+        ReadMode::Search
+    } else {
+        ReadMode::Request
+    };
+    let (page, beside) = app
         .authority()
         .store()
-        .read(move |tx| identities::list(tx, &permit, &filter, &wanted))
+        .read_as(mode, move |tx| {
+            let page = identities::list(tx, &permit, &filter, &wanted)?;
+            let look = Look {
+                now,
+                pepper: &pepper,
+            };
+            let found = if with_findings {
+                authority_findings::of_page(tx, &permit, &page, &look)?
+            } else {
+                vec![Vec::new(); page.items.len()]
+            };
+            let mut beside = Vec::with_capacity(found.len());
+            for (listed, found) in page.items.iter().zip(found) {
+                let oldest = identities::oldest_credential(tx, &permit, listed.record.id, now)?;
+                beside.push((oldest, found));
+            }
+            Ok::<_, Rejection>((page, beside))
+        })
         .await?;
-    records::page_of(&app, &list, page)
+    let mut page = records::page_of::<Identity>(&app, &list, page)?;
+    for (identity, (oldest, found)) in page.0.items.iter_mut().zip(beside) {
+        identity.oldest_credential_at = oldest.map(Into::into);
+        identity.findings = findings::wire(found);
+    }
+    Ok(page)
 }
 
 /// `GET /api/identities/{id}`.
@@ -90,7 +134,7 @@ pub async fn show(
     let permit = caller.permit.clone();
     let pepper = app.authority().secrets().pepper.clone();
     let now = caller.ctx.now;
-    let (shown, evidence, found) = app
+    let (shown, oldest, evidence, found) = app
         .authority()
         .store()
         .read_as(ReadMode::Search, move |tx| {
@@ -106,12 +150,14 @@ pub async fn show(
                 pepper: &pepper,
             };
             let found = authority_findings::of(tx, &permit, &shown, &look)?;
-            Ok::<_, Rejection>((shown, page.records, found))
+            let oldest = identities::oldest_credential(tx, &permit, shown.record.id, now)?;
+            Ok::<_, Rejection>((shown, oldest, page.records, found))
         })
         .await?;
     let mut identity: Identity = records::of_shown(&shown)?;
     identity.evidence = Some(completeness(&evidence));
     identity.findings = findings::wire(found);
+    identity.oldest_credential_at = oldest.map(Into::into);
     Ok(records::tagged(
         &caller,
         StatusCode::OK,
@@ -198,6 +244,7 @@ impl Shows for Identity {
             status_reason: doc.status_reason.clone(),
             last_seen_at,
             last_seen_source,
+            oldest_credential_at: None,
             powers: Powers::of(&doc.allowed_actions.difference(&doc.denied_actions)),
             findings: Vec::new(),
             evidence: None,
