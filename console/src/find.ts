@@ -43,6 +43,8 @@ export function look(typed: string): Looked {
     };
   }
   const kind = KINDS.exec(text);
+  const credential = /^credential:(.+)$/s.exec(text);
+  if (credential?.[1]) return { refs: [], credential: credential[1] };
   if (kind && kind[1] === 'identity') return { refs: [text], identity: kind[2] };
   if (kind) return { refs: [text] };
   if (UUID.test(text)) {
@@ -75,6 +77,7 @@ function ofName(text: string): Looked {
   return {
     refs: [`identity:${name}`, `team:${name}`, `user:${text}`, `resource:${text}`, `run:${text}`],
     identity: name,
+    credential: name,
   };
 }
 

@@ -13,6 +13,7 @@ import type { FindingsSearch } from './findings/FindingsPage';
 import type { IdentitiesSearch } from './identities/IdentitiesPage';
 import type { IdentitySearch } from './identities/IdentityPage';
 import type { NewIdentitySearch } from './identities/NewIdentityPage';
+import type { IncidentSearch } from './incident/IncidentPage';
 import { EvidencePage } from './lineage/EvidencePage';
 import { LineagePage, type LineageSearch } from './lineage/LineagePage';
 import type { LogSearch } from './log/LogPage';
@@ -57,6 +58,7 @@ const Team = later(() => import('./people/TeamsPage').then((module) => module.Te
 const Project = later(() => import('./people/TeamsPage').then((module) => module.ProjectPage));
 const Automation = later(() => import('./automation/AutomationPage').then((module) => module.AutomationPage));
 const Execution = later(() => import('./automation/ExecutionPage').then((module) => module.ExecutionPage));
+const Incident = later(() => import('./incident/IncidentPage').then((module) => module.IncidentPage));
 const Log = later(() => import('./log/LogPage').then((module) => module.LogPage));
 const Settings = later(() => import('./pages/SettingsPage').then((module) => module.SettingsPage));
 
@@ -127,6 +129,7 @@ const pages = [
   one('/teams', Team),
   many<AutomationSearch>('/automation', Automation, 'show', 'after'),
   one('/executions', Execution),
+  many<IncidentSearch>('/incident', Incident, 'ref', 'since', 'until', 'after'),
   many<LogSearch>('/log', Log, 'kind', 'outcome', 'after'),
   many('/settings', Settings),
 ];

@@ -1675,6 +1675,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** what something did between two times, from where, and what would stop it */
+        get: operations["incidents.tell"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/lineage": {
         parameters: {
             query?: never;
@@ -4407,8 +4424,56 @@ export interface components {
              */
             fields: number;
         };
+        /** @description A record of an incident. */
+        IncidentRecord: components["schemas"]["EvidenceSummary"] & {
+            /** @description The address that it came from, where one is on record and not erased. */
+            address?: string | null;
+        };
+        /** @description An address that something came from. */
+        IncidentSource: {
+            /** @description The address. */
+            address: string;
+            /**
+             * @description Whether nothing had come from there before `since`: from the credential or the person, and for a run or
+             *     token from its program. Absent when that was not looked up.
+             */
+            first_time?: boolean | null;
+            /**
+             * Format: int32
+             * @description How many records of the page came from there.
+             */
+            records: number;
+        };
+        /** @description What would stop it. */
+        Containment: {
+            /** @description At which grain it is revoked. */
+            grain: components["schemas"]["Grain"];
+            /** @description What, for people. */
+            name: string;
+            /** @description What. */
+            target: string;
+        };
         /** @enum {string} */
         Grain: "chain" | "credential" | "identity" | "issuer" | "project" | "run" | "tenant" | "token" | "trust_rule";
+        /** @description What happened, the newest first. */
+        Incident: {
+            /** @description What would stop it, the narrowest first; each goes to `POST /api/revocations`, at first with `preview`. */
+            contain: components["schemas"]["Containment"][];
+            /** @description The records that the caller may read. */
+            items: components["schemas"]["IncidentRecord"][];
+            /** @description What it is about, for people. */
+            name: string;
+            /** @description Where the next page begins, when there is more. */
+            next?: string | null;
+            /** @description What was asked for. */
+            ref: string;
+            /** @description Not before this. */
+            since: components["schemas"]["Time"];
+            /** @description Where they came from; those that came from there for the first time come first. */
+            sources: components["schemas"]["IncidentSource"][];
+            /** @description Before this. */
+            until: components["schemas"]["Time"];
+        };
         /**
          * @description Which way the chain was followed.
          * @enum {string}
@@ -10029,6 +10094,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErasedFields"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "incidents.tell": {
+        parameters: {
+            query: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many records, at most 500; what was done with the tokens among them comes beside. */
+                limit?: number;
+                /** @description `credential:ID`, `run:ID`, `token:JTI`, `chain:ID`, `identity:NAME` or `user:EMAIL`. */
+                ref: string;
+                /** @description Not before this; a day before `until` when left out. */
+                since?: components["schemas"]["Time"];
+                /** @description Before this; now when left out. */
+                until?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
                 };
             };
             /** @description refused */

@@ -1,9 +1,11 @@
 // How an identity proves itself, and how one stops it.
 import type { Schemas } from '../api/client';
+import { Investigate } from '../incident/Investigate';
 import { Facts, Id, Status, When, Words } from '../ui/bits';
 import { Stop } from '../ui/Stop';
 import { Show } from '../ui/Value';
 import { CREDENTIAL_WORDS } from '../words';
+import { Blast } from './Blast';
 
 type Credential = Schemas['Credential'];
 
@@ -20,6 +22,7 @@ export function CredentialFacts({ of }: { of: Credential }) {
     <>
       <div className="drawer-actions">
         <StopCredential of={of} />
+        <Investigate of={`credential:${of.id}`} />
       </div>
       <Facts
         of={[
@@ -36,6 +39,7 @@ export function CredentialFacts({ of }: { of: Credential }) {
         ]}
       />
       {of.trust && <TrustRule of={of.trust} />}
+      <Blast of={of} grain={grainOf(of)} />
     </>
   );
 }

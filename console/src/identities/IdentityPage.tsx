@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { get, post, type Schemas } from '../api/client';
 import { listOptions } from '../api/queries';
 import { FindingItem } from '../findings/FindingItem';
+import { Investigate } from '../incident/Investigate';
 import { EvidenceList } from '../lineage/EvidenceList';
 import {
   Badge,
@@ -83,7 +84,12 @@ function Told({ identity, search }: { identity: Identity; search: IdentitySearch
       ) : search.tab === 'evidence' ? (
         <Panel
           title="What it did"
-          side={<LineageLink of={`identity:${identity.id}`}>Lineage of the latest</LineageLink>}
+          side={
+            <span className="tools">
+              <Investigate of={`identity:${identity.id}`} />
+              <LineageLink of={`identity:${identity.id}`}>Lineage of the latest</LineageLink>
+            </span>
+          }
         >
           <EvidenceList filter={{ identity: identity.id }} after={search.after} />
         </Panel>

@@ -6,6 +6,7 @@ import type { ReactNode } from 'react';
 import { get } from '../api/client';
 import { CredentialFacts } from '../identities/Credentials';
 import { Disable } from '../identities/Disable';
+import { Investigate } from '../incident/Investigate';
 import { Facts, Id, LineageLink, Party, Status, When, Words } from '../ui/bits';
 import { Icon } from '../ui/icons';
 import { Loaded } from '../ui/Loaded';
@@ -74,6 +75,7 @@ function WithRecord({ node, id }: { node: Node; id: string }) {
         <div className="drawer-actions">
           <Stop grain="token" target={id} name={node.label} />
           <LineageLink of={`token:${id}`}>What this token did</LineageLink>
+          <Investigate of={`token:${id}`} />
         </div>
       )}
       <Evidence id={id} />
@@ -180,6 +182,7 @@ function Run({ node }: { node: Node }) {
       <div className="drawer-actions">
         <Stop grain="run" target={key} name={node.label} />
         <LineageLink of={`run:${key}`}>Everything that this run did</LineageLink>
+        <Investigate of={`run:${key}`} />
       </div>
       <Facts of={[['Key', <Id of={key} whole label="run key" />]]} />
     </>

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { get } from '../api/client';
 import { listOptions } from '../api/queries';
+import { Investigate } from '../incident/Investigate';
 import { AnswersForTable } from '../lineage/AnswersFor';
 import { EvidenceList } from '../lineage/EvidenceList';
 import { Facts, LinkTabs, PageHead, Panel, Status, When } from '../ui/bits';
@@ -36,7 +37,7 @@ export function PersonPage({ id, search }: { id: string; search: PersonSearch })
             ]}
           />
           {search.tab === 'evidence' ? (
-            <Panel>
+            <Panel title="What they did" side={<Investigate of={`user:${id}`} />}>
               <EvidenceList filter={{ person: id }} after={search.after} />
             </Panel>
           ) : (

@@ -6,7 +6,7 @@ import { ApiError, get } from '../api/client';
 import { look } from '../find';
 import { Icon } from './icons';
 
-type Found = { ref: string } | { identity: string };
+type Found = { ref: string } | { identity: string; tab?: 'credentials' };
 
 export function Search({ large = false }: { large?: boolean }) {
   const box = useRef<HTMLInputElement>(null);
@@ -35,7 +35,12 @@ export function Search({ large = false }: { large?: boolean }) {
       // A token or secret does not stay on the screen.
       if (box.current && look(typed).kept) box.current.value = '';
       if ('ref' in found) await navigate({ to: '/lineage', search: { ref: found.ref } });
-      else await navigate({ to: '/identities/$id', params: { id: found.identity } });
+      else
+        await navigate({
+          to: '/identities/$id',
+          params: { id: found.identity },
+          search: { tab: found.tab } as never,
+        });
     } catch (error) {
       setSaid((error as Error).message);
     } finally {
@@ -94,7 +99,7 @@ async function find(typed: string): Promise<Found> {
     get('/api/credentials/{id}', { path: { id: looked.credential } }).catch(() => undefined);
   for (const answer of await Promise.all(asked)) if (answer?.told) return { ref: answer.ref };
   const found = await credential;
-  if (found) return { identity: found.identity.id };
+  if (found) return { identity: found.identity.id, tab: 'credentials' };
   if (looked.identity) {
     const identity = await get('/api/identities/{id}', { path: { id: looked.identity } }).catch(
       () => undefined,

@@ -17,6 +17,7 @@ const PLACES: { to: string; icon: IconName; label: string }[] = [
   { to: '/people', icon: 'people', label: 'People' },
   { to: '/projects', icon: 'project', label: 'Teams & projects' },
   { to: '/automation', icon: 'automation', label: 'Automation' },
+  { to: '/incident', icon: 'stop', label: 'Incident' },
   { to: '/log', icon: 'log', label: 'Log' },
   { to: '/settings', icon: 'settings', label: 'Settings' },
 ];

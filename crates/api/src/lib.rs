@@ -72,6 +72,7 @@
 //! | POST | `/api/evidence/{id}/erase` | [`evidence::Erase`] | [`evidence::ErasedFields`] |
 //! | GET | `/api/log/entries` | [`log::ListEntries`] | [`log::LogEntries`] (auditors) |
 //! | GET | `/api/log/key` | – | [`log::LogKey`] |
+//! | GET | `/api/incidents` | [`incidents::IncidentQuery`] | [`incidents::Incident`] |
 //! | GET | `/api/lineage` | [`lineage::LineageQuery`] | [`lineage::Lineage`] |
 //! | POST | `/api/trust-tests` | [`trust_test::TrustTest`] | [`trust_test::TrustVerdict`] |
 //! | GET | `/api/service-accounts` | [`paging::ListQuery`] | [`service_accounts::ServiceAccounts`] |
@@ -133,6 +134,7 @@ pub mod executions;
 pub mod findings;
 pub mod hand_overs;
 pub mod identities;
+pub mod incidents;
 pub mod issuers;
 pub mod keys;
 pub mod lineage;

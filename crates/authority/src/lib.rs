@@ -31,6 +31,7 @@ pub mod findings;
 pub mod grants;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod incident;
 pub mod introspections;
 pub mod issue;
 pub mod key_file;

@@ -19,6 +19,7 @@ use countersign_model::{
 };
 use countersign_store::{StoreError, Tx, evidence::EvidenceRow};
 
+pub(crate) use forward::locate;
 pub use graph::{Edge, Graph, Node};
 
 use crate::{
@@ -279,5 +280,5 @@ pub fn id_of(
     noun: Noun,
     name: &str,
 ) -> Result<String, Rejection> {
-    forward::locate(tx, tenant, noun, name).map(|record| record.id.to_string())
+    locate(tx, tenant, noun, name).map(|record| record.id.to_string())
 }

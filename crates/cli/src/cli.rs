@@ -12,9 +12,9 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
-        evidence, execution, finding, hand_over, identity, issuer, key, lineage, linked_account,
-        log, login, manifest, pack, passkey, policy, project, reference, revoke, rule, run, sensor,
-        service_account, signing_key, team, tenant, token, trigger, trust, user,
+        evidence, execution, finding, hand_over, identity, incident, issuer, key, lineage,
+        linked_account, log, login, manifest, pack, passkey, policy, project, reference, revoke,
+        rule, run, sensor, service_account, signing_key, team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -150,6 +150,7 @@ pub enum Command {
 
     // What happened
     Lineage(lineage::Lineage),
+    Incident(incident::Incident),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -222,6 +223,7 @@ impl Command {
             Self::Worker(command) => Box::pin(command.run(app)).await,
             Self::Sensor(command) => Box::pin(command.run(app)).await,
             Self::Lineage(command) => command.run(app).await,
+            Self::Incident(command) => command.run(app).await,
             Self::Audit(command) => command.run(app).await,
             Self::Evidence(command) => command.run(app).await,
             Self::Log(command) => command.run(app).await,

@@ -22,6 +22,7 @@ pub mod execution;
 pub mod finding;
 pub mod hand_over;
 pub mod identity;
+pub mod incident;
 pub mod issuer;
 pub mod key;
 pub mod lineage;

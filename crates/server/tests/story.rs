@@ -189,6 +189,9 @@ async fn a_deploy_is_countersigned_done_and_told_in_one_sentence() {
             format!("digest:{DIGEST}"),
             format!("approval:{id}"),
             "resource:web".to_owned(),
+            // What was done is told, not only that a token was given for it.
+            "run:9876543210".to_owned(),
+            format!("action:{}", granted["jti"].as_str().unwrap()),
         ] {
             let story = told(&pipeline.owner, &reference).await;
             assert!(

@@ -14,6 +14,7 @@ use crate::{
     findings::{IdentityFindings, ListFindings},
     hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     identities::{Identity, Rename, ReviewInput, Transfer},
+    incidents::{Incident, IncidentQuery},
     issuers::Issuer,
     keys::{DataKeyList, Key, KeyHistory, KeyValue, ListKeys, PutKey, RotateDataKey, RotateKey},
     lineage::{Lineage, LineageQuery},
@@ -136,6 +137,8 @@ endpoints! {
     get search_evidence() ["api", "evidence"], SearchEvidence => Page<EvidenceSummary>;
     /// One record, with its proof.
     get evidence(id) ["api", "evidence", id], () => EvidenceRecord;
+    /// What something did between two times.
+    get incident() ["api", "incidents"], IncidentQuery => Incident;
     /// Erases the personal values of a record.
     post erase_evidence(id) ["api", "evidence", id, "erase"], Erase => ErasedFields;
     /// Records in the order of the log.

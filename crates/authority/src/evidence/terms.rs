@@ -207,7 +207,8 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
     }
 }
 
-fn source(event: &Event) -> Option<&Text> {
+/// The source address of what happened.
+pub(crate) fn source(event: &Event) -> Option<&Text> {
     match event {
         Event::Refused(refused) => refused.source_address.as_ref(),
         Event::PasskeyChanged(changed) => changed.source_address.as_ref(),

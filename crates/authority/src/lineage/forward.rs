@@ -125,7 +125,7 @@ fn relation_edge(relation: &str) -> &'static str {
     }
 }
 
-pub(super) fn locate(
+pub(crate) fn locate(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
     noun: Noun,

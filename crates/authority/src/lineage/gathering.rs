@@ -7,12 +7,14 @@ use crate::{
 };
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{
-    Id, id,
+    Id,
+    evidence::Role,
+    id,
     reason::{Reason, Refusal},
     registry::Noun,
 };
 use countersign_store::Tx;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn starts(
     tx: &mut Tx<'_>,
@@ -22,10 +24,8 @@ pub(super) fn starts(
 ) -> Result<Page, Rejection> {
     let mut found = match start {
         Start::Action(id) | Start::Token(id) => {
-            let mut found = match start {
-                Start::Token(_) => by_term(tx, asker, "token", &id.to_string(), pepper)?,
-                _ => Page::default(),
-            };
+            // Whoever has only an id need not know whether it is a token's.
+            let mut found = by_term(tx, asker, "token", &id.to_string(), pepper)?;
             match search::by_id(tx, asker.tenant_id, *id)? {
                 Some(Known::Found(one)) => found.records.insert(0, *one),
                 Some(Known::Gap(gap)) => found.gaps.insert(0, *gap),
@@ -39,7 +39,7 @@ pub(super) fn starts(
         Start::Digest(digest) => by_term(tx, asker, "digest", digest, pepper)?,
         Start::Execution(id) => by_term(tx, asker, "execution", &id.to_string(), pepper)?,
         Start::Resource(resource) => by_term(tx, asker, "resource", resource, pepper)?,
-        Start::Run(run) => by_term(tx, asker, "run", run, pepper)?,
+        Start::Run(run) => of_run(tx, asker, run, pepper)?,
         Start::Identity(name) => {
             let identity = locate(tx, asker.tenant_id, Noun::Identity, name)?;
             by_term(tx, asker, "identity", &identity.id.to_string(), pepper)?
@@ -49,6 +49,39 @@ pub(super) fn starts(
     retain_readable(tx, asker.tenant_id, asker.person, &mut found)?;
     Ok(found)
 }
+
+/// What a run did. The platform's id of a run stands in the records of its tokens alone; they have its key, which
+/// stands in all.
+fn of_run(
+    tx: &mut Tx<'_>,
+    asker: &Asker<'_>,
+    run: &str,
+    pepper: &Pepper,
+) -> Result<Page, Rejection> {
+    let mut page = by_term(tx, asker, "run", run, pepper)?;
+    let keys: BTreeSet<String> = page
+        .records
+        .iter()
+        .flat_map(|found| &found.record.refs)
+        .filter(|one| one.role == Role::Run && one.id != run)
+        .map(|one| one.id.clone())
+        .take(ATTEMPTS)
+        .collect();
+    for key in keys {
+        let more = by_term(tx, asker, "run", &key, pepper)?;
+        page.gaps.extend(more.gaps);
+        for found in more.records {
+            let known = |one: &Found| one.record.id == found.record.id;
+            if !page.records.iter().any(known) {
+                page.records.push(found);
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// How many attempts of a run are followed, and runs of other platforms with the same id.
+const ATTEMPTS: usize = 5;
 
 fn by_term(
     tx: &mut Tx<'_>,

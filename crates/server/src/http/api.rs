@@ -15,6 +15,7 @@ pub mod executions;
 pub mod findings;
 pub mod hand_overs;
 pub mod identities;
+pub mod incidents;
 pub mod issuers;
 pub mod keys;
 pub mod lineage;

@@ -184,7 +184,7 @@ fn parse(id: &str) -> Result<Id<id::Evidence>, Refusal> {
         .map_err(|error: id::InvalidId| Refusal::new(Reason::NotFound, error.to_string()))
 }
 
-fn summarise(found: &Found) -> EvidenceSummary {
+pub(super) fn summarise(found: &Found) -> EvidenceSummary {
     let record = &found.record;
     EvidenceSummary {
         id: record.id,
@@ -212,7 +212,7 @@ fn summarise(found: &Found) -> EvidenceSummary {
 }
 
 /// What the table still says of a record that cannot be read.
-fn summarise_gap(gap: &Gap) -> EvidenceSummary {
+pub(super) fn summarise_gap(gap: &Gap) -> EvidenceSummary {
     EvidenceSummary {
         id: gap.row.id,
         kind: gap.row.kind.clone(),

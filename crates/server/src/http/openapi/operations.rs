@@ -15,6 +15,7 @@ use countersign_api::{
     identities::{
         CreateIdentity, Identity, ListIdentities, Rename, ReviewInput, Transfer, UpdateIdentity,
     },
+    incidents::{Incident, IncidentQuery},
     lineage::{Lineage, LineageQuery},
     log::{ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
@@ -404,6 +405,13 @@ fn evidence(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<Erase>(s)
         .answers::<ErasedFields>(200, s),
+        Operation::get(
+            "/api/incidents",
+            "incidents.tell",
+            "what something did between two times, from where, and what would stop it",
+        )
+        .query::<IncidentQuery>(s)
+        .answers::<Incident>(200, s),
         Operation::get(
             "/api/lineage",
             "lineage.follow",
