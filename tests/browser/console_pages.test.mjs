@@ -35,7 +35,7 @@ test("the first page is under 250 kB as it is sent, and asked for once", async (
   assert.ok(sent.bytes > 10_000 && sent.bytes < 250_000, `${sent.bytes} bytes`);
 });
 
-const PAGES = ["lineage", "approvals?show=all", "identities", "findings", "people", "projects", "automation", "log", "settings"];
+const PAGES = ["lineage", "approvals?show=all", "identities", "findings", "people", "projects", "automation", "incident", "new-identity?kind=bot", "log", "settings"];
 
 /** A page of the console, once nothing of it is being fetched. */
 async function open(path) {
