@@ -62,7 +62,11 @@ test("the chain has who answered then and who answers now", async () => {
   const is = await sponsor.innerText();
   assert.match(was, /dana@example\.com/);
   assert.match(is, /lee@example\.com/);
+  // Who answers now did not do what the one of then did.
+  assert.match(await page.getByRole("main").getByRole("listitem").filter({ hasText: "triggered by" }).innerText(), /^Person.*\n+dana@example\.com/);
   await look(scene.dana, "lineage-as-it-is");
+  await page.getByRole("region", { name: "The answer" }).getByRole("link", { name: "lee@example.com" }).click();
+  await page.getByRole("heading", { name: /lee@example\.com/, level: 1 }).waitFor();
 });
 
 test("the chain is saved as JSON and as pixels, and printed as a list", async () => {
@@ -72,6 +76,7 @@ test("the chain is saved as JSON and as pixels, and printed as a list", async ()
     await page.getByRole("menuitem", { name: item, exact: true }).click();
     return Buffer.concat(await (await (await download).createReadStream()).toArray());
   };
+  await page.goto(`/#/lineage?ref=commit:${JOB.sha}&view=list`);
   assert.match(JSON.parse(await saved("JSON")).sentence, /must respond/);
   const png = await saved("Picture as PNG");
   assert.equal(png.subarray(1, 4).toString(), "PNG");

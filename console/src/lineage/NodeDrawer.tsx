@@ -157,9 +157,12 @@ function Answering({ node }: { node: Node }) {
   return (
     <>
       <p className="lead">{node.label}</p>
-      {node.now && <p>Now called {node.now}.</p>}
+      {node.now && node.type !== 'sponsor' && <p>Now called {node.now}.</p>}
       {node.type === 'sponsor' && (
-        <p>Answers for the identity that acted, and must respond when it goes wrong.</p>
+        <p>
+          {node.now ? `Answered for it then; ${node.now} answers` : 'Answers'} for the identity that acted,
+          and must respond when it goes wrong.
+        </p>
       )}
       {team ? (
         <Link to="/teams/$id" params={{ id }} className="link">

@@ -83,7 +83,8 @@ export function relationsTo(lineage: Lineage, id: string): string[] {
 export const keyOf = (node: Node) => node.id.slice(node.id.indexOf(':') + 1);
 
 /** Whether a team answers, and not one person. */
-export const isTeam = (node: Node) => node.id.startsWith('team:') || node.label.startsWith('team ');
+export const isTeam = (node: Node) =>
+  node.id.startsWith('team:') || (node.now ?? node.label).startsWith('team ');
 
 /** A node's name, then or now. */
 export const nameOf = (node: Node, now: boolean) => (now && node.now ? node.now : node.label);

@@ -20,7 +20,7 @@ pub struct Graph {
 /// One hop.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Its key: `evidence:ID`, `identity:ID`, `user:ID`, `run:KEY`.
+    /// Its key: `evidence:ID`, `identity:ID`, `user:ID`, `run:KEY`; `sponsor:ID` where who answers now did not then.
     pub key: String,
     /// What it is.
     pub node_type: &'static str,

@@ -335,7 +335,11 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         story.sponsor_now = sponsor_now.as_ref().map(sponsor_name);
         match (then, &sponsor_now) {
             (Some(then), now) => {
-                let node = self.answering(&then.id)?;
+                // Whoever answers now has a node of their own: what the one of then did besides is not theirs.
+                let node = match now.as_ref().map(|now| now.id.to_string()) {
+                    Some(id) if id != then.id => format!("sponsor:{id}"),
+                    _ => self.answering(&then.id)?,
+                };
                 let changed = now
                     .as_ref()
                     .map(sponsor_name)
