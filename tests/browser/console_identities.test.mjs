@@ -70,6 +70,24 @@ test("a list that is looked through in parts is looked through until something f
   await page.unroute("**/api/identities?*");
 });
 
+test("a run that is not let in is explained claim by claim, before it is tried", async () => {
+  const { issuer, server, identity } = scene;
+  await page.goto(`/#/identities/${identity.id}?tab=credentials`);
+  const field = page.getByLabel("The token of a run");
+  const explain = async (claims) => {
+    await field.fill(issuer.run(server.url, claims));
+    await page.getByRole("button", { name: "Explain it" }).click();
+    return page.getByRole("table", { name: /^Claims of rule/ }).getByRole("row");
+  };
+  const wrong = await explain({ ref: "refs/heads/other" });
+  assert.match(await wrong.filter({ hasText: "refs/heads/other" }).innerText(), /no$/);
+  assert.equal(await field.inputValue(), "");
+  await look(scene.dana, "trust-rule-explained");
+  const right = await explain({});
+  await wrong.filter({ hasText: "refs/heads/other" }).waitFor({ state: "detached" });
+  assert.equal(await right.filter({ hasText: /no$/ }).count(), 0);
+});
+
 test("a change is told as what is different", async () => {
   await owner.patch("/api/identities/triage", { allowed_actions: ["case.read", "case.comment.write"], reason: "it answers now" });
   await owner.patch("/api/identities/triage", { allowed_actions: ["case.read"], reason: "it does not" });

@@ -15,9 +15,11 @@ export function Blast({ of, grain }: { of: Credential; grain: Schemas['Grain'] }
   if (of.status !== 'active') return null;
   if (!open)
     return (
-      <Button variant="default" onClick={() => setOpen(true)}>
-        What it reaches
-      </Button>
+      <div className="drawer-actions">
+        <Button variant="default" onClick={() => setOpen(true)}>
+          What it reaches
+        </Button>
+      </div>
     );
   return <Reaches of={of} grain={grain} />;
 }

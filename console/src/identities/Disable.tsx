@@ -74,11 +74,13 @@ function Confirm({ of, close }: { of: Identity[]; close: () => void }) {
         once. They can be enabled again.
       </p>
       <ul className="dies">
-        {of.map((identity) => (
+        {of.map((identity, at) => (
           <li key={identity.id}>
             {identity.name}{' '}
             <span className="soft">
-              {told[identity.id] ? capital(told[identity.id] ?? '') : identity.purpose}
+              {told[identity.id]
+                ? capital(told[identity.id] ?? '')
+                : dying(identity.purpose, previews[at]?.data)}
             </span>
           </li>
         ))}
@@ -105,4 +107,10 @@ function Confirm({ of, close }: { of: Identity[]; close: () => void }) {
       </div>
     </form>
   );
+}
+
+/** What it is for, and how many of its tokens die. */
+function dying(purpose: string, preview?: Schemas['Revocation']): string {
+  const live = preview?.live_tokens;
+  return live ? `${purpose} · ${count(live, 'token')} of the last hour` : purpose;
 }

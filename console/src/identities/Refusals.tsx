@@ -1,6 +1,7 @@
 // Why a run was not let in: rule by rule, claim by claim.
-import { Button } from '@mantine/core';
+import { Button, TextInput } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { get, post, type Schemas } from '../api/client';
 import { listOptions } from '../api/queries';
 import { Badge, Panel, Said, When } from '../ui/bits';
@@ -16,7 +17,9 @@ export function Refusals({ of }: { of: Schemas['Identity'] }) {
     ),
   );
   return (
-    <Panel title="What was refused lately">
+    <Panel title="Why a run is let in, or is not">
+      <Try of={of} />
+      <h3>What was refused lately</h3>
       <Loaded of={attempts}>
         {(page) =>
           page.items.length === 0 ? (
@@ -31,6 +34,43 @@ export function Refusals({ of }: { of: Schemas['Identity'] }) {
         }
       </Loaded>
     </Panel>
+  );
+}
+
+function Try({ of }: { of: Schemas['Identity'] }) {
+  const [token, setToken] = useState('');
+  const explain = useMutation({
+    mutationFn: () => post('/api/trust-tests', { body: { identity: of.id, token: token.trim() } }),
+    onSettled: () => setToken(''),
+  });
+  return (
+    <>
+      <form
+        className="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          explain.mutate();
+        }}
+      >
+        <TextInput
+          className="wide"
+          size="xs"
+          type="password"
+          label="The token of a run"
+          description="It is sent to this server, which explains it, issues nothing for it and keeps none of it."
+          value={token}
+          onChange={(event) => setToken(event.currentTarget.value)}
+          autoComplete="off"
+          required
+          withAsterisk={false}
+        />
+        <Button variant="default" type="submit" loading={explain.isPending}>
+          Explain it
+        </Button>
+      </form>
+      <Problem error={explain.error} />
+      {explain.data && <Verdict of={explain.data} />}
+    </>
   );
 }
 
