@@ -194,6 +194,7 @@ async fn openid_client_and_jose_drive_the_server() {
         "introspection, then revocation, then introspection",
         "revocation of what is no token answers as if it were one",
         "a token of another audience does not verify",
+        "client_credentials, DPoP, and a call with the bound token",
         "an unknown audience is invalid_target",
         "a wrong secret is invalid_client",
         "client_credentials, private_key_jwt",

@@ -1,4 +1,5 @@
-import { GuardError } from "./errors.js";
+import { GuardError, KeyError } from "./errors.js";
+import { PROOF_ALGORITHMS, type Presented } from "./sender.js";
 
 /** How the guard says no over HTTP, in one form for every framework. */
 export interface Refusal {
@@ -7,11 +8,28 @@ export interface Refusal {
   readonly body: string;
 }
 
+/** What an adapter reads of a request. */
+export interface Read {
+  readonly authorization: string | null | undefined;
+  readonly dpop: string | null | undefined;
+  readonly method: string;
+  /** The path and query. */
+  readonly path: string;
+  readonly certificate: string | undefined;
+}
+
 /** The token of a request: from the `Authorization` header alone, never from the query or a cookie. */
-export function bearer(header: string | null | undefined): string {
-  const found = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i.exec(header ?? "");
-  if (found?.[1]) return found[1];
-  throw new GuardError("token_missing", header ? "the Authorization header holds no bearer token" : "no token");
+export function presented({ authorization, dpop, method, path, certificate }: Read, publicUrl: string | undefined): Presented {
+  const [, scheme, token] = /^(bearer|dpop) +([A-Za-z0-9._~+/-]+=*) *$/i.exec(authorization ?? "") ?? [];
+  if (!scheme || !token) {
+    throw new GuardError("token_missing", authorization ? "the Authorization header holds no access token" : "no token");
+  }
+  const shown = certificate === undefined ? {} : { certificate };
+  if (scheme.toLowerCase() === "bearer") return { token, ...shown };
+  if (!dpop || publicUrl === undefined) {
+    throw new GuardError("token_missing", dpop ? "this server takes no DPoP: it does not know its own `publicUrl`" : "a token came as DPoP without a DPoP header beside it");
+  }
+  return { token, ...shown, dpop: { proof: dpop, method, url: publicUrl.replace(/\/$/, "") + path } };
 }
 
 /** RFC 6750 §3 for the challenge, RFC 9457 for the body. */
@@ -23,7 +41,9 @@ export function refusal(error: GuardError, action: string | undefined, resourceM
   } else {
     const parameters = challenge(error, action);
     if (resourceMetadata) parameters.push(`resource_metadata="${quotable(resourceMetadata)}"`);
-    headers["www-authenticate"] = ["Bearer", parameters.join(", ")].join(" ").trim();
+    const keyed = error instanceof KeyError;
+    if (keyed) parameters.push(`algs="${PROOF_ALGORITHMS.join(" ")}"`);
+    headers["www-authenticate"] = [keyed ? "DPoP" : "Bearer", parameters.join(", ")].join(" ").trim();
   }
   const body = JSON.stringify({ type: "about:blank", title: TITLES[status], status, reason_code: code, detail: message });
   return { status, headers, body };
@@ -33,6 +53,7 @@ export function refusal(error: GuardError, action: string | undefined, resourceM
 function challenge({ status, code, message }: GuardError, action: string | undefined): string[] {
   if (code === "token_missing") return [];
   const description = `error_description="${quotable(message)}"`;
+  if (code === "proof_invalid") return ['error="invalid_dpop_proof"', description];
   if (status === 401) return ['error="invalid_token"', description];
   return ['error="insufficient_scope"', description, ...(action ? [`scope="${quotable(action)}"`] : [])];
 }

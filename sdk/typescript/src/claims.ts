@@ -20,6 +20,12 @@ export interface ActionDetail {
   readonly artifact_digest?: string;
 }
 
+/** What a token is bound to: the key of DPoP proofs (RFC 9449), and the certificate of the connection (RFC 8705). */
+export interface Confirmation {
+  readonly jkt?: string;
+  readonly "x5t#S256"?: string;
+}
+
 /** The claims of a Countersign access token. */
 export interface AccessClaims {
   readonly iss: string;
@@ -44,6 +50,8 @@ export interface AccessClaims {
   readonly credential_id?: string;
   readonly issuer_id?: string;
   readonly chain_id?: string;
+  /** What its sender must prove to hold (RFC 7800). */
+  readonly cnf?: Confirmation;
   readonly run?: { readonly key: string; readonly assurance: string; readonly provider: string; readonly [more: string]: unknown };
   readonly roles?: readonly string[];
   readonly approval_id?: string;
@@ -69,9 +77,6 @@ export function parseClaims(value: unknown): AccessClaims {
     if (Object.hasOwn(claims, name) && !check(claims[name])) {
       throw new GuardError("token_invalid", `the claim ${name} has another form than expected`);
     }
-  }
-  if (Object.hasOwn(claims, "cnf")) {
-    throw new GuardError("token_invalid", "the token is bound to a key and was sent as a bearer token");
   }
   return claims as unknown as AccessClaims;
 }
@@ -124,10 +129,20 @@ const isDetail: Check = (value) => {
   });
 };
 
+/** Each member must be proved, so one that this guard does not know cannot be ignored. */
+const isConfirmation: Check = (value) => {
+  const members = Object.entries(asObject(value) ?? {});
+  return members.length > 0 && members.every(([name, member]) => ["jkt", "x5t#S256"].includes(name) && isThumbprint(member));
+};
+
+const isThumbprint: Check = (value) => typeof value === "string" && THUMBPRINT.test(value);
+
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const NAME = /^[a-z0-9][a-z0-9._-]*$/;
 const ACTION = /^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)+$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
+/** SHA-256 in base64url, whose last letter has two bits that are zero. */
+const THUMBPRINT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const NAME_LENGTH = 128;
 const KINDS = ["agent", "api_key", "bot", "oauth_client", "pipeline", "service_account", "workload"];
 
@@ -162,4 +177,5 @@ const OPTIONAL: Record<string, Check> = {
   approval_id: isId,
   authorization_details: listOf(isDetail),
   act: isActor,
+  cnf: isConfirmation,
 };

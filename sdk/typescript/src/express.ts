@@ -1,4 +1,6 @@
-import { bearer, refusal } from "./answer.js";
+import { createHash } from "node:crypto";
+
+import { presented, refusal } from "./answer.js";
 import type { AccessClaims } from "./claims.js";
 import type { GuardRequest } from "./enforce.js";
 import { GuardError } from "./errors.js";
@@ -7,7 +9,12 @@ import type { Guard } from "./guard.js";
 
 /** What the middleware reads and sets on a request, in Express 4 and 5 and everything that resembles them. */
 export interface ExpressRequest {
-  readonly headers: { readonly authorization?: string | undefined };
+  readonly headers: { readonly authorization?: string | undefined; readonly [name: string]: unknown };
+  readonly method?: string | undefined;
+  /** The whole path, also where a router took a part of it off `url`. */
+  readonly originalUrl?: string | undefined;
+  /** A TLS socket, whose certificate a token may be bound to. */
+  readonly socket?: { readonly getPeerCertificate?: () => { readonly raw?: Uint8Array } } | undefined;
   countersign?: AccessClaims;
 }
 
@@ -27,7 +34,16 @@ export function guardExpress<R extends ExpressRequest>(
   return async (request, response, next) => {
     let action: string | undefined;
     try {
-      const token = bearer(request.headers.authorization);
+      const { dpop, authorization } = request.headers;
+      const read = {
+        authorization,
+        // Node joins repeated headers with a comma, which no proof has.
+        dpop: typeof dpop === "string" ? dpop : undefined,
+        method: request.method ?? "",
+        path: request.originalUrl ?? "",
+        certificate: peerCertificate(request),
+      };
+      const token = presented(read, options.publicUrl);
       const asked = await describe(request);
       action = asked.action;
       request.countersign = await guard.authorize(token, asked);
@@ -41,4 +57,10 @@ export function guardExpress<R extends ExpressRequest>(
     }
     next();
   };
+}
+
+/** The certificate of the connection itself: no header is asked. */
+function peerCertificate({ socket }: ExpressRequest): string | undefined {
+  const raw = socket?.getPeerCertificate?.().raw;
+  return raw && createHash("sha256").update(raw).digest("base64url");
 }

@@ -1,4 +1,4 @@
-import { bearer, refusal } from "./answer.js";
+import { presented, refusal } from "./answer.js";
 import type { AccessClaims } from "./claims.js";
 import type { GuardRequest } from "./enforce.js";
 import { GuardError } from "./errors.js";
@@ -8,6 +8,8 @@ import type { Guard } from "./guard.js";
 export interface HandlerOptions {
   /** Where RFC 9728 metadata of this resource server stands, named in challenges. */
   readonly resourceMetadata?: string;
+  /** Under which URL callers reach this server, without path: DPoP proofs are made for it. Without it, none is taken. */
+  readonly publicUrl?: string;
 }
 
 /** Wraps a fetch handler (`Request` to `Response`): it runs only when the guard lets the request through. */
@@ -21,7 +23,10 @@ export function guardFetch(
     let action: string | undefined;
     let claims: AccessClaims;
     try {
-      const token = bearer(request.headers.get("authorization"));
+      const { pathname: path } = new URL(request.url);
+      const { headers, method } = request;
+      const read = { authorization: headers.get("authorization"), dpop: headers.get("dpop"), method, path, certificate: undefined };
+      const token = presented(read, options.publicUrl);
       const asked = await describe(request);
       action = asked.action;
       claims = await guard.authorize(token, asked);

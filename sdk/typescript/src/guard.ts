@@ -8,6 +8,7 @@ import { RevocationFeed } from "./feed.js";
 import { checkIssuer, type Fetch } from "./http.js";
 import { Issuer, type GuardCredential } from "./issuer.js";
 import { Results, type Outcome } from "./results.js";
+import { Senders, type Presented } from "./sender.js";
 import { verifyAccessToken } from "./verify.js";
 
 /** What a resource server states once. */
@@ -42,10 +43,13 @@ export interface GuardOptions {
 export interface Guard {
   /** `verify-only`: tokens live until they expire, and nothing is reported. `following`: revocations reach this guard. */
   readonly mode: "following" | "verify-only";
-  /** Verifies the token and whether it may do this; throws a `GuardError`. */
-  authorize(token: string, request: GuardRequest): Promise<AccessClaims>;
+  /**
+   * Verifies the token and whether it may do this; throws a `GuardError`. A token that is bound to a key or a certificate
+   * is refused unless what its sender proved comes with it: `Presented`.
+   */
+  authorize(token: string | Presented, request: GuardRequest): Promise<AccessClaims>;
   /** Authorizes, does the work, and reports how it ended. */
-  perform<T>(token: string, request: GuardRequest, work: (claims: AccessClaims) => Promise<T> | T): Promise<T>;
+  perform<T>(token: string | Presented, request: GuardRequest, work: (claims: AccessClaims) => Promise<T> | T): Promise<T>;
   /** Reports how it ended. Does nothing in the mode `verify-only`. */
   report(claims: AccessClaims, request: GuardRequest, outcome: Outcome, detail?: string): void;
   /** The check of a token that is already verified: audience, subject, action. */
@@ -68,6 +72,7 @@ class IssuerGuard implements Guard {
   readonly #feed: RevocationFeed | undefined;
   readonly #results: Results | undefined;
   readonly #irreversible: ReadonlySet<string>;
+  readonly #senders = new Senders();
 
   constructor(options: GuardOptions) {
     checkIssuer(options.issuer);
@@ -89,11 +94,13 @@ class IssuerGuard implements Guard {
     }
   }
 
-  async authorize(token: string, request: GuardRequest): Promise<AccessClaims> {
+  async authorize(token: string | Presented, request: GuardRequest): Promise<AccessClaims> {
     const { issuer, audience, subjectPrefix } = this.#options;
     const now = Math.floor(this.#nowMs() / 1000);
-    const claims = await verifyAccessToken(token, { issuer, audience, keys: this.#keys, now });
+    const presented = typeof token === "string" ? { token } : token;
+    const claims = await verifyAccessToken(presented.token, { issuer, audience, keys: this.#keys, now });
     try {
+      await this.#senders.check(claims, presented, now);
       await this.#checkRevocations(claims, request);
       enforce(claims, subjectPrefix, request);
     } catch (error) {
@@ -103,7 +110,7 @@ class IssuerGuard implements Guard {
     return claims;
   }
 
-  async perform<T>(token: string, request: GuardRequest, work: (claims: AccessClaims) => Promise<T> | T): Promise<T> {
+  async perform<T>(token: string | Presented, request: GuardRequest, work: (claims: AccessClaims) => Promise<T> | T): Promise<T> {
     const claims = await this.authorize(token, request);
     let value: T;
     try {

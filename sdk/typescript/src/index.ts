@@ -1,5 +1,5 @@
 export { assertBotCan, makeAssertBotCan, type BotExpectation, type BotToken } from "./bot.js";
-export type { AccessClaims, ActionDetail, Generation } from "./claims.js";
+export type { AccessClaims, ActionDetail, Confirmation, Generation } from "./claims.js";
 export type { GuardRequest } from "./enforce.js";
 export { GuardError, type GuardErrorCode } from "./errors.js";
 export { guardExpress, type ExpressRequest, type ExpressResponse } from "./express.js";
@@ -8,3 +8,4 @@ export { createGuard, type Guard, type GuardOptions } from "./guard.js";
 export type { GuardCredential } from "./issuer.js";
 export type { Outcome } from "./results.js";
 export type { Grain, Revocation } from "./revocations.js";
+export type { Presented, Proof } from "./sender.js";

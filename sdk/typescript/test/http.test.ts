@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { createGuard, guardExpress, guardFetch, type ExpressRequest, type ExpressResponse } from "../src/index.js";
-import { goodToken, vectors } from "./support.js";
+import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWTHeaderParameters } from "jose";
+
+import { createGuard, guardExpress, guardFetch, type GuardError, type ExpressRequest, type ExpressResponse } from "../src/index.js";
+import { goodToken, mint, vectors } from "./support.js";
 
 const { issuer, audience, subject_prefix: subjectPrefix, jwks } = vectors;
 const guard = createGuard({ issuer, audience, subjectPrefix, jwks, now: () => vectors.now * 1000 });
@@ -81,6 +84,100 @@ test("the Express middleware calls next, or answers", async () => {
   const none = await run();
   assert.deepEqual([none.next, none.status], [0, 401]);
   assert.ok(none.headers["www-authenticate"]?.startsWith("Bearer"));
+});
+
+/** A key of a client, and tokens that are bound to it. */
+async function holder() {
+  const { privateKey, publicKey } = await generateKeyPair("ES256");
+  const jwk = await exportJWK(publicKey);
+  const token = await mint({ cnf: { jkt: await calculateJwkThumbprint(jwk) } });
+  let count = 0;
+  const prove = (method: string, url: string, of = token) =>
+    new SignJWT({ jti: String((count += 1)), htm: method, htu: url, ath: createHash("sha256").update(of).digest("base64url") })
+      .setProtectedHeader({ typ: "dpop+jwt", alg: "ES256", jwk })
+      .setIssuedAt(vectors.now)
+      .sign(privateKey);
+  return { token, prove };
+}
+
+test("a token that is bound to a key reaches the handler with a proof of it, once", async () => {
+  const { token, prove } = await holder();
+  const bound = guardFetch(guard, () => ({ action: "case.read" }), () => new Response("hello"), { ...options, publicUrl: "https://api.example/" });
+  const url = "https://api.example/cases/42";
+  const call = (scheme: string, dpop?: string, at = bound) =>
+    at(new Request(`${url}?full=1`, { headers: { authorization: `${scheme} ${token}`, ...(dpop && { dpop }) } }));
+  const proof = await prove("GET", url);
+  assert.equal((await call("DPoP", proof)).status, 200);
+  const again = await call("DPoP", proof);
+  assert.equal(again.status, 401);
+  assert.match(again.headers.get("www-authenticate") ?? "", /^DPoP error="invalid_dpop_proof".*algs="ES256 /);
+  const stolen = await call("Bearer");
+  assert.equal(stolen.status, 401);
+  assert.match(stolen.headers.get("www-authenticate") ?? "", /^DPoP error="invalid_token".*algs="ES256 /);
+  for (const [scheme, dpop] of [
+    ["Bearer", await prove("GET", url)],
+    ["DPoP", undefined],
+    ["DPoP", await prove("POST", url)],
+    ["DPoP", await prove("GET", `${url}/other`)],
+    ["DPoP", await prove("GET", url, goodToken)],
+    ["DPoP", `${await prove("GET", url)}, ${await prove("GET", url)}`],
+  ] as const) {
+    assert.equal((await call(scheme, dpop)).status, 401, `${scheme} ${dpop}`);
+  }
+  // A server that does not know its own URL cannot tell which requests a proof is for.
+  assert.equal((await call("DPoP", await prove("GET", url), guardFetch(guard, () => ({ action: "case.read" }), () => new Response("hello")))).status, 401);
+});
+
+test("every check of a proof refuses", async () => {
+  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+  const [jwk, secret] = [await exportJWK(publicKey), await exportJWK(privateKey)];
+  const token = await mint({ cnf: { jkt: await calculateJwkThumbprint(jwk) } });
+  const [method, url, ath] = ["GET", "https://api.example/cases/42", createHash("sha256").update(token).digest("base64url")];
+  const other = await generateKeyPair("ES256");
+  const ask = async (header: Record<string, unknown>, claims: Record<string, unknown>, key = privateKey) => {
+    const all = { jti: `proof-${(count += 1)}`, htm: method, htu: url, ath, iat: vectors.now, ...claims };
+    const head = { typ: "dpop+jwt", alg: "ES256", jwk, ...header } as unknown as JWTHeaderParameters;
+    const proof = await new SignJWT(all).setProtectedHeader(head).sign(key);
+    return guard.authorize({ token, dpop: { proof, method, url } }, { action: "case.read" }).then(() => "ok", (error: GuardError) => error.code);
+  };
+  let count = 0;
+  for (const claims of [{}, { iat: vectors.now - 60 }, { iat: vectors.now + 60 }, { htu: "HTTPS://API.example:443/cases/42?a=b#c" }]) {
+    assert.equal(await ask({}, claims), "ok", JSON.stringify(claims));
+  }
+  for (const claims of [
+    { iat: vectors.now - 61 }, { iat: vectors.now + 61 }, { iat: undefined }, { jti: undefined }, { jti: "" }, { htm: "POST" }, { htm: undefined },
+    { htu: "https://api.example/cases/43" }, { htu: "https://api.example.evil/cases/42" }, { htu: "https://u@api.example/cases/42" }, { htu: "/cases/42" },
+    { ath: undefined }, { ath: "x" },
+  ]) {
+    assert.equal(await ask({}, claims), "proof_invalid", JSON.stringify(claims));
+  }
+  for (const header of [{ typ: "JWT" }, { typ: undefined }, { jwk: undefined }, { jwk: secret }, { x5c: ["AAAA"] }, { jku: "https://evil.example" }]) {
+    assert.equal(await ask(header, {}), "proof_invalid", JSON.stringify(header));
+  }
+  assert.equal(await ask({}, {}, other.privateKey), "proof_invalid", "signed with another key than it shows");
+  assert.equal(await ask({ jwk: await exportJWK(other.publicKey) }, {}, other.privateKey), "token_invalid", "another key");
+});
+
+test("the Express middleware reads proof and certificate from the request and its socket", async () => {
+  const { token, prove } = await holder();
+  const certificate = Buffer.from("der");
+  const certified = await mint({ cnf: { "x5t#S256": createHash("sha256").update(certificate).digest("base64url") } });
+  const middleware = guardExpress(guard, () => ({ action: "case.read" }), { publicUrl: "https://api.example" });
+  const run = async (more: Partial<ExpressRequest>, authorization: string, dpop?: string) => {
+    let next = 0;
+    const response: ExpressResponse = { statusCode: 200, setHeader: () => undefined, end: () => undefined };
+    await middleware({ headers: { authorization, dpop }, method: "GET", originalUrl: "/cases/42?full=1", ...more }, response, () => (next += 1));
+    return next;
+  };
+  const proof = () => prove("GET", "https://api.example/cases/42");
+  assert.equal(await run({}, `DPoP ${token}`, await proof()), 1);
+  assert.equal(await run({ originalUrl: "/cases/43" }, `DPoP ${token}`, await proof()), 0);
+  assert.equal(await run({}, `Bearer ${token}`), 0);
+  const socket = (raw?: Uint8Array) => ({ socket: { getPeerCertificate: () => (raw ? { raw } : {}) } });
+  assert.equal(await run(socket(certificate), `Bearer ${certified}`), 1);
+  assert.equal(await run(socket(Buffer.from("other")), `Bearer ${certified}`), 0);
+  assert.equal(await run(socket(), `Bearer ${certified}`), 0);
+  assert.equal(await run({}, `Bearer ${certified}`), 0);
 });
 
 test("an error that is not the guard's goes to the framework", async () => {

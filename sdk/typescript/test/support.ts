@@ -4,11 +4,12 @@ import type { AddressInfo } from "node:net";
 
 import { SignJWT, importJWK, type JWK, type JSONWebKeySet } from "jose";
 
-import type { Revocation } from "../src/index.js";
+import type { Presented, Revocation } from "../src/index.js";
 
 export interface Case {
   readonly name: string;
   readonly token: string;
+  readonly presented?: Omit<Presented, "token">;
   readonly request: { action: string; resource?: string; environment?: string; artifact_digest?: string };
   readonly revocations: Revocation[];
   readonly expect: { ok: true } | { error: string; message?: string };

@@ -20,11 +20,11 @@ function guardFor({ revocations }: Pick<Case, "revocations">) {
   return createGuard({ issuer, audience, subjectPrefix, jwks, credential, fetch, now: () => vectors.now * 1000 });
 }
 
-async function run({ token, request, revocations, expect }: Case): Promise<void> {
+async function run({ token, presented, request, revocations, expect }: Case): Promise<void> {
   const { artifact_digest: artifactDigest, ...rest } = request;
   const guard = guardFor({ revocations });
   try {
-    const outcome = guard.authorize(token, { ...rest, artifactDigest });
+    const outcome = guard.authorize(presented ? { token, ...presented } : token, { ...rest, artifactDigest });
     if ("ok" in expect) {
       await outcome;
       return;

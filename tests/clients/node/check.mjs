@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 
-import { createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
+import { calculateJwkThumbprint, createRemoteJWKSet, decodeProtectedHeader, exportJWK, importJWK, jwtVerify } from "jose";
 import * as client from "openid-client";
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET, AUDIENCE, KEY_CLIENT_ID, PRIVATE_JWK_FILE } = process.env;
@@ -117,6 +117,26 @@ if (server && owner) {
     const verified = jwtVerify(token, keys, { issuer: ISSUER, audience: `${AUDIENCE}x` });
     expect((await verified.catch((error) => error.code)) === "ERR_JWT_CLAIM_VALIDATION_FAILED", "it verified");
     expect(decodeProtectedHeader(token).typ === "at+jwt", "typ is not at+jwt");
+  });
+
+  await check("client_credentials, DPoP, and a call with the bound token", async () => {
+    const keys = await client.randomDPoPKeyPair("ES256", { extractable: true });
+    const DPoP = client.getDPoPHandle(owner, keys);
+    const answer = await client.clientCredentialsGrant(owner, isUri ? { resource: AUDIENCE } : { audience: AUDIENCE }, { DPoP });
+    expect(answer.token_type.toLowerCase() === "dpop", `token_type is ${answer.token_type}`);
+    const { access_token: token } = answer;
+    const jkt = await calculateJwkThumbprint(await exportJWK(keys.publicKey));
+    expect((await verify(owner, token)).cnf?.jkt === jkt, "the token is not bound to the key");
+    const told = await client.tokenIntrospection(server, token);
+    expect(told.token_type === "DPoP" && told.cnf?.jkt === jkt, "introspection says nothing of the key");
+    const url = new URL(`${ISSUER}/access/v1/evaluation`);
+    const headers = new Headers({ "content-type": "application/json" });
+    const body = JSON.stringify({ action: { name: "case.read" } });
+    const good = await client.fetchProtectedResource(owner, token, url, "POST", body, headers, { DPoP });
+    expect(good.status === 200, `a call with a proof is ${good.status}`);
+    const stolen = await fetch(url, { method: "POST", body, headers: { "content-type": "application/json", authorization: `Bearer ${token}` } });
+    expect(stolen.status === 401, `a call without a proof is ${stolen.status}`);
+    expect(stolen.headers.get("www-authenticate")?.startsWith("DPoP "), "the challenge is not one for a proof");
   });
 
   await check("an unknown audience is invalid_target", async () => {
