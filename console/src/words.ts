@@ -108,10 +108,13 @@ export const WEAKNESS_WORDS: Record<Schemas['Weakness'], string> = {
   rule_too_wide: 'Trusts too many runs',
   secret_instead_of_run: 'Secret where a run could prove itself',
   sensitive_powers: 'Sensitive powers',
+  shared_by_people: 'Shared by several people',
   shared_environments: 'Shared across environments',
   single_manager: 'One manager alone',
+  unanswered: 'Nobody answers',
   unguarded_secret: 'Secret nobody countersigns',
   unused_privileges: 'Unused privileges',
+  used_by_program: 'Used by a program',
 };
 
 export const weaknessWord = (code: string) =>

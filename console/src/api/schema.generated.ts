@@ -1056,6 +1056,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** brings in accounts of another system as observed ones, or says what it would bring in */
+        post: operations["imports.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observed-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** lists accounts of other systems, each with what is weak about it */
+        get: operations["observed-accounts.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observed-accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** shows an account of another system, by id or name */
+        get: operations["observed-accounts.show"];
+        put?: never;
+        post?: never;
+        /** takes an account of another system off the list; an import brings it back */
+        delete: operations["observed-accounts.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observed-accounts/{id}/propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** names who could answer for it */
+        post: operations["observed-accounts.propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observed-accounts/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** the caller, who was proposed, answers for it */
+        post: operations["observed-accounts.confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observed-accounts/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** the caller, who was proposed, does not */
+        post: operations["observed-accounts.decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tenant": {
         parameters: {
             query?: never;
@@ -2388,7 +2491,7 @@ export interface components {
         /** @enum {string} */
         Kind: "agent" | "api_key" | "bot" | "oauth_client" | "pipeline" | "service_account" | "workload";
         /** @enum {string} */
-        Weakness: "broad_roles" | "chain_ends_soon" | "changed_alone" | "credential_ends_soon" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "not_reviewed" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "review_overdue" | "rotation_due" | "rule_too_wide" | "secret_instead_of_run" | "sensitive_powers" | "shared_environments" | "single_manager" | "unguarded_secret" | "unused_privileges";
+        Weakness: "broad_roles" | "chain_ends_soon" | "changed_alone" | "credential_ends_soon" | "deploys_and_administers" | "dormant" | "ends_soon" | "left_out" | "many_sources" | "not_reviewed" | "old_secret" | "orphaned" | "renewal_overdue" | "renewed_twice" | "review_overdue" | "rotation_due" | "rule_too_wide" | "secret_instead_of_run" | "sensitive_powers" | "shared_by_people" | "shared_environments" | "single_manager" | "unanswered" | "unguarded_secret" | "unused_privileges" | "used_by_program";
         /** @enum {string} */
         FindingSeverity: "low" | "medium" | "high";
         /** @description Another record: its id, and its name for people. */
@@ -2674,6 +2777,7 @@ export interface components {
             project?: components["schemas"]["NameOrId"] | null;
             /** @description What it is for. */
             purpose?: string | null;
+            replaces?: components["schemas"]["NameOrId"] | null;
             /** @description Whether a person must countersign what is not of class `read`. */
             requires_approval?: boolean | null;
             /** @description Which resources it may touch. */
@@ -3512,7 +3616,7 @@ export interface components {
             undecided?: components["schemas"]["Undecided"] | null;
         };
         /** @enum {string} */
-        Relation: "approver" | "audience" | "belongs" | "manager" | "member" | "owner" | "served_by" | "sponsor" | "trusts";
+        Relation: "approver" | "audience" | "belongs" | "manager" | "member" | "observed" | "owner" | "served_by" | "sponsor" | "trusts";
         /** @description Too few are left to countersign what an identity asks for. */
         Undecided: {
             /** @description How many may still. */
@@ -3608,6 +3712,153 @@ export interface components {
             identities: components["schemas"]["Ref"][];
             /** @description Approvals that the rest waits for. */
             waiting: components["schemas"]["Id_Approval"][];
+        };
+        /** @enum {string} */
+        ImportFormat: "csv" | "github" | "kubernetes";
+        /** @description A file to import. */
+        ImportRequest: {
+            /** @description Networks of CI, such as `192.0.2.0/24`: who signs in from there is a program. */
+            ci_networks?: string[];
+            /** @description Whether only to say what would be done. */
+            dry_run?: boolean;
+            /** @description What it is called, for whoever asks later where a record is from. */
+            file_name: string;
+            /** @description Its form. */
+            format: components["schemas"]["ImportFormat"];
+            /** @description The system that it is from; for CSV `csv` when left out, else the form. */
+            system?: string | null;
+            /** @description Its text: at most 8 MiB. */
+            text: string;
+        };
+        /** @description What an import did, or would do. */
+        Import: {
+            /**
+             * Format: int32
+             * @description How many accounts it tells of.
+             */
+            accounts: number;
+            /** @description Whether nothing was done. */
+            dry_run: boolean;
+            /** @description SHA-256 of the file, in hexadecimal. */
+            file_digest: string;
+            /**
+             * Format: int32
+             * @description How many are new.
+             */
+            made: number;
+            /** @description The names of the first hundred that are new. */
+            names: string[];
+            /**
+             * Format: int32
+             * @description For how many somebody is proposed who has not confirmed it.
+             */
+            proposed: number;
+            /**
+             * Format: int32
+             * @description How many the same file brought in already.
+             */
+            unchanged: number;
+            /**
+             * Format: int32
+             * @description About how many something is new.
+             */
+            updated: number;
+        };
+        /** @enum {string} */
+        AccountType: "person" | "program" | "shared" | "unknown";
+        /** @description What many sign-ins of one account have in common: counts, and no address or device. */
+        SignIns: {
+            /**
+             * Format: int32
+             * @description The most within one hour of the clock.
+             */
+            busiest_hour: number;
+            /**
+             * Format: int32
+             * @description How many a program made.
+             */
+            by_program: number;
+            /**
+             * Format: int32
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: int32
+             * @description In how many hours of the clock three or more devices or networks signed in without being programs.
+             */
+            crowded_hours: number;
+            /** @description The first. */
+            first_at: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description In how many of the 24 hours of the day (UTC).
+             */
+            hours_of_day: number;
+            /** @description The last. */
+            last_at: components["schemas"]["Time"];
+            /** @description What those programs call themselves, the first few. */
+            programs?: string[];
+        };
+        /** @description Where an observed account is from. */
+        Provenance: {
+            /** @description SHA-256 of its bytes, in hexadecimal. */
+            file_digest: string;
+            /** @description What the file was called. */
+            file_name: string;
+            /** @description The form of the file. */
+            format: components["schemas"]["ImportFormat"];
+            /** @description When. */
+            imported_at: components["schemas"]["Time"];
+            /** @description Who imported it last. */
+            imported_by: components["schemas"]["Ref"];
+            /**
+             * Format: int32
+             * @description The line, or for JSON the entry, that says it; counted from one.
+             */
+            line: number;
+        };
+        /** @description An account of another system. */
+        ObservedAccount: components["schemas"]["Meta"] & {
+            /** @description Who has it there. */
+            account_type: components["schemas"]["AccountType"];
+            /** @description Whether it is switched off there. */
+            disabled_there?: boolean;
+            /** @description Its immutable id there. */
+            external_id: string;
+            /** @description What is weak about it, the most urgent first. */
+            findings?: components["schemas"]["Finding"][];
+            /** @description What it is there, for instance `deploy key`. */
+            form?: string;
+            /** @description What people call it there. */
+            label: string;
+            last_used_at?: components["schemas"]["Time"] | null;
+            made_there_at?: components["schemas"]["Time"] | null;
+            /** @description Always true: it is on record because another system has it, and it gets no token here. */
+            observed: boolean;
+            /** @description Whose it is there, in the words of that system. */
+            owner?: string;
+            /** @description In what it is there: a namespace, a repository, an organisation. */
+            place?: string;
+            /** @description What it may do there. */
+            privileges?: string[];
+            proposed?: components["schemas"]["PartyRef"] | null;
+            /** @description Where that is from. */
+            provenance: components["schemas"]["Provenance"];
+            replaced_by?: components["schemas"]["Ref"] | null;
+            secret_ends_at?: components["schemas"]["Time"] | null;
+            secret_since?: components["schemas"]["Time"] | null;
+            sign_ins?: components["schemas"]["SignIns"] | null;
+            sponsor?: components["schemas"]["PartyRef"] | null;
+            /** @description The system that it is in. */
+            system: string;
+        };
+        /** @description Who could answer for an observed account. */
+        ProposeSponsor: {
+            /** @description Why. */
+            reason?: string | null;
+            /** @description An e-mail address, handle, id or `team:NAME`. */
+            sponsor: components["schemas"]["NameOrId"];
         };
         /** @description The tenant. */
         Tenant: components["schemas"]["Meta"] & {
@@ -4278,7 +4529,7 @@ export interface components {
             severity: components["schemas"]["Severity"];
         };
         /** @enum {string} */
-        Noun: "action" | "audience" | "credential" | "environment" | "identity" | "issuer" | "key" | "linked_account" | "pack" | "policy" | "project" | "team" | "tenant" | "user";
+        Noun: "action" | "audience" | "credential" | "environment" | "identity" | "issuer" | "key" | "linked_account" | "observed_account" | "pack" | "policy" | "project" | "team" | "tenant" | "user";
         /**
          * @description What happens to a record.
          * @enum {string}
@@ -4576,6 +4827,8 @@ export interface components {
             gaps?: string[];
             /** @description Who and what is in the chain. */
             nodes: components["schemas"]["Node"][];
+            /** @description Forward: the accounts of other systems that they answer for. */
+            observed?: components["schemas"]["Ref"][];
             /** @description The other stories that the reference leads to, newest first. */
             others?: components["schemas"]["OtherStory"][];
             /** @description What was asked for. */
@@ -8592,6 +8845,252 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HandedOver"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.list": {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description At most so many. */
+                limit?: number;
+                /** @description Only those of this system. */
+                system?: string;
+                /** @description Only those that nobody answers for. */
+                unanswered?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ObservedAccount"][];
+                        /** @description what to give as `after` for the next page; absent on the last one */
+                        next?: string;
+                    };
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObservedAccount"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.delete": {
+        parameters: {
+            query?: {
+                /** @description For the evidence and for whoever asks later. */
+                reason?: string;
+            };
+            header?: {
+                /** @description the ETag of the version that was read; 412 when it is another now */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposeSponsor"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObservedAccount"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObservedAccount"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "observed-accounts.decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObservedAccount"];
                 };
             };
             /** @description refused */

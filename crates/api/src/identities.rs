@@ -310,6 +310,9 @@ pub struct CreateIdentity {
     /// When it expires; a year from now when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// The observed account whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<NameOrId>,
     /// Free data of its users.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
@@ -340,6 +343,7 @@ impl CreateIdentity {
             impersonators: Vec::new(),
             trust_model: None,
             expires_at: None,
+            replaces: None,
             metadata: Map::new(),
         }
     }

@@ -44,6 +44,11 @@
 //! | POST | `/api/users/{id}/hand-over/accept`, `/api/users/{id}/hand-over/decline` | [`hand_overs::AnswerHandOver`] | [`hand_overs::HandedOver`] |
 //! | GET, POST | `/api/linked-accounts` | [`paging::ListQuery`], [`users::CreateLinkedAccount`] | page of, 201 [`users::LinkedAccount`] |
 //! | GET, DELETE | `/api/linked-accounts/{id}` | – | [`users::LinkedAccount`], 204 |
+//! | POST | `/api/imports` | [`observed::ImportRequest`] | [`observed::Import`] |
+//! | GET | `/api/observed-accounts` | [`observed::ListObserved`] | page of [`observed::ObservedAccount`] |
+//! | GET, DELETE | `/api/observed-accounts/{id}` | – | [`observed::ObservedAccount`], 204 |
+//! | POST | `/api/observed-accounts/{id}/propose` | [`observed::ProposeSponsor`] | [`observed::ObservedAccount`] |
+//! | POST | `/api/observed-accounts/{id}/confirm`, `/api/observed-accounts/{id}/decline` | [`reference::Why`] | [`observed::ObservedAccount`] |
 //! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |
 //! | GET, PATCH, DELETE | `/api/environments/{id}` | [`environments::UpdateEnvironment`] | [`environments::Environment`], 204 |
 //! | GET, POST | `/api/audiences` | [`paging::ListQuery`], [`audiences::CreateAudience`] | page of, 201 [`audiences::Audience`] |
@@ -140,6 +145,7 @@ pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod manifests;
+pub mod observed;
 pub mod packs;
 pub mod paging;
 pub mod passkeys;

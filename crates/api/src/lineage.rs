@@ -45,6 +45,9 @@ pub struct Lineage {
     /// Forward: everything that the user or team answers for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers_for: Vec<AnswersFor>,
+    /// Forward: the accounts of other systems that they answer for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Ref>,
     /// Whether there was more than fits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,

@@ -113,6 +113,7 @@ impl Need {
                 | Relation::Sponsor => Noun::Identity,
                 Relation::Belongs | Relation::Trusts => Noun::Credential,
                 Relation::Member => Noun::Team,
+                Relation::Observed => Noun::ObservedAccount,
                 Relation::ServedBy => Noun::Audience,
             }),
         }

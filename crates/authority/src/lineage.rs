@@ -162,6 +162,8 @@ pub struct Forward {
     pub party: Record,
     /// The identities, each as what.
     pub answers_for: Vec<AnswersFor>,
+    /// The accounts of other systems that they answer for.
+    pub observed: Vec<Record>,
     /// Nodes and edges.
     pub graph: Graph,
     /// The sentence.

@@ -20,6 +20,7 @@ pub mod issuers;
 pub mod keys;
 pub mod leaving;
 pub mod linked_accounts;
+pub mod observed;
 pub mod packs;
 pub mod planning;
 pub mod policies;

@@ -12,9 +12,10 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
-        evidence, execution, finding, hand_over, identity, incident, issuer, key, lineage,
-        linked_account, log, login, manifest, pack, passkey, policy, project, reference, revoke,
-        rule, run, sensor, service_account, signing_key, team, tenant, token, trigger, trust, user,
+        evidence, execution, finding, hand_over, identity, import, incident, issuer, key, lineage,
+        linked_account, log, login, manifest, observed, pack, passkey, policy, project, reference,
+        revoke, rule, run, sensor, service_account, signing_key, team, tenant, token, trigger,
+        trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -92,6 +93,10 @@ pub enum Command {
     Identity(identity::Identity),
     #[command(subcommand)]
     Finding(finding::Finding),
+    #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
+    Observed(observed::Observed),
     #[command(subcommand)]
     HandOver(hand_over::HandOver),
     #[command(subcommand)]
@@ -195,6 +200,8 @@ impl Command {
             Self::Export(command) => command.run(app).await,
             Self::Identity(command) => Box::pin(command.run(app)).await,
             Self::Finding(command) => Box::pin(command.run(app)).await,
+            Self::Import(command) => Box::pin(command.run(app)).await,
+            Self::Observed(command) => Box::pin(command.run(app)).await,
             Self::HandOver(command) => Box::pin(command.run(app)).await,
             Self::Credential(command) => Box::pin(command.run(app)).await,
             Self::ServiceAccount(command) => Box::pin(command.run(app)).await,

@@ -18,11 +18,13 @@ use crate::{
 };
 
 mod fix;
+mod observed;
 mod people;
 mod privileges;
 mod secrets;
 mod tokens;
 
+pub use observed::{identity_name, of_observed, recommended_kind};
 pub use tokens::{CHAIN_ENDS_SOON, ROTATE_AFTER, of_chain};
 
 /// A secret that is older has had a quarter of a year to be copied.
@@ -85,14 +87,20 @@ pub enum Weakness {
     SecretInsteadOfRun,
     /// A bot may do something that its friendly face hides.
     SensitivePowers,
+    /// Several people sign in as one account of another system.
+    SharedByPeople,
     /// It acts in several environments.
     SharedEnvironments,
     /// One person alone manages it.
     SingleManager,
+    /// Nobody answers for an account of another system.
+    Unanswered,
     /// A secret alone is enough for what cannot be undone, where it is protected: nobody countersigns.
     UnguardedSecret,
     /// It may do more than it does.
     UnusedPrivileges,
+    /// A program uses the account of a person in another system.
+    UsedByProgram,
 }
 
 /// How soon somebody should act.
@@ -230,7 +238,7 @@ impl Powers {
 
 impl Weakness {
     /// Every weakness, in alphabetical order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::BroadRoles,
         Self::ChainEndsSoon,
         Self::ChangedAlone,
@@ -250,10 +258,13 @@ impl Weakness {
         Self::RuleTooWide,
         Self::SecretInsteadOfRun,
         Self::SensitivePowers,
+        Self::SharedByPeople,
         Self::SharedEnvironments,
         Self::SingleManager,
+        Self::Unanswered,
         Self::UnguardedSecret,
         Self::UnusedPrivileges,
+        Self::UsedByProgram,
     ];
 
     /// The word on the wire.
@@ -279,10 +290,13 @@ impl Weakness {
             Self::RuleTooWide => "rule_too_wide",
             Self::SecretInsteadOfRun => "secret_instead_of_run",
             Self::SensitivePowers => "sensitive_powers",
+            Self::SharedByPeople => "shared_by_people",
             Self::SharedEnvironments => "shared_environments",
             Self::SingleManager => "single_manager",
+            Self::Unanswered => "unanswered",
             Self::UnguardedSecret => "unguarded_secret",
             Self::UnusedPrivileges => "unused_privileges",
+            Self::UsedByProgram => "used_by_program",
         }
     }
 }

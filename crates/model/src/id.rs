@@ -56,6 +56,8 @@ kinds! {
     Key = "key",
     /// A person's account at a foreign issuer.
     LinkedAccount = "linked_account",
+    /// An account of another system.
+    ObservedAccount = "observed_account",
     /// Trigger types, actions and rules that belong together.
     Pack = "pack",
     /// A person's passkey.

@@ -25,8 +25,8 @@ use crate::{
     },
     reason::Reason,
     registry::{
-        CredentialType, IssuerProfile, Noun, ProjectRole, Relation, SigningAlg, Status, TenantRole,
-        TrustModel,
+        AccountType, CredentialType, ImportFormat, IssuerProfile, Noun, ProjectRole, Relation,
+        SigningAlg, Status, TenantRole, TrustModel,
     },
     run::RunAssurance,
     scope::Scope,
@@ -65,7 +65,7 @@ macro_rules! markers {
 
 markers! {
     Action, Approval, Audience, Ceremony, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Issuer, Key,
-    LinkedAccount, Pack, Passkey, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
+    LinkedAccount, ObservedAccount, Pack, Passkey, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
 }
 
 fn text() -> ObjectBuilder {
@@ -124,7 +124,7 @@ words! {
     IssuerProfile: ["github", "gitlab", "kubernetes", "oidc", "spiffe"],
     Outcome: ["done", "failed", "refused"],
     ProjectRole: ["viewer", "editor", "owner"],
-    Relation: ["approver", "audience", "belongs", "manager", "member", "owner", "served_by", "sponsor", "trusts"],
+    Relation: ["approver", "audience", "belongs", "manager", "member", "observed", "owner", "served_by", "sponsor", "trusts"],
     RiskTier: ["low", "medium", "high"],
     RunAssurance: ["claimed", "verified"],
     Ending: ["failed", "succeeded", "timed_out"],
@@ -149,7 +149,7 @@ macro_rules! listed {
     };
 }
 
-listed! { ApprovalStatus, ExecutionState, Kind, Noun, Reason, Scope, Status, Weakness, }
+listed! { AccountType, ApprovalStatus, ExecutionState, ImportFormat, Kind, Noun, Reason, Scope, Status, Weakness, }
 
 macro_rules! open_words {
     ($($name:ident,)*) => {

@@ -15,6 +15,7 @@ mod credential;
 mod identity;
 mod issuer;
 mod key;
+mod observed;
 mod people;
 mod places;
 mod policy;
@@ -27,6 +28,10 @@ pub use identity::{
 };
 pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
 pub use key::{KEPT_VERSIONS, KeyDoc, VALUE_BYTES};
+pub use observed::{
+    AccountType, ImportFormat, ObservedAccountDoc, ObservedFacts, ProposedSponsor, Provenance,
+    Replaced, SignIn, SignInTally, SignIns,
+};
 pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
@@ -53,6 +58,8 @@ pub enum Noun {
     Key,
     /// A person's account at a foreign issuer.
     LinkedAccount,
+    /// An account of another system, brought in by an import. It never gets a token.
+    ObservedAccount,
     /// Trigger types, actions and rules that belong together.
     Pack,
     /// A guard rail.
@@ -69,7 +76,7 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun, in alphabetical order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Action,
         Self::Audience,
         Self::Credential,
@@ -78,6 +85,7 @@ impl Noun {
         Self::Issuer,
         Self::Key,
         Self::LinkedAccount,
+        Self::ObservedAccount,
         Self::Pack,
         Self::Policy,
         Self::Project,
@@ -98,6 +106,7 @@ impl Noun {
             Self::Issuer => "issuer",
             Self::Key => "key",
             Self::LinkedAccount => "linked_account",
+            Self::ObservedAccount => "observed_account",
             Self::Pack => "pack",
             Self::Policy => "policy",
             Self::Project => "project",
@@ -175,6 +184,8 @@ pub enum Relation {
     Manager,
     /// The user is a member of the team or project.
     Member,
+    /// The user or team answers for the observed account.
+    Observed,
     /// The user or team runs the identity day by day.
     Owner,
     /// The identity runs the audience.
@@ -196,6 +207,7 @@ impl Relation {
             Self::Belongs => "belongs",
             Self::Manager => "manager",
             Self::Member => "member",
+            Self::Observed => "observed",
             Self::Owner => "owner",
             Self::ServedBy => "served_by",
             Self::Sponsor => "sponsor",
@@ -250,6 +262,8 @@ pub enum Doc {
     Key(KeyDoc),
     /// Of a linked account.
     LinkedAccount(LinkedAccountDoc),
+    /// Of an observed account.
+    ObservedAccount(Box<ObservedAccountDoc>),
     /// Of a pack.
     Pack(Box<PackDoc>),
     /// Of a policy.
@@ -297,6 +311,7 @@ accessors! {
     issuer: Issuer(IssuerDoc),
     key: Key(KeyDoc),
     linked_account: LinkedAccount(LinkedAccountDoc),
+    observed_account: ObservedAccount(ObservedAccountDoc),
     pack: Pack(PackDoc),
     policy: Policy(PolicyDoc),
     project: Project(ProjectDoc),
@@ -318,6 +333,7 @@ impl Doc {
             Self::Issuer(_) => Noun::Issuer,
             Self::Key(_) => Noun::Key,
             Self::LinkedAccount(_) => Noun::LinkedAccount,
+            Self::ObservedAccount(_) => Noun::ObservedAccount,
             Self::Pack(_) => Noun::Pack,
             Self::Policy(_) => Noun::Policy,
             Self::Project(_) => Noun::Project,
@@ -341,6 +357,7 @@ impl Doc {
             Noun::Issuer => Self::Issuer(serde_json::from_str(text)?),
             Noun::Key => Self::Key(serde_json::from_str(text)?),
             Noun::LinkedAccount => Self::LinkedAccount(serde_json::from_str(text)?),
+            Noun::ObservedAccount => Self::ObservedAccount(serde_json::from_str(text)?),
             Noun::Pack => Self::Pack(serde_json::from_str(text)?),
             Noun::Policy => Self::Policy(serde_json::from_str(text)?),
             Noun::Project => Self::Project(serde_json::from_str(text)?),
@@ -364,6 +381,7 @@ impl Doc {
             Self::Issuer(doc) => serde_json::to_string(doc),
             Self::Key(doc) => serde_json::to_string(doc),
             Self::LinkedAccount(doc) => serde_json::to_string(doc),
+            Self::ObservedAccount(doc) => serde_json::to_string(doc),
             Self::Pack(doc) => serde_json::to_string(doc),
             Self::Policy(doc) => serde_json::to_string(doc),
             Self::Project(doc) => serde_json::to_string(doc),
@@ -385,6 +403,7 @@ impl Doc {
             Self::Credential(doc) => doc.links(),
             Self::Identity(doc) => doc.links(),
             Self::LinkedAccount(doc) => vec![(Relation::Belongs, doc.user_id.cast())],
+            Self::ObservedAccount(doc) => doc.links(),
             Self::Project(doc) => doc
                 .members
                 .iter()
@@ -419,6 +438,7 @@ impl Doc {
             | Self::Issuer(_)
             | Self::Key(_)
             | Self::LinkedAccount(_)
+            | Self::ObservedAccount(_)
             | Self::Pack(_)
             | Self::Policy(_)
             | Self::Project(_)

@@ -23,6 +23,7 @@ pub mod federation;
 pub mod fixture_issuer;
 pub mod health;
 pub mod http;
+pub mod importers;
 pub mod jobs;
 pub mod key_file;
 pub mod listener;

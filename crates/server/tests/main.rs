@@ -26,6 +26,7 @@ mod console;
 mod departures;
 mod device_login;
 mod edges;
+mod imports;
 mod incidents;
 mod invariants;
 mod invariants_evidence;

@@ -20,6 +20,7 @@ use crate::{
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
+    observed::{Import, ImportRequest, ObservedAccount, ProposeSponsor},
     paging::{ListQuery, Page},
     passkeys::{Nothing, PasskeyLink, Passkeys},
     reference::Why,
@@ -115,6 +116,14 @@ endpoints! {
     post apply() ["api", "manifests", "apply"], ManifestRequest => Plan;
     /// The JSON Schema of manifests.
     get manifest_schema() ["api", "manifests", "schema"], () => Value;
+    /// Brings in accounts of another system.
+    post import() ["api", "imports"], ImportRequest => Import;
+    /// Names who could answer for an observed account.
+    post propose_sponsor(id) ["api", "observed-accounts", id, "propose"], ProposeSponsor => ObservedAccount;
+    /// The caller answers for an observed account.
+    post confirm_observed(id) ["api", "observed-accounts", id, "confirm"], Why => ObservedAccount;
+    /// The caller does not.
+    post decline_observed(id) ["api", "observed-accounts", id, "decline"], Why => ObservedAccount;
     /// Opens an approval.
     post open_approval() ["api", "approvals"], OpenApproval => Approval;
     /// Requests that wait or waited.

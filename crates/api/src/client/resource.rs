@@ -10,6 +10,7 @@ use crate::{
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     identities::{CreateIdentity, Identity, ListIdentities, UpdateIdentity},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
+    observed::{ListObserved, ObservedAccount},
     packs::Pack,
     paging::{ListQuery, Page},
     policies::{CreatePolicy, Policy, UpdatePolicy},
@@ -59,6 +60,8 @@ resources! {
     Issuer: "issuers", ListQuery, CreateIssuer, UpdateIssuer;
     // A linked account is never edited: it is deleted and made again.
     LinkedAccount: "linked-accounts", ListQuery, CreateLinkedAccount, ();
+    // An observed account is made and edited by imports.
+    ObservedAccount: "observed-accounts", ListObserved, (), ();
     // A pack is made and edited by manifests.
     Pack: "packs", ListQuery, (), ();
     Policy: "policies", ListQuery, CreatePolicy, UpdatePolicy;

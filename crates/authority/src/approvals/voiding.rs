@@ -76,6 +76,7 @@ pub fn void_for_record(
         | Noun::Issuer
         | Noun::Key
         | Noun::LinkedAccount
+        | Noun::ObservedAccount
         | Noun::Pack
         | Noun::Policy
         | Noun::Team

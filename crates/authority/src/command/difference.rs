@@ -35,6 +35,10 @@ pub(super) fn difference(before: Option<&Record>, after: &Record) -> Result<Valu
             "subject" if after.noun == Noun::LinkedAccount => {
                 json!({"to": Text::personal(is.as_str().unwrap_or_default())})
             }
+            // What another system calls an account, and who it says owns it, may be a person's.
+            "external_id" | "facts" if after.noun == Noun::ObservedAccount => {
+                json!({"to": Text::personal(plain(&is))})
+            }
             _ if before.is_none() => json!({"to": is}),
             _ => json!({"from": was, "to": is}),
         };
@@ -50,7 +54,10 @@ fn document(record: &Record) -> Result<Map<String, Value>, Fault> {
     };
     members.insert("status".to_owned(), json!(record.status));
     members.insert("epoch".to_owned(), json!(record.epoch));
-    if record.noun != Noun::User && record.noun != Noun::LinkedAccount {
+    if !matches!(
+        record.noun,
+        Noun::LinkedAccount | Noun::ObservedAccount | Noun::User
+    ) {
         members.insert("record_name".to_owned(), json!(record.name));
     }
     Ok(members)
@@ -60,7 +67,7 @@ fn document(record: &Record) -> Result<Map<String, Value>, Fault> {
 pub(super) fn changed(record: &Record) -> Vec<Reference> {
     let mut refs = vec![match record.noun {
         Noun::User => refer_person(Role::Target, record.id, &record.name),
-        Noun::LinkedAccount => refer(Role::Target, record.id, None),
+        Noun::LinkedAccount | Noun::ObservedAccount => refer(Role::Target, record.id, None),
         _ => refer(Role::Target, record.id, Some(&record.name)),
     }];
     match &record.doc {
@@ -69,4 +76,10 @@ pub(super) fn changed(record: &Record) -> Vec<Reference> {
         _ => {}
     }
     refs
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

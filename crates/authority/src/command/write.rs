@@ -432,6 +432,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             | Noun::Issuer
             | Noun::Key
             | Noun::LinkedAccount
+            | Noun::ObservedAccount
             | Noun::Pack
             | Noun::Policy
             | Noun::Team => return Ok(()),

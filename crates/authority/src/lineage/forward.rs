@@ -10,7 +10,7 @@ use countersign_model::{
 use countersign_store::{Tx, seen};
 
 use super::{AnswersFor, Asker, Forward, Graph, Node, RECORDS};
-use crate::{rejection::Rejection, rows};
+use crate::{registry::observed, rejection::Rejection, rows};
 
 const RELATIONS: [Relation; 3] = [Relation::Sponsor, Relation::Owner, Relation::Manager];
 
@@ -24,6 +24,7 @@ pub(super) fn answers_for(
     let own =
         asker.person.user_id == party.id.cast() || asker.person.teams.contains(&party.id.cast());
     let mut found: BTreeMap<Id<id::Record>, (Record, Vec<&'static str>)> = BTreeMap::new();
+    let mut observed = Vec::new();
     let mut parties = vec![party.id];
     if noun == Noun::User {
         // Who is in a team answers with it.
@@ -36,6 +37,14 @@ pub(super) fn answers_for(
         );
     }
     for party in parties {
+        let accounts = Relation::Observed;
+        observed.extend(rows::linked_up_to(
+            tx,
+            asker.tenant_id,
+            accounts,
+            party,
+            RECORDS,
+        )?);
         for relation in RELATIONS {
             for record in
                 rows::linked_up_to(tx, asker.tenant_id, relation, party, rows::WHOLE_LIST)?
@@ -51,7 +60,11 @@ pub(super) fn answers_for(
             }
         }
     }
-    let truncated = found.len() > RECORDS;
+    observed.retain(|record| {
+        record.status != Status::Deleted && (own || observed::sees(asker.person, record))
+    });
+    let truncated = found.len() > RECORDS || observed.len() > RECORDS;
+    observed.truncate(RECORDS);
     let mut graph = Graph::default();
     let party_key = format!("{}:{}", noun.as_str(), party.id);
     graph.node(Node::new(
@@ -87,7 +100,16 @@ pub(super) fn answers_for(
             last_seen_at,
         });
     }
-    if answers_for.is_empty() && !own && !asker.person.reads_evidence() {
+    for account in &observed {
+        let Some(doc) = account.observed_account() else {
+            continue;
+        };
+        let key = format!("observed:{}", account.id);
+        let label = format!("{} (observed in {})", doc.facts.label, doc.system);
+        graph.node(Node::new(key.clone(), "observed", label));
+        graph.edge(&key, "sponsored_by", &party_key);
+    }
+    if answers_for.is_empty() && observed.is_empty() && !own && !asker.person.reads_evidence() {
         return Err(Refusal::new(
             Reason::NotFound,
             format!("there is no {} `{name}` that you can see", noun.as_str()),
@@ -98,8 +120,13 @@ pub(super) fn answers_for(
         .iter()
         .filter(|one| one.relations.contains(&"sponsor"))
         .count();
+    let beside = match observed.len() {
+        0 => String::new(),
+        1 => "; and for 1 observed account of another system".to_owned(),
+        count => format!("; and for {count} observed accounts of other systems"),
+    };
     let sentence = format!(
-        "{} answers for {} {}, as sponsor of {sponsored}.",
+        "{} answers for {} {}, as sponsor of {sponsored}{beside}.",
         party.name,
         answers_for.len(),
         if answers_for.len() == 1 {
@@ -111,6 +138,7 @@ pub(super) fn answers_for(
     Ok(Forward {
         party,
         answers_for,
+        observed,
         graph,
         sentence,
         truncated,

@@ -59,6 +59,7 @@ pub(super) fn document<N: Names>(
         Doc::Credential(_)
         | Doc::Key(_)
         | Doc::LinkedAccount(_)
+        | Doc::ObservedAccount(_)
         | Doc::Tenant(_)
         | Doc::User(_) => {
             return Ok(None);

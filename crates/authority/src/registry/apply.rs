@@ -154,6 +154,7 @@ impl ApplyManifest {
             Doc::Credential(_)
             | Doc::Key(_)
             | Doc::LinkedAccount(_)
+            | Doc::ObservedAccount(_)
             | Doc::Tenant(_)
             | Doc::User(_) => {
                 return no_document();
@@ -213,6 +214,7 @@ impl ApplyManifest {
             Doc::Credential(_)
             | Doc::Key(_)
             | Doc::LinkedAccount(_)
+            | Doc::ObservedAccount(_)
             | Doc::Tenant(_)
             | Doc::User(_) => no_document(),
         }

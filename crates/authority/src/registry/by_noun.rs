@@ -9,7 +9,7 @@ use countersign_store::Tx;
 
 use super::{
     actions, audiences, credentials, environments, identities, issuers, keys, linked_accounts,
-    packs, policies, projects,
+    observed, packs, policies, projects,
     reading::{self, Page, PageQuery, Shown},
     teams, tenants, users,
 };
@@ -39,6 +39,7 @@ pub fn list(
         Noun::Issuer => issuers::list(tx, permit, query),
         Noun::Key => keys::list(tx, permit, None, query),
         Noun::LinkedAccount => linked_accounts::list(tx, permit, query),
+        Noun::ObservedAccount => observed::list(tx, permit, false, query),
         Noun::Pack => packs::list(tx, permit, query),
         Noun::Policy => policies::list(tx, permit, query),
         Noun::Project => projects::list(tx, permit, query),
@@ -65,6 +66,7 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, text: &str) -> Result<
         Noun::Issuer => issuers::show(tx, permit, text),
         Noun::Key => keys::show(tx, permit, text),
         Noun::LinkedAccount => linked_accounts::show(tx, permit, text),
+        Noun::ObservedAccount => observed::show(tx, permit, text),
         Noun::Pack => packs::show(tx, permit, text),
         Noun::Policy => policies::show(tx, permit, text),
         Noun::Project => projects::show(tx, permit, text),

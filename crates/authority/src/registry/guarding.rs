@@ -304,7 +304,7 @@ fn open(
 /// What a record is called where it cannot be erased: what is named after a person, by its id.
 pub(crate) fn called(record: &Record) -> String {
     match record.noun {
-        Noun::LinkedAccount | Noun::User => record.id.to_string(),
+        Noun::LinkedAccount | Noun::ObservedAccount | Noun::User => record.id.to_string(),
         Noun::Action
         | Noun::Audience
         | Noun::Credential
@@ -425,6 +425,7 @@ fn check_again(
         | Noun::Issuer
         | Noun::Key
         | Noun::LinkedAccount
+        | Noun::ObservedAccount
         | Noun::Policy
         | Noun::Tenant => rights::must_own_tenant(person, "make this change"),
     }

@@ -22,7 +22,7 @@ use countersign_model::{
 use super::{
     approvers::{self, Asking},
     guarding::{self, ChangeOutcome, Edit, Verb},
-    rights, users,
+    observed, rights, users,
 };
 use crate::{
     approvals,
@@ -288,9 +288,9 @@ pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rej
             .filter(|team| team.noun == Noun::Team)
             .map(|team| team.id),
     );
-    for party in parties {
+    for party in &parties {
         found.extend(
-            tx.linked_to(Relation::Sponsor, party)?
+            tx.linked_to(Relation::Sponsor, *party)?
                 .into_iter()
                 .map(|record| (record.id, record)),
         );
@@ -318,7 +318,9 @@ pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rej
             None => {}
         }
     }
-    Ok(left(user, orphaned, false))
+    let room = BATCH - written;
+    let more = observed::left(tx, &parties, room)? == room;
+    Ok(left(user, orphaned, more))
 }
 
 /// The identity without the user; nothing when that changes nothing.

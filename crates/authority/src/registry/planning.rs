@@ -192,6 +192,7 @@ impl<'s, 't> Snapshot<'s, 't> {
             | Noun::Issuer
             | Noun::Key
             | Noun::LinkedAccount
+            | Noun::ObservedAccount
             | Noun::Policy
             | Noun::Team
             | Noun::Tenant

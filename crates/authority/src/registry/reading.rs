@@ -364,6 +364,7 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
         }
         Doc::Key(doc) => vec![doc.project_id.cast()],
         Doc::LinkedAccount(doc) => vec![doc.user_id.cast(), doc.set_by.cast()],
+        Doc::ObservedAccount(doc) => doc.names(),
         Doc::Pack(doc) => vec![doc.project_id.cast(), doc.sponsor.record_id()],
         Doc::Project(doc) => {
             let members = doc

@@ -115,6 +115,7 @@ impl Command for DeleteTeam {
         may_edit(&person, rights::doc(before.team())?)?;
         let mut answers = tx.linked_to(Relation::Sponsor, before.id)?;
         answers.extend(tx.linked_to(Relation::Owner, before.id)?);
+        answers.extend(tx.linked_to(Relation::Observed, before.id)?);
         answers.extend(countersigns(tx, before.id.cast())?);
         if let Some(identity) = answers
             .iter()

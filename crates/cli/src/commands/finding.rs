@@ -4,14 +4,18 @@ use clap::{Args, Subcommand};
 use countersign_api::{
     NameOrId,
     findings::{Finding as Found, IdentityFindings, ListFindings},
+    observed::ObservedAccount,
+    reference::{PartyRef, Ref},
 };
 use countersign_model::{
     finding::{FindingSeverity, Weakness},
     identity::Kind,
 };
+use serde::Serialize;
 
 use crate::{
     app::App,
+    commands::observed,
     failure::Failure,
     input::word,
     view::{WIDTH, command, plain, wrapped},
@@ -72,10 +76,10 @@ impl List {
             severity: self.severity,
             ..ListFindings::default()
         };
-        let mut items: Vec<IdentityFindings> = Vec::new();
+        let mut items: Vec<Item> = Vec::new();
         loop {
             let page = client.findings(&query).await?;
-            items.extend(page.items);
+            items.extend(page.items.into_iter().map(Item::Identity));
             query.after = page.next;
             if query.after.is_none() || items.len() >= self.limit as usize {
                 break;
@@ -83,7 +87,10 @@ impl List {
         }
         let more = query.after.is_some() || items.len() > self.limit as usize;
         items.truncate(self.limit as usize);
-        let count: usize = items.iter().map(|item| item.findings.len()).sum();
+        if !more && self.project.is_none() && self.kind.is_none() {
+            items.extend(self.observed(app).await?);
+        }
+        let count: usize = items.iter().map(|item| item.findings().len()).sum();
         app.out.data(&items, |_| told(&items))?;
         if more {
             app.out.talk(&format!(
@@ -97,10 +104,90 @@ impl List {
         }
         Ok(())
     }
+
+    /// What is weak about accounts of other systems.
+    async fn observed(&self, app: &App) -> Result<Vec<Item>, Failure> {
+        let accounts = observed::all(app, &observed::List::default()).await?;
+        let wanted = |found: &Found| {
+            self.weakness.is_none_or(|one| found.weakness == one)
+                && self.severity.is_none_or(|least| found.severity >= least)
+        };
+        let of_sponsor = |account: &ObservedAccount| {
+            self.sponsor.as_ref().is_none_or(|wanted| {
+                let sponsor = account.sponsor.as_ref();
+                sponsor.is_some_and(|party| {
+                    party.to_string() == wanted.0 || party.id.to_string() == wanted.0
+                })
+            })
+        };
+        let found = accounts.into_iter().filter(of_sponsor).map(|account| {
+            let mut findings = account.findings;
+            findings.retain(wanted);
+            ObservedFindings {
+                observed: Ref {
+                    id: account.meta.id,
+                    name: account.meta.name,
+                },
+                label: account.label,
+                system: account.system,
+                sponsor: account.sponsor,
+                findings,
+            }
+        });
+        let found = found.filter(|one| !one.findings.is_empty());
+        Ok(found.map(Item::Observed).collect())
+    }
+}
+
+/// An identity or an account of another system, with its findings.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Item {
+    Identity(IdentityFindings),
+    Observed(ObservedFindings),
+}
+
+/// An account of another system, and what is weak about it.
+#[derive(Debug, Serialize)]
+struct ObservedFindings {
+    observed: Ref,
+    label: String,
+    system: String,
+    sponsor: Option<PartyRef>,
+    findings: Vec<Found>,
+}
+
+impl Item {
+    fn findings(&self) -> &[Found] {
+        match self {
+            Self::Identity(item) => &item.findings,
+            Self::Observed(item) => &item.findings,
+        }
+    }
+
+    fn heading(&self) -> String {
+        match self {
+            Self::Identity(item) => format!(
+                "{} ({}, answered for by {})",
+                item.identity.name,
+                item.kind.as_str(),
+                item.sponsor.name
+            ),
+            Self::Observed(item) => {
+                let sponsor = item.sponsor.as_ref();
+                format!(
+                    "{} (observed in {}, answered for by {})",
+                    plain(&item.label),
+                    item.system,
+                    sponsor.map_or("nobody", |party| party.name.as_str())
+                )
+            }
+        }
+    }
 }
 
 /// Each identity with its findings below it, each with the first thing to do.
-fn told(items: &[IdentityFindings]) -> String {
+fn told(items: &[Item]) -> String {
     if items.is_empty() {
         return "nothing was found".to_owned();
     }
@@ -109,14 +196,8 @@ fn told(items: &[IdentityFindings]) -> String {
         if !text.is_empty() {
             text.push(String::new());
         }
-        let heading = format!(
-            "{} ({}, answered for by {})",
-            item.identity.name,
-            item.kind.as_str(),
-            item.sponsor.name
-        );
-        text.extend(wrapped(&heading, usize::from(WIDTH)));
-        text.extend(item.findings.iter().flat_map(lines));
+        text.extend(wrapped(&item.heading(), usize::from(WIDTH)));
+        text.extend(item.findings().iter().flat_map(lines));
     }
     text.join("\n")
 }

@@ -126,6 +126,9 @@ fn shown(lineage: &lineage::Lineage, json: &Value, width: Option<usize>) -> Stri
                 view::table(&ANSWERS, &json["answers_for"])
             ));
         }
+        for account in &lineage.observed {
+            text.push_str(&format!("\nobserved: {}", plain(&account.name)));
+        }
         return text;
     }
     let row = |node: &lineage::Node| {

@@ -476,3 +476,49 @@ fn a_review_says_who_confirmed_when_and_what_is_due() {
         .json();
     assert_eq!(due, json!([]));
 }
+
+#[test]
+fn accounts_of_other_systems_are_imported_answered_for_and_replaced_from_the_command_line() {
+    let server = Server::start();
+    let dana = server.dana();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.csv");
+    let text = "id,name,type,owner,key_last_used_at\r\nu-1,=nightly,person,dana@example.com,2026-11-21\r\n";
+    std::fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let dry = dana.run(&["import", "csv", file, "--system", "okta", "--dry-run"]);
+    let dry = dry.ok();
+    assert!(dry.contains("okta:u-1"), "{dry}");
+    assert_eq!(
+        dana.run(&["observed", "list", "-o", "json"]).json(),
+        serde_json::json!([])
+    );
+    dana.run(&["import", "csv", file, "--system", "okta"]).ok();
+    let found = dana.run(&["finding", "list"]).ok();
+    assert!(
+        found.contains("=nightly (observed in okta, answered for by nobody)"),
+        "{found}"
+    );
+    dana.run(&["observed", "confirm", "--all"]).ok();
+    let shown = dana
+        .run(&["observed", "show", "okta:u-1", "-o", "json"])
+        .json();
+    assert_eq!(shown["sponsor"]["name"], "dana@example.com");
+    let lineage = dana.run(&["lineage", "user:dana@example.com"]).ok();
+    assert!(lineage.contains("observed: =nightly"), "{lineage}");
+    let exported = dana.run(&["observed", "export"]).ok();
+    assert!(exported.contains("u-1,okta,'=nightly,person"), "{exported}");
+    dana.run(&[
+        "identity",
+        "create",
+        "nightly",
+        "--no-credential",
+        "--replaces",
+        "okta:u-1",
+    ])
+    .ok();
+    let shown = dana
+        .run(&["observed", "show", "okta:u-1", "-o", "json"])
+        .json();
+    assert_eq!(shown["replaced_by"]["name"], "nightly");
+}

@@ -49,6 +49,10 @@ impl Weakness {
             Weakness::RuleTooWide | Weakness::SecretInsteadOfRun => trust(looked),
             Weakness::SensitivePowers => update("--requires-approval"),
             Weakness::SharedEnvironments => split(looked),
+            // Of accounts of other systems alone, which say their own.
+            Weakness::SharedByPeople | Weakness::Unanswered | Weakness::UsedByProgram => {
+                "countersign observed list".to_owned()
+            }
             Weakness::SingleManager => update("--manager USER --manager USER"),
             Weakness::UnusedPrivileges => {
                 let unused = privileges::unused(looked).unwrap_or_default();

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::{
     body::{self, BodyError},
-    limits::{BODY_BYTES, JSON_DEPTH, JSON_MEMBERS, MANIFEST_BYTES},
+    limits::{BODY_BYTES, IMPORT_BYTES, JSON_DEPTH, JSON_MEMBERS, MANIFEST_BYTES},
     problem::Failure,
     urlencoded,
 };
@@ -20,6 +20,10 @@ pub struct Json<T>(pub T);
 /// A JSON document of at most 1 MiB: manifests travel in it.
 #[derive(Debug, Clone)]
 pub struct LargeJson<T>(pub T);
+
+/// A JSON document of at most 8 MiB: the file of an import travels in it.
+#[derive(Debug, Clone)]
+pub struct ImportJson<T>(pub T);
 
 /// The query string, each parameter at most once.
 #[derive(Debug, Clone)]
@@ -38,6 +42,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LargeJson<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         read(request, MANIFEST_BYTES).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ImportJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        read(request, IMPORT_BYTES).await.map(Self)
     }
 }
 

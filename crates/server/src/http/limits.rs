@@ -22,6 +22,9 @@ pub const BODY_BYTES: usize = 64 * 1024;
 /// A set of manifests: some thousand identities in one request.
 pub const MANIFEST_BYTES: usize = 1024 * 1024;
 
+/// A file to import: ten thousand accounts with all that exports say of each.
+pub const IMPORT_BYTES: usize = 8 * 1024 * 1024;
+
 /// An `Authorization` header: the greatest token that is verified, and its scheme.
 pub const AUTHORIZATION_BYTES: usize = 16 * 1024 + 16;
 

@@ -124,7 +124,12 @@ pub(in crate::manifest) const fn rank(noun: Noun) -> u8 {
         Noun::Identity => 6,
         Noun::Policy => 7,
         Noun::Pack => 8,
-        Noun::Credential | Noun::Key | Noun::LinkedAccount | Noun::Tenant | Noun::User => 9,
+        Noun::Credential
+        | Noun::Key
+        | Noun::LinkedAccount
+        | Noun::ObservedAccount
+        | Noun::Tenant
+        | Noun::User => 9,
     }
 }
 

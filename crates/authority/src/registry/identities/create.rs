@@ -25,7 +25,7 @@ use crate::{
         approvers::{self, Asking},
         audiences,
         impersonators::{self, ImpersonatorInput},
-        packs, rails, rights,
+        observed, packs, rails, rights,
     },
     rejection::{Fault, Rejection, refuse},
 };
@@ -83,6 +83,8 @@ pub struct CreateIdentity {
     pub trust_model: Option<TrustModel>,
     /// When it expires; in a year when not stated.
     pub expires_at: Option<Timestamp>,
+    /// The observed account whose place it takes, by id or name.
+    pub replaces: Option<String>,
     /// Free data of its users.
     pub metadata: Map<String, Value>,
     /// The trust domain in the subjects of workloads: the server's setting.
@@ -137,6 +139,7 @@ impl CreateIdentity {
             impersonators: Vec::new(),
             trust_model: None,
             expires_at: None,
+            replaces: None,
             metadata: Map::new(),
             trust_domain: trust_domain.into(),
         }
@@ -418,6 +421,9 @@ impl Command for CreateIdentity {
             audiences_of(tx, &person, &self.audiences, self.create_missing_audiences)?;
         let doc = self.doc(tx, &person, &project, ids)?;
         let (identity, warnings) = put_new(tx, &person, None, doc)?;
+        if let Some(account) = &self.replaces {
+            observed::replace(tx, &person, account, &identity)?;
+        }
         Ok(Verdict::Done(CreatedIdentity {
             identity,
             audiences,

@@ -42,6 +42,9 @@ pub struct Create {
     audiences: Vec<AudienceName>,
     #[command(flatten)]
     fields: Fields,
+    /// The account of another system whose place it takes, as `countersign observed list` names it
+    #[arg(long, value_name = "OBSERVED")]
+    replaces: Option<NameOrId>,
     /// Make no credential
     #[arg(long)]
     no_credential: bool,
@@ -67,6 +70,7 @@ impl Create {
         self.make_what_is_missing(app, &client).await?;
         let mut create = CreateIdentity::new(kind, self.name.clone());
         self.fields.fill(&mut create);
+        create.replaces = self.replaces.clone();
         create.project = self.project.as_deref().map(NameOrId::from);
         if !self.audiences.is_empty() {
             create.audiences = Some(

@@ -10,6 +10,7 @@ use countersign_authority::{
     lineage::{self, Asker, Backward, Forward, Graph, Lineage, Start},
     people,
 };
+use countersign_model::registry::Record;
 
 use super::log::position;
 use crate::{
@@ -68,6 +69,7 @@ fn told_backward(reference: String, told: Backward) -> Answer {
         edges,
         gaps: told.gaps,
         answers_for: Vec::new(),
+        observed: Vec::new(),
         truncated: told.truncated,
     }
 }
@@ -116,7 +118,16 @@ fn told_forward(reference: String, told: Forward) -> Answer {
         edges,
         gaps: Vec::new(),
         answers_for: answers_for.collect(),
+        observed: told.observed.iter().map(observed).collect(),
         truncated: told.truncated,
+    }
+}
+
+fn observed(record: &Record) -> Ref {
+    let label = record.observed_account().map(|doc| &doc.facts.label);
+    Ref {
+        id: record.id,
+        name: label.unwrap_or(&record.name).clone(),
     }
 }
 

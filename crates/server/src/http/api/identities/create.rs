@@ -56,6 +56,7 @@ fn read(body: Body, trust_domain: &str) -> CreateIdentity {
         impersonators: impersonators(body.impersonators),
         trust_model: body.trust_model,
         expires_at: body.expires_at.map(Into::into),
+        replaces: body.replaces.map(|name| name.0),
         metadata: body.metadata,
         trust_domain: trust_domain.to_owned(),
     }

@@ -8,6 +8,7 @@ use countersign_api::{
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
+    observed::{Import, ImportRequest, ListObserved, ObservedAccount, ProposeSponsor},
     paging::ListQuery,
     policies::{CreatePolicy, Policy, UpdatePolicy},
     projects::{CreateProject, Project, UpdateProject},
@@ -131,6 +132,55 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<AnswerHandOver>(s)
         .answers::<HandedOver>(200, s),
+        Operation::post(
+            "/api/imports",
+            "imports.create",
+            "brings in accounts of another system as observed ones, or says what it would bring in",
+        )
+        .body::<ImportRequest>(s)
+        .answers::<Import>(200, s),
+        Operation::get(
+            "/api/observed-accounts",
+            "observed-accounts.list",
+            "lists accounts of other systems, each with what is weak about it",
+        )
+        .query::<ListObserved>(s)
+        .page::<ObservedAccount>(s),
+        Operation::get(
+            "/api/observed-accounts/{id}",
+            "observed-accounts.show",
+            "shows an account of another system, by id or name",
+        )
+        .answers::<ObservedAccount>(200, s),
+        Operation::delete(
+            "/api/observed-accounts/{id}",
+            "observed-accounts.delete",
+            "takes an account of another system off the list; an import brings it back",
+        )
+        .tagged()
+        .query::<Why>(s)
+        .nothing(204),
+        Operation::post(
+            "/api/observed-accounts/{id}/propose",
+            "observed-accounts.propose",
+            "names who could answer for it",
+        )
+        .body::<ProposeSponsor>(s)
+        .answers::<ObservedAccount>(200, s),
+        Operation::post(
+            "/api/observed-accounts/{id}/confirm",
+            "observed-accounts.confirm",
+            "the caller, who was proposed, answers for it",
+        )
+        .body::<Why>(s)
+        .answers::<ObservedAccount>(200, s),
+        Operation::post(
+            "/api/observed-accounts/{id}/decline",
+            "observed-accounts.decline",
+            "the caller, who was proposed, does not",
+        )
+        .body::<Why>(s)
+        .answers::<ObservedAccount>(200, s),
         Operation::get("/api/tenant", "tenant.show", "the caller's tenant")
             .answers::<Tenant>(200, s),
         Operation::patch("/api/tenant", "tenant.update", "edits the caller's tenant")
