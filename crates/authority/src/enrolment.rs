@@ -159,6 +159,7 @@ impl Command for UseCode {
         let event = Event::SignedIn(SignedIn {
             method: "enrolment_code".to_owned(),
             source_address: tx.ctx().source.as_deref().map(Text::personal),
+            provider: None,
         });
         let draft = tx
             .draft(event)

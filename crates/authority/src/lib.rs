@@ -46,6 +46,7 @@ pub mod people;
 pub mod policy;
 mod proofs;
 mod proved;
+pub mod provider;
 pub mod refusals;
 pub mod registry;
 mod rejection;

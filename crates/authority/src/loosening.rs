@@ -61,6 +61,8 @@ pub enum Loosening {
     RiskLowered,
     /// It carries another role.
     RoleAdded,
+    /// Somebody else vouches for people.
+    SignInChanged,
     /// Decisions need no passkey's signature any more.
     SignatureTurnedOff,
     /// Its tokens live longer.
@@ -98,6 +100,7 @@ impl Loosening {
             Self::ResourceAdded => "adds a resource",
             Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",
+            Self::SignInChanged => "changes through whom people sign in",
             Self::SignatureTurnedOff => "takes decisions without a passkey's signature",
             Self::TokenLifeLonger => "lengthens the life of tokens",
             Self::TokenScopeWidened => "widens what its long-lived tokens are for",

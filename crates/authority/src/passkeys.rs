@@ -6,7 +6,7 @@ mod register;
 mod sign_in;
 
 pub use register::{BegunPasskey, OfferPasskey, PasskeyLink, RegisterPasskey, RemovePasskey};
-pub use sign_in::{Entered, SignInByPasskey};
+pub use sign_in::SignInByPasskey;
 
 use countersign_crypto::{
     opaque::{ParsedSecret, SecretKind},
@@ -198,7 +198,7 @@ impl Authority {
 }
 
 /// The person of a session, while they and their tenant stand as when it began.
-fn person_of(tx: &mut Tx<'_>, session: &Session) -> Result<Option<Record>, Rejection> {
+pub(crate) fn person_of(tx: &mut Tx<'_>, session: &Session) -> Result<Option<Record>, Rejection> {
     let tenant = rows::by_id(tx, session.tenant_id, session.tenant_id.cast())?;
     let user = rows::by_id(tx, session.tenant_id, session.user_id.cast())?;
     let generation = &session.doc.generation;

@@ -4,11 +4,14 @@
 //! What a session gives out lives a quarter of an hour. It carries the session's id as `chain_id`, so that ending the session
 //! kills it in every replica.
 
+mod browser;
 mod decide;
 mod redeem;
 mod refresh;
 mod waiting;
 
+pub use browser::Entered;
+pub(crate) use browser::{Entering, enter};
 pub use decide::DecideSignIn;
 pub use redeem::RedeemDevice;
 pub use refresh::{Presented, RefreshSession};

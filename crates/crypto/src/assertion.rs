@@ -33,6 +33,8 @@ pub struct AssertionRules<'a> {
     pub require_jti: bool,
     /// The subject, byte for byte, where the caller knows it.
     pub subject: Option<&'a str>,
+    /// Whether it may leave its subject out, as a logout token may.
+    pub subject_optional: bool,
     /// The types that it may have. Every other type is refused, whatever it is.
     pub types: &'a [&'a str],
     /// Whether it may also come without a type, or as a mere `JWT`.
@@ -84,6 +86,7 @@ pub fn verify(
     match (rules.subject, text("sub")) {
         (Some(subject), found) => check_text("sub", found, subject)?,
         (None, Some(found)) if !found.is_empty() => {}
+        (None, None) if rules.subject_optional => {}
         (None, _) => return Err(mismatch("sub", "present", "absent")),
     }
     check_audience(claims.get("aud"), rules.audiences)?;

@@ -16,8 +16,7 @@ mod verified;
 mod verify;
 
 pub use alg::Alg;
-pub(crate) use gate::numeric_date;
-pub use gate::{MAX_TOKEN_BYTES, Malformed, Unverified};
+pub use gate::{MAX_TOKEN_BYTES, Malformed, Unverified, numeric_date};
 pub use jwk::{InvalidKey, Jwk, KeyPurpose, VerifyingKey};
 pub use key_set::{IgnoredKey, InvalidKeySet, Jwks, KeySet, MAX_KEY_SET_BYTES};
 pub(crate) use sign::sign_with_key_shown;

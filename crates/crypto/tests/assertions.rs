@@ -24,6 +24,7 @@ fn rules<'a>() -> AssertionRules<'a> {
         now: Timestamp::from_seconds(NOW + 10),
         require_jti: true,
         subject: None,
+        subject_optional: false,
         types: &[typ::AUTHORIZATION_GRANT],
         untyped: true,
     }

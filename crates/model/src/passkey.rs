@@ -77,6 +77,19 @@ pub struct CountersignDoc {
     pub state: String,
 }
 
+/// A way to the company's provider and back. State, nonce and PKCE verifier are of the browser's cookie, and kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderFlowDoc {
+    /// Where the browser was sent: an answer of another provider is none (RFC 9700 §4.4).
+    pub issuer: String,
+    /// As which client.
+    pub client_id: String,
+    /// The session whose person links their account; absent for a sign-in.
+    pub link: Option<Id<id::Session>>,
+    /// Where the person goes afterwards, on this server.
+    pub next: String,
+}
+
 /// What a question is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +98,8 @@ pub enum CeremonyDoc {
     Authenticate(String),
     /// Sign what you are about to decide.
     Countersign(Box<CountersignDoc>),
+    /// Sign in at the company's provider, and come back.
+    Provider(Box<ProviderFlowDoc>),
     /// Make a passkey for this person, who proved presence.
     Register {
         /// Who.
@@ -101,7 +116,7 @@ impl CeremonyDoc {
     #[must_use]
     pub fn user_id(&self) -> Option<Id<id::User>> {
         match self {
-            Self::Authenticate(_) => None,
+            Self::Authenticate(_) | Self::Provider(_) => None,
             Self::Countersign(doc) => Some(doc.user_id),
             Self::Register { user_id, .. } => Some(*user_id),
         }

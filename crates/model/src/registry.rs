@@ -19,6 +19,7 @@ mod observed;
 mod people;
 mod places;
 mod policy;
+mod provider;
 
 pub use audience::{AudienceDoc, SigningAlg};
 pub use credential::{CredentialDoc, CredentialSecret, CredentialType};
@@ -35,6 +36,7 @@ pub use observed::{
 pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
+pub use provider::{Admits, MOST_MAX_AGE, ProviderClientAuth, ProviderDoc};
 
 pub use crate::pack::PackDoc;
 

@@ -43,7 +43,7 @@ pub struct Session {
 /// What is stored as a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionDoc {
-    /// How the person proved presence: `enrolment_code`, `passkey`.
+    /// How the person proved presence: `enrolment_code`, `passkey`, `provider`.
     pub method: String,
     /// When they did, in seconds: a refresh does not move it.
     pub auth_time: i64,
@@ -66,8 +66,30 @@ pub struct SessionDoc {
     pub jkt: Option<Thumbprint>,
     /// When it was used last, in a browser.
     pub seen_at: Option<Timestamp>,
+    /// Of which account at the company's provider, when that signed the person in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<AtProvider>,
     /// When and why it was ended before its time.
     pub ended: Option<Ended>,
+}
+
+/// The account, and the session at the provider, that a person signed in with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtProvider {
+    /// The provider (`iss`).
+    pub issuer: String,
+    /// The account there (`sub`).
+    pub subject: String,
+    /// The session there (`sid`), where it names one.
+    pub sid: Option<String>,
+}
+
+impl AtProvider {
+    /// What finds the sessions of one at the provider: issuer and `sid`, which no space can blur.
+    #[must_use]
+    pub fn key(issuer: &str, sid: &str) -> String {
+        format!("{issuer} {sid}")
+    }
 }
 
 /// The refresh tokens of a session, by their public halves.
@@ -126,6 +148,13 @@ pub enum NotRotated {
 }
 
 impl Session {
+    /// Whether it is a browser's, and a passkey signed its person in: the company's provider speaks for a person too, and yet
+    /// it makes nobody a second passkey and confirms nothing for who has one.
+    #[must_use]
+    pub const fn is_by_passkey(&self) -> bool {
+        self.doc.seen_at.is_some() && self.doc.provider.is_none()
+    }
+
     /// Whether it can still be used.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -235,6 +264,7 @@ mod tests {
                     token: jti(1),
                     before: None,
                 }),
+                provider: None,
                 ended: None,
             },
         }

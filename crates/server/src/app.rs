@@ -15,7 +15,7 @@ use countersign_model::reason::{Reason, Refusal};
 use crate::{
     clock::Clock,
     config::Config,
-    federation::KeyFetcher,
+    federation::{KeyFetcher, Providers},
     health::Lifecycle,
     http::{context::RequestContext, cursor::Cursors, limits::Attempts},
     metrics::Metrics,
@@ -39,6 +39,8 @@ pub struct AppParts {
     pub cursors: Cursors,
     /// Fetches the keys of foreign issuers.
     pub fetcher: KeyFetcher,
+    /// Talks to the companies' providers.
+    pub providers: Providers,
     /// How current this replica is.
     pub freshness: Freshness,
     /// Whether the server is starting or stopping.
@@ -120,6 +122,12 @@ impl App {
     #[must_use]
     pub fn fetcher(&self) -> &KeyFetcher {
         &self.0.fetcher
+    }
+
+    /// Talks to the companies' providers.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
+        &self.0.providers
     }
 
     /// How current this replica is.

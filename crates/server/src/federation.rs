@@ -9,6 +9,7 @@ mod address;
 mod discovery;
 mod fetcher;
 mod outbound;
+mod provider;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -16,4 +17,5 @@ mod tests;
 pub use address::{AddressPolicy, BlockedAddress};
 pub use fetcher::{KeyFetcher, KeyStatus, Stopwatch, Timing};
 pub use outbound::{FetchError, Outbound};
+pub use provider::{ClientProof, ProviderMetadata, Providers};
 pub use resolver::{Lookup, SystemLookup};

@@ -3,6 +3,7 @@
 //! It signs whatever it is told to, so it is no issuer to trust: a server takes it only where
 //! `federation.allow_loopback_issuers` is set.
 
+mod provider;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
+pub use provider::Form;
 pub use routes::Fault;
 use routes::Shared;
 

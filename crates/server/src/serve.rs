@@ -14,7 +14,7 @@ use crate::{
     app::{App, AppParts, Freshness},
     clock::Clock,
     config::{Config, PublishConfig, check},
-    federation::{AddressPolicy, KeyFetcher, Outbound, Timing},
+    federation::{AddressPolicy, KeyFetcher, Outbound, Providers, Timing},
     health::Lifecycle,
     http::{
         cursor::Cursors,
@@ -359,6 +359,7 @@ fn wire(config: Config, clock: Clock, outbound: Outbound, opened: &Opened) -> Ap
         authority: Arc::clone(&opened.authority),
         attempts: Attempts::new(&config.limits),
         cursors: opened.cursors.clone(),
+        providers: Providers::new(outbound.clone()),
         fetcher: KeyFetcher::new(outbound, Timing::default()),
         freshness: Freshness::new(!opened.authority.store().reads_inline()),
         lifecycle: Lifecycle::default(),

@@ -42,6 +42,7 @@ mod long_lived_tokens;
 mod long_lived_watch;
 mod operating;
 mod passkeys;
+mod provider;
 mod publishing;
 mod queue;
 mod restore;

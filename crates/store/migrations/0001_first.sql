@@ -185,8 +185,10 @@ CREATE TABLE session (
     version {int} NOT NULL,
     created_at {int} NOT NULL,
     ends_at {int} NOT NULL,
+    provider_key {text},
     doc {text} NOT NULL
 ) {strict};
+CREATE INDEX session_by_provider ON session (provider_key, id);
 CREATE INDEX session_by_user ON session (user_id, id);
 CREATE INDEX session_by_end ON session (ends_at);
 

@@ -3,7 +3,7 @@
 
 use countersign_model::{
     id::{self, Id},
-    session::Session,
+    session::{AtProvider, Session},
     time::Timestamp,
 };
 
@@ -39,6 +39,7 @@ pub fn insert(tx: &mut Tx<'_>, session: &Session) -> Result<(), StoreError> {
         session.version,
         session.created_at,
         session.ends_at,
+        provider_key(session),
         doc_text(session)?,
     ];
     tx.exec(&INSERT, values).map(drop)
@@ -79,6 +80,22 @@ pub fn of_user(
     now: Timestamp,
 ) -> Result<Vec<Session>, StoreError> {
     tx.rows(&OF_USER, values![user_id, now])?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The sessions whose time is not over of one session at a tenant's provider, by [`AtProvider::key`].
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn of_provider(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+    key: &str,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    tx.rows(&OF_PROVIDER, values![tenant_id, key, now])?
         .iter()
         .map(read)
         .collect()
@@ -142,6 +159,12 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     })
 }
 
+fn provider_key(session: &Session) -> Option<String> {
+    let provider = session.doc.provider.as_ref()?;
+    let sid = provider.sid.as_deref()?;
+    Some(AtProvider::key(&provider.issuer, sid))
+}
+
 fn doc_text(session: &Session) -> Result<String, StoreError> {
     serde_json::to_string(&session.doc)
         .map_err(|error| StoreError::Fault(format!("session {}: {error}", session.id)))
@@ -152,6 +175,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &UPDATE,
     &BY_ID,
     &OF_USER,
+    &OF_PROVIDER,
     &PRUNE,
     &INSERT_TOKEN,
     &TOKEN_BY_ID,
@@ -159,8 +183,8 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
 ];
 
 static INSERT: Sql = Sql::new(
-    "INSERT INTO session (id, tenant_id, user_id, version, created_at, ends_at, doc)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    "INSERT INTO session (id, tenant_id, user_id, version, created_at, ends_at, provider_key, doc)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 );
 
 static UPDATE: Sql = Sql::new(
@@ -180,6 +204,13 @@ static OF_USER: Sql = Sql::new(
     FROM session
     WHERE user_id = ?1 AND ends_at > ?2
     ORDER BY id DESC",
+);
+
+static OF_PROVIDER: Sql = Sql::new(
+    "SELECT id, tenant_id, user_id, version, created_at, ends_at, doc
+    FROM session
+    WHERE provider_key = ?2 AND tenant_id = ?1 AND ends_at > ?3
+    ORDER BY id",
 );
 
 static PRUNE: Sql = Sql::new(

@@ -50,6 +50,13 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The values of a header that comes several times.
+    #[must_use]
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        let values = self.headers.get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok()).collect()
+    }
+
     /// It was done, or made.
     ///
     /// # Panics

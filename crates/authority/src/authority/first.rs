@@ -63,5 +63,6 @@ pub(super) fn first_tenant() -> Result<TenantDoc, Fault> {
         refuse_unknown_actions: false,
         orphan_grace_seconds: Seconds::days(30).0,
         approvals_need_passkey: false,
+        provider: None,
     })
 }

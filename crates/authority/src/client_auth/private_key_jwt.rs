@@ -95,6 +95,7 @@ pub(super) fn authenticate(
         now: ctx.now,
         require_jti: true,
         subject: Some(&own_name),
+        subject_optional: false,
         types: &[typ::CLIENT_AUTHENTICATION],
         untyped: true,
     };

@@ -185,6 +185,7 @@ pub(super) fn assertion_rules<'a>(
         now,
         require_jti: false,
         subject: None,
+        subject_optional: false,
         // Platforms send `JWT` or nothing. An access token, a logout token or a security event,
         // whoever signed it, is none of these (T6).
         types: if named { RUN_TYPES } else { SVID_TYPES },

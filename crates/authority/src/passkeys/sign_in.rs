@@ -2,22 +2,14 @@
 
 use std::sync::Arc;
 
-use countersign_crypto::{
-    Secret,
-    opaque::{OpaqueSecret, ParsedSecret, Pepper, SecretKind},
-    passkeys::RelyingParty,
-};
+use countersign_crypto::{opaque::Pepper, passkeys::RelyingParty};
 use countersign_model::{
-    Id, Timestamp,
-    evidence::{Event, Role, SignedIn, Text},
-    id,
+    Id, Timestamp, id,
     passkey::{CeremonyDoc, Passkey},
     reason::{Reason, Refusal},
     registry::{Noun, Status},
-    session::{BROWSER_LIFETIME, Session, SessionDoc},
-    token::Generation,
 };
-use countersign_store::{Pending, Tx, passkeys, sessions};
+use countersign_store::{Pending, Tx, passkeys};
 use serde_json::Value;
 
 use super::{asked, broken, relying_party};
@@ -25,9 +17,8 @@ use crate::{
     authority::Authority,
     command::{Command, Verdict, WriteTx},
     ctx::Ctx,
-    evidence::seal::{refer, refer_person},
-    rejection::{Fault, Rejection, refuse},
-    sessions::room_for_one,
+    rejection::{Rejection, refuse},
+    sessions::{Entered, Entering, enter},
     signing_keys::Tenant,
 };
 
@@ -40,15 +31,6 @@ struct Parts {
     answer: Value,
     party: RelyingParty,
     pepper: Pepper,
-}
-
-/// A person who is signed in to a browser now.
-#[derive(Debug)]
-pub struct Entered {
-    /// The session.
-    pub session: Session,
-    /// What the cookie holds, to be shown once.
-    pub cookie: Secret<String>,
 }
 
 impl Authority {
@@ -125,55 +107,15 @@ impl Command for SignInByPasskey {
         if user.noun != Noun::User || user.status != Status::Active {
             return refuse(Reason::CredentialInvalid, "this user is not active");
         }
-        room_for_one(tx, passkey.user_id)?;
         passkeys::update(tx.rows(), &passkey)?;
-        let session_id = tx.ctx().id();
-        let event = Event::SignedIn(SignedIn {
-            method: "passkey".to_owned(),
-            source_address: tx.ctx().source.as_deref().map(Text::personal),
-        });
-        let draft = tx.draft(event).refs([
-            refer_person(Role::Human, user.id, &user.name),
-            refer(Role::Chain, session_id, Some("user")),
-        ]);
-        let entered = tx.evidence(draft)?;
-        let session = Session {
-            id: session_id,
-            tenant_id: tenant,
-            user_id: passkey.user_id,
-            version: 1,
-            created_at: now,
-            ends_at: now + BROWSER_LIFETIME,
-            doc: SessionDoc {
-                method: "passkey".to_owned(),
-                auth_time: now.seconds(),
-                host_name: None,
-                address: tx.ctx().source.clone(),
-                generation: Generation {
-                    tenant: tx.get(tenant)?.epoch,
-                    identity: user.epoch,
-                    ..Generation::default()
-                },
-                txn: tx.permit().txn(),
-                entered,
-                confirmed_in: None,
-                refresh: None,
-                jkt: None,
-                seen_at: Some(now),
-                ended: None,
-            },
+        let entering = Entering {
+            user: &user,
+            method: "passkey",
+            auth_time: now,
+            provider: None,
+            said: None,
+            pepper: &self.0.pepper,
         };
-        sessions::insert(tx.rows(), &session)?;
-        let (id, cookie) = OpaqueSecret::generate(SecretKind::Session);
-        let parsed = ParsedSecret::parse(cookie.expose())
-            .map_err(|error| Fault::Invariant(format!("a cookie of ours: {error}")))?;
-        let token = sessions::RefreshToken {
-            id,
-            session_id: session.id,
-            hash: parsed.hash(&self.0.pepper),
-            until: session.ends_at,
-        };
-        sessions::insert_token(tx.rows(), &token)?;
-        Ok(Verdict::Done(Entered { session, cookie }))
+        enter(tx, entering).map(Verdict::Done)
     }
 }

@@ -269,6 +269,48 @@ fn leave(
     }
 }
 
+/// What the company's directory can do when it says that somebody has left.
+#[derive(Debug, Clone)]
+pub enum Departed {
+    /// They have left, and what they answered for goes its way.
+    Left(Left),
+    /// They are signed out everywhere, and that is all: an owner of the tenant sends them away.
+    SignedOut(Record),
+}
+
+/// Somebody has left, as the company's directory says: what they answered for is orphaned, as when an owner sends them away.
+///
+/// INVARIANT: the directory takes away no owner, and nobody who countersigns where one owner alone would be left to: who runs it
+/// would else leave somebody alone with every guard (T16). They can do nothing more at once all the same.
+pub(crate) fn directory_says_gone(
+    tx: &mut WriteTx<'_, '_>,
+    before: Record,
+    why: &str,
+) -> Result<Departed, Rejection> {
+    if before.status != Status::Active {
+        return Ok(Departed::Left(orphan(tx, before)?));
+    }
+    let owners = rights::tenant_owners(tx)?;
+    let stays = owners.contains(&before.id.cast())
+        || owners.len() < 2 && users::countersigns_now(tx, &before)?;
+    let after = Record {
+        status: if stays {
+            Status::Active
+        } else {
+            Status::Disabled
+        },
+        epoch: before.epoch + 1,
+        ..before.clone()
+    };
+    let verb = if stays { "signed_out" } else { "disabled" };
+    let change = Change::verb(verb).because(Some(why.to_owned()));
+    let record = tx.replace(&before, after, &change)?;
+    if stays {
+        return Ok(Departed::SignedOut(record));
+    }
+    Ok(Departed::Left(orphan(tx, record)?))
+}
+
 /// Orphans what the user answered for, or alone managed.
 pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rejection> {
     let left = |user, orphaned, more| Left {

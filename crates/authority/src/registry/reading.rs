@@ -375,8 +375,11 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
         }
         Doc::Team(doc) => doc.members.iter().map(|id| id.cast()).collect(),
         Doc::User(doc) => doc.invited_by.map(Id::cast).into_iter().collect(),
-        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) | Doc::Tenant(_) => {
-            Vec::new()
+        Doc::Tenant(doc) => {
+            let provider = doc.provider.iter();
+            let teams = provider.flat_map(|provider| provider.teams.values());
+            teams.map(|team| team.cast()).collect()
         }
+        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) => Vec::new(),
     }
 }

@@ -186,13 +186,7 @@ pub(crate) fn put_edit(
     let goes = approvers::any_besides(tx, gone, &BTreeSet::new())?;
     let mut guarded = Vec::new();
     if joins || goes {
-        let protected = rights::protected(tx)?;
-        guarded = countersigns(tx, before.id.cast())?;
-        guarded.retain(|record| {
-            record
-                .identity()
-                .is_some_and(|doc| loosening::is_guarded(doc, &protected))
-        });
+        guarded = self::guarded(tx, before)?;
     }
     let mut loosens = BTreeSet::new();
     if !guarded.is_empty() {
@@ -215,6 +209,51 @@ pub(crate) fn put_edit(
         retires: None,
     };
     guarding::settle(tx, edit)
+}
+
+/// Lets a user into a team, or out of it, as the company's directory says.
+///
+/// INVARIANT: the directory brings no approver: into a team that countersigns for something guarded people let people. And a
+/// team keeps its last active member: somebody answers.
+pub(crate) fn follow(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    user: Id<id::User>,
+    joins: bool,
+    why: &str,
+) -> Result<bool, Rejection> {
+    let mut doc = rights::doc(before.team())?.clone();
+    if doc.members.contains(&user) == joins {
+        return Ok(true);
+    }
+    if joins {
+        doc.members.push(user);
+        if !guarded(tx, before)?.is_empty() {
+            return Ok(false);
+        }
+    } else {
+        doc.members.retain(|member| *member != user);
+    }
+    if doc.members.len() > MOST_MEMBERS
+        || rights::active(tx, doc.members.iter().copied())?.is_empty()
+    {
+        return Ok(false);
+    }
+    let change = Change::verb("updated").because(Some(why.to_owned()));
+    tx.update(before, doc.into(), &change)?;
+    Ok(true)
+}
+
+/// The guarded identities for which a team countersigns.
+fn guarded(tx: &mut WriteTx<'_, '_>, team: &Record) -> Result<Vec<Record>, Rejection> {
+    let protected = rights::protected(tx)?;
+    let mut guarded = countersigns(tx, team.id.cast())?;
+    guarded.retain(|record| {
+        record
+            .identity()
+            .is_some_and(|doc| loosening::is_guarded(doc, &protected))
+    });
+    Ok(guarded)
 }
 
 /// The identities for which a team countersigns.

@@ -1,14 +1,20 @@
 //! Tenants: made on the first start, or with a code of who holds the key file.
 
+mod provider;
+
+use std::collections::BTreeSet;
+
 use countersign_model::{
     Id, id,
     reason::{Reason, Refusal},
-    registry::{EnvironmentDoc, Noun, Record, TenantDoc},
+    registry::{EnvironmentDoc, Noun, ProviderDoc, Record, TenantDoc},
 };
 use countersign_store::{
     Tx, aliases, passkeys,
     signing_keys::{self, SigningKey as KeyRow},
 };
+
+pub use provider::PutProvider;
 
 use super::{
     approvers::Asking,
@@ -95,7 +101,7 @@ impl Command for CreateTenant {
 const GRACE_SECONDS: std::ops::RangeInclusive<i64> = 86_400..=31_622_400;
 
 /// Edits the settings of the caller's own tenant.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct UpdateTenant {
     /// The version that was read.
     pub if_version: Option<i64>,
@@ -105,6 +111,8 @@ pub struct UpdateTenant {
     pub orphan_grace_seconds: Option<i64>,
     /// Whether people decide on approvals with a passkey's signature alone.
     pub approvals_need_passkey: Option<bool>,
+    /// Through whom people sign in besides their passkeys; `Some(None)` for nobody.
+    pub provider: Option<Option<PutProvider>>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -142,10 +150,26 @@ impl Command for UpdateTenant {
                 "you have no passkey: register one first, or you could decide on nothing any more",
             );
         }
-        let loosens = (needed && !doc.approvals_need_passkey)
-            .then_some(Loosening::SignatureTurnedOff)
-            .into_iter()
-            .collect();
+        let mut loosens = BTreeSet::new();
+        if needed && !doc.approvals_need_passkey {
+            loosens.insert(Loosening::SignatureTurnedOff);
+        }
+        match &self.provider {
+            None => {}
+            Some(None) => doc.provider = None,
+            Some(Some(put)) => {
+                let made = put.doc(tx, doc.provider.as_ref())?;
+                // Another name of the button signs nobody in.
+                let old = doc.provider.as_ref().map(|old| ProviderDoc {
+                    name: made.name.clone(),
+                    ..old.clone()
+                });
+                if old.as_ref() != Some(&made) {
+                    loosens.insert(Loosening::SignInChanged);
+                }
+                doc.provider = Some(made);
+            }
+        }
         let edit = Edit {
             person: &person,
             before: &before,

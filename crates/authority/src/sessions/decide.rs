@@ -73,7 +73,7 @@ impl DecideSignIn {
         // Who has a passkey shows it: a stolen command line then makes no other.
         let by_passkey = session
             .as_ref()
-            .is_some_and(|session| session.doc.seen_at.is_some());
+            .is_some_and(|session| session.is_by_passkey());
         if !by_passkey && !passkeys::of_user(tx.peek(), user_id)?.is_empty() {
             return refuse(
                 Reason::Forbidden,

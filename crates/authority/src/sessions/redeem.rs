@@ -82,12 +82,14 @@ impl RedeemDevice {
                 refresh: None,
                 jkt: key.cloned(),
                 seen_at: None,
+                provider: None,
                 ended: None,
             },
         };
         let event = Event::SignedIn(SignedIn {
             method: "device_code".to_owned(),
             source_address: tx.ctx().source.as_deref().map(Text::personal),
+            provider: None,
         });
         let draft = tx
             .draft(event)

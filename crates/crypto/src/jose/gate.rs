@@ -230,7 +230,8 @@ impl Header {
 }
 
 /// A `NumericDate` (RFC 7519 §2) in whole seconds, rounded down.
-pub(crate) fn numeric_date(value: &Value) -> Option<i64> {
+#[must_use]
+pub fn numeric_date(value: &Value) -> Option<i64> {
     let seconds = value.as_i64().or_else(|| {
         #[expect(
             clippy::cast_possible_truncation,

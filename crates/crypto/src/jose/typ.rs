@@ -13,6 +13,8 @@ pub const DPOP: &str = "dpop+jwt";
 pub const INTROSPECTION: &str = "token-introspection+jwt";
 /// A JWT that says nothing about its type (RFC 7519 §5.1), as most CI issuers send it.
 pub const JWT: &str = "JWT";
+/// A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4).
+pub const LOGOUT: &str = "logout+jwt";
 /// A security event (RFC 8417 §2.3).
 pub const SECURITY_EVENT: &str = "secevent+jwt";
 

@@ -12,10 +12,26 @@ use crate::{
 /// A user's sign-in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignedIn {
-    /// How: `enrolment_code`, `device_code`, `passkey`.
+    /// How: `enrolment_code`, `device_code`, `passkey`, `provider`.
     pub method: String,
     /// The source address.
     pub source_address: Option<Text>,
+    /// What the company's provider said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<SaidByProvider>,
+}
+
+/// What the company's provider said of a sign-in there (OIDC Core §2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SaidByProvider {
+    /// The provider.
+    pub issuer: String,
+    /// The account there.
+    pub subject: Text,
+    /// The class of the authentication.
+    pub acr: Option<String>,
+    /// When the person proved presence there.
+    pub auth_time: Timestamp,
 }
 
 /// A person's answer to a command line that asks to be signed in (RFC 8628 §3.3).

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::provider::ProviderDoc;
 use crate::{
     id::{self, Id},
     name::{Email, Handle, TeamName, TenantName},
@@ -24,6 +25,9 @@ pub struct TenantDoc {
     /// Whether people decide on approvals with a passkey's signature alone.
     #[serde(default)]
     pub approvals_need_passkey: bool,
+    /// Through whom people sign in besides their passkeys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderDoc>,
 }
 
 const fn default_grace() -> i64 {

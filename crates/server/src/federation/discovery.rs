@@ -5,7 +5,7 @@ use countersign_crypto::jose::{
     strict_json::{self, Limits},
 };
 use countersign_model::registry::{IssuerDoc, IssuerProfile, KeySource};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::outbound::{FetchError, Outbound, TOTAL_TIMEOUT};
@@ -42,20 +42,35 @@ pub(super) async fn fetch(outbound: &Outbound, issuer: &IssuerDoc) -> Result<Key
 
 /// The address of the key set, from a document that names this very issuer.
 async fn discover(outbound: &Outbound, issuer: &IssuerDoc) -> Result<String, FetchError> {
+    let (address, document) = document(outbound, &issuer.url, issuer.ca_bundle.as_deref()).await?;
+    let keys = document.get("jwks_uri").and_then(Value::as_str);
+    keys.map(str::to_owned)
+        .ok_or_else(|| FetchError::Discovery {
+            url: address,
+            reason: "it names no `jwks_uri`".to_owned(),
+        })
+}
+
+/// The discovery document of this very issuer, and where it is.
+pub(super) async fn document(
+    outbound: &Outbound,
+    issuer: &str,
+    ca_bundle: Option<&str>,
+) -> Result<(String, Map<String, Value>), FetchError> {
     // §4.1: a slash at the end goes before the path is appended.
-    let base = issuer.url.strip_suffix('/').unwrap_or(&issuer.url);
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let address = format!("{base}/.well-known/openid-configuration");
     let wrong = |reason: String| FetchError::Discovery {
         url: address.clone(),
         reason,
     };
     let body = outbound
-        .get(&parse(&address)?, issuer.ca_bundle.as_deref(), LIMITS.bytes)
+        .get(&parse(&address)?, ca_bundle, LIMITS.bytes)
         .await?;
     let document = strict_json::object(&body, &LIMITS).map_err(|error| wrong(error.to_string()))?;
     // §4.3: byte for byte, or the document is somebody else's.
     match document.get("issuer").and_then(Value::as_str) {
-        Some(named) if named == issuer.url => {}
+        Some(named) if named == issuer => {}
         Some(named) => {
             let named: String = named
                 .chars()
@@ -66,9 +81,7 @@ async fn discover(outbound: &Outbound, issuer: &IssuerDoc) -> Result<String, Fet
         }
         None => return Err(wrong("it names no `issuer`".to_owned())),
     }
-    let keys = document.get("jwks_uri").and_then(Value::as_str);
-    keys.map(str::to_owned)
-        .ok_or_else(|| wrong("it names no `jwks_uri`".to_owned()))
+    Ok((address, document))
 }
 
 fn parse(address: &str) -> Result<Url, FetchError> {
@@ -79,7 +92,7 @@ fn parse(address: &str) -> Result<Url, FetchError> {
     Url::parse(address).map_err(|_| refused("it is not an absolute URL"))
 }
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     bytes: 256 * 1024,
     depth: 16,
     members: 1024,

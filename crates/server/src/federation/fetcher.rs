@@ -120,11 +120,11 @@ impl Stopwatch {
         Self(Arc::new(now))
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         (self.0)()
     }
 
-    fn since(&self, at: Instant) -> Duration {
+    pub(super) fn since(&self, at: Instant) -> Duration {
         self.now().saturating_duration_since(at)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, Response, StatusCode, redirect};
+use countersign_crypto::Secret;
+use reqwest::{Certificate, Client, Response, StatusCode, header::HeaderValue, redirect};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -22,6 +23,14 @@ pub struct Outbound {
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
+    /// An answer that is not the one that was asked for.
+    #[error("the answer of `{url}` is not acceptable: {reason}")]
+    Answer {
+        /// Where to.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// The address must not be connected to.
     #[error("`{url}`: {blocked}")]
     Blocked {
@@ -167,8 +176,49 @@ impl Outbound {
         }
     }
 
+    /// Posts a form, and reads the document that answers it.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is larger, or says no: then with the code of OAuth that it says no with.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: String,
+        authorization: Option<Secret<String>>,
+    ) -> Result<Vec<u8>, FetchError> {
+        let posting = async {
+            let mut request = self.client(url, None)?.post(url.clone());
+            if let Some(authorization) = authorization {
+                let mut value = HeaderValue::from_str(authorization.expose())
+                    .map_err(|_| FetchError::Record("the client's secret is no header"))?;
+                value.set_sensitive(true);
+                request = request.header("authorization", value);
+            }
+            let response = request
+                .header("accept", "application/json")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form)
+                .send()
+                .await
+                .map_err(|error| failure(url, &error))?;
+            let status = response.status();
+            if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
+                let body = body(url, response, ANSWER_BYTES).await?;
+                return Err(FetchError::Answer {
+                    url: shown(url),
+                    reason: format!("it refuses with {}", oauth_code(&body)),
+                });
+            }
+            read(url, response, ANSWER_BYTES).await
+        };
+        match tokio::time::timeout(TOTAL_TIMEOUT, posting).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout { url: shown(url) }),
+        }
+    }
+
     /// A literal address never meets the resolver, so it is checked here.
-    fn check_url(&self, url: &Url) -> Result<(), FetchError> {
+    pub(super) fn check_url(&self, url: &Url) -> Result<(), FetchError> {
         let refused = |reason| {
             Err(FetchError::Url {
                 url: shown(url),
@@ -214,7 +264,8 @@ impl FetchError {
     /// refused: then they should not have been had.
     pub(super) const fn is_passing(&self) -> bool {
         match self {
-            Self::Connection { .. }
+            Self::Answer { .. }
+            | Self::Connection { .. }
             | Self::Discovery { .. }
             | Self::Keys { .. }
             | Self::Redirect { .. }
@@ -226,7 +277,7 @@ impl FetchError {
     }
 }
 
-async fn read(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>, FetchError> {
+async fn read(url: &Url, response: Response, limit: usize) -> Result<Vec<u8>, FetchError> {
     let status = response.status();
     if status.is_redirection() {
         return Err(FetchError::Redirect { url: shown(url) });
@@ -237,6 +288,10 @@ async fn read(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>
             status: status.as_u16(),
         });
     }
+    body(url, response, limit).await
+}
+
+async fn body(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>, FetchError> {
     let too_large = || FetchError::TooLarge {
         url: shown(url),
         limit,
@@ -257,6 +312,18 @@ async fn read(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// The error code of a refusal (RFC 6749 §5.2), and nothing else of it.
+fn oauth_code(body: &[u8]) -> String {
+    let answer: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let code = answer
+        .as_ref()
+        .and_then(|answer| answer.get("error")?.as_str());
+    let plain =
+        |code: &&str| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    code.filter(plain)
+        .map_or_else(|| "no code".to_owned(), |code| format!("`{code}`"))
 }
 
 fn failure(url: &Url, error: &reqwest::Error) -> FetchError {
@@ -293,6 +360,8 @@ fn shown(url: &Url) -> String {
     )
 }
 
+/// An answer with three tokens of the greatest size.
+pub(super) const ANSWER_BYTES: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// For one document, its name's resolution included.
 pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);

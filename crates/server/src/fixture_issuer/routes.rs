@@ -16,12 +16,12 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use hyper::body::Frame;
 use serde_json::{Value, json};
 
-use super::{Keys, lock};
+use super::{Keys, lock, provider};
 
 /// A way to misbehave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(super) struct Shared {
     pub(super) latency: Mutex<Duration>,
     pub(super) discovery_requests: AtomicU64,
     pub(super) key_requests: AtomicU64,
+    pub(super) provider: Mutex<provider::Signing>,
 }
 
 impl Shared {
@@ -64,6 +65,7 @@ impl Shared {
             latency: Mutex::default(),
             discovery_requests: AtomicU64::default(),
             key_requests: AtomicU64::default(),
+            provider: Mutex::default(),
         }
     }
 }
@@ -73,6 +75,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
         .route(&format!("{path}/.well-known/openid-configuration"), get(discovery))
         .route(&format!("{path}/.well-known/jwks"), get(key_set))
+        .route(&format!("{path}/authorize"), get(provider::authorize))
+        .route(&format!("{path}/token"), post(provider::token))
         // Where a cluster has it.
         .route(&format!("{path}/openid/v1/jwks"), get(key_set))
         .with_state(Arc::clone(shared))
@@ -88,13 +92,23 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
         Some(fault) => return answer(&fault),
     };
     let keys = keys.unwrap_or_else(|| format!("{}/.well-known/jwks", shared.url));
+    let endpoint = |name: &str, path: &str| {
+        let state = lock(&shared.provider);
+        let told = state.endpoints.get(name).filter(|at| !at.is_empty());
+        told.cloned()
+            .unwrap_or_else(|| format!("{}{path}", shared.url))
+    };
     Json(json!({
         "issuer": issuer,
         "jwks_uri": keys,
-        "response_types_supported": ["id_token"],
+        "authorization_endpoint": endpoint("authorization_endpoint", "/authorize"),
+        "token_endpoint": endpoint("token_endpoint", "/token"),
+        "authorization_response_iss_parameter_supported": true,
+        "code_challenge_methods_supported": ["S256"],
+        "response_types_supported": ["code", "id_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-        "scopes_supported": ["openid"],
+        "scopes_supported": ["openid", "email", "groups"],
     }))
     .into_response()
 }

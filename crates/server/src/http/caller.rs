@@ -43,6 +43,13 @@ pub struct Caller {
 pub struct AnyAudienceCaller(pub Caller);
 
 impl Caller {
+    /// Whether a passkey signed in the browser that speaks.
+    #[must_use]
+    pub fn by_passkey(&self) -> bool {
+        let session = self.browser.as_ref().map(|one| &one.browser.session);
+        session.is_some_and(countersign_model::session::Session::is_by_passkey)
+    }
+
     /// The permit once more, for a request that has waited: whoever was revoked meanwhile is refused.
     ///
     /// # Errors

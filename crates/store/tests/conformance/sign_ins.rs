@@ -47,6 +47,7 @@ fn session(user_id: Id<id::User>, ends: i64) -> Session {
                     repeats: 1,
                 }),
             }),
+            provider: None,
             ended: Some(Ended {
                 at: at(4),
                 reason: "signed out".to_owned(),

@@ -24,7 +24,7 @@ pub async fn offer(
     relying_party(&caller.tenant)?;
     let command = OfferPasskey {
         token: caller.token.claims().jti,
-        more_than_token: caller.browser.is_some(),
+        more_than_token: caller.by_passkey(),
     };
     let authority = app.authority();
     let link = authority

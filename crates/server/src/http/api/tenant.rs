@@ -3,10 +3,14 @@
 use axum::{extract::State, response::Response};
 use countersign_api::{
     reference::Meta,
-    tenants::{Tenant, UpdateTenant as Body},
+    tenants::{Provider, PutProvider as WirePut, Tenant, UpdateTenant as Body},
 };
-use countersign_authority::registry::tenants::{self, UpdateTenant};
-use countersign_model::registry::Noun;
+use countersign_authority::registry::{
+    issuers::IssuerRules,
+    tenants::{self, PutProvider, UpdateTenant},
+};
+use countersign_crypto::Secret;
+use countersign_model::registry::{Admits, MOST_MAX_AGE, Noun, ProviderClientAuth, ProviderDoc};
 use http::StatusCode;
 
 use super::{
@@ -27,7 +31,12 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Response, Fa
         .read(move |tx| tenants::show(tx, &permit))
         .await?;
     let mut tenant: Tenant = records::of_shown(&shown)?;
-    tenant.issuer.clone_from(&caller.tenant.issuer);
+    let issuer = &caller.tenant.issuer;
+    tenant.issuer.clone_from(issuer);
+    if let Some(provider) = &mut tenant.provider {
+        provider.redirect_uri = format!("{issuer}/login/callback");
+        provider.backchannel_logout_uri = format!("{issuer}/login/backchannel");
+    }
     Ok(records::tagged(
         &caller,
         StatusCode::OK,
@@ -44,17 +53,74 @@ pub async fn update(
     if_match: IfMatch,
     Json(body): Json<Body>,
 ) -> Result<Response, Failure> {
+    let provider = match (body.provider, body.remove_provider) {
+        (Some(_), true) => {
+            return Err(Failure::bad_request(
+                "state `provider`, or `remove_provider`, and not both",
+            ));
+        }
+        (Some(put), false) => Some(Some(put_provider(&app, &caller, put))),
+        (None, true) => Some(None),
+        (None, false) => None,
+    };
     let command = UpdateTenant {
         if_version: if_match.0,
         refuse_unknown_actions: body.refuse_unknown_actions,
         orphan_grace_seconds: body.orphan_grace_seconds,
         approvals_need_passkey: body.approvals_need_passkey,
+        provider,
         reason: body.reason,
     };
     let outcome = records::execute(&app, &caller, if_match, command).await?;
     match outcome.approval_id() {
         Some(approval) => approvals::waits(&app, &caller, approval).await,
         None => show(State(app), caller).await,
+    }
+}
+
+fn put_provider(app: &App, caller: &Caller, put: WirePut) -> PutProvider {
+    PutProvider {
+        name: put.name,
+        issuer: put.issuer,
+        client_id: put.client_id,
+        client_secret: put.client_secret.map(|text| Secret::new(text.into_inner())),
+        private_key_jwt: put.private_key_jwt,
+        acr: put.acr,
+        max_age_seconds: put.max_age_seconds.unwrap_or(MOST_MAX_AGE.0),
+        groups_claim: put.groups_claim,
+        teams: put.teams,
+        access_groups: put.access_groups,
+        admits: if put.admit_invited {
+            Admits::Invited
+        } else {
+            Admits::Linked
+        },
+        rules: IssuerRules {
+            tenant_issuer: caller.tenant.issuer.clone(),
+            allow_loopback: app.config().federation.allow_loopback_issuers,
+        },
+        secrets: app.authority().shared_secrets(),
+    }
+}
+
+fn wire(doc: &ProviderDoc, view: &View<'_>) -> Provider {
+    Provider {
+        name: doc.name.clone(),
+        issuer: doc.issuer.clone(),
+        client_id: doc.client_id.clone(),
+        private_key_jwt: doc.client_auth == ProviderClientAuth::PrivateKeyJwt,
+        acr: doc.acr.clone(),
+        max_age_seconds: doc.max_age_seconds,
+        groups_claim: doc.groups_claim.clone(),
+        teams: doc
+            .teams
+            .iter()
+            .map(|(group, team)| (group.clone(), view.refer(*team)))
+            .collect(),
+        access_groups: doc.access_groups.clone(),
+        admit_invited: doc.admits == Admits::Invited,
+        redirect_uri: String::new(),
+        backchannel_logout_uri: String::new(),
     }
 }
 
@@ -71,6 +137,7 @@ impl Shows for Tenant {
             refuse_unknown_actions: doc.refuse_unknown_actions,
             orphan_grace_seconds: doc.orphan_grace_seconds,
             approvals_need_passkey: doc.approvals_need_passkey,
+            provider: doc.provider.as_ref().map(|doc| wire(doc, view)),
         })
     }
 

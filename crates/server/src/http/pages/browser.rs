@@ -8,7 +8,10 @@ use axum::{
 };
 use countersign_authority::{Ctx, passkeys::Browser, signing_keys::Tenant};
 use countersign_crypto::digest::equal;
-use countersign_model::reason::{Reason, Refusal};
+use countersign_model::{
+    passkey::ASKED_FOR,
+    reason::{Reason, Refusal},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::layout::escape;
@@ -205,6 +208,29 @@ pub fn set_cookie(tenant: &Tenant, value: Option<&str>) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
+/// The header that gives a browser on its way to the provider what it brings back, or takes that away. `Lax`, because it is another
+/// site that sends it back; and it is no session.
+#[must_use]
+pub(super) fn set_way(tenant: &Tenant, value: Option<&str>) -> Option<HeaderValue> {
+    let (name, secure) = if tenant.issuer.starts_with("https://") {
+        (SECURE_WAY, "; Secure")
+    } else {
+        (PLAIN_WAY, "")
+    };
+    let age = value.map_or(0, |_| ASKED_FOR.0);
+    let text = format!(
+        "{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={age}",
+        value.unwrap_or_default()
+    );
+    HeaderValue::from_str(&text).ok()
+}
+
+/// What a browser brings back from the provider.
+pub(super) fn way(headers: &HeaderMap, tenant: &Tenant) -> Option<String> {
+    let secure = tenant.issuer.starts_with("https://");
+    cookie(headers, if secure { SECURE_WAY } else { PLAIN_WAY })
+}
+
 /// The only cookie of this name; none when there are two, because one of them is somebody else's doing.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut found = None;
@@ -226,6 +252,8 @@ const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SECURE_NAME: &str = "__Host-countersign";
 const PLAIN_NAME: &str = "countersign";
+const SECURE_WAY: &str = "__Host-countersign-way";
+const PLAIN_WAY: &str = "countersign-way";
 const FOREIGN: &str = "this did not come from a page of this server: open the page and try again";
 
 #[cfg(test)]

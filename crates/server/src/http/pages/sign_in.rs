@@ -32,16 +32,21 @@ pub async fn page(
 ) -> Result<Response, Failure> {
     let (_, tenant, person) = InBrowser::find(&app, &context, &headers).await?;
     let base = &tenant.issuer;
+    let next = next(base, query.as_deref());
+    let provider = app.authority().provider(tenant.id).await?;
+    let button = provider.map_or_else(String::new, |provider| {
+        through(base, &next, &provider.name, person.as_ref())
+    });
     let body = match relying_party(&tenant) {
-        Err(refusal) => format!("<p class=\"warn\">{}</p>", escape(&refusal.detail)),
+        Err(refusal) => format!("{button}<p class=\"warn\">{}</p>", escape(&refusal.detail)),
         Ok(_) => format!(
-            "<p>Show the passkey that you registered here.</p>
+            "{button}<p>Show the passkey that you registered here.</p>
 <form data-passkey=\"sign-in\" data-next=\"{1}\" action=\"{0}/login\" method=\"post\"><button>Sign in with a passkey</button></form>
 <p class=\"said\" data-said role=\"status\"></p>
 <p class=\"soft\">No passkey yet? With a one-time code you <a href=\"{0}/passkeys\">make one here</a>; where you are signed in, <code>countersign passkey add</code> prints a link.</p>
 <noscript><p class=\"warn\">A passkey is asked for by a script of this page: let scripts run.</p></noscript>",
             escape(base),
-            escape(&next(base, query.as_deref()))
+            escape(&next)
         ),
     };
     let page = Page {
@@ -51,6 +56,22 @@ pub async fn page(
         body,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// The button of the company's provider: who is signed in links their account with it.
+fn through(base: &str, next: &str, name: &str, person: Option<&InBrowser>) -> String {
+    let (what, token) = match person {
+        Some(person) => ("Link my account at", person.hidden()),
+        None => ("Sign in with", String::new()),
+    };
+    let place = next.strip_prefix(origin(base)).unwrap_or_default();
+    format!(
+        "<form method=\"post\" action=\"{}/login/provider\">{token}<input type=\"hidden\" name=\"next\" value=\"{}\"><button>{what} {}</button></form>
+",
+        escape(base),
+        escape(place),
+        escape(name)
+    )
 }
 
 /// Where a person goes who signed in: to the code that they came with, or back to the page that sent them, or to the console.
@@ -73,7 +94,7 @@ fn next(base: &str, query: Option<&str>) -> String {
 
 /// Whether a place is one of this server's own pages, however a browser reads it (T28): a path from the root whose next letter
 /// begins no host, without what browsers take out or turn round before they read.
-fn is_local(place: &str) -> bool {
+pub(super) fn is_local(place: &str) -> bool {
     place.len() <= PATH_BYTES
         && place.starts_with('/')
         && !place.starts_with("//")

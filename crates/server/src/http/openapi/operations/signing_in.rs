@@ -136,6 +136,25 @@ fn pages(s: &mut Schemas) -> Vec<Operation> {
         .open()
         .body::<FinishLogin>(s)
         .nothing(204),
+        Operation::post(
+            "/login/provider",
+            "pages.provider_begin",
+            "sends a browser to the company's provider",
+        )
+        .open()
+        .other("text/html"),
+        page(
+            "/login/callback",
+            "pages.provider_callback",
+            "where the company's provider sends a browser back to",
+        ),
+        Operation::post(
+            "/login/backchannel",
+            "pages.provider_logout",
+            "the company's provider ends sessions (OpenID Connect Back-Channel Logout)",
+        )
+        .open()
+        .nothing(200),
         Operation::post("/logout", "pages.logout", "ends a browser's session")
             .open()
             .nothing(303),
