@@ -2795,10 +2795,10 @@ export interface components {
         /** @enum {string} */
         ApprovalStatus: "approved" | "denied" | "expired" | "pending" | "redeemed" | "voided";
         /**
-         * @description A token or a change.
+         * @description A token, a change or an execution.
          * @enum {string}
          */
-        ApprovalType: "change" | "grant";
+        ApprovalType: "change" | "execution" | "grant";
         /** @description One person's decision. */
         Decided: {
             /** @description Yes or no. */
@@ -2832,6 +2832,34 @@ export interface components {
              * @description The version that it edits: any other edit makes it stale.
              */
             version: number;
+        };
+        /** @description An execution, as it is bound by the digest, and what people need to read it. */
+        ApprovalExecution: {
+            /** @description What is executed. */
+            action_ref: string;
+            /** @description The SHA-256 of `executes`, without white space and with its members in the order of their names. */
+            action_sha256: string;
+            event_id?: components["schemas"]["Id_Event"] | null;
+            /**
+             * @description What that is: command, environment, keys, further actions, time-out and the SHA-256 of the script. Absent once the pack
+             *     has it no more.
+             */
+            executes?: unknown;
+            /** @description Which. */
+            id: components["schemas"]["Id_Execution"];
+            /** @description What it is given; absent once the execution is gone. */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The SHA-256 of salt and parameters, these without white space and with their members in the order of their names. */
+            parameters_sha256: string;
+            /** @description The rule that fired. */
+            rule?: string | null;
+            /** @description The salt; absent once the execution is gone. */
+            salt?: string | null;
+            /** @description The script. */
+            script?: string | null;
+            workflow_id?: components["schemas"]["Id_Execution"] | null;
         };
         /** @description An action and how much it can hurt. */
         ApprovalAction: {
@@ -2887,6 +2915,10 @@ export interface components {
             kind: string;
             log?: components["schemas"]["LogPosition"] | null;
         };
+        /** Format: uuid */
+        Id_Execution: string;
+        /** Format: uuid */
+        Id_Event: string;
         /** @enum {string} */
         ActionClass: "read" | "reversible" | "irreversible";
         /** @enum {string} */
@@ -2934,6 +2966,7 @@ export interface components {
              *     archive them.
              */
             evidence?: components["schemas"]["ApprovalEvidence"][];
+            execution?: components["schemas"]["ApprovalExecution"] | null;
             /** @description When it lapses. */
             expires_at: components["schemas"]["Time"];
             human?: components["schemas"]["Ref"] | null;
@@ -2966,7 +2999,7 @@ export interface components {
             summary: string;
             /** @description The story. */
             txn: components["schemas"]["Id_Transaction"];
-            /** @description A token or a change. */
+            /** @description A token, a change or an execution. */
             type: components["schemas"]["ApprovalType"];
             /** @description What voided it. */
             voided_because?: string | null;
@@ -3967,8 +4000,6 @@ export interface components {
              */
             version: number;
         };
-        /** Format: uuid */
-        Id_Execution: string;
         /** @description A key with its versions, and who read it. */
         KeyHistory: components["schemas"]["Key"] & {
             /** @description Whether there were more. */
@@ -4024,6 +4055,8 @@ export interface components {
             };
             /** @description Its reference: `billing.charge`. */
             ref: string;
+            /** @description Whether a person countersigns each of its executions. */
+            requires_approval: boolean;
             /** @description Whether it is started again when its worker was lost. */
             retry_if_lost: boolean;
             /** @description The SHA-256 of its script, in hexadecimal. */
@@ -4103,8 +4136,6 @@ export interface components {
             /** @description Of which type: `core.timer`. A sensor creates events of the types that its token names. */
             trigger_type: components["schemas"]["ActionName"];
         };
-        /** Format: uuid */
-        Id_Event: string;
         /** @description That a rule fired. */
         Enforcement: {
             execution_id?: components["schemas"]["Id_Execution"] | null;
@@ -4133,11 +4164,12 @@ export interface components {
             trigger_type: string;
         };
         /** @enum {string} */
-        ExecutionState: "cancelled" | "failed" | "lost" | "running" | "scheduled" | "succeeded" | "timed_out";
+        ExecutionState: "cancelled" | "denied" | "expired" | "failed" | "lost" | "running" | "scheduled" | "succeeded" | "timed_out" | "waiting";
         /** @description An execution. */
         Execution: {
             /** @description What is executed. */
             action_ref: string;
+            approval_id?: components["schemas"]["Id_Approval"] | null;
             /**
              * Format: int32
              * @description Which attempt this is, counted from 1; 0 while none began.

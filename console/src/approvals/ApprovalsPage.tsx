@@ -163,7 +163,11 @@ export function ApprovalPage({ id }: { id: string }) {
         <>
           <PageHead
             title={
-              approval.type === 'change' ? 'A change that a second person decides' : 'A request for a token'
+              {
+                change: 'A change that a second person decides',
+                execution: 'An execution that waits for a person',
+                grant: 'A request for a token',
+              }[approval.type]
             }
           >
             <Link to="/lineage" search={{ ref: `approval:${approval.id}` }} className="button">

@@ -103,6 +103,24 @@ export function Request({ of, alone = false }: { of: Approval; alone?: boolean }
           <Facts of={change.set.map(([key, value]) => [capital(spoken(key)), <Show value={value} />])} />
         </div>
       )}
+      {of.execution && (
+        <div className="change">
+          <h3>It executes {of.execution.action_ref}</h3>
+          <Facts
+            of={[
+              ['Parameters', of.execution.parameters && <Show value={of.execution.parameters} />],
+              ['Executes', of.execution.executes !== undefined && <Show value={of.execution.executes} />],
+              ['Script', of.execution.script && <pre>{of.execution.script}</pre>],
+              ['By rule', of.execution.rule],
+              ['On event', of.execution.event_id],
+              [
+                'Execution',
+                <LineageLink of={`execution:${of.execution.id}`}>{shortId(of.execution.id)}</LineageLink>,
+              ],
+            ]}
+          />
+        </div>
+      )}
       {of.type === 'grant' && of.identity && <SinceLast of={of} />}
       {of.decisions.length > 0 && (
         <ul className="decisions">

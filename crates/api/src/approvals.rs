@@ -14,7 +14,7 @@ use countersign_model::{
     token::ArtifactDigest,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     log::LogPosition,
@@ -57,7 +57,7 @@ pub struct Approval {
     pub id: Id<id::Approval>,
     /// Where it stands.
     pub status: ApprovalStatus,
-    /// A token or a change.
+    /// A token, a change or an execution.
     #[serde(rename = "type")]
     pub approval_type: ApprovalType,
     /// What is asked for, in one line.
@@ -79,6 +79,9 @@ pub struct Approval {
     /// What a change does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ApprovalChange>,
+    /// What is executed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ApprovalExecution>,
     /// What is to be done, each with how much it can hurt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ApprovalAction>,
@@ -103,7 +106,7 @@ pub struct Approval {
     /// The user behind the run, who may not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human: Option<Ref>,
-    /// The user who asked, for a change.
+    /// The user who asked, for a change or an execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<Ref>,
     /// Whether the human behind the run is known.
@@ -126,13 +129,15 @@ pub struct Approval {
     pub evidence: Vec<ApprovalEvidence>,
 }
 
-/// A token or a change.
+/// A token, a change or an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalType {
     /// A change that loosens what guards an identity.
     Change,
+    /// That an execution begins.
+    Execution,
     /// A token.
     Grant,
 }
@@ -152,6 +157,42 @@ pub struct ApprovalChange {
     pub does: Value,
     /// The names of the people, teams and resource servers whose ids stand in it.
     pub names: BTreeMap<String, String>,
+}
+
+/// An execution, as it is bound by the digest, and what people need to read it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApprovalExecution {
+    /// Which.
+    pub id: Id<id::Execution>,
+    /// What is executed.
+    pub action_ref: String,
+    /// The SHA-256 of `executes`, without white space and with its members in the order of their names.
+    pub action_sha256: String,
+    /// What that is: command, environment, keys, further actions, time-out and the SHA-256 of the script. Absent once the pack
+    /// has it no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executes: Option<Value>,
+    /// The script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// The SHA-256 of salt and parameters, these without white space and with their members in the order of their names.
+    pub parameters_sha256: String,
+    /// The salt; absent once the execution is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// What it is given; absent once the execution is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    /// The rule that fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The event that it fired on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<Id<id::Event>>,
+    /// The execution that starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<Id<id::Execution>>,
 }
 
 /// An action and how much it can hurt.

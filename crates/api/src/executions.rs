@@ -77,6 +77,9 @@ pub struct Execution {
     /// Why it ended as it did, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The approval that it waits for, or that let it begin or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<Id<id::Approval>>,
 }
 
 /// Which executions to list, newest first.

@@ -73,4 +73,6 @@ pub struct PackAction {
     pub parameters: BTreeMap<String, String>,
     /// Whether it is started again when its worker was lost.
     pub retry_if_lost: bool,
+    /// Whether a person countersigns each of its executions.
+    pub requires_approval: bool,
 }

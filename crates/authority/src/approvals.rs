@@ -2,7 +2,7 @@
 //!
 //! A run opens one with [`OpenGrant`], a loosening edit with [`open_change`]. People answer with
 //! [`Decide`]. The token endpoint redeems what they granted; a change is applied in the transaction of
-//! the decision that made it whole. An edit voids what is open with [`void_for_identity`].
+//! the decision that made it whole, and an execution that waits begins with it. An edit voids what is open with [`void_for_identity`].
 
 mod decide;
 mod eligibility;
@@ -10,6 +10,7 @@ mod guard_rails;
 mod naming;
 mod notice;
 mod open_change;
+mod open_execution;
 mod open_grant;
 mod reading;
 pub(crate) mod references;
@@ -22,12 +23,15 @@ pub use decide::{Decide, Decision};
 pub use eligibility::{Approver, approvers, eligible_user, nobody_can_approve, somebody_else};
 pub use guard_rails::recheck;
 pub use open_change::open_change;
+pub(crate) use open_execution::{digest_of, open_execution};
+pub(crate) use open_grant::accounts_behind;
 pub use open_grant::{GrantAsk, OpenGrant};
 pub use reading::{
-    ApprovalPage, ApprovalsQuery, PlacedEvidence, Shown, ShownDecision, list, may_see, places,
-    show, show_decided, show_to_bearer,
+    ApprovalPage, ApprovalsQuery, PlacedEvidence, Shown, ShownDecision, ShownExecution, list,
+    may_see, places, show, show_decided, show_to_bearer,
 };
 pub use signing::{AboutToDecide, Signed};
+pub(crate) use voiding::void_of_execution;
 pub use voiding::{LapseApprovals, lapse, void_for_identity, void_for_record};
 
 use countersign_crypto::{digest, random};

@@ -1,9 +1,10 @@
 //! The automation: events fire rules, rules start executions, workers claim them, each under a token of its own.
 //!
 //! What happened, which rule fired and what it started are recorded in the transaction that makes it so, each record with the
-//! one before it as its parent. The token of an execution is made where it is claimed, and dies in the transaction in which
+//! one before it as its parent. What people must countersign waits for them first (`waiting.rs`). The token of an execution is made where it is claimed, and dies in the transaction in which
 //! the execution ends, however it ends.
 
+mod behind;
 mod caller;
 mod cancel;
 mod claim;
@@ -18,6 +19,7 @@ mod schedule;
 mod signatures;
 mod update;
 mod values;
+mod waiting;
 
 pub use cancel::CancelExecution;
 pub use claim::{ClaimExecutions, Claimed};
@@ -32,3 +34,4 @@ pub use reading::{
 };
 pub use signatures::WebhookCall;
 pub use update::UpdateExecution;
+pub(crate) use waiting::settle;

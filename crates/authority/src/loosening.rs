@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use countersign_model::{
     action::{ActionClass, ActionSet},
     name::EnvironmentName,
-    pack::PackAction,
+    pack::{PackAction, Rule},
     registry::{ApprovalRule, Doc, IdentityDoc, Impersonator, PackDoc},
     token_metadata::TokenMetadata,
     trust::{Accepted, TrustRule},
@@ -171,7 +171,8 @@ pub fn of_action<E>(
 }
 
 /// How a new or another pack loosens: who reads a key can hand its value to anybody, so that an action comes to read one, and
-/// that one which does executes something else, is not for one person. An action of another name is another action.
+/// that one which does executes something else, is not for one person; nor that nobody countersigns an action or a rule any
+/// more. An action of another name is another action.
 #[must_use]
 pub fn of_pack(before: Option<&PackDoc>, after: &PackDoc) -> BTreeSet<Loosening> {
     let mut found = BTreeSet::new();
@@ -186,10 +187,21 @@ pub fn of_pack(before: Option<&PackDoc>, after: &PackDoc) -> BTreeSet<Loosening>
                 == (&action.command, &action.script, &action.environment)
         };
         // Of one that is new, or reads its first key, it is said already.
+        if old.is_some_and(|old| old.requires_approval) && !action.requires_approval {
+            found.insert(Loosening::ApprovalTurnedOff);
+        }
         let reads_on = action.keys.iter().any(|key| had.contains(key));
         if reads_on && !old.is_some_and(executes_the_same) {
             found.insert(Loosening::KeyReaderChanged);
         }
+    }
+    let old_rules = before.map_or(&[][..], |before| &before.rules);
+    let turned_off = |rule: &Rule| {
+        let old = old_rules.iter().find(|old| old.name == rule.name);
+        old.is_some_and(|old| old.requires_approval) && !rule.requires_approval
+    };
+    if after.rules.iter().any(turned_off) {
+        found.insert(Loosening::ApprovalTurnedOff);
     }
     found
 }

@@ -13,7 +13,7 @@ use crate::{
 
 mod request;
 
-pub use request::{ApprovalRequest, ChangeRequest, GrantRequest};
+pub use request::{ApprovalRequest, ChangeRequest, ExecutionRequest, GrantRequest, sorted};
 
 /// How long a request waits for people, unless the request says less: a working day.
 pub const OPEN_FOR: Seconds = Seconds(8 * 3600);
@@ -37,13 +37,14 @@ pub struct ApprovalDoc {
     pub nonce: String,
     /// SHA-256 over request and nonce, in hexadecimal.
     pub digest: String,
-    /// The user who asked, for a change.
+    /// The user who asked, for a change or an execution.
     pub requested_by: Option<Id<id::User>>,
     /// The run that asked.
     pub run: Option<Run>,
     /// The user behind the run, by linked account.
     pub human: Option<Id<id::User>>,
-    /// Who else may be behind the run: whose account it was within the last day.
+    /// Who else may be behind it: whose account it was within the last day, or who was shown the token or secret that started
+    /// an execution.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_before: Vec<Id<id::User>>,
     /// Whether that user is known.

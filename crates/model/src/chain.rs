@@ -67,6 +67,9 @@ pub struct ChainDoc {
     /// When the person who holds it proved presence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// The person who was shown its first token: what is done with it may be their doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_to: Option<Id<id::User>>,
     /// Those of its tokens that can be alive, oldest first.
     pub members: Vec<Member>,
     /// How often it was renewed.
@@ -268,6 +271,7 @@ mod tests {
                 ttl_seconds: Seconds::days(90).0,
                 metadata: TokenMetadata::default(),
                 auth_time: None,
+                shown_to: None,
                 members: Vec::new(),
                 renewals: 0,
                 forked_at: None,

@@ -92,6 +92,45 @@ pub struct ExecutionDoc {
     /// Why it ended as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What people countersign, where it must not happen without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countersigned: Option<Box<ToCountersign>>,
+    /// The people who may be behind it, none of whom countersigns it.
+    #[serde(default, skip_serializing_if = "Behind::is_empty")]
+    pub behind: Behind,
+}
+
+/// The people who may have caused an execution, or what it was started by.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Behind {
+    /// Who asked for it with their own sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id<id::User>>,
+    /// Who may have done so as the program that did: they were shown its token or secret, or triggered its run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_be: Vec<Id<id::User>>,
+}
+
+impl Behind {
+    /// Whether nobody is known.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.user.is_none() && self.may_be.is_empty()
+    }
+}
+
+/// The approval that an execution waits for, and what it binds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToCountersign {
+    /// The approval.
+    pub approval_id: Id<id::Approval>,
+    /// The SHA-256 of what is executed, in hexadecimal: no worker gets anything else.
+    pub action_sha256: String,
+    /// Salts the digest of the parameters, so that the digest on record tells nothing once the execution is gone.
+    pub salt: String,
+    /// The records of the decisions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<Id<id::Evidence>>,
 }
 
 /// The token that an attempt runs under: what ends with it.
@@ -154,6 +193,10 @@ pub struct Enforcement {
 pub enum ExecutionState {
     /// A person or its own action's owner stopped it.
     Cancelled,
+    /// A person refused to countersign it.
+    Denied,
+    /// Nobody decided in time whether it may begin.
+    Expired,
     /// It ended with an error.
     Failed,
     /// Its worker was not heard of any more.
@@ -166,18 +209,23 @@ pub enum ExecutionState {
     Succeeded,
     /// It took longer than its action may take, and was stopped.
     TimedOut,
+    /// It waits for a person who countersigns it.
+    Waiting,
 }
 
 impl ExecutionState {
     /// Every state, in alphabetical order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Cancelled,
+        Self::Denied,
+        Self::Expired,
         Self::Failed,
         Self::Lost,
         Self::Running,
         Self::Scheduled,
         Self::Succeeded,
         Self::TimedOut,
+        Self::Waiting,
     ];
 
     /// The word in tables and on the wire.
@@ -185,12 +233,15 @@ impl ExecutionState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cancelled => "cancelled",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
             Self::Failed => "failed",
             Self::Lost => "lost",
             Self::Running => "running",
             Self::Scheduled => "scheduled",
             Self::Succeeded => "succeeded",
             Self::TimedOut => "timed_out",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -203,7 +254,7 @@ impl ExecutionState {
     /// Whether nothing follows.
     #[must_use]
     pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Running | Self::Scheduled)
+        !matches!(self, Self::Running | Self::Scheduled | Self::Waiting)
     }
 }
 
@@ -234,11 +285,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_parses_as_its_own_word_and_two_go_on() {
+    fn every_state_parses_as_its_own_word_and_three_go_on() {
         for state in ExecutionState::ALL {
             assert_eq!(ExecutionState::parse(state.as_str()), Some(state));
         }
         let going = ExecutionState::ALL.iter().filter(|state| !state.is_over());
-        assert_eq!(going.count(), 2);
+        assert_eq!(going.count(), 3);
     }
 }

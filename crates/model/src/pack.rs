@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     id::{self, Id},
@@ -103,6 +103,25 @@ pub struct PackAction {
     /// Whether it is started again when its worker was lost: true says that running twice does no harm.
     #[serde(default)]
     pub retry_if_lost: bool,
+    /// Whether a person countersigns each of its executions before it begins.
+    #[serde(default)]
+    pub requires_approval: bool,
+}
+
+impl PackAction {
+    /// What an execution of it is, as people countersign it: what is executed, what that may read and start, and how long it
+    /// may take.
+    #[must_use]
+    pub fn executes(&self) -> Value {
+        json!({
+            "command": self.command,
+            "environment": self.environment,
+            "keys": self.keys,
+            "script_sha256": self.script.as_ref().map(|script| &script.sha256),
+            "starts": self.starts,
+            "timeout_seconds": self.time_out,
+        })
+    }
 }
 
 /// A script that comes with the pack.
@@ -153,6 +172,9 @@ pub struct Rule {
     pub parameters: Map<String, Value>,
     /// Whether it fires.
     pub enabled: bool,
+    /// Whether a person countersigns each execution that it starts, also where the action itself requires nobody.
+    #[serde(default)]
+    pub requires_approval: bool,
 }
 
 /// A path under `/api/webhooks/` that this pack is called at.

@@ -20,6 +20,7 @@ mod attacks_tokens;
 mod attacks_widening;
 mod automation;
 mod automation_attacks;
+mod automation_countersigned;
 mod automation_world;
 mod bound_tokens;
 mod console;

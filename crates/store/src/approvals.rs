@@ -49,7 +49,7 @@ pub struct ApprovalQuery {
 /// When the id is taken, or the database fails.
 pub fn insert(tx: &mut Tx<'_>, approval: &Approval) -> Result<(), StoreError> {
     let run_key = match &approval.doc.request {
-        ApprovalRequest::Change(_) => None,
+        ApprovalRequest::Change(_) | ApprovalRequest::Execution(_) => None,
         ApprovalRequest::Grant(grant) => Some(grant.run_key.as_str()),
     };
     let values = values![

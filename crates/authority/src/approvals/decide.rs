@@ -14,10 +14,11 @@ use countersign_store::approvals::{self, ApprovalDecision};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AboutToDecide, Signed, eligibility, find, notice, open_grant::human_behind, reading,
-    references, signing, text, voiding,
+    AboutToDecide, Signed, eligibility, find, notice, open_execution, open_grant::human_behind,
+    reading, references, signing, text, voiding,
 };
 use crate::{
+    automation,
     command::{Actor, Command, Verdict, WriteTx},
     evidence::seal::Draft,
     registry,
@@ -144,6 +145,12 @@ impl Command for Decide {
                 "you may agree to it, or let it lapse: whether you stay an approver is for the others to say",
             );
         }
+        if open_execution::changed_lately(tx.peek(), &approval, user, now)? {
+            return refuse(
+                Reason::SelfApproval,
+                "you changed its pack less than 24 hours ago: somebody else says whether it begins",
+            );
+        }
         if let Some(because) = stale(tx, &approval, identity.as_ref())? {
             voiding::void(tx, approval, &because)?;
             let detail = format!("the approval was voided: {because}; it must be asked for again");
@@ -240,15 +247,15 @@ impl Decide {
         let mut approval = before;
         approval.doc.decided_evidence.push(evidence);
         self.write_evidence(tx, &approval, user, earlier, doc)?;
-        // A change is made at once: its approval is used in the moment in which it is whole.
-        let change = match &approval.doc.request {
-            ApprovalRequest::Change(change) if decided == ApprovalStatus::Approved => {
-                Some(change.clone())
-            }
-            ApprovalRequest::Change(_) | ApprovalRequest::Grant(_) => None,
+        // A change is made at once, and an execution begins: its approval is used in the moment in which it is whole.
+        let whole = decided == ApprovalStatus::Approved;
+        let (used, change) = match &approval.doc.request {
+            ApprovalRequest::Change(change) => (whole, whole.then(|| change.clone())),
+            ApprovalRequest::Execution(_) => (whole, None),
+            ApprovalRequest::Grant(_) => (false, None),
         };
         let from = approval.status;
-        approval.status = if change.is_some() {
+        approval.status = if used {
             ApprovalStatus::Redeemed
         } else {
             decided
@@ -263,6 +270,7 @@ impl Decide {
         let changed = change
             .map(|change| registry::apply_change(tx, &change))
             .transpose()?;
+        automation::settle(tx, &approval)?;
         let approvals = earlier + u32::from(self.approved);
         let told = notice::Decided {
             approved: self.approved,
@@ -369,6 +377,12 @@ fn stale(
 ) -> Result<Option<String>, Rejection> {
     let tenant = tx.tenant_id();
     let (bound, record) = match &approval.doc.request {
+        ApprovalRequest::Execution(execution) => {
+            if let Some(because) = open_execution::stale(tx, execution)? {
+                return Ok(Some(because));
+            }
+            (execution.identity_version, identity.cloned())
+        }
         ApprovalRequest::Grant(grant) => (grant.identity_version, identity.cloned()),
         ApprovalRequest::Change(change) => (
             change.version,

@@ -32,7 +32,7 @@ pub fn recheck(
     let ApprovalRequest::Grant(grant) = &approval.doc.request else {
         return refuse(
             Reason::ApprovalMismatch,
-            "this approval is for a change, not for a token",
+            "this approval is for a change or an execution, not for a token",
         );
     };
     let gone = "what was approved is no longer there; ask again";

@@ -72,7 +72,7 @@ pub(super) fn queue(
         None => None,
     };
     let grant = match &approval.doc.request {
-        ApprovalRequest::Change(_) => None,
+        ApprovalRequest::Change(_) | ApprovalRequest::Execution(_) => None,
         ApprovalRequest::Grant(grant) => Some(grant),
     };
     let now = tx.now();

@@ -99,7 +99,7 @@ fn waiting(
         ApprovalRequest::Change(other) => {
             change.identity_id.is_some() || other.record_id == change.record_id
         }
-        ApprovalRequest::Grant(_) => false,
+        ApprovalRequest::Execution(_) | ApprovalRequest::Grant(_) => false,
     };
     Ok(found
         .into_iter()

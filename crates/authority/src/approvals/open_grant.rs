@@ -364,6 +364,19 @@ pub(super) fn human_behind(tx: &mut WriteTx<'_, '_>, run: &Run) -> Result<Behind
     Ok(behind)
 }
 
+/// The users whose account triggered the run that a token was given to, or may have.
+pub(crate) fn accounts_behind(
+    tx: &mut WriteTx<'_, '_>,
+    claims: &AccessClaims,
+) -> Result<Vec<Id<id::User>>, Rejection> {
+    if claims.run.is_none() {
+        return Ok(Vec::new());
+    }
+    let run = run_of(tx, claims)?;
+    let behind = human_behind(tx, &run)?;
+    Ok(behind.human.into_iter().chain(behind.held_before).collect())
+}
+
 /// The open approval of the same request. Too many that are different wait: refused.
 fn same_or_full(
     tx: &mut WriteTx<'_, '_>,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use countersign_model::{
     Id, Timestamp,
     action::{ActionClass, ActionSet},
-    approval::{Approval, ApprovalRequest, ApprovalStatus},
+    approval::{Approval, ApprovalRequest, ApprovalStatus, ExecutionRequest},
     countersignature::Countersignature,
+    execution::Execution,
     id,
     name::ActionName,
+    pack::PackAction,
     permission::Person,
     registry::{Noun, Party, Record},
     token::AccessClaims,
@@ -16,12 +18,12 @@ use countersign_model::{
 use countersign_store::{
     Tx,
     approvals::{self, ApprovalQuery},
-    evidence,
+    evidence, executions,
 };
 
 use super::{
     decide::{APPROVE, Decision, DecisionDoc},
-    eligibility, naming,
+    eligibility, naming, open_execution,
 };
 use crate::{
     evidence::{
@@ -76,6 +78,8 @@ pub struct Shown {
     pub status: ApprovalStatus,
     /// The record that a change is about.
     pub changes: Option<Record>,
+    /// What is executed and with which parameters, for an execution that is still known.
+    pub execution: Option<ShownExecution>,
     /// The names of people, teams and resource servers that a change names by id.
     pub names: BTreeMap<Id<id::Record>, String>,
     /// The identity that it is about.
@@ -92,6 +96,15 @@ pub struct Shown {
     pub decisions: Vec<ShownDecision>,
     /// The records of opening and deciding.
     pub evidence: Vec<Id<id::Evidence>>,
+}
+
+/// What an execution is about to do.
+#[derive(Debug, Clone)]
+pub struct ShownExecution {
+    /// The execution.
+    pub execution: Execution,
+    /// What is executed now; none when the pack has it no more.
+    pub action: Option<PackAction>,
 }
 
 /// One person's decision.
@@ -209,7 +222,7 @@ pub fn show_to_bearer(
 ) -> Result<Option<Shown>, Rejection> {
     let found = approvals::by_id(tx, id)?.filter(|found| found.tenant_id == claims.tenant_id);
     let own = found.filter(|approval| match &approval.doc.request {
-        ApprovalRequest::Change(_) => false,
+        ApprovalRequest::Change(_) | ApprovalRequest::Execution(_) => false,
         ApprovalRequest::Grant(grant) => {
             grant.identity_id == claims.identity_id
                 && claims
@@ -274,6 +287,7 @@ fn may_decide(
     if approvals::decisions(tx, approval.id)?
         .iter()
         .any(|decision| decision.user_id == person.user_id)
+        || open_execution::changed_lately(tx, approval, person.user_id, now)?
     {
         return Ok(false);
     }
@@ -344,7 +358,7 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
         approvers.push((*party, rows::by_id(tx, tenant, party.record_id())?));
     }
     let actions = match &approval.doc.request {
-        ApprovalRequest::Change(_) => Vec::new(),
+        ApprovalRequest::Change(_) | ApprovalRequest::Execution(_) => Vec::new(),
         ApprovalRequest::Grant(grant) => classes(tx, tenant, &grant.actions)?,
     };
     let mut decisions = Vec::new();
@@ -374,10 +388,15 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
             summary = summary.replace(&record.id.to_string(), &record.name);
         }
     }
+    let execution = match &approval.doc.request {
+        ApprovalRequest::Execution(asked) => execution(tx, tenant, asked)?,
+        ApprovalRequest::Change(_) | ApprovalRequest::Grant(_) => None,
+    };
     Ok(Shown {
         approval,
         summary,
         changes,
+        execution,
         names,
         status,
         identity,
@@ -388,6 +407,19 @@ fn shown(tx: &mut Tx<'_>, approval: Approval, now: Timestamp) -> Result<Shown, R
         decisions,
         evidence,
     })
+}
+
+fn execution(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    asked: &ExecutionRequest,
+) -> Result<Option<ShownExecution>, Rejection> {
+    let found = executions::by_id(tx, asked.execution_id)?;
+    let Some(execution) = found.filter(|found| found.tenant_id == tenant) else {
+        return Ok(None);
+    };
+    let action = open_execution::action(tx, tenant, &asked.action_ref)?;
+    Ok(Some(ShownExecution { execution, action }))
 }
 
 fn record(

@@ -32,6 +32,24 @@ pub(super) fn of(
             change.record_id,
             Some(change.noun.as_str()),
         )),
+        ApprovalRequest::Execution(execution) => {
+            refs.push(refer(
+                Role::Execution,
+                execution.execution_id,
+                Some(&execution.action_ref),
+            ));
+            refs.extend(
+                execution
+                    .rule
+                    .as_ref()
+                    .map(|rule| refer(Role::Rule, rule, None)),
+            );
+            refs.extend(
+                execution
+                    .event_id
+                    .map(|event| refer(Role::Event, event, None)),
+            );
+        }
         ApprovalRequest::Grant(grant) => {
             let tenant = tx.tenant_id();
             let audience = countersign_store::records::by_alias(

@@ -44,8 +44,33 @@ pub(super) fn find(
     now: Timestamp,
     does: impl Fn(&Trail<'_>) -> bool,
 ) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
+    if record.version == 1 {
+        return Ok(None);
+    }
+    search(tx, record, by, now, |changed| {
+        changed.verb != "created" && does(&Trail(changed))
+    })
+}
+
+/// Whether a user made or edited a record in the last day.
+pub(super) fn touched(
+    tx: &mut Tx<'_>,
+    record: &Record,
+    user: Id<id::User>,
+    now: Timestamp,
+) -> Result<bool, Rejection> {
+    search(tx, record, &[user], now, |_| true).map(|found| found.is_some())
+}
+
+fn search(
+    tx: &mut Tx<'_>,
+    record: &Record,
+    by: &[Id<id::User>],
+    now: Timestamp,
+    does: impl Fn(&Changed) -> bool,
+) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
     let since = now - NEW_APPROVER;
-    let (Some(first), true) = (by.first(), record.updated_at > since && record.version > 1) else {
+    let (Some(first), true) = (by.first(), record.updated_at > since) else {
         return Ok(None);
     };
     let query = Query {
@@ -73,7 +98,7 @@ fn made(
     row: &EvidenceRow,
     record: &Record,
     by: &[Id<id::User>],
-    does: &impl Fn(&Trail<'_>) -> bool,
+    does: &impl Fn(&Changed) -> bool,
 ) -> Option<(Id<id::User>, Timestamp)> {
     let Ok(found) = seal::read(&row.body, row.disclosed.as_deref()) else {
         // INVARIANT: what cannot be read counts as having happened.
@@ -89,11 +114,11 @@ fn made(
             .filter(move |reference| reference.role == role)
             .map(|reference| &reference.id)
     };
-    if changed.verb == "created" || !referred(Role::Target).any(|id| *id == record.id.to_string()) {
+    if !referred(Role::Target).any(|id| *id == record.id.to_string()) {
         return None;
     }
     let actor = referred(Role::Actor)
         .find_map(|id| id.parse::<Id<id::User>>().ok())
         .filter(|actor| by.contains(actor))?;
-    does(&Trail(changed)).then_some((actor, row.recorded_at))
+    does(changed).then_some((actor, row.recorded_at))
 }

@@ -13,6 +13,7 @@ use countersign_store::approvals;
 use super::{OPEN_ROWS, open_of_identity, references};
 use crate::{
     authority::Authority,
+    automation,
     command::{Command, Execution, Permit, Verdict, WriteTx},
     ctx::Ctx,
     evidence::seal::Draft,
@@ -125,7 +126,21 @@ fn end(
         .chain(after.doc.decided_evidence.iter().copied());
     let draft = Draft::new(after.doc.txn, event).refs(refs).parents(parents);
     tx.evidence(draft)?;
+    automation::settle(tx, &after)?;
     Ok(after)
+}
+
+/// Voids what waits for people about an execution that is over without them.
+pub(crate) fn void_of_execution(
+    tx: &mut WriteTx<'_, '_>,
+    approval: Id<id::Approval>,
+    because: &str,
+) -> Result<(), Rejection> {
+    let found = super::find(tx, approval)?;
+    match found.filter(|found| found.status == ApprovalStatus::Pending) {
+        Some(found) => void(tx, found, because).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Closes the requests of a tenant whose time is over. Says how many: a job runs it until it is none.

@@ -16,6 +16,7 @@ use super::{
     ending::{self, End},
 };
 use crate::{
+    approvals::void_of_execution,
     command::{Command, Verdict, WriteTx},
     rejection::{Rejection, refuse},
 };
@@ -71,6 +72,10 @@ impl Command for CancelExecution {
             .clone()
             .unwrap_or_else(|| "cancelled by a person".to_owned());
         let end = End::of(ExecutionState::Cancelled, reason);
-        ending::end(tx, execution, end).map(Verdict::Done)
+        let over = ending::end(tx, execution, end)?;
+        if let Some(waits) = &over.doc.countersigned {
+            void_of_execution(tx, waits.approval_id, "its execution was cancelled")?;
+        }
+        Ok(Verdict::Done(over))
     }
 }

@@ -9,6 +9,7 @@ use countersign_model::{
     execution::{Execution, ExecutionState, ExecutionToken},
     id,
     pack::PackAction,
+    reason::Reason,
     registry::{ProjectRole, Record},
     time::Seconds,
     token::AccessClaims,
@@ -22,12 +23,13 @@ use super::{
     schedule,
 };
 use crate::{
+    approvals::digest_of,
     command::{Command, Verdict, WriteTx},
     evidence::seal::refer,
     issue::Recorded,
     long_lived::IssueExecutionToken,
     registry::rights,
-    rejection::{Fault, Rejection},
+    rejection::{Fault, Rejection, refuse},
     signing_keys::Tenant,
 };
 
@@ -120,6 +122,23 @@ impl ClaimExecutions {
         let (pack, name) = schedule::find(tx, project, &execution.action_ref)?;
         let doc = rights::doc(pack.pack())?;
         let action = schedule::action_of(doc, &name, &execution.action_ref)?.clone();
+        let (mut parents, mut refs) = (vec![execution.doc.scheduled], Vec::new());
+        if let Some(countersigned) = &execution.doc.countersigned {
+            // INVARIANT: what was countersigned is executed, and nothing else.
+            if countersigned.action_sha256 != digest_of(&action) {
+                return refuse(
+                    Reason::ApprovalVoided,
+                    "the action was changed since it was countersigned: start it again",
+                );
+            }
+            parents.extend(&countersigned.decided);
+            refs.push(refer(Role::Approval, countersigned.approval_id, None));
+        }
+        refs.push(refer(
+            Role::Execution,
+            execution.id,
+            Some(&execution.action_ref),
+        ));
         let issue = IssueExecutionToken {
             tenant: Arc::clone(&self.tenant),
             identity: execution.doc.identity_id,
@@ -131,12 +150,13 @@ impl ClaimExecutions {
                 .map(|id| ForeignId::Text(id.to_string())),
             time_out: action.time_out,
             txn: execution.doc.txn,
-            parents: vec![execution.doc.scheduled],
-            refs: vec![refer(
-                Role::Execution,
-                execution.id,
-                Some(&execution.action_ref),
-            )],
+            approval_id: execution
+                .doc
+                .countersigned
+                .as_ref()
+                .map(|countersigned| countersigned.approval_id),
+            parents,
+            refs,
         };
         let issued = issue.issue(tx)?;
         let before = (execution.state, execution.attempt);

@@ -44,7 +44,13 @@ pub(super) fn end(
     let now = tx.now();
     let before = (execution.state, execution.attempt);
     let token = execution.doc.token.take();
-    let parent = token.map_or(execution.doc.scheduled, |token| token.jti);
+    let decided = execution.doc.countersigned.as_ref();
+    let decided = decided.map_or(&[][..], |one| &one.decided);
+    let parents = match token {
+        Some(token) => vec![token.jti],
+        None if decided.is_empty() => vec![execution.doc.scheduled],
+        None => decided.to_vec(),
+    };
     let event = Evidenced::ExecutionEnded(ExecutionEnded {
         execution_id: execution.id,
         action_ref: execution.action_ref.clone(),
@@ -63,7 +69,7 @@ pub(super) fn end(
         refer(Role::Execution, execution.id, Some(&execution.action_ref)),
     ];
     refs.extend(token.map(|token| refer(Role::Token, token.jti, None)));
-    let mut draft = tx.draft(event).refs(refs).parents([parent]);
+    let mut draft = tx.draft(event).refs(refs).parents(parents);
     draft.txn = execution.doc.txn;
     tx.evidence(draft)?;
     if let Some(token) = token {

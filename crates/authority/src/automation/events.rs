@@ -5,7 +5,7 @@ use countersign_model::{
     Id,
     enforce::Work,
     evidence::{Event as Evidenced, EventCreated, Role, SignedWith, Text},
-    execution::{Enforcement, Event, EventDoc},
+    execution::{Behind, Enforcement, Event, EventDoc},
     id,
     name::ActionName,
     pack::{BUILT_IN_TRIGGERS, Rule, WebhookSignature},
@@ -18,7 +18,7 @@ use countersign_store::events;
 use serde_json::{Map, Value, json};
 
 use super::{
-    caller,
+    behind, caller,
     schedule::{self, Scheduling, schedule},
     signatures::{self, Signed, WebhookCall},
 };
@@ -133,9 +133,13 @@ impl Command for CreateEvent {
             },
         };
         events::insert(tx.rows(), &event)?;
+        let behind = match firing.first() {
+            Some(_) => behind::of(tx, &self.token, None)?,
+            None => Behind::default(),
+        };
         let mut enforcements = Vec::with_capacity(firing.len());
         for (reference, rule) in firing {
-            let enforcement = fire(tx, &project, &event, &seen, reference, &rule)?;
+            let enforcement = fire(tx, &project, &event, &seen, &behind, reference, &rule)?;
             events::enforce(tx.rows(), &enforcement)?;
             enforcements.push(enforcement);
         }
@@ -307,6 +311,7 @@ fn fire(
     project: &Record,
     event: &Event,
     seen: &Value,
+    behind: &Behind,
     reference: String,
     rule: &Rule,
 ) -> Result<Enforcement, Rejection> {
@@ -320,6 +325,8 @@ fn fire(
                 rule: Some(reference.clone()),
                 event_id: Some(event.id),
                 parent: None,
+                behind: behind.clone(),
+                requires_approval: rule.requires_approval,
                 txn: event.doc.txn,
                 parents: vec![event.doc.recorded],
             };

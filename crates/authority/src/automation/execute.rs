@@ -14,7 +14,7 @@ use countersign_store::executions;
 use serde_json::{Map, Value};
 
 use super::{
-    caller,
+    behind, caller,
     schedule::{self, Scheduling, schedule},
 };
 use crate::{
@@ -77,6 +77,8 @@ impl Command for Execute {
             rule: None,
             event_id: None,
             parent: parent.as_ref(),
+            behind: behind::of(tx, &self.token, parent.as_ref())?,
+            requires_approval: false,
             txn: parent
                 .as_ref()
                 .map_or_else(|| tx.ctx().id(), |parent| parent.doc.txn),

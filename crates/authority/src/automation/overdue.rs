@@ -6,7 +6,10 @@ use countersign_model::{
 };
 use countersign_store::executions;
 
-use super::ending::{self, End};
+use super::{
+    ending::{self, End},
+    waiting,
+};
 use crate::{
     command::{Command, Verdict, WriteTx},
     rejection::Rejection,
@@ -42,15 +45,18 @@ impl Command for EndOverdue {
         let more = overdue.len() >= BATCH as usize;
         let mut lost = 0;
         for execution in overdue {
-            let end = if execution.state == ExecutionState::Running {
-                lost += 1;
-                End {
-                    state: ExecutionState::Lost,
-                    reason: Some("its worker was not heard of any more".to_owned()),
-                    again: is_due_again(tx, &execution)?,
+            let end = match execution.state {
+                ExecutionState::Running => {
+                    lost += 1;
+                    End {
+                        state: ExecutionState::Lost,
+                        reason: Some("its worker was not heard of any more".to_owned()),
+                        again: is_due_again(tx, &execution)?,
+                    }
                 }
-            } else {
-                End::of(ExecutionState::Failed, "no worker took it within a day")
+                // Its approval is over, too, or was voided where nobody looked at what it was for.
+                ExecutionState::Waiting => End::of(ExecutionState::Expired, waiting::TOO_LATE),
+                _ => End::of(ExecutionState::Failed, "no worker took it within a day"),
             };
             ending::end(tx, execution, end)?;
         }

@@ -3,7 +3,7 @@
 use countersign_model::{
     Id,
     evidence::{Event as Evidenced, ExecutionScheduled, Role},
-    execution::{DATA_BYTES, Execution, ExecutionDoc, ExecutionState, WAITS_AT_MOST},
+    execution::{Behind, DATA_BYTES, Execution, ExecutionDoc, ExecutionState, WAITS_AT_MOST},
     id,
     pack::PackAction,
     reason::{Reason, Refusal},
@@ -13,7 +13,7 @@ use countersign_store::executions;
 use serde_json::{Map, Value};
 
 use crate::{
-    approvals::references,
+    approvals::{open_execution, references},
     command::WriteTx,
     evidence::seal::refer,
     registry::{packs, rights},
@@ -32,6 +32,10 @@ pub(super) struct Scheduling<'a> {
     pub(super) event_id: Option<Id<id::Event>>,
     /// The execution that starts it.
     pub(super) parent: Option<&'a Execution>,
+    /// Who may be behind it.
+    pub(super) behind: Behind,
+    /// Whether people countersign it also when its action does not require that.
+    pub(super) requires_approval: bool,
     pub(super) txn: Id<id::Transaction>,
     pub(super) parents: Vec<Id<id::Evidence>>,
 }
@@ -54,6 +58,7 @@ pub(super) fn schedule(
         let detail = format!("action `{}` has no service account", asked.action_ref);
         return refuse(Reason::Unprocessable, detail);
     };
+    let requires_approval = asked.requires_approval || action.requires_approval;
     let id: Id<id::Execution> = tx.ctx().id();
     let mut refs = Vec::with_capacity(8);
     references::of_identity(tx, account.id.cast(), &mut refs)?;
@@ -70,12 +75,13 @@ pub(super) fn schedule(
         action_ref: asked.action_ref.to_owned(),
         rule: asked.rule.clone(),
         script_sha256: action.script.as_ref().map(|script| script.sha256.clone()),
+        requires_approval,
     });
     let mut draft = tx.draft(event).refs(refs).parents(asked.parents);
     draft.txn = asked.txn;
     let scheduled = tx.evidence(draft)?;
     let now = tx.now();
-    let execution = Execution {
+    let mut execution = Execution {
         id,
         tenant_id: tx.tenant_id(),
         project_id: asked.project.id.cast(),
@@ -104,8 +110,16 @@ pub(super) fn schedule(
             stdout: String::new(),
             stderr: String::new(),
             reason: None,
+            countersigned: None,
+            behind: asked.behind,
         },
     };
+    if requires_approval {
+        let approval = open_execution(tx, &execution, action, &account)?;
+        execution.state = ExecutionState::Waiting;
+        execution.lease_until = Some(approval.expires_at);
+        execution.doc.countersigned = Some(Box::new(approval.waits));
+    }
     executions::insert(tx.rows(), &execution)?;
     Ok(execution)
 }

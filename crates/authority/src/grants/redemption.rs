@@ -62,7 +62,7 @@ pub(super) fn decide(
     let ApprovalRequest::Grant(approved) = &approval.doc.request else {
         return refuse(
             Reason::ApprovalMismatch,
-            "this approval is for a change, not for a token",
+            "this approval is for a change or an execution, not for a token",
         );
     };
     // Who it was made for is checked before where it stands: nobody else learns that.

@@ -57,6 +57,8 @@ pub(crate) struct LongLived<'a> {
     pub(crate) actions: ActionSet,
     pub(crate) policies: Vec<String>,
     pub(crate) chain_id: Option<Id<id::Chain>>,
+    /// What people countersigned for it.
+    pub(crate) approval_id: Option<Id<id::Approval>>,
     /// How it was asked for, in the record.
     pub(crate) grant: &'static str,
     pub(crate) ends: Timestamp,
@@ -120,7 +122,7 @@ impl LongLived<'_> {
             cnf: None,
             run: None,
             roles: Vec::new(),
-            approval_id: None,
+            approval_id: self.approval_id,
             authorization_details: Vec::new(),
             act: None,
             principal_id: None,
@@ -155,7 +157,7 @@ impl LongLived<'_> {
             artifact_digest: None,
             cnf: None,
             expires_at: Timestamp::from_seconds(claims.exp),
-            approval_id: None,
+            approval_id: self.approval_id,
             policies: self.policies.clone(),
             run: None,
             source_address: ctx.source.as_deref().map(Text::personal),

@@ -49,6 +49,7 @@ impl Teller<'_, '_, '_> {
             from = self.scheduled(scheduled, &from, &mut story)?;
             self.identity(&scheduled.record, &from, &mut story)?;
             self.cause(scheduled, &from, &mut story)?;
+            self.countersigned(scheduled, &from, &mut story)?;
         } else {
             self.gap(&from, "scheduled_by", "the schedule");
         }
@@ -58,6 +59,34 @@ impl Teller<'_, '_, '_> {
         };
         story.run = Some(format!("execution {id}{attempt}"));
         Ok((story, self.graph, self.gaps))
+    }
+
+    /// Who countersigned it, or that nobody is on record who did.
+    fn countersigned(
+        &mut self,
+        scheduled: &Found,
+        from: &str,
+        story: &mut Story,
+    ) -> Result<(), Rejection> {
+        let Event::ExecutionScheduled(due) = &scheduled.record.event else {
+            return Ok(());
+        };
+        if !due.requires_approval {
+            return Ok(());
+        }
+        let id = due.execution_id.to_string();
+        let approval = self.records.values().find_map(|found| {
+            let opened = matches!(found.record.event, Event::ApprovalOpened(_))
+                && find(&found.record, Role::Execution).is_some_and(|one| one.id == id);
+            find(&found.record, Role::Approval).filter(|_| opened)
+        });
+        let approval = approval.map(|one| one.id.clone());
+        story.approval_needed = true;
+        self.approvals(approval.as_deref(), from, story)?;
+        if story.approved_by.is_empty() {
+            self.gap(from, "approved_by", "the approval");
+        }
+        Ok(())
     }
 
     fn ended(&mut self, found: &Found, story: &mut Story) -> Result<String, Rejection> {

@@ -362,7 +362,7 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
     }
 
     /// The approval that this is about: others of the same story are not what was approved here.
-    fn approvals(
+    pub(super) fn approvals(
         &mut self,
         wanted: Option<&str>,
         from: &str,

@@ -47,9 +47,10 @@ impl Deciding<'_> {
         self,
         tx: &mut WriteTx<'_, '_>,
         scope: Scope,
-        doc: ChainDoc,
+        mut doc: ChainDoc,
     ) -> Result<(Chain, Recorded), Rejection> {
         let now = tx.now();
+        doc.shown_to = tx.permit().user().ok();
         let holder = self.held.record().id;
         if chains::live_of_principal(tx.peek(), holder, now)?.len() >= MOST_CHAINS {
             let detail = format!(
@@ -111,6 +112,7 @@ impl Deciding<'_> {
             actions: self.actions.clone(),
             policies: self.policies.clone(),
             chain_id: Some(chain.id),
+            approval_id: None,
             grant: self.grant,
             ends,
             auth_time: chain.doc.auth_time,
@@ -141,6 +143,7 @@ pub(super) fn new_doc(metadata: TokenMetadata, ttl: Seconds, auth_time: Option<i
         ttl_seconds: ttl.0,
         metadata,
         auth_time,
+        shown_to: None,
         members: Vec::new(),
         renewals: 0,
         forked_at: None,

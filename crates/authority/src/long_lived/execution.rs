@@ -39,6 +39,8 @@ pub(crate) struct IssueExecutionToken {
     pub(crate) time_out: Seconds,
     /// The story of the execution.
     pub(crate) txn: Id<id::Transaction>,
+    /// What people countersigned, where they had to.
+    pub(crate) approval_id: Option<Id<id::Approval>>,
     /// What it follows from.
     pub(crate) parents: Vec<Id<id::Evidence>>,
     /// What else it names.
@@ -86,6 +88,7 @@ impl IssueExecutionToken {
             actions: decided.actions,
             policies: decided.policies,
             chain_id: None,
+            approval_id: self.approval_id,
             grant: EXECUTION,
             ends: tx.now() + self.time_out.max(profile.shortest),
             auth_time: None,

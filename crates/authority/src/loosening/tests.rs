@@ -312,6 +312,12 @@ fn invariant_9_a_pack_hands_a_key_to_a_script_with_a_second_person_alone() {
     ] {
         assert_eq!(found(json!([action(edit.clone())])), loosens, "{edit}");
     }
+    let guarded = json!({"requires_approval": true});
+    let with = |edit: &serde_json::Value| pack(json!([action(edit.clone())]));
+    let off = of_pack(Some(&with(&guarded)), &with(&json!({})));
+    assert_eq!(off, BTreeSet::from([Loosening::ApprovalTurnedOff]));
+    let on = of_pack(Some(&with(&json!({}))), &with(&guarded));
+    assert_eq!(on, BTreeSet::new());
     // What reads nothing is its owner's alone; a new pack is held to the same.
     assert_eq!(
         found(json!([{"name": "report", "command": ["y"], "time_out": 60}])),

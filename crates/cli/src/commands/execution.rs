@@ -51,8 +51,8 @@ pub enum Execution {
 /// Which ones.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those that stand so: scheduled, running, succeeded, failed,
-    /// timed_out, cancelled, lost
+    /// Only those that stand so: waiting (for a person), scheduled, running,
+    /// succeeded, failed, timed_out, cancelled, lost, denied, expired
     #[arg(long, value_parser = word::<ExecutionState>)]
     status: Option<ExecutionState>,
     /// Only those of this action
@@ -86,7 +86,11 @@ impl Execution {
             Self::List(args) => args.run(app).await,
             Self::Show { id } => {
                 let record = app.client()?.execution(&id).await?;
-                app.out.data(&record, view::details)
+                app.out.data(&record, view::details)?;
+                if let Some(waits) = waits(&record) {
+                    app.out.talk(&waits);
+                }
+                Ok(())
             }
             Self::Cancel(args) => {
                 let cancel = CancelExecution {
@@ -165,6 +169,16 @@ fn lines(text: &str) -> String {
     text.lines().map(tabs).collect::<Vec<_>>().join("\n")
 }
 
+/// Who lets an execution begin that waits for a person.
+pub fn waits(record: &Record) -> Option<String> {
+    let approval = record
+        .approval_id
+        .filter(|_| record.status == ExecutionState::Waiting)?;
+    Some(format!(
+        "somebody else lets it begin: `countersign approval show {approval}`"
+    ))
+}
+
 /// How an execution that is over ended, as the end of the command.
 pub fn outcome(record: &Record) -> Result<(), Failure> {
     if record.status == ExecutionState::Succeeded {
@@ -177,12 +191,15 @@ pub fn outcome(record: &Record) -> Result<(), Failure> {
     };
     let state = match record.status {
         ExecutionState::Cancelled => "was cancelled",
+        ExecutionState::Denied => "was not countersigned",
+        ExecutionState::Expired => "was not decided on",
         ExecutionState::Failed => "failed",
         ExecutionState::Lost => "was lost with its worker",
         ExecutionState::TimedOut => "took too long",
-        ExecutionState::Running | ExecutionState::Scheduled | ExecutionState::Succeeded => {
-            "is not over"
-        }
+        ExecutionState::Running
+        | ExecutionState::Scheduled
+        | ExecutionState::Succeeded
+        | ExecutionState::Waiting => "is not over",
     };
     let what = format!("{} {state}{why}", record.action_ref);
     Err(Failure::new(Exit::Failed, what).next(format!(

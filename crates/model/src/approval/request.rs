@@ -17,6 +17,8 @@ use crate::{
 pub enum ApprovalRequest {
     /// A change that loosens what guards an identity.
     Change(ChangeRequest),
+    /// That an execution begins.
+    Execution(Box<ExecutionRequest>),
     /// A token for exactly this.
     Grant(Box<GrantRequest>),
 }
@@ -35,6 +37,7 @@ impl ApprovalRequest {
     pub const fn tenant_id(&self) -> Id<id::Tenant> {
         match self {
             Self::Change(change) => change.tenant_id,
+            Self::Execution(execution) => execution.tenant_id,
             Self::Grant(grant) => grant.tenant_id,
         }
     }
@@ -44,6 +47,7 @@ impl ApprovalRequest {
     pub const fn identity_id(&self) -> Option<Id<id::Identity>> {
         match self {
             Self::Change(change) => change.identity_id,
+            Self::Execution(execution) => Some(execution.identity_id),
             Self::Grant(grant) => Some(grant.identity_id),
         }
     }
@@ -75,6 +79,10 @@ impl ApprovalRequest {
     pub fn summary(&self) -> String {
         match self {
             Self::Change(change) => change.summary.clone(),
+            Self::Execution(execution) => match &execution.rule {
+                Some(rule) => format!("execute {}, by rule {rule}", execution.action_ref),
+                None => format!("execute {}", execution.action_ref),
+            },
             Self::Grant(grant) => {
                 let mut line = grant
                     .actions
@@ -100,7 +108,8 @@ impl ApprovalRequest {
 
 /// Members in the order of their names (RFC 8785 §3.2.3): code units and code points order the same
 /// way but for characters beyond the basic plane, which no name of a request has.
-fn sorted(value: Value) -> Value {
+#[must_use]
+pub fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(sorted).collect(),
         Value::Object(members) => {
@@ -138,6 +147,31 @@ pub struct GrantRequest {
     pub resource: Option<String>,
     /// With which artifact.
     pub artifact_digest: Option<ArtifactDigest>,
+}
+
+/// An execution that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionRequest {
+    /// The tenant.
+    pub tenant_id: Id<id::Tenant>,
+    /// The service account that it runs as.
+    pub identity_id: Id<id::Identity>,
+    /// Its version: any edit makes another request.
+    pub identity_version: i64,
+    /// The execution.
+    pub execution_id: Id<id::Execution>,
+    /// What is executed: `billing.charge`.
+    pub action_ref: String,
+    /// The SHA-256 of what that is: command, script, environment, keys, further actions and time-out.
+    pub action_sha256: String,
+    /// The SHA-256 of what it is given, salted: the parameters themselves stay out of the evidence.
+    pub parameters_sha256: String,
+    /// The rule that fired.
+    pub rule: Option<String>,
+    /// The event that it fired on.
+    pub event_id: Option<Id<id::Event>>,
+    /// The execution that starts it.
+    pub workflow_id: Option<Id<id::Execution>>,
 }
 
 /// A change that waits.

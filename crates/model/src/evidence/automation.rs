@@ -45,6 +45,9 @@ pub struct ExecutionScheduled {
     pub rule: Option<String>,
     /// The SHA-256 of its script at that time, in hexadecimal.
     pub script_sha256: Option<String>,
+    /// Whether a person must countersign it before it begins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requires_approval: bool,
 }
 
 /// An attempt of an execution ended.

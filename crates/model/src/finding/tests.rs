@@ -322,6 +322,7 @@ fn what_is_weak_about_a_long_lived_token_is_found_while_it_lives() {
             ttl_seconds: 90 * 86_400,
             metadata: TokenMetadata::default(),
             auth_time: None,
+            shown_to: None,
             members: vec![Member {
                 jti: Id::from_bytes([4; 16]),
                 parent: None,

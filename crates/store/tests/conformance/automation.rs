@@ -2,7 +2,7 @@
 
 use countersign_model::{
     Id, Timestamp,
-    execution::{Enforcement, Event, EventDoc, Execution, ExecutionDoc, ExecutionState},
+    execution::{Behind, Enforcement, Event, EventDoc, Execution, ExecutionDoc, ExecutionState},
     id,
     time::Seconds,
 };
@@ -67,6 +67,8 @@ fn execution(n: u8) -> Execution {
             stdout: String::new(),
             stderr: String::new(),
             reason: None,
+            countersigned: None,
+            behind: Behind::default(),
         },
     }
 }

@@ -32,6 +32,7 @@ fn chain(
                 ..TokenMetadata::default()
             },
             auth_time: Some(7),
+            shown_to: Some(id()),
             members: vec![Member {
                 jti: id(),
                 parent: Some(id()),

@@ -142,6 +142,7 @@ impl<R: Resolver> Desire<'_, R> {
                 })
                 .collect(),
             retry_if_lost: manifest.retry_if_lost.unwrap_or_default(),
+            requires_approval: manifest.requires_approval.unwrap_or_default(),
         })
     }
 
@@ -187,6 +188,7 @@ impl<R: Resolver> Desire<'_, R> {
             action: self.read(entry, &manifest.action)?,
             parameters: manifest.parameters.clone().unwrap_or_default(),
             enabled: manifest.enabled.unwrap_or(true),
+            requires_approval: manifest.requires_approval.unwrap_or_default(),
         })
     }
 }

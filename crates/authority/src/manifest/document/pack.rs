@@ -89,6 +89,9 @@ pub struct PackActionManifest {
     /// Whether it is started again when its worker was lost; not when not stated. True says that running twice does no harm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_if_lost: Option<bool>,
+    /// Whether a person who did not cause it countersigns each of its executions before it begins; nobody when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_approval: Option<bool>,
 }
 
 /// A parameter of an action.
@@ -131,6 +134,9 @@ pub struct RuleManifest {
     /// Whether it fires; it does when not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Whether a person countersigns each execution that it starts, also where the action requires nobody; not when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_approval: Option<bool>,
 }
 
 /// A condition on one field of an event. Each part that is there must be met.

@@ -63,6 +63,7 @@ impl<N: Names> Writer<'_, N> {
             environment: (!action.environment.is_empty()).then(|| action.environment.clone()),
             parameters: (!action.parameters.is_empty()).then(|| parameters.collect()),
             retry_if_lost: self.flag(action.retry_if_lost),
+            requires_approval: self.flag(action.requires_approval),
         }
     }
 
@@ -76,6 +77,7 @@ impl<N: Names> Writer<'_, N> {
             action: located(&rule.action),
             parameters: (!rule.parameters.is_empty()).then(|| rule.parameters.clone()),
             enabled: Some(rule.enabled),
+            requires_approval: self.flag(rule.requires_approval),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     app::App,
-    commands::execution::{outcome, wrote},
+    commands::execution::{outcome, waits, wrote},
     failure::Failure,
     files,
     input::pair,
@@ -60,6 +60,9 @@ impl Execute {
                 begun.status.as_str(),
                 begun.id
             ));
+            if let Some(waits) = waits(&begun) {
+                app.out.talk(&waits);
+            }
             return app.out.data(&begun, view::details);
         }
         let over = over(app, begun).await?;
@@ -99,6 +102,9 @@ async fn over(app: &App, mut execution: Execution) -> Result<Execution, Failure>
         if status.replace(execution.status) != Some(execution.status) {
             app.out
                 .talk(&format!("execution {id} is {}", execution.status.as_str()));
+            if let Some(waits) = waits(&execution) {
+                app.out.talk(&waits);
+            }
         }
         tokio::time::sleep(LOOK).await;
         execution = client.execution(&id).await?;

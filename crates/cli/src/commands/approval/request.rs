@@ -3,7 +3,7 @@
 use countersign_api::approvals;
 use countersign_crypto::countersignature::{Decision, verify};
 use countersign_model::evidence::Separation;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::view::{self, plain, seconds, wrapped};
 
@@ -41,6 +41,9 @@ pub(super) fn described(approval: &approvals::Approval) -> String {
         say("identity", format!("{}{version}", identity.name));
     }
     for (label, text) in approval.change.iter().flat_map(changes) {
+        say(label, text);
+    }
+    for (label, text) in approval.execution.iter().flat_map(begins) {
         say(label, text);
     }
     for action in &approval.actions {
@@ -167,6 +170,30 @@ fn changes(change: &approvals::ApprovalChange) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// An execution that waits: what is executed, with what, and what started it.
+fn begins(execution: &approvals::ApprovalExecution) -> Vec<(&'static str, String)> {
+    let mut lines = match &execution.executes {
+        Some(now) => {
+            let mut action = now.clone();
+            action["name"] = execution.action_ref.clone().into();
+            action["script"] = json!({ "text": execution.script });
+            executes(&action)
+        }
+        None => vec![("action", format!("{} is no more", execution.action_ref))],
+    };
+    let given = execution.parameters.iter().flatten();
+    lines.extend(given.map(|(name, value)| ("parameter", format!("{name} = {value}"))));
+    let optional = [
+        ("by rule", execution.rule.clone()),
+        ("on event", execution.event_id.map(|id| id.to_string())),
+        ("started by", execution.workflow_id.map(|id| id.to_string())),
+        ("execution", Some(execution.id.to_string())),
+    ];
+    let optional = optional.into_iter();
+    lines.extend(optional.filter_map(|(label, text)| Some((label, text?))));
+    lines
+}
+
 /// An action of a pack: what it executes and the keys that it reads, and its script line by line.
 fn executes(action: &Value) -> Vec<(&'static str, String)> {
     let words = |name: &str| {
@@ -287,6 +314,29 @@ pub(super) mod tests {
             r#"brings:        match = {"repository_id":"666"}"#,
         ] {
             assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn who_lets_an_execution_begin_reads_what_it_executes_and_with_what() {
+        let mut approval = approval();
+        let id = "0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b22";
+        let execution = json!({
+            "id": id, "action_ref": "disks.wipe", "action_sha256": "00", "parameters_sha256": "01", "salt": "02",
+            "executes": {"command": ["sh"], "environment": {"A": "b"}, "keys": ["disks.key"]}, "script": "echo one\necho two",
+            "parameters": {"disk": "/dev/sdb", "times": 3}, "rule": "disks.on_call",
+        });
+        approval.execution = Some(serde_json::from_value(execution).unwrap());
+        let text = described(&approval);
+        for part in [
+            "disks.wipe executes sh with A=b, and reads disks.key",
+            "| echo two",
+            "parameter:     disk = \"/dev/sdb\"",
+            "parameter:     times = 3",
+            "by rule:       disks.on_call",
+            id,
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 

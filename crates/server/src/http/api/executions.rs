@@ -380,5 +380,6 @@ fn shown(execution: execution::Execution) -> Execution {
         stdout: doc.stdout,
         stderr: doc.stderr,
         reason: doc.reason,
+        approval_id: doc.countersigned.map(|waits| waits.approval_id),
     }
 }

@@ -95,6 +95,7 @@ fn actions(doc: &PackDoc) -> Vec<PackAction> {
                 .map(|(name, one)| (name.clone(), one.description.clone()))
                 .collect(),
             retry_if_lost: action.retry_if_lost,
+            requires_approval: action.requires_approval,
             reference,
         }
     });

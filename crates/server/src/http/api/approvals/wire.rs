@@ -2,13 +2,15 @@
 
 use countersign_api::{
     approvals::{
-        Approval, ApprovalAction, ApprovalChange, ApprovalEvidence, ApprovalType, Decided,
+        Approval, ApprovalAction, ApprovalChange, ApprovalEvidence, ApprovalExecution,
+        ApprovalType, Decided,
     },
     reference::{PartyRef, Ref},
 };
 use countersign_authority::approvals::{PlacedEvidence, Shown};
 use countersign_model::{
     approval::{ApprovalRequest, GrantRequest},
+    pack::PackAction,
     registry::Record,
 };
 
@@ -19,6 +21,7 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
     let doc = &shown.approval.doc;
     let (approval_type, grant) = match &doc.request {
         ApprovalRequest::Change(_) => (ApprovalType::Change, None),
+        ApprovalRequest::Execution(_) => (ApprovalType::Execution, None),
         ApprovalRequest::Grant(grant) => (ApprovalType::Grant, Some(grant.as_ref())),
     };
     let of = |read: fn(&GrantRequest) -> Option<String>| grant.and_then(read);
@@ -47,7 +50,12 @@ pub(super) fn approval(shown: Shown, places: Vec<PlacedEvidence>) -> Approval {
             .collect(),
         identity: shown.identity.as_ref().map(refer),
         change: change(&shown),
-        identity_version: grant.map(|grant| grant.identity_version),
+        execution: execution(&shown),
+        identity_version: match &doc.request {
+            ApprovalRequest::Change(_) => None,
+            ApprovalRequest::Execution(execution) => Some(execution.identity_version),
+            ApprovalRequest::Grant(grant) => Some(grant.identity_version),
+        },
         actions: shown
             .actions
             .into_iter()
@@ -87,6 +95,28 @@ fn change(shown: &Shown) -> Option<ApprovalChange> {
         names: names
             .map(|(id, name)| (id.to_string(), name.clone()))
             .collect(),
+    })
+}
+
+fn execution(shown: &Shown) -> Option<ApprovalExecution> {
+    let ApprovalRequest::Execution(asked) = &shown.approval.doc.request else {
+        return None;
+    };
+    let now = shown.execution.as_ref();
+    let action = now.and_then(|now| now.action.as_ref());
+    let waits = now.and_then(|now| now.execution.doc.countersigned.as_ref());
+    Some(ApprovalExecution {
+        id: asked.execution_id,
+        action_ref: asked.action_ref.clone(),
+        action_sha256: asked.action_sha256.clone(),
+        executes: action.map(PackAction::executes),
+        script: action.and_then(|action| Some(action.script.as_ref()?.text.clone())),
+        parameters_sha256: asked.parameters_sha256.clone(),
+        salt: waits.map(|waits| waits.salt.clone()),
+        parameters: now.map(|now| now.execution.doc.parameters.clone()),
+        rule: asked.rule.clone(),
+        event_id: asked.event_id,
+        workflow_id: asked.workflow_id,
     })
 }
 
