@@ -80,6 +80,29 @@ impl CleanUp {
         Self::TokenChains,
     ];
 
+    /// What it removes, in one word for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ArchivedBodies => "archived_bodies",
+            Self::Attempts => "attempts",
+            Self::Ceremonies => "ceremonies",
+            Self::Changes => "changes",
+            Self::Checkpoints => "checkpoints",
+            Self::Codes => "codes",
+            Self::DeadMessages => "dead_messages",
+            Self::DeviceRequests => "device_requests",
+            Self::Events => "events",
+            Self::Executions => "executions",
+            Self::IdempotencyKeys => "idempotency_keys",
+            Self::RefreshTokens => "refresh_tokens",
+            Self::Replays => "replays",
+            Self::Revocations => "revocations",
+            Self::Sessions => "sessions",
+            Self::TokenChains => "token_chains",
+        }
+    }
+
     fn run(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
         match self {
             Self::ArchivedBodies => archive::empty(tx, BATCH),

@@ -54,6 +54,10 @@ pub struct Metrics {
     pub job_runs: Family<JobLabels, Counter>,
     /// When a job last succeeded, in seconds since the epoch.
     pub job_last_success: Family<JobLabel, Gauge<f64, AtomicU64>>,
+    /// How long turns of jobs took.
+    pub job_durations: Family<JobLabel, Histogram, Durations>,
+    /// Failures of jobs in a row.
+    pub job_failures: Family<JobLabel, Gauge>,
     /// Notifications, by how they ended.
     pub notifications: Family<OutcomeLabel, Counter>,
     /// Checkpoints published, by how that ended.
@@ -72,8 +76,8 @@ pub struct Metrics {
     pub feed_age: Gauge<f64, AtomicU64>,
     /// Revocations in memory.
     pub revocations: Gauge,
-    /// Rows that the clean-up removed.
-    pub cleaned_up: Counter,
+    /// Rows that the clean-up removed, by what they were.
+    pub cleaned_up: Family<RowsLabel, Counter>,
     /// Work that waits for the database, by direction.
     pub store_waiting: Family<DirectionLabel, Gauge>,
     /// Fetches of foreign keys, by how they ended.
@@ -152,6 +156,13 @@ pub struct JobLabels {
     pub outcome: &'static str,
 }
 
+/// What rows were of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RowsLabel {
+    /// `revocations`, `events`, and so on.
+    pub rows: &'static str,
+}
+
 /// Reading or writing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabel {
@@ -168,8 +179,9 @@ pub struct RouteMetrics {
     durations: Histogram,
 }
 
-#[derive(Clone)]
-struct Durations;
+/// Makes the histograms of durations.
+#[derive(Clone, Debug)]
+pub struct Durations;
 
 impl MetricConstructor<Histogram> for Durations {
     fn new_metric(&self) -> Histogram {
@@ -200,6 +212,8 @@ impl Metrics {
             decisions: Family::default(),
             job_runs: Family::default(),
             job_last_success: Family::default(),
+            job_durations: Family::new_with_constructor(Durations),
+            job_failures: Family::default(),
             notifications: Family::default(),
             checkpoints_published: Family::default(),
             checkpoint_sink_failures: Family::default(),
@@ -209,7 +223,7 @@ impl Metrics {
             log_waiting_age: Gauge::default(),
             feed_age: Gauge::default(),
             revocations: Gauge::default(),
-            cleaned_up: Counter::default(),
+            cleaned_up: Family::default(),
             store_waiting: Family::default(),
             key_fetches: Family::default(),
         };
@@ -275,6 +289,12 @@ impl Metrics {
             self.job_last_success
                 .get_or_create(&JobLabel { job: "any" }),
         );
+        let any = JobLabel { job: "any" };
+        drop(self.job_durations.get_or_create(&any));
+        drop(self.job_failures.get_or_create(&any));
+        drop(self.cleaned_up.get_or_create(&RowsLabel {
+            rows: "revocations",
+        }));
         drop(
             self.store_waiting
                 .get_or_create(&DirectionLabel { direction: "read" }),
@@ -365,6 +385,16 @@ impl Metrics {
             self.job_last_success.clone(),
         );
         r.register(
+            "job_duration_seconds",
+            "How long a turn of a job took, all of its steps together",
+            self.job_durations.clone(),
+        );
+        r.register(
+            "job_failures",
+            "Failures of a job in a row; 0 once it has succeeded",
+            self.job_failures.clone(),
+        );
+        r.register(
             "notifications",
             "Notifications: delivered, retried or given_up",
             self.notifications.clone(),
@@ -407,7 +437,7 @@ impl Metrics {
         );
         r.register(
             "cleaned_up",
-            "Rows removed by the clean-up",
+            "Rows removed by the clean-up, by what they were",
             self.cleaned_up.clone(),
         );
         r.register(

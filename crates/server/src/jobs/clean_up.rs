@@ -15,6 +15,7 @@ use countersign_authority::{
 use crate::{
     app::App,
     jobs::{Job, JobRun, Progress},
+    metrics::RowsLabel,
 };
 
 /// Removes what is over: a batch of one table at a time, then the next table.
@@ -61,7 +62,11 @@ impl Job for RemoveOver {
                 .clean_up(*what, now)
                 .await
                 .context("nothing was removed")?;
-            self.app.metrics().cleaned_up.inc_by(removed);
+            let rows = RowsLabel {
+                rows: what.as_str(),
+            };
+            let counted = &self.app.metrics().cleaned_up;
+            counted.get_or_create(&rows).inc_by(removed);
             if !more {
                 self.next.store(position + 1, Ordering::Relaxed);
             }

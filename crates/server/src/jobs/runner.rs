@@ -75,6 +75,7 @@ impl Worker {
     async fn work(mut self) {
         let mut failures = 0_u32;
         let mut steps = 0_u32;
+        let mut turn = Instant::now();
         while !*self.stopped.borrow() {
             let begun = Instant::now();
             let pause = match self.step().await {
@@ -89,13 +90,19 @@ impl Worker {
                 }
                 Ok(Progress::Done) => {
                     failures = 0;
+                    self.took(turn.elapsed());
                     self.job.every()
                 }
                 Err(()) => {
                     failures = failures.saturating_add(1);
+                    self.took(turn.elapsed());
                     backoff(self.job.every(), failures)
                 }
             };
+            self.metrics
+                .job_failures
+                .get_or_create(&self.label())
+                .set(i64::from(failures));
             if pause.is_zero() {
                 tokio::task::yield_now().await;
                 continue;
@@ -104,10 +111,26 @@ impl Worker {
                 () = sleep_until(begun + pause) => {}
                 _ = self.stopped.changed() => {}
             }
+            if pause != BREATH {
+                turn = Instant::now();
+            }
         }
         if self.job.at_stop() {
             while self.step().await == Ok(Progress::More) {}
         }
+    }
+
+    fn label(&self) -> JobLabel {
+        JobLabel {
+            job: self.job.name(),
+        }
+    }
+
+    fn took(&self, time: Duration) {
+        self.metrics
+            .job_durations
+            .get_or_create(&self.label())
+            .observe(time.as_secs_f64());
     }
 
     async fn step(&self) -> Result<Progress, ()> {
@@ -123,7 +146,7 @@ impl Worker {
                 let seconds = self.clock.now().micros() as f64 / 1e6;
                 self.metrics
                     .job_last_success
-                    .get_or_create(&JobLabel { job })
+                    .get_or_create(&self.label())
                     .set(seconds);
                 Ok(progress)
             }
@@ -273,6 +296,55 @@ mod tests {
         assert!(
             text.contains("countersign_job_runs_total{job=\"flaky\",outcome=\"failure\"} 2"),
             "{text}"
+        );
+        assert!(
+            text.contains("countersign_job_failures{job=\"flaky\"} 0"),
+            "{text}"
+        );
+        // Two turns failed, and each later one is one time.
+        let count = text.lines().find_map(|line| {
+            line.strip_prefix("countersign_job_duration_seconds_count{job=\"flaky\"} ")
+        });
+        let turns = before - 1;
+        assert!(
+            count.is_some_and(|count| count.parse::<u32>().unwrap() >= turns - 1),
+            "{text}"
+        );
+    }
+
+    struct Broken;
+
+    impl Job for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn every(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+
+        fn run(&self) -> JobRun<'_> {
+            JobRun::new(async { Err(anyhow!("as always")) })
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_in_a_row_are_counted_for_whoever_is_to_be_woken() {
+        let metrics = Arc::new(Metrics::new());
+        let jobs = Jobs::start(
+            vec![Arc::new(Broken) as Arc<dyn Job>],
+            &Clock::system(),
+            &metrics,
+        );
+        let label = JobLabel { job: "broken" };
+        while metrics.job_failures.get_or_create(&label).get() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        jobs.stop(Duration::from_secs(1)).await;
+        assert!(
+            !metrics
+                .text()
+                .contains("job_last_success_timestamp_seconds{job=\"broken\"}")
         );
     }
 
