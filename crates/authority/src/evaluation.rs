@@ -166,6 +166,7 @@ pub fn evaluate(
         project,
         asked: &asked,
         doc,
+        at_home: at_home && long_lived::is_long_lived(claims),
     };
     question.decide(facts, claims, request, answer)
 }
@@ -178,6 +179,8 @@ struct Question<'a> {
     project: Arc<Record>,
     asked: &'a Asked,
     doc: &'a IdentityDoc,
+    /// Whether it is about Countersign itself, with a token for nothing else.
+    at_home: bool,
 }
 
 impl Question<'_> {
@@ -244,7 +247,8 @@ impl Question<'_> {
     /// bound is for no other, and none was named.
     fn touches(&self, request: &EvaluationRequest) -> Result<(), Refusal> {
         let Some(resource) = &request.resource else {
-            if self.doc.resources.is_empty() {
+            // What the identity lists are resources of other services.
+            if self.doc.resources.is_empty() || self.at_home {
                 return Ok(());
             }
             let detail = format!("name the `resource`: {} is for some alone", self.doc.name);

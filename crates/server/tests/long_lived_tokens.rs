@@ -167,6 +167,11 @@ async fn seed_004_service_accounts_are_listed_without_their_tokens_and_deleted_w
         sensor.get("/api/sessions/current").await.done();
         let id = text(&answer, "identity_id");
         let path = format!("/api/service-accounts/{id}");
+        let long = json!({ "reason": "ä".repeat(501) });
+        owner
+            .send(Method::DELETE, &path, Some(&long), &[])
+            .await
+            .refused(422, "unprocessable");
         let reason = json!({ "reason": "Token compromised" });
         let deleted = owner
             .send(Method::DELETE, &path, Some(&reason), &[])

@@ -305,6 +305,10 @@ async fn metrics_are_read_with_a_readonly_token() {
             )
             .await;
         read(&mo).await.refused(403, "forbidden");
+        // What it lists are resources of others, not of Countersign.
+        let listed = json!({ "resources": ["vault:db"] });
+        owner.patch("/api/identities/monitor", &listed).await.done();
+        assert_eq!(read(&holder(&server, &monitor)).await.status, 200);
         // What was taken away since counts now.
         let denied = json!({ "denied_actions": ["metrics.read"] });
         owner.patch("/api/identities/monitor", &denied).await.done();

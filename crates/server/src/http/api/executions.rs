@@ -186,7 +186,7 @@ pub async fn claim(
     caller: Caller,
     Json(body): Json<Claim>,
 ) -> Result<JsonAnswer<ClaimedExecutions>, Failure> {
-    let wait = Duration::from_secs(body.wait_seconds.into()).min(LONGEST_WAIT);
+    let wait = Duration::from_secs(body.wait_seconds.into()).min(longest_wait(lease(&app)));
     let until = Instant::now() + wait;
     loop {
         let news = app.work().news();
@@ -241,6 +241,12 @@ pub async fn heartbeat(
         lease_seconds: app.config().automation.lease_seconds,
         stop,
     }))
+}
+
+/// An answer that is lost after so long a wait is missed by a worker long before the lease is over that came with it.
+fn longest_wait(lease: Seconds) -> Duration {
+    let third = u64::try_from(lease.0 / 3).unwrap_or_default();
+    LONGEST_WAIT.min(Duration::from_secs(third))
 }
 
 fn lease(app: &App) -> Seconds {
@@ -381,5 +387,18 @@ fn shown(execution: execution::Execution) -> Execution {
         stderr: doc.stderr,
         reason: doc.reason,
         approval_id: doc.countersigned.map(|waits| waits.approval_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_worker_waits_a_third_of_its_lease_at_most() {
+        for (lease, seconds) in [(10, 3), (30, 10), (60, 20), (600, 20)] {
+            let wait = longest_wait(Seconds(lease));
+            assert_eq!(wait, Duration::from_secs(seconds), "{lease}");
+        }
     }
 }
