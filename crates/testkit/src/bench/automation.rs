@@ -203,6 +203,9 @@ impl Stages<'_> {
         let automation = Arc::new(
             Automation::prepare(self.serving.address, world, &pack(json!(["true"]))).await?,
         );
+        if self.options.broker.is_some() {
+            println!("workers hear of executions through RabbitMQ");
+        }
         for count in WORKERS {
             let workers = Workers::start(self.options, self.serving.address, world, place, count)?;
             let rate = self.saturated(&automation, count).await?;

@@ -45,6 +45,7 @@ pub async fn serve(what: Serve, options: &Options) -> anyhow::Result<()> {
             }
             config.data.dir = Some(data);
             config.data.database = options.database.clone().map(Secret::new);
+            config.automation.broker = options.broker.clone().map(Secret::new);
             // One machine is everybody here.
             config.limits.failures_per_address_per_minute = u32::MAX;
             config.limits.failures_per_client_per_minute = u32::MAX;

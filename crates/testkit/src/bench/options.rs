@@ -41,6 +41,9 @@ pub struct Options {
     /// The program whose `worker` takes executions; the `countersign` beside this one when absent.
     #[arg(long, value_name = "PROGRAM")]
     pub worker: Option<PathBuf>,
+    /// A RabbitMQ, through which workers hear of executions: `amqp://..`. Its queues stay behind.
+    #[arg(long, value_name = "URL", env = BROKER, hide_env_values = true)]
+    pub broker: Option<String>,
     /// Nothing but this: so many executions while workers are killed, and whether all promises held.
     #[arg(long, value_name = "EXECUTIONS")]
     pub soak: Option<u64>,
@@ -51,6 +54,9 @@ pub struct Options {
     #[arg(long, hide = true)]
     pub data: Option<PathBuf>,
 }
+
+/// Keeps the broker's password out of the list of processes; children inherit it, and the worker knows it by this name.
+pub const BROKER: &str = "COUNTERSIGN_BROKER";
 
 /// What a child serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
-use crate::options::{Options, Serve};
+use crate::options::{BROKER, Options, Serve};
 
 /// A running child.
 pub struct Serving {
@@ -48,6 +48,9 @@ impl Serving {
         }
         if let Some(url) = database {
             command.args(["--database", url]);
+        }
+        if let Some(broker) = &options.broker {
+            command.env(BROKER, broker);
         }
         if let Some(count) = options.soak {
             command.args(["--soak", &count.to_string()]);

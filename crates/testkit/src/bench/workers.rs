@@ -13,12 +13,17 @@ use std::{
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::{options::Options, process::end, world::World};
+use crate::{
+    options::{BROKER, Options},
+    process::end,
+    world::World,
+};
 
 /// Running workers of one identity. They end with this value.
 pub struct Workers {
     program: PathBuf,
     server: String,
+    broker: Option<String>,
     home: PathBuf,
     running: VecDeque<Worker>,
 }
@@ -52,6 +57,7 @@ impl Workers {
         let mut workers = Self {
             program,
             server: format!("http://{server}"),
+            broker: options.broker.clone(),
             home,
             running: VecDeque::with_capacity(count),
         };
@@ -66,7 +72,12 @@ impl Workers {
     /// # Errors
     /// When it does not start.
     pub fn add(&mut self) -> anyhow::Result<()> {
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command.env_remove(BROKER);
+        if let Some(broker) = &self.broker {
+            command.env(BROKER, broker);
+        }
+        let child = command
             .args([
                 "worker",
                 "--server",
