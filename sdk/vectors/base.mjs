@@ -4,6 +4,10 @@ export const NOW = 1_790_000_000;
 export const DIGEST = `sha256:${"ab".repeat(32)}`;
 export const OTHER_DIGEST = `sha256:${"cd".repeat(32)}`;
 
+/** The request that proofs are made for. */
+export const METHOD = "POST";
+export const URL_OF_CASES = "https://api.example/cases/42/comments";
+
 /** A UUIDv7 that differs from the others in its last part only. */
 export const id = (number) => `0199d3a4-6f2e-7c41-9f00-${number.toString(16).padStart(12, "0")}`;
 

@@ -22,6 +22,13 @@ const boundTo = (...resources) => ({ authorization_details: resources.map(detail
 const acting = { sub: `user:${id(9)}`, act: { sub: base.sub }, principal_id: id(9) };
 const deploy = (more = {}) => ({ action: "deploy.release", environment: "production", ...more });
 
+/** Bound to the key `test-holder`, or to a certificate whose digest this is. */
+const JKT = "GwbMZndlRtVYJwAZhfv2zadUmifKy8a3nhk98hY_r6A";
+const CERTIFICATE = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+const keyed = (more = {}) => ({ claims: { cnf: { jkt: JKT, ...more } } });
+const certified = { claims: { cnf: { "x5t#S256": CERTIFICATE } } };
+const proof = (dpop = {}, more = {}) => ({ dpop, ...more });
+
 /** Everything that must pass. */
 export const acceptCases = [
   { name: "a good token, ES256" },
@@ -44,6 +51,13 @@ export const acceptCases = [
   { name: "the last of several details is met", token: { claims: boundTo("case/42", "case/43") }, request: { action: "case.read", resource: "case/43" } },
   { name: "a digest is shown and the token binds none", token: { claims: approved(null) }, request: deploy({ artifact_digest: DIGEST }) },
   { name: "an entry that does not say until when", revocations: [{ grain: "token", target: id(99) }] },
+  { name: "bound to a key, with a proof of it", token: keyed(), presented: proof() },
+  { name: "a proof for a URL in another spelling", token: keyed(), presented: proof({ claims: { htu: "HTTPS://API.example:443/cases/42/comments?a=b#c" } }) },
+  { name: "a proof of 60 s ago", token: keyed(), presented: proof({ claims: { iat: NOW - 60 } }) },
+  { name: "a proof of 60 s ahead", token: keyed(), presented: proof({ claims: { iat: NOW + 60 } }) },
+  { name: "bound to a certificate, over its connection", token: certified, presented: { certificate: CERTIFICATE } },
+  { name: "bound to both, with both", token: keyed({ "x5t#S256": CERTIFICATE }), presented: proof({}, { certificate: CERTIFICATE }) },
+  { name: "bound to nothing, over a connection with a certificate", presented: { certificate: CERTIFICATE } },
   { name: "another token is revoked", revocations: [entry("token", id(99))] },
   { name: "another run is revoked", revocations: [entry("run", `${base.run.key}0`)] },
   { name: "the identity's epoch rose before the token was issued", revocations: [entry("identity", base.identity_id, 3)] },
@@ -121,6 +135,36 @@ export const refuseCases = [
   { name: "a detail with an unknown member", token: { claims: { authorization_details: [{ type: "action", actions: ["case.read"], amount: 1 }] } }, expect: invalid },
   { name: "a detail with a digest in upper case", token: { claims: approved(DIGEST.toUpperCase().replace("SHA256", "sha256")) }, request: deploy({ artifact_digest: DIGEST }), expect: invalid },
   { name: "bound to a key and sent as a bearer token", token: { claims: { cnf: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } } }, expect: invalid },
+  { name: "bound to nothing that can be proved", token: { claims: { cnf: {} } }, expect: invalid },
+  { name: "bound in a way that nobody here knows", token: { claims: { cnf: { kid: "a" } } }, expect: invalid },
+  { name: "bound to a key, and in another way as well", token: keyed({ jwe: "a" }), presented: proof(), expect: invalid },
+  { name: "cnf is null", token: { claims: { cnf: null } }, expect: invalid },
+  { name: "cnf is a text", token: { claims: { cnf: JKT } }, expect: invalid },
+  { name: "jkt is shorter than a digest", token: { claims: { cnf: { jkt: JKT.slice(1) } } }, presented: proof(), expect: invalid },
+
+  // What the sender proves (RFC 9449 §4.3, RFC 8705 §3).
+  { name: "bound to a key, and no proof", token: keyed(), expect: invalid },
+  { name: "bound to a key, and a certificate instead", token: keyed(), presented: { certificate: CERTIFICATE }, expect: invalid },
+  { name: "a proof of another key", token: keyed(), presented: proof({ key: "test-stranger" }), expect: invalid },
+  { name: "a proof for a token that is bound to nothing", presented: proof(), expect: invalid },
+  { name: "bound to a certificate, and none was shown", token: certified, expect: invalid },
+  { name: "bound to a certificate, and another was shown", token: certified, presented: { certificate: JKT }, expect: invalid },
+  { name: "bound to both, and the certificate is missing", token: keyed({ "x5t#S256": CERTIFICATE }), presented: proof(), expect: invalid },
+  { name: "a proof for another method", token: keyed(), presented: proof({ claims: { htm: "GET" } }), expect: error("proof_invalid") },
+  { name: "a proof for another path", token: keyed(), presented: proof({ claims: { htu: "https://api.example/cases/43/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for another host", token: keyed(), presented: proof({ claims: { htu: "https://api.example.evil/cases/42/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the path in another case", token: keyed(), presented: proof({ claims: { htu: "https://api.example/Cases/42/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for another token", token: keyed(), presented: proof({ claims: { ath: JKT } }), expect: error("proof_invalid") },
+  { name: "a proof without the digest of the token", token: keyed(), presented: proof({ claims: { ath: undefined } }), expect: error("proof_invalid") },
+  { name: "a proof of 61 s ago", token: keyed(), presented: proof({ claims: { iat: NOW - 61 } }), expect: error("proof_invalid") },
+  { name: "a proof of 61 s ahead", token: keyed(), presented: proof({ claims: { iat: NOW + 61 } }), expect: error("proof_invalid") },
+  { name: "a proof without jti", token: keyed(), presented: proof({ claims: { jti: undefined } }), expect: error("proof_invalid") },
+  { name: "a proof of another type", token: keyed(), presented: proof({ header: { typ: "JWT" } }), expect: error("proof_invalid") },
+  { name: "a proof without its key", token: keyed(), presented: proof({ header: { jwk: undefined } }), expect: error("proof_invalid") },
+  { name: "a proof with a private key", token: keyed(), presented: proof({ header: { jwk: { kty: "EC", crv: "P-256", x: "a", y: "a", d: "a" } } }), expect: error("proof_invalid") },
+  { name: "a proof without an algorithm", token: keyed(), presented: proof({ header: { alg: "none" } }), expect: error("proof_invalid") },
+  { name: "a proof with a symmetric algorithm", token: keyed(), presented: proof({ header: { alg: "HS256", jwk: { kty: "oct", k: "AAAA" } } }), expect: error("proof_invalid") },
+  { name: "a proof with a critical extension", token: keyed(), presented: proof({ header: { crit: ["b64"], b64: false } }), expect: error("proof_invalid") },
 
   // Issuer and audience: extended, swapped.
   { name: "iss extended by a slash", token: { claims: { iss: `${base.iss}/` } }, expect: invalid },

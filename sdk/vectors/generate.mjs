@@ -5,11 +5,11 @@
 // Needs Node alone. Each case changes one thing in a token that is otherwise good. A case whose header and claims did
 // not change keeps its signature, so that the file changes only where a case did.
 
-import { createHmac, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { createHash, createHmac, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { acceptCases, refuseCases } from "./cases.mjs";
-import { DIGEST, NOW, base } from "./base.mjs";
+import { DIGEST, METHOD, NOW, URL_OF_CASES, base } from "./base.mjs";
 
 const file = (name) => new URL(name, import.meta.url);
 const { keys } = JSON.parse(readFileSync(file("test-keys.json"), "utf8"));
@@ -18,11 +18,12 @@ const given = [...acceptCases, ...refuseCases];
 
 // Signatures of the last run, by the key that made them and what they cover. A case with `finish` breaks its own.
 const kept = new Map();
-for (const { name, token } of previous) {
+for (const { name, token, presented } of previous) {
   const definition = given.find((one) => one.name === name);
-  if (!definition || definition.token?.finish) continue;
-  const key = definition.token?.key ?? "test-es256";
-  kept.set(`${key} ${token.slice(0, token.lastIndexOf("."))}`, token);
+  if (!definition) continue;
+  const keep = (key, text) => kept.set(`${key} ${text.slice(0, text.lastIndexOf("."))}`, text);
+  if (!definition.token?.finish) keep(definition.token?.key ?? "test-es256", token);
+  if (presented?.dpop) keep(definition.presented.dpop.key ?? "test-holder", presented.dpop.proof);
 }
 
 const base64url = (text) => Buffer.from(text).toString("base64url");
@@ -35,6 +36,19 @@ function token({ header = {}, claims = {}, rawHeader, rawClaims, key = "test-es2
   const signed = kept.get(`${key} ${input}`) ?? `${input}.${signature(input, keys[key])}`;
   kept.set(`${key} ${input}`, signed);
   return finish ? finish(signed, tools) : signed;
+}
+
+/** What came with the token of a case: a proof, or the digest of a certificate. */
+function presented(token, { dpop, ...rest }) {
+  if (!dpop) return rest;
+  const { key = "test-holder", header = {}, claims = {}, method = METHOD, url = URL_OF_CASES } = dpop;
+  const { d, kid, alg, use, ...jwk } = keys[key];
+  const ath = createHash("sha256").update(token).digest("base64url");
+  const fullHeader = without({ typ: "dpop+jwt", alg, jwk, ...header });
+  const fullClaims = without({ jti: "proof-1", htm: METHOD, htu: URL_OF_CASES, iat: NOW, ath, ...claims });
+  const input = [fullHeader, fullClaims].map((part) => base64url(JSON.stringify(part))).join(".");
+  const proof = kept.get(`${key} ${input}`) ?? `${input}.${signature(input, keys[key])}`;
+  return { ...rest, dpop: { proof, method, url } };
 }
 
 function signature(input, jwk) {
@@ -59,17 +73,21 @@ const tools = {
 };
 
 const publicKeys = Object.values(keys)
-  .filter(({ kid }) => kid !== "test-stranger")
+  .filter(({ kid }) => !["test-stranger", "test-holder"].includes(kid))
   .map(({ d, p, q, dp, dq, qi, ...jwk }) => jwk);
 
 const request = { action: "case.comment.write" };
-const cases = given.map((one) => ({
-  name: one.name,
-  token: token(one.token ?? {}),
-  request: one.request ?? request,
-  revocations: one.revocations ?? [],
-  expect: one.expect ?? { ok: true },
-}));
+const cases = given.map((one) => {
+  const text = token(one.token ?? {});
+  return {
+    name: one.name,
+    token: text,
+    ...(one.presented && { presented: presented(text, one.presented) }),
+    request: one.request ?? request,
+    revocations: one.revocations ?? [],
+    expect: one.expect ?? { ok: true },
+  };
+});
 
 const names = new Set(cases.map(({ name }) => name));
 if (names.size !== cases.length) throw new Error("two cases have the same name");

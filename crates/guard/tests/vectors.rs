@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_guard::{
-    FeedEntry, Guard, GuardError, InvalidRequest, ManualClock, Request, Timestamp,
+    FeedEntry, Guard, GuardError, InvalidRequest, ManualClock, PeerCertificate, Presented, Request,
+    Timestamp,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,9 +24,27 @@ struct Vectors {
 struct Case {
     name: String,
     token: String,
+    #[serde(default)]
+    presented: Came,
     request: Asked,
     revocations: Vec<FeedEntry>,
     expect: Expected,
+}
+
+/// What came with the token.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Came {
+    dpop: Option<Proof>,
+    certificate: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    proof: String,
+    method: String,
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +81,22 @@ impl Vectors {
             .clock(ManualClock::at(Timestamp::from_seconds(self.now)))
             .offline(self.jwks.to_string().as_bytes(), revocations)
             .unwrap()
+    }
+}
+
+impl Case {
+    fn presented(&self) -> Presented<'_> {
+        let presented = match &self.presented.dpop {
+            Some(one) => Presented::dpop(&self.token, &one.proof, &one.method, &one.url),
+            None => Presented::bearer(&self.token),
+        };
+        match &self.presented.certificate {
+            Some(digest) => {
+                let bytes = URL_SAFE_NO_PAD.decode(digest).unwrap();
+                presented.with_certificate(PeerCertificate(bytes.try_into().unwrap()))
+            }
+            None => presented,
+        }
     }
 }
 
@@ -104,12 +140,15 @@ async fn this_guard_answers_as_the_guards_of_all_languages_do() {
     assert!(vectors.cases.len() >= 45, "{} cases", vectors.cases.len());
     let mut wrong = Vec::new();
     for case in &vectors.cases {
-        let guard = vectors.guard(&case.revocations);
+        let mut guard = vectors.guard(&case.revocations);
         let request = case.request.parse().unwrap();
-        // Twice: what is remembered of a token must not change the answer.
+        // Twice: what is remembered of a token must not change the answer; but a proof counts once.
         for _ in 0..2 {
+            if case.presented.dpop.is_some() {
+                guard = vectors.guard(&case.revocations);
+            }
             let answer = guard
-                .authorize(&case.token, request.clone())
+                .authorize(case.presented(), request.clone())
                 .await
                 .map(drop);
             if let Some(fault) = judge(&case.expect, &answer, &case.token) {
