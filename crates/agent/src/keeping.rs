@@ -34,7 +34,10 @@ pub(crate) async fn keep(
             Ok(token) => {
                 if let Err(error) = handover.write(&token.value) {
                     say(&format!("{error}; the program keeps the token before it"));
-                } else if kept.failing {
+                    kept.unwritten(token, source.now());
+                    continue;
+                }
+                if kept.failing {
                     say("the token is renewed again");
                 }
                 kept.renewed(token, source.now());
@@ -125,9 +128,19 @@ impl Kept {
             say("the token has ended, and the program goes on without one; trying again");
             self.over = true;
         }
+        self.again(error.retry_after(), now);
+    }
+
+    /// One that the program cannot get at is no renewal: the one before it ends when it did, and this one dies with the rest.
+    fn unwritten(&mut self, token: Token, now: Timestamp) {
+        self.tokens.insert(0, token);
+        self.again(None, now);
+    }
+
+    fn again(&mut self, asked: Option<Duration>, now: Timestamp) {
         self.failing = true;
         let [random] = random::bytes::<1>();
-        let wait = self.backoff.next(error.retry_after(), random);
+        let wait = self.backoff.next(asked, random);
         let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
         self.next = Timestamp::from_micros(now.micros().saturating_add(micros));
     }

@@ -278,11 +278,14 @@ fn event_of(trigger: &ActionName, rule: &str, at: Timestamp) -> CreateEvent {
     }
 }
 
-/// Whether asking again would bring the same answer: then the rule's next time is tried.
+/// Whether asking again would bring the same answer: then the rule's next time is tried. A proxy that knows no such path is a
+/// server that is away.
 fn is_final(error: &ClientError) -> bool {
-    error
+    let refused = error
         .status()
-        .is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 408 | 429))
+        .is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 408 | 429));
+    let proxy = error.status() == Some(404) && error.reason_code().is_none();
+    refused && !proxy
 }
 
 fn executions(many: usize) -> String {

@@ -8,6 +8,7 @@ use countersign_api::{
 };
 use countersign_crypto::random;
 use countersign_guard::Clock;
+use countersign_model::execution::REASON_CHARS;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, watch},
@@ -388,7 +389,7 @@ impl<W: Work> Crew<W> {
                 "{action_ref} was stopped: execution {id} is not this worker's any more"
             )),
         }
-        self.leases.release(*id);
+        self.leases.release(&execution);
         self.work.done(receipt).await;
     }
 
@@ -400,6 +401,7 @@ impl<W: Work> Crew<W> {
         stop: &mut Stop,
     ) {
         let id = execution.id.to_string();
+        finish.reason = finish.reason.map(|why| shortened(&why));
         let mut backoff = Backoff::default();
         let mut failing = false;
         loop {
@@ -412,7 +414,8 @@ impl<W: Work> Crew<W> {
             let Err(error) = told else { return };
             match error.status() {
                 Some(401) => self.standing.refused().await,
-                Some(404 | 409) => {
+                // What a proxy says of a path that it does not know is a server that is away.
+                Some(code @ (403 | 404 | 409)) if code == 409 || error.reason_code().is_some() => {
                     (self.say)(&format!(
                         "execution {id} is not this worker's any more: {error}"
                     ));
@@ -424,7 +427,7 @@ impl<W: Work> Crew<W> {
                         stdout: String::new(),
                         stderr: String::new(),
                         result: None,
-                        reason: Some(format!("its output was not taken: {error}")),
+                        reason: Some(shortened(&format!("its output was not taken: {error}"))),
                         ..finish
                     };
                     continue;
@@ -446,6 +449,11 @@ impl<W: Work> Crew<W> {
             }
         }
     }
+}
+
+/// As much of a reason as the server takes.
+fn shortened(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS).collect()
 }
 
 /// What is being taken, if anything is.

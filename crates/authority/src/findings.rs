@@ -18,7 +18,10 @@ use countersign_store::{Tx, seen};
 
 use crate::{
     command::Permit,
-    evidence::search::{self, Search},
+    evidence::{
+        search::{self, Search},
+        terms::{CHANGED_ALONE, term},
+    },
     federation, long_lived,
     policy::Catalogue,
     refusals::address_prefix,
@@ -225,7 +228,7 @@ impl Look<'_> {
     fn used(&self, tx: &mut Tx<'_>, identity: &Record) -> Result<Option<ActionSet>, Rejection> {
         let reported = Search {
             identity: Some(identity.id.to_string()),
-            kind: Some("action".to_owned()),
+            term: Some(term("kind", "action")),
             since: Some(self.now - DORMANT),
             limit: NEWEST,
             ..Search::default()
@@ -239,8 +242,8 @@ impl Look<'_> {
                 _ => None,
             });
         let used: ActionSet = used.collect();
-        // A page that is full is a part: what is older may have used the rest.
-        let whole = page.records.len() < NEWEST as usize;
+        // What was not read may have used the rest.
+        let whole = page.next.is_none() && page.gaps.is_empty();
         Ok((whole && !used.is_empty()).then_some(used))
     }
 
@@ -252,16 +255,14 @@ impl Look<'_> {
     ) -> Result<Option<Timestamp>, Rejection> {
         let changes = Search {
             identity: Some(identity.id.to_string()),
-            term: Some("kind:changed".to_owned()),
+            term: Some(term("changed", CHANGED_ALONE)),
             since: Some(self.now - DORMANT),
-            limit: NEWEST,
+            limit: 1,
             ..Search::default()
         };
+        // Found by a term of its own: no number of other changes stands before it.
         let page = search::search(tx, identity.tenant_id, &changes, self.pepper)?;
-        let alone = page.records.iter().find(
-            |found| matches!(&found.record.event, Event::Changed(change) if change.changed_alone),
-        );
-        Ok(alone.map(|found| found.record.occurred_at))
+        Ok(page.records.first().map(|found| found.record.occurred_at))
     }
 }
 

@@ -5,7 +5,7 @@
 //! another data key ([`crate::data_keys`]), the notes of running servers and the migrations of the store are the others that do.
 //! Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
-use countersign_model::{Id, Timestamp, id, time::Seconds};
+use countersign_model::{Id, Timestamp, id, time::Seconds, token::AccessClaims};
 pub use countersign_store::executions::ToPublish;
 use countersign_store::{
     Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, events,
@@ -17,9 +17,11 @@ use countersign_store::{
 use crate::{
     archive,
     authority::Authority,
+    automation::may_claim,
     command::{Execution, Permit},
     ctx::Ctx,
     registry::identities::{ExpireIdentities, Expired},
+    rejection::Rejection,
 };
 
 /// What is cleaned up, a row for each table that only grows otherwise.
@@ -188,14 +190,18 @@ impl Authority {
         self.execute(ctx, &Permit::system(tenant, ctx.id()), from)
     }
 
-    /// A worker was heard of: puts off when its executions are lost. Answers those that are not its own any more.
+    /// A worker was heard of: puts off when its executions are lost. Answers those that are not its own any more. One that may
+    /// claim none any more keeps none either.
     pub fn hear_of(
         &self,
-        worker: Id<id::Identity>,
+        tenant: Id<id::Tenant>,
+        worker: AccessClaims,
         alive: Vec<(Id<id::Execution>, u32)>,
         until: Timestamp,
-    ) -> Pending<Result<Vec<Id<id::Execution>>, StoreError>> {
+    ) -> Pending<Result<Vec<Id<id::Execution>>, Rejection>> {
         self.store().write(WriteMode::Housekeeping, move |tx| {
+            may_claim(tx, tenant, &worker)?;
+            let worker = worker.identity_id;
             let mut gone = Vec::new();
             for (id, attempt) in &alive {
                 if !executions::extend(tx, *id, worker, *attempt, until)? {

@@ -34,7 +34,7 @@ use crate::{
     signing_keys::Tenant,
 };
 
-/// How many questions wait at once, in all tenants: some ten megabytes.
+/// How many questions to nobody in particular wait at once in a tenant: some ten megabytes.
 const MOST_WAITING: i64 = 10_000;
 
 /// How seldom it is written down that a browser's session is in use.

@@ -69,6 +69,26 @@ pub(crate) fn matching(
     noun: Noun,
     wanted: impl FnMut(&Record) -> bool,
 ) -> Result<Vec<Record>, StoreError> {
+    matching_of(tx, tenant, noun, false, wanted)
+}
+
+/// Those of the records of a noun that are wanted, dead ones included.
+pub(crate) fn matching_also_dead(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    wanted: impl FnMut(&Record) -> bool,
+) -> Result<Vec<Record>, StoreError> {
+    matching_of(tx, tenant, noun, true, wanted)
+}
+
+fn matching_of(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    with_deleted: bool,
+    wanted: impl FnMut(&Record) -> bool,
+) -> Result<Vec<Record>, StoreError> {
     let pages = |last: Option<&Record>| {
         let query = records::RecordQuery {
             tenant_id: tenant,
@@ -76,7 +96,7 @@ pub(crate) fn matching(
             parent_id: None,
             name_prefix: None,
             after: last.map(|record| (record.name.as_str(), record.id)),
-            with_deleted: false,
+            with_deleted,
             limit: PAGE,
         };
         records::list(tx, &query)

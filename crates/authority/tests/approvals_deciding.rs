@@ -197,6 +197,22 @@ fn it_takes_as_many_people_as_the_rule_says() {
 }
 
 #[test]
+fn the_yes_of_who_turns_out_to_have_triggered_the_run_does_not_count() {
+    on_each(|world| {
+        let scene = world.scene();
+        let named = [scene.lee.id, scene.kim.id, scene.dana.id].map(Party::User);
+        rule(world, &scene.dana, &scene, named.to_vec(), 2);
+        let approval = open(world);
+        world.decide(&scene.lee, &approval, true).unwrap();
+        world.link(&scene.dana, &scene.lee, OCTOCAT);
+        let second = world.decide(&scene.dana, &approval, true).unwrap();
+        assert_eq!(second.approval.status, ApprovalStatus::Pending);
+        let third = world.decide(&scene.kim, &approval, true).unwrap();
+        assert_eq!(third.approval.status, ApprovalStatus::Approved);
+    });
+}
+
+#[test]
 fn the_yes_of_somebody_who_left_does_not_count() {
     on_each(|world| {
         let scene = world.scene();

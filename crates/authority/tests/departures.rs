@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign_authority::registry::{
     identities::{IdentityPatch, RuleInput, UpdateIdentity},
-    leaving::{Claim, Departure, DepartureQuery, LeaveTenant, departure},
+    leaving::{
+        Claim, Departure, DepartureQuery, DisableUser, FinishLeaving, LeaveTenant, departure,
+        unfinished_departures,
+    },
     teams::CreateTeam,
 };
 use countersign_model::{
@@ -18,6 +21,44 @@ use crate::{
     approvals_world::{OCTOCAT, User, World, on_each, reason, release},
     registry_world::{identity, read, show},
 };
+
+#[test]
+fn a_departure_that_was_cut_short_is_found_and_finished() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Member);
+        for n in 0..=100 {
+            let bot = identity(Kind::Bot, &format!("bot-{n}"));
+            world.run(&kim.permit, bot).unwrap();
+        }
+        let now = world.now();
+        let unfinished = || {
+            read(world, &dana.permit, move |tx, permit| {
+                unfinished_departures(tx, permit, now)
+            })
+            .unwrap()
+        };
+        assert_eq!(unfinished(), []);
+        let disable = DisableUser {
+            user: "kim@example.com".to_owned(),
+            if_version: None,
+            reason: None,
+        };
+        let left = world.run(&dana.permit, disable).unwrap();
+        assert_eq!((left.orphaned.len(), left.more), (100, true));
+        assert_eq!(unfinished(), [kim.id]);
+        let rest = FinishLeaving { user_id: kim.id };
+        assert_eq!(
+            reason(world.run(&dana.permit, rest.clone())),
+            Reason::Forbidden
+        );
+        let ctx = world.ctx();
+        let system = world.authority().system_permit(&ctx, &world.tenant());
+        let left = world.run(&system, rest).unwrap();
+        assert_eq!((left.orphaned.len(), left.more), (1, false));
+        assert_eq!(unfinished(), []);
+    });
+}
 
 fn asked(
     world: &World,

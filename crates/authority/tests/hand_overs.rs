@@ -49,6 +49,7 @@ fn accept() -> AcceptHandOver {
     AcceptHandOver {
         user: "kim@example.com".to_owned(),
         identities: Vec::new(),
+        after: None,
     }
 }
 
@@ -119,7 +120,7 @@ fn a_set_is_offered_in_one_act_and_accepted_in_one_and_then_nothing_is_orphaned(
         assert_eq!(reason(world.run(&dana.permit, accept())), Reason::NotFound);
 
         let taken = world.run(&lee.permit, accept()).unwrap();
-        assert_eq!((taken.outcomes.len(), taken.more), (2, false));
+        assert_eq!((taken.outcomes.len(), taken.next), (2, None));
         for name in ["a", "b"] {
             assert_eq!(sponsor(world, &lee, name), Party::User(lee.id));
             let doc = show(world, &lee, name).unwrap().record;
@@ -145,6 +146,7 @@ fn who_declines_leaves_it_where_it_was_and_each_step_is_on_record() {
         let declines = DeclineHandOver {
             user: "kim@example.com".to_owned(),
             identities: vec!["a".to_owned()],
+            after: None,
             reason: Some("not our team".to_owned()),
         };
         let done = world.run(&lee.permit, declines).unwrap();
@@ -264,6 +266,7 @@ fn orphans_and_offers_are_told_once_each_without_a_name_of_a_person() {
         let decline = DeclineHandOver {
             user: "kim@example.com".to_owned(),
             identities: Vec::new(),
+            after: None,
             reason: None,
         };
         world.run(&lee.permit, decline).unwrap();

@@ -450,3 +450,25 @@ fn t14_nobody_hides_which_runs_are_theirs() {
         assert_eq!(linked.linked_account().unwrap().user_id, dana.id);
     });
 }
+
+#[test]
+fn whoever_is_sent_away_twice_is_asked_about_once() {
+    on_each(|world| {
+        let scene = world.scene();
+        let (dana, lee) = (&scene.dana, &scene.lee);
+        let disable = DisableUser {
+            user: "lee@example.com".to_owned(),
+            if_version: None,
+            reason: Some("left".to_owned()),
+        };
+        let first = world.run(&dana.permit, disable.clone()).unwrap().outcome;
+        assert!(!alive(world, lee.token.claims()), "at once");
+        let second = world.run(&dana.permit, disable).unwrap().outcome;
+        assert!(first.approval_id().is_some());
+        assert_eq!(first.approval_id(), second.approval_id());
+        assert_eq!(first.record().version, second.record().version);
+        world.decide(lee, &approval(world, &first), true).unwrap();
+        let again = world.run(&lee.permit, LeaveTenant { reason: None });
+        assert_eq!(reason(again), Reason::Forbidden);
+    });
+}

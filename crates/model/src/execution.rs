@@ -133,6 +133,18 @@ pub struct ToCountersign {
     pub decided: Vec<Id<id::Evidence>>,
 }
 
+/// The longest reason that a worker gives for how an execution ended, in characters: a line that a person reads.
+pub const REASON_CHARS: usize = 500;
+
+impl Execution {
+    /// Whether it runs, and this is the token of its present attempt.
+    #[must_use]
+    pub fn runs_under(&self, jti: Id<id::Evidence>) -> bool {
+        let own = self.doc.token.is_some_and(|token| token.jti == jti);
+        own && self.state == ExecutionState::Running
+    }
+}
+
 /// The token that an attempt runs under: what ends with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionToken {

@@ -33,6 +33,7 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(clean_up::Expire(app.clone())),
         Arc::new(clean_up::LapseApprovals(app.clone())),
         Arc::new(clean_up::FinishDeletions(app.clone())),
+        Arc::new(clean_up::FinishDepartures(app.clone())),
         Arc::new(renewals::WatchRenewals(app.clone())),
         Arc::new(reseal::Reseal(app.clone())),
         Arc::new(executions::WatchExecutions(app.clone())),

@@ -97,6 +97,24 @@ async fn form(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_a_token_made_makes_no_further_passkey_later() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let dana = server.owner().await;
+        let (first, second) = (link(&dana).await, link(&dana).await);
+        let mut own = Authenticator::new(ORIGIN);
+        assert_eq!(register(&server, &first, &mut own).await.status, 204);
+        let mut stolen = Authenticator::new(ORIGIN);
+        let refused = register(&server, &second, &mut stolen).await;
+        refused.refused(403, "forbidden");
+        let listed = dana.get("/api/passkeys").await.done();
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_makes_a_passkey_signs_in_with_it_and_confirms_a_command_line() {
     on_each_database(async |database| {
         let server = named(&database).await;

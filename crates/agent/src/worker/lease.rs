@@ -32,14 +32,14 @@ pub(crate) type Stop = watch::Receiver<Option<Why>>;
 
 /// What the worker has.
 pub(crate) struct Leases {
-    held: Mutex<HashMap<Id<id::Execution>, Lease>>,
+    /// By attempt: one that was lost while the machine slept may still run beside the next.
+    held: Mutex<HashMap<Attempt, Lease>>,
     changed: Notify,
     clock: Arc<dyn Clock>,
     say: Say,
 }
 
 struct Lease {
-    attempt: u32,
     /// When the server gives it up, by [`Clock::elapsed`].
     until: Duration,
     /// When the worker is heard of next.
@@ -67,19 +67,18 @@ impl Leases {
         let span = Duration::from_secs(execution.lease_seconds.into());
         let (stop, heard) = watch::channel(None);
         let lease = Lease {
-            attempt: execution.attempt,
             until: asked + span,
             next: asked + span / 3,
             stop,
         };
-        self.locked().insert(execution.id, lease);
+        self.locked().insert(attempt_of(execution), lease);
         self.changed.notify_one();
         heard
     }
 
     /// Lets go of an execution.
-    pub(crate) fn release(&self, execution: Id<id::Execution>) {
-        self.locked().remove(&execution);
+    pub(crate) fn release(&self, execution: &ClaimedExecution) {
+        self.locked().remove(&attempt_of(execution));
     }
 
     /// Stops all of them.
@@ -112,7 +111,7 @@ impl Leases {
                 continue;
             }
             let asked = self.elapsed();
-            let patience = until.saturating_sub(asked).max(Duration::from_millis(100));
+            let patience = until.saturating_sub(asked).max(SOONEST);
             let heard = timeout(patience, async {
                 standing.client().await.heartbeat(&heartbeat).await
             });
@@ -128,7 +127,7 @@ impl Leases {
                         Duration::from_secs(heard.lease_seconds.into()),
                     );
                     for execution in heard.stop {
-                        self.stop(execution);
+                        self.stop(&heartbeat, execution);
                     }
                 }
                 failed => {
@@ -147,16 +146,18 @@ impl Leases {
                         ));
                     }
                     let [random] = random::bytes::<1>();
-                    let then = self.elapsed() + backoff.next(None, random);
+                    let (now, wait) = (self.elapsed(), backoff.next(None, random));
                     for lease in self.locked().values_mut() {
-                        lease.next = then;
+                        // However long the server was away before, each lease has three tries left.
+                        let soon = lease.until.saturating_sub(now) / 3;
+                        lease.next = now + wait.min(soon.max(SOONEST));
                     }
                 }
             }
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Id<id::Execution>, Lease>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<Attempt, Lease>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -172,27 +173,32 @@ impl Leases {
     fn heartbeat(&self) -> Heartbeat {
         let held = self.locked();
         let going = held.iter().filter(|(_, lease)| !lease.given_up());
-        let attempt = |(id, lease): (&Id<id::Execution>, &Lease)| Attempt {
-            id: *id,
-            attempt: lease.attempt,
-        };
         Heartbeat {
-            executions: going.map(attempt).collect(),
+            executions: going.map(|(attempt, _)| *attempt).collect(),
         }
     }
 
     fn prolong(&self, heartbeat: &Heartbeat, asked: Duration, span: Duration) {
         let mut held = self.locked();
-        for Attempt { id, attempt } in &heartbeat.executions {
-            if let Some(lease) = held.get_mut(id).filter(|lease| lease.attempt == *attempt) {
+        for attempt in &heartbeat.executions {
+            if let Some(lease) = held.get_mut(attempt) {
                 lease.until = asked + span;
                 lease.next = asked + span / 3;
             }
         }
     }
 
-    fn stop(&self, execution: Id<id::Execution>) {
-        if let Some(lease) = self.locked().get(&execution) {
+    /// Of two attempts of one execution the later may still be this worker's: it is asked about again.
+    fn stop(&self, heartbeat: &Heartbeat, execution: Id<id::Execution>) {
+        let mut named: Vec<_> = heartbeat
+            .executions
+            .iter()
+            .filter(|one| one.id == execution)
+            .collect();
+        named.sort_by_key(|one| one.attempt);
+        let gone = named.len().saturating_sub(1).max(1);
+        let held = self.locked();
+        for lease in named.iter().take(gone).filter_map(|one| held.get(one)) {
             lease.stop.send_replace(Some(Why::NotOurs));
         }
     }
@@ -207,6 +213,16 @@ impl Leases {
         }
     }
 }
+
+const fn attempt_of(execution: &ClaimedExecution) -> Attempt {
+    Attempt {
+        id: execution.id,
+        attempt: execution.attempt,
+    }
+}
+
+/// How soon it is tried again at the soonest.
+const SOONEST: Duration = Duration::from_millis(100);
 
 impl Lease {
     fn given_up(&self) -> bool {
@@ -233,5 +249,40 @@ pub(crate) async fn lost(stop: &mut Stop) {
         if stop.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_guard::SystemClock;
+    use serde_json::json;
+
+    use super::*;
+
+    fn claimed(attempt: u32) -> ClaimedExecution {
+        let time = "2026-11-22T00:00:00Z";
+        serde_json::from_value(json!({
+            "id": Id::<id::Execution>::from_bytes([7; 16]), "action_ref": "core.echo", "attempt": attempt, "token": "t",
+            "expires_at": time, "time_out_seconds": 60, "lease_until": time, "lease_seconds": 60, "command": ["true"],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_lost_attempt_that_still_runs_takes_nothing_from_the_next() {
+        let leases = Leases::new(Arc::new(SystemClock::new()), Arc::new(|_| {}));
+        let (first, second) = (claimed(1), claimed(2));
+        let asked = leases.elapsed();
+        let (earlier, later) = (leases.hold(&first, asked), leases.hold(&second, asked));
+        let heartbeat = leases.heartbeat();
+        assert_eq!(heartbeat.executions.len(), 2);
+        leases.stop(&heartbeat, first.id);
+        assert_eq!(*earlier.borrow(), Some(Why::NotOurs));
+        assert_eq!(*later.borrow(), None);
+        leases.release(&first);
+        let heartbeat = leases.heartbeat();
+        assert_eq!(heartbeat.executions, [attempt_of(&second)]);
+        leases.stop(&heartbeat, second.id);
+        assert_eq!(*later.borrow(), Some(Why::NotOurs));
     }
 }

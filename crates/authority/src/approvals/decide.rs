@@ -159,7 +159,7 @@ impl Command for Decide {
                 detail,
             )));
         }
-        let earlier = self.earlier(tx, &approval, identity.as_ref())?;
+        let earlier = self.earlier(tx, &approval, identity.as_ref(), &askers)?;
         let countersignature = self.countersignature(tx, user)?;
         self.record(tx, approval, user, earlier, countersignature)
             .map(Verdict::Done)
@@ -188,12 +188,13 @@ impl Decide {
         signing::countersigned(tx, signed, &about, user).map(|made| Some(Box::new(made)))
     }
 
-    /// How many have said yes before and may still say so.
+    /// How many have said yes before and may still say so: not who is known by now to have asked.
     fn earlier(
         &self,
         tx: &mut WriteTx<'_, '_>,
         approval: &Approval,
         identity: Option<&Record>,
+        askers: &[Id<id::User>],
     ) -> Result<u32, Rejection> {
         let (tenant, now) = (tx.tenant_id(), tx.now());
         let mut count = 0;
@@ -205,10 +206,12 @@ impl Decide {
                 rule,
                 identity,
                 decision.user_id,
-                &[],
+                askers,
                 now,
             )?;
-            count += u32::from(decision.decision == APPROVE && still.is_some());
+            let still = still.is_some_and(|approver| approver.made.is_none());
+            let asked = askers.contains(&decision.user_id);
+            count += u32::from(decision.decision == APPROVE && still && !asked);
         }
         Ok(count)
     }

@@ -1,8 +1,10 @@
 //! Opening an approval for a change that loosens what guards an identity.
 
 use countersign_model::{
+    Id,
     approval::{Approval, ApprovalRequest, ApprovalStatus, ChangeRequest, OPEN_FOR, OPEN_LIMIT},
     evidence::Separation,
+    id,
     reason::Reason,
     registry::ApprovalRule,
 };
@@ -81,28 +83,35 @@ fn waiting(
     let ApprovalRequest::Change(change) = request else {
         return Ok(Vec::new());
     };
+    let Some(identity) = change.identity_id else {
+        return waiting_about(tx, change.record_id);
+    };
     let now = tx.now();
-    let found = match change.identity_id {
-        Some(identity) => open_of_identity(tx, identity)?,
-        None => {
-            let query = ApprovalQuery {
-                tenant_id: tx.tenant_id(),
-                status: Some(ApprovalStatus::Pending),
-                identity_id: None,
-                before: None,
-                limit: PENDING_ROWS,
-            };
-            approvals::list(tx.peek(), &query)?
-        }
+    let mut found = open_of_identity(tx, identity)?;
+    found.retain(|one| {
+        let is_change = matches!(one.doc.request, ApprovalRequest::Change(_));
+        is_change && one.status_at(now) == ApprovalStatus::Pending
+    });
+    Ok(found)
+}
+
+/// The changes of a record, of what no identity has, that wait.
+pub(crate) fn waiting_about(
+    tx: &mut WriteTx<'_, '_>,
+    record: Id<id::Record>,
+) -> Result<Vec<Approval>, Rejection> {
+    let now = tx.now();
+    let query = ApprovalQuery {
+        tenant_id: tx.tenant_id(),
+        status: Some(ApprovalStatus::Pending),
+        identity_id: None,
+        before: None,
+        limit: PENDING_ROWS,
     };
-    let same_subject = |approval: &Approval| match &approval.doc.request {
-        ApprovalRequest::Change(other) => {
-            change.identity_id.is_some() || other.record_id == change.record_id
-        }
-        ApprovalRequest::Execution(_) | ApprovalRequest::Grant(_) => false,
-    };
-    Ok(found
-        .into_iter()
-        .filter(|one| one.status_at(now) == ApprovalStatus::Pending && same_subject(one))
-        .collect())
+    let mut found = approvals::list(tx.peek(), &query)?;
+    found.retain(|one| {
+        let about = matches!(&one.doc.request, ApprovalRequest::Change(change) if change.record_id == record);
+        about && one.status_at(now) == ApprovalStatus::Pending
+    });
+    Ok(found)
 }

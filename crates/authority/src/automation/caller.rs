@@ -1,18 +1,23 @@
 //! Who may do what with the automation of a project: its members by their roles, and the programs that live in it.
 
 use countersign_model::{
+    Id,
     enforce::{self, Request, Work},
+    id,
     name::ActionName,
     reason::{Reason, Refusal},
     registry::{IdentityDoc, Noun, ProjectRole, Record, Status},
     token::{AccessClaims, PrincipalType},
 };
 
+use countersign_store::Tx;
+
 use crate::{
     command::WriteTx,
     long_lived::still_bound,
     registry::rights,
     rejection::{Rejection, refuse},
+    rows,
 };
 
 /// The project that a caller works in: what a person names or their own, and the one that a program lives in.
@@ -77,6 +82,22 @@ pub(super) fn must(
     carries(token, doc, action, work)?;
     Ok(())
 }
+
+/// Refuses a program that may claim no executions any more, whatever it claimed before.
+pub(crate) fn may_claim(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    token: &AccessClaims,
+) -> Result<(), Rejection> {
+    let found = rows::by_id(tx, tenant, token.identity_id.cast())?;
+    let Some(doc) = found.as_ref().and_then(Record::identity) else {
+        return refuse(Reason::Forbidden, "only a program keeps executions");
+    };
+    Ok(carries(token, doc, CLAIM, Work::Other)?)
+}
+
+/// The action that a worker needs.
+pub(super) const CLAIM: &str = "execution.claim";
 
 /// Refuses a program whose token or identity does not carry the action, or is bound to other work.
 pub(super) fn carries(

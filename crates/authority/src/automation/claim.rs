@@ -72,20 +72,12 @@ impl Command for ClaimExecutions {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Vec<Claimed>>, Rejection> {
         let project = caller::project_of(tx, &self.token, None)?;
         let role = ProjectRole::Owner;
-        caller::must(
-            tx,
-            &self.token,
-            &project,
-            "execution.claim",
-            Work::Other,
-            role,
-        )?;
+        caller::must(tx, &self.token, &project, caller::CLAIM, Work::Other, role)?;
         tx.permit().program()?;
         let mut claimed = Vec::new();
         for execution in self.due(tx, &project)? {
             match self.take(tx, &project, execution.clone()) {
-                Ok(Some(one)) => claimed.push(one),
-                Ok(None) => {}
+                Ok(one) => claimed.push(one),
                 Err(Rejection::Refused(refusal)) => {
                     let end = End::of(ExecutionState::Failed, refusal.detail);
                     ending::end(tx, execution, end)?;
@@ -112,13 +104,12 @@ impl ClaimExecutions {
         Ok(found.into_iter().collect())
     }
 
-    /// Nothing when another worker was faster.
     fn take(
         &self,
         tx: &mut WriteTx<'_, '_>,
         project: &Record,
         mut execution: Execution,
-    ) -> Result<Option<Claimed>, Rejection> {
+    ) -> Result<Claimed, Rejection> {
         let (pack, name) = schedule::find(tx, project, &execution.action_ref)?;
         let doc = rights::doc(pack.pack())?;
         let action = schedule::action_of(doc, &name, &execution.action_ref)?.clone();
@@ -167,6 +158,9 @@ impl ClaimExecutions {
         execution.lease_until = Some(now + self.lease);
         execution.doc.worker = Some(self.token.acting_subject().to_owned());
         execution.doc.started_at = Some(now);
+        // What an attempt before it said of itself is not what comes of this one.
+        execution.doc.result = None;
+        execution.doc.reason = None;
         execution.doc.token = Some(ExecutionToken {
             jti: issued.jti,
             expires_at: issued.expires_at,
@@ -175,11 +169,11 @@ impl ClaimExecutions {
             let detail = "an execution changed in the transaction that read it".to_owned();
             return Err(Fault::Invariant(detail).into());
         }
-        Ok(Some(Claimed {
+        Ok(Claimed {
             account: execution.doc.identity_id.cast(),
             execution,
             action,
             recorded: issued.recorded,
-        }))
+        })
     }
 }

@@ -3,7 +3,7 @@
 use countersign_model::{
     Id,
     enforce::Work,
-    execution::{Execution, ExecutionState},
+    execution::Execution,
     id,
     reason::Reason,
     registry::{Noun, ProjectRole},
@@ -127,7 +127,7 @@ impl Execute {
         };
         let tenant = tx.tenant_id();
         match found {
-            Some(found) if found.tenant_id == tenant && found.state == ExecutionState::Running => {
+            Some(found) if found.tenant_id == tenant && found.runs_under(self.token.jti) => {
                 Ok(Some(found))
             }
             Some(_) | None => refuse(Reason::Forbidden, "this token's execution is over"),

@@ -3,7 +3,7 @@
 use countersign_model::{
     Id,
     enforce::Work,
-    execution::{DATA_BYTES, Ending, Execution, ExecutionState, OUTPUT_BYTES},
+    execution::{DATA_BYTES, Ending, Execution, ExecutionState, OUTPUT_BYTES, REASON_CHARS},
     id,
     reason::Reason,
     registry::ProjectRole,
@@ -20,9 +20,6 @@ use crate::{
     command::{Command, Verdict, WriteTx},
     rejection::{Rejection, refuse},
 };
-
-/// The longest reason that a worker gives, in characters.
-const REASON_CHARS: usize = 500;
 
 /// Ends an execution.
 #[derive(Debug, Clone)]
@@ -55,14 +52,7 @@ impl Command for FinishExecution {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Execution>, Rejection> {
         let project = caller::project_of(tx, &self.token, None)?;
         let role = ProjectRole::Owner;
-        caller::must(
-            tx,
-            &self.token,
-            &project,
-            "execution.claim",
-            Work::Other,
-            role,
-        )?;
+        caller::must(tx, &self.token, &project, caller::CLAIM, Work::Other, role)?;
         let found = executions::by_id(tx.peek(), self.id)?;
         let found = found.filter(|found| found.project_id == project.id.cast());
         let Some(mut execution) = found else {

@@ -7,7 +7,7 @@ use countersign_model::{
     Id,
     enforce::Work,
     evidence::{Event as Evidenced, KeyRead as KeyReadEvent, Role},
-    execution::{Execution, ExecutionState},
+    execution::Execution,
     id,
     name::KeyName,
     reason::{Reason, Refusal},
@@ -117,11 +117,7 @@ impl ReadKey {
         let Some(execution) = found else {
             return refuse(Reason::NotFound, format!("there is no execution {id}"));
         };
-        let own = execution
-            .doc
-            .token
-            .is_some_and(|token| token.jti == self.token.jti);
-        if execution.state != ExecutionState::Running || !own {
+        if !execution.runs_under(self.token.jti) {
             return refuse(
                 Reason::Forbidden,
                 "a key is read while its execution runs, and this attempt of it does not",

@@ -4,7 +4,7 @@ use countersign_model::{
     Id,
     enforce::Work,
     evidence::{Event as Evidenced, Outcome, Role, TokenUsed},
-    execution::{DATA_BYTES, Execution, ExecutionState},
+    execution::{DATA_BYTES, Execution},
     id,
     reason::Reason,
     registry::ProjectRole,
@@ -47,8 +47,9 @@ impl Command for UpdateExecution {
         let Some(mut execution) = found else {
             return refuse(Reason::NotFound, format!("there is no execution {id}"));
         };
-        if execution.state != ExecutionState::Running {
-            return refuse(Reason::Conflict, "the execution is over");
+        if !execution.runs_under(self.token.jti) {
+            let detail = "this attempt of the execution is over";
+            return refuse(Reason::Conflict, detail);
         }
         if self.result.to_string().len() > DATA_BYTES {
             let detail = format!("`result` takes at most {DATA_BYTES} bytes of JSON");

@@ -17,6 +17,9 @@ pub type Term = (Id<id::Tenant>, String);
 /// The longest value in a term, in bytes; a longer one is found by its beginning.
 const VALUE_BYTES: usize = 256;
 
+/// A change that loosened a guard with nobody else to ask.
+pub const CHANGED_ALONE: &str = "alone";
+
 const ISSUED: &str = "token_issued";
 
 /// The terms of a record; that of its source address needs the pepper. One that does not parse is found by time alone.
@@ -171,6 +174,9 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
                     .as_deref()
                     .map(|resource| term("resource", resource)),
             );
+        }
+        Event::Changed(change) if change.changed_alone => {
+            terms.push(term("changed", CHANGED_ALONE));
         }
         Event::Decision(decision) => terms.push(term("action", &decision.action)),
         Event::Refused(refused) => {

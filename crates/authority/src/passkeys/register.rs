@@ -37,6 +37,8 @@ pub struct PasskeyLink {
     nonce: String,
     tenant_id: Id<id::Tenant>,
     user_id: Id<id::User>,
+    /// Whether more than a token made it.
+    more_than_token: bool,
     /// The record of its making.
     evidence: Id<id::Evidence>,
     /// Until when it is good.
@@ -103,6 +105,7 @@ impl Command for OfferPasskey {
             nonce: hex::encode(random::bytes::<16>()),
             tenant_id: tx.tenant_id(),
             user_id,
+            more_than_token: self.more_than_token,
             evidence: tx.evidence(draft)?,
             expires_at: tx.now() + LINK_LIFETIME,
         };
@@ -269,6 +272,10 @@ impl Command for RegisterPasskey {
                 Reason::CredentialInvalid,
                 "this link was used before; make a new one with `countersign passkey add`",
             );
+        }
+        if !self.link.more_than_token {
+            // INVARIANT: a link is no better than what it was made with, also when much changed since.
+            a_token_is_enough(tx, user_id)?;
         }
         let passkey = Passkey {
             id: tx.ctx().id(),

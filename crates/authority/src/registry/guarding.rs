@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::{
     Id,
-    approval::ChangeRequest,
+    approval::{ApprovalRequest, ChangeRequest},
     id,
     permission::Person,
     reason::{Reason, Refusal},
@@ -242,6 +242,32 @@ struct PendingChange {
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retires: Option<Retire>,
+}
+
+/// What this person asked for already of the same record as it is now, while others have not decided.
+pub(super) fn waits(
+    tx: &mut WriteTx<'_, '_>,
+    person: &Person,
+    record: &Record,
+    verb: Verb,
+) -> Result<Option<ChangeOutcome>, Rejection> {
+    for approval in approvals::waiting_about(tx, record.id)? {
+        let ApprovalRequest::Change(change) = &approval.doc.request else {
+            continue;
+        };
+        let pending: PendingChange = serde_json::from_value(change.change.clone())?;
+        let same = change.version == record.version
+            && pending.verb == verb
+            && pending.requested_by == person.user_id;
+        if same {
+            return Ok(Some(ChangeOutcome::NeedsApproval {
+                approval_id: approval.id,
+                loosens: pending.loosens,
+                record: record.clone(),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 fn open(

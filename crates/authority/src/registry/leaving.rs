@@ -8,6 +8,7 @@ mod departure;
 mod hand_over;
 mod held;
 mod successor;
+mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,7 @@ pub use hand_over::{
     OfferHandOver, Offered, offered_hand_over, plan_hand_over,
 };
 pub use successor::{Claim, Successor};
+pub use unfinished::unfinished_departures;
 
 /// How many identities one command orphans: with their evidence a few hundred rows.
 const BATCH: usize = 100;
@@ -206,7 +208,7 @@ impl Command for FinishLeaving {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Left>, Rejection> {
         if !matches!(tx.permit().actor(), Actor::System) {
-            rights::tenant_owner(tx, "finish this")?;
+            return refuse(Reason::Forbidden, "the program finishes this by itself");
         }
         let user = tx.get(self.user_id)?;
         if user.noun != Noun::User || user.status == Status::Active {
@@ -231,6 +233,13 @@ fn leave(
     if before.status == status {
         return orphan(tx, before);
     }
+    if let Some(waiting) = guarding::waits(tx, person, &before, verb)? {
+        return Ok(Left {
+            outcome: waiting,
+            orphaned: Vec::new(),
+            more: false,
+        });
+    }
     let gone = |before: &Record| Record {
         status,
         epoch: before.epoch + 1,
@@ -241,7 +250,8 @@ fn leave(
     // Who goes by themselves is the second person.
     if before.id != person.user_id.cast() && users::countersigns_now(tx, &before)? {
         loosens.insert(Loosening::ApproverRemoved);
-        // INVARIANT: whoever is sent away can do nothing more at once, also while others are asked.
+        // INVARIANT: whatever was signed in or issued ends at once, also while others are asked: it may not be theirs any more.
+        // They sign in again until somebody else agrees, or one owner with a stolen token would lock all others out.
         let signed_out = Record {
             epoch: before.epoch + 1,
             ..before.clone()

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use countersign_authority::{
     approvals,
     housekeeping::CleanUp,
-    registry::{identities::ExpireIdentities, projects},
+    registry::{identities::ExpireIdentities, leaving, projects},
 };
 
 use crate::{
@@ -80,6 +80,9 @@ pub struct LapseApprovals(pub App);
 
 /// Goes on with deletions of projects that a crash cut short.
 pub struct FinishDeletions(pub App);
+
+/// Goes on with departures that a crash, or a client that went away, cut short.
+pub struct FinishDepartures(pub App);
 
 impl Job for Expire {
     fn name(&self) -> &'static str {
@@ -161,6 +164,40 @@ impl Job for FinishDeletions {
                     let mut steps = 0..PAGES;
                     while steps.next().is_some() {
                         let step = projects::FinishProjectDeletion { project_id };
+                        if !authority.execute(&ctx, &permit, step).await?.more {
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(Progress::Done)
+        })
+    }
+}
+
+impl Job for FinishDepartures {
+    fn name(&self) -> &'static str {
+        "finish_departures"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    fn run(&self) -> JobRun<'_> {
+        JobRun::new(async {
+            let (authority, ctx) = (self.0.authority(), self.0.internal_ctx());
+            for tenant in authority.tenants() {
+                let permit = authority.system_permit(&ctx, &tenant);
+                let (asker, now) = (permit.clone(), ctx.now);
+                let cut_short = authority
+                    .store()
+                    .read(move |tx| leaving::unfinished_departures(tx, &asker, now))
+                    .await?;
+                for user_id in cut_short {
+                    let mut steps = 0..PAGES;
+                    while steps.next().is_some() {
+                        let step = leaving::FinishLeaving { user_id };
                         if !authority.execute(&ctx, &permit, step).await?.more {
                             break;
                         }

@@ -93,6 +93,8 @@ pub struct AcceptHandOver {
     pub user: String,
     /// Which identities, by id or name; all that are offered when empty.
     pub identities: Vec<String>,
+    /// Those after this one, as the command before said.
+    pub after: Option<Id<id::Record>>,
 }
 
 /// Declines it: whoever answered so far still does.
@@ -102,6 +104,8 @@ pub struct DeclineHandOver {
     pub user: String,
     /// Which identities, by id or name; all that are offered when empty.
     pub identities: Vec<String>,
+    /// Those after this one, as the command before said.
+    pub after: Option<Id<id::Record>>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -111,8 +115,8 @@ pub struct DeclineHandOver {
 pub struct HandedOver {
     /// Each identity, or the change of it that waits for a second person.
     pub outcomes: Vec<ChangeOutcome>,
-    /// Whether there is more: answer again.
-    pub more: bool,
+    /// After which there is more: answer again.
+    pub next: Option<Id<id::Record>>,
 }
 
 impl Command for OfferHandOver {
@@ -172,12 +176,12 @@ impl Command for AcceptHandOver {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<HandedOver>, Rejection> {
         let person = rights::editor(tx)?;
-        let (offered, more) = offered(tx, &person, &self.user, &self.identities)?;
+        let (offered, next) = offered(tx, &person, &self.user, &self.identities, self.after)?;
         let mut outcomes = Vec::new();
         for before in offered {
             outcomes.push(accept(tx, &person, &before)?);
         }
-        Ok(Verdict::Done(HandedOver { outcomes, more }))
+        Ok(Verdict::Done(HandedOver { outcomes, next }))
     }
 }
 
@@ -188,7 +192,7 @@ impl Command for DeclineHandOver {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<HandedOver>, Rejection> {
         let person = tx.acting_person()?;
-        let (offered, more) = offered(tx, &person, &self.user, &self.identities)?;
+        let (offered, next) = offered(tx, &person, &self.user, &self.identities, self.after)?;
         let mut outcomes = Vec::new();
         for before in offered {
             outcomes.push(ChangeOutcome::Applied {
@@ -196,7 +200,7 @@ impl Command for DeclineHandOver {
                 changed_alone: false,
             });
         }
-        Ok(Verdict::Done(HandedOver { outcomes, more }))
+        Ok(Verdict::Done(HandedOver { outcomes, next }))
     }
 }
 
@@ -213,13 +217,14 @@ fn can_answer(tx: &mut WriteTx<'_, '_>, party: Party) -> Result<(), Rejection> {
     )
 }
 
-/// What somebody hands over to this person, the first of it; and whether there is more.
+/// What somebody hands over to this person, the first of it after this one; and after which there is more.
 fn offered(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
     user: &str,
     identities: &[String],
-) -> Result<(Vec<Record>, bool), Rejection> {
+    after: Option<Id<id::Record>>,
+) -> Result<(Vec<Record>, Option<Id<id::Record>>), Rejection> {
     rights::check_count("identities", identities.len(), HAND_OVER_BATCH)?;
     let by_id = match user.parse::<Id<id::User>>() {
         Ok(id) => Some(tx.get(id)?),
@@ -237,7 +242,8 @@ fn offered(
             .and_then(|doc| doc.pending_sponsor.as_ref());
         record.status != Status::Deleted && pending.is_some_and(mine)
     });
-    for named in identities {
+    let asked_for = if after.is_none() { identities } else { &[] };
+    for named in asked_for {
         if !found.iter().any(|record| is_called(record, named)) {
             return refuse(
                 Reason::NotFound,
@@ -248,12 +254,15 @@ fn offered(
     if !identities.is_empty() {
         found.retain(|record| identities.iter().any(|named| is_called(record, named)));
     }
-    if found.is_empty() {
+    if found.is_empty() && after.is_none() {
         return refuse(Reason::NotFound, "nothing of theirs is handed over to you");
     }
+    found.retain(|record| after.is_none_or(|after| record.id > after));
+    found.sort_by_key(|record| record.id);
     let more = found.len() > HAND_OVER_BATCH;
     found.truncate(HAND_OVER_BATCH);
-    Ok((found, more))
+    let next = found.last().map(|last| last.id).filter(|_| more);
+    Ok((found, next))
 }
 
 fn is_called(record: &Record, text: &str) -> bool {

@@ -17,7 +17,6 @@ use countersign_api::{
     paging::{self, Page},
 };
 use countersign_authority::{
-    Rejection,
     automation::{
         self, CancelExecution, ClaimExecutions, Claimed, Execute, FinishExecution, Reader,
         UpdateExecution,
@@ -224,7 +223,8 @@ pub async fn heartbeat(
         let detail = format!("one sign of life names at most {MOST_HEARD} executions");
         return Err(Refusal::new(Reason::Unprocessable, detail).into());
     }
-    let worker = caller.permit.program()?;
+    caller.permit.program()?;
+    let worker = caller.token.claims().clone();
     let lease_until = app.clock().now() + lease(&app);
     let alive: Vec<_> = body
         .executions
@@ -233,9 +233,8 @@ pub async fn heartbeat(
         .collect();
     let stop = app
         .authority()
-        .hear_of(worker, alive, lease_until)
-        .await
-        .map_err(Rejection::from)?;
+        .hear_of(caller.tenant.id, worker, alive, lease_until)
+        .await?;
     Ok(JsonAnswer(Heard {
         lease_until: lease_until.into(),
         lease_seconds: app.config().automation.lease_seconds,

@@ -7,11 +7,12 @@ use countersign_api::{
 };
 use countersign_authority::{
     ReadMode,
+    command::Command,
     registry::{
         ChangeOutcome,
         leaving::{
             AcceptHandOver, DeclineHandOver, HAND_OVER_BATCH, HandOverAsk, HandOverPlan,
-            OfferHandOver, Offered, offered_hand_over, plan_hand_over,
+            HandedOver as Handed, OfferHandOver, Offered, offered_hand_over, plan_hand_over,
         },
     },
 };
@@ -88,23 +89,12 @@ pub async fn accept(
     Json(body): Json<AnswerHandOver>,
 ) -> Result<JsonAnswer<HandedOver>, Failure> {
     let identities = names(body.identities);
-    let mut outcomes = Vec::new();
-    loop {
-        let command = AcceptHandOver {
-            user: user.clone(),
-            identities: identities.clone(),
-        };
-        let done = app
-            .authority()
-            .execute(&caller.ctx, &caller.permit, command)
-            .await?;
-        let waits_for_all = waits(&done.outcomes).count() == done.outcomes.len();
-        outcomes.extend(done.outcomes);
-        // What waits for a second person stays offered, and would be found again.
-        if !done.more || waits_for_all {
-            return Ok(JsonAnswer(answered(&outcomes)));
-        }
-    }
+    let step = |after| AcceptHandOver {
+        user: user.clone(),
+        identities: identities.clone(),
+        after,
+    };
+    all(&app, &caller, step).await
 }
 
 /// `POST /api/users/{id}/hand-over/decline`: the caller does not.
@@ -115,19 +105,30 @@ pub async fn decline(
     Json(body): Json<AnswerHandOver>,
 ) -> Result<JsonAnswer<HandedOver>, Failure> {
     let identities = names(body.identities);
-    let mut outcomes = Vec::new();
+    let step = |after| DeclineHandOver {
+        user: user.clone(),
+        identities: identities.clone(),
+        after,
+        reason: body.reason.clone(),
+    };
+    all(&app, &caller, step).await
+}
+
+/// Answers all that is offered, part by part: what waits for a second person stays offered, and is passed by.
+async fn all<C: Command<Output = Handed>>(
+    app: &App,
+    caller: &Caller,
+    step: impl Fn(Option<Id<id::Record>>) -> C,
+) -> Result<JsonAnswer<HandedOver>, Failure> {
+    let (mut outcomes, mut after) = (Vec::new(), None);
     loop {
-        let command = DeclineHandOver {
-            user: user.clone(),
-            identities: identities.clone(),
-            reason: body.reason.clone(),
-        };
         let done = app
             .authority()
-            .execute(&caller.ctx, &caller.permit, command)
+            .execute(&caller.ctx, &caller.permit, step(after))
             .await?;
         outcomes.extend(done.outcomes);
-        if !done.more {
+        after = done.next;
+        if after.is_none() {
             return Ok(JsonAnswer(answered(&outcomes)));
         }
     }
