@@ -61,6 +61,8 @@ export const CREDENTIAL_WORDS: Record<string, string> = {
   'api-key': 'API key',
   'client-secret': 'client secret',
   'public-key': 'public key',
+  'self-signed-tls-client-auth': 'pinned certificate',
+  'tls-client-auth': 'certificate of an authority',
   'trust-rule': 'trust rule',
 };
 

@@ -2156,6 +2156,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/login/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** sends a browser to the company's provider */
+        post: operations["pages.provider_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** where the company's provider sends a browser back to */
+        get: operations["pages.provider_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login/backchannel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** the company's provider ends sessions (OpenID Connect Back-Channel Logout) */
+        post: operations["pages.provider_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/logout": {
         parameters: {
             query?: never;
@@ -3069,7 +3120,7 @@ export interface components {
             tier?: components["schemas"]["RiskTier"] | null;
         };
         /** @enum {string} */
-        CredentialType: "api-key" | "client-secret" | "public-key" | "trust-rule";
+        CredentialType: "api-key" | "client-secret" | "public-key" | "self-signed-tls-client-auth" | "tls-client-auth" | "trust-rule";
         /** @description A trust rule: which runs of which issuer are this identity. */
         Trust: {
             /** @description The environments that a match may yield. */
@@ -3081,10 +3132,29 @@ export interface components {
                 [key: string]: components["schemas"]["Accepted"];
             };
         };
+        /** @description What a client must show of certificates (RFC 8705 §2). */
+        Certificate: {
+            /** @description The certificate of the authority that must have signed it, PEM. */
+            ca?: string | null;
+            subject?: components["schemas"]["CertificateSubject"] | null;
+            /** @description Whether tokens are bound to it (RFC 8705 §3.4). */
+            tls_client_certificate_bound_access_tokens: boolean;
+            /** @description The SHA-256 of the only one, in base64url. */
+            "x5t#S256"?: string | null;
+        };
         /** @description one text, or a list of texts of which one must be met */
         Accepted: Record<string, never>;
+        /** @description Exactly one of these (RFC 8705 §2.1.2). */
+        CertificateSubject: {
+            dn?: string;
+            dns?: string;
+            email?: string;
+            ip?: string;
+            uri?: string;
+        };
         /** @description A credential without its secret. Its name is its public id. */
         Credential: components["schemas"]["Meta"] & {
+            certificate?: components["schemas"]["Certificate"] | null;
             created_by?: components["schemas"]["Ref"] | null;
             expires_at?: components["schemas"]["Time"] | null;
             /** @description Whose it is. */
@@ -3115,11 +3185,18 @@ export interface components {
         };
         /** @description A new credential. */
         CreateCredential: {
+            /** @description The certificate of the authority that signs those of the client, PEM, for `tls-client-auth`. */
+            ca?: string | null;
+            /** @description The certificate, PEM, for `self-signed-tls-client-auth`. */
+            certificate?: string | null;
             expires_at?: components["schemas"]["Time"] | null;
             /** @description The public key as a JWK (RFC 7517), for `public-key`. */
             jwk?: unknown;
             /** @description What people call it. */
             label?: string | null;
+            subject?: components["schemas"]["CertificateSubject"] | null;
+            /** @description Whether tokens are bound to the certificate that was shown; they are when this is left out. */
+            tls_client_certificate_bound_access_tokens?: boolean | null;
             trust?: components["schemas"]["TrustInput"] | null;
             /** @description Its type. */
             type: components["schemas"]["CredentialType"];
@@ -3893,6 +3970,38 @@ export interface components {
             /** @description An e-mail address, handle, id or `team:NAME`. */
             sponsor: components["schemas"]["NameOrId"];
         };
+        /** @description The company's OpenID Provider, through which people sign in. */
+        Provider: {
+            /** @description The groups, one of which lets in: who has none of them has left. Anybody's when empty. */
+            access_groups: string[];
+            /** @description The classes of authentication, one of which it takes; any when empty. */
+            acr: string[];
+            /** @description Whether somebody who was invited and never signed in is let in by an address that the provider verified. */
+            admit_invited: boolean;
+            /** @description Where the provider ends sessions: to be registered there. */
+            backchannel_logout_uri: string;
+            /** @description What this server is called there. */
+            client_id: string;
+            /** @description The claim that lists a person's groups. */
+            groups_claim?: string | null;
+            /** @description Its identifier, as in `iss`. */
+            issuer: string;
+            /**
+             * Format: int64
+             * @description How old a sign-in there may be.
+             */
+            max_age_seconds: number;
+            /** @description What the button calls it. */
+            name: string;
+            /** @description Whether this server proves itself there by an assertion of the tenant's own key, and not by a secret. */
+            private_key_jwt: boolean;
+            /** @description Where the provider sends browsers back to: to be registered there. */
+            redirect_uri: string;
+            /** @description Which group is which team. */
+            teams: {
+                [key: string]: components["schemas"]["Ref"];
+            };
+        };
         /** @description The tenant. */
         Tenant: components["schemas"]["Meta"] & {
             /** @description Whether people decide on approvals with a passkey's signature alone. */
@@ -3904,9 +4013,41 @@ export interface components {
              * @description How long an orphaned identity still gets tokens.
              */
             orphan_grace_seconds: number;
+            provider?: components["schemas"]["Provider"] | null;
             /** @description Whether an action outside the catalogue is an error instead of a warning. */
             refuse_unknown_actions: boolean;
         };
+        /** @description What owners say of the provider, as a whole. */
+        PutProvider: {
+            /** @description The groups, one of which lets in. */
+            access_groups?: string[];
+            /** @description The classes of authentication, one of which it takes; any when empty. */
+            acr?: string[];
+            /** @description Whether somebody who was invited and never signed in is let in by an address that the provider verified. */
+            admit_invited?: boolean;
+            /** @description What this server is called there. */
+            client_id: string;
+            client_secret?: components["schemas"]["SecretText"] | null;
+            /** @description The claim that lists a person's groups. */
+            groups_claim?: string | null;
+            /** @description Its identifier, byte for byte as in `iss`. */
+            issuer: string;
+            /**
+             * Format: int64
+             * @description How old a sign-in there may be; twelve hours when it is left out.
+             */
+            max_age_seconds?: number | null;
+            /** @description What the button calls it. */
+            name: string;
+            /** @description Whether this server proves itself there by an assertion of the tenant's own key. */
+            private_key_jwt?: boolean;
+            /** @description Which group is which team, by id or name. */
+            teams?: {
+                [key: string]: string;
+            };
+        };
+        /** @description A value on its way. `Debug` never shows it, and no error about it says what it was. */
+        SecretText: string;
         /** @description What an edit changes; what is left out stays. */
         UpdateTenant: {
             /** @description Whether people decide on approvals with a passkey's signature alone. Turning it off waits for a second person. */
@@ -3916,10 +4057,13 @@ export interface components {
              * @description How long an orphaned identity still gets tokens.
              */
             orphan_grace_seconds?: number | null;
+            provider?: components["schemas"]["PutProvider"] | null;
             /** @description Why. */
             reason?: string | null;
             /** @description Whether an action outside the catalogue is an error. */
             refuse_unknown_actions?: boolean | null;
+            /** @description Whether nobody signs in through a provider any more. */
+            remove_provider?: boolean;
         };
         /** @description A key, without its value. */
         Key: components["schemas"]["Meta"] & {
@@ -3941,8 +4085,6 @@ export interface components {
             /** @description Where it lives: only actions of packs of this project can read it. */
             project: components["schemas"]["Ref"];
         };
-        /** @description A value on its way. `Debug` never shows it, and no error about it says what it was. */
-        SecretText: string;
         /** @description The value of a key, for the execution that asked. */
         KeyValue: {
             /** @description The value. */
@@ -11464,6 +11606,91 @@ export interface operations {
         responses: {
             /** @description done */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pages.provider_begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pages.provider_callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pages.provider_logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use countersign_model::{name::EnvironmentName, registry::CredentialType, trust::Accepted};
+use countersign_model::{
+    certificate::CertificateSubject, name::EnvironmentName, registry::CredentialType,
+    trust::Accepted,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +49,26 @@ pub struct Credential {
     /// The trust rule, for that type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
+    /// The certificate or its authority, for those types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// What a client must show of certificates (RFC 8705 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Certificate {
+    /// The certificate of the authority that must have signed it, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// Whom it must be for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<CertificateSubject>,
+    /// The SHA-256 of the only one, in base64url.
+    #[serde(default, rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<String>,
+    /// Whether tokens are bound to it (RFC 8705 §3.4).
+    pub tls_client_certificate_bound_access_tokens: bool,
 }
 
 /// A trust rule: which runs of which issuer are this identity.
@@ -95,6 +118,18 @@ pub struct CreateCredential {
     /// The rule, for `trust-rule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustInput>,
+    /// The certificate of the authority that signs those of the client, PEM, for `tls-client-auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// Whom they must be for, for `tls-client-auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<CertificateSubject>,
+    /// The certificate, PEM, for `self-signed-tls-client-auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Whether tokens are bound to the certificate that was shown; they are when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_certificate_bound_access_tokens: Option<bool>,
 }
 
 /// The answer to a creation or rotation: the only one that ever holds the secret.

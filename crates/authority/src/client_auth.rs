@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use countersign_crypto::Secret;
 use countersign_model::{
-    Id, Timestamp, id,
+    Id, Timestamp,
+    confirmation::Thumbprint,
+    id,
     name::EnvironmentName,
     reason::{Reason, Refusal},
     registry::{CredentialDoc, Noun, Record, Status},
@@ -19,6 +21,7 @@ use crate::{
     signing_keys::Tenant,
 };
 
+mod certificate;
 pub(crate) mod claimed_run;
 mod exchanged;
 pub(crate) mod person;
@@ -96,6 +99,8 @@ pub struct Authenticated {
     pub person: Option<ActingPerson>,
     /// The long-lived token that is exchanged, when that proved it.
     pub exchanged: Option<Exchanged>,
+    /// The certificate that proved it, or that what proved it is bound to, when its tokens are bound to that.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// A one-time use: recorded with the token, over all replicas.
@@ -157,6 +162,16 @@ pub fn authenticate(
     secrets: &Secrets,
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
+    // The connection proves it (RFC 8705 §2); the name says who it claims to be.
+    if let (
+        ClientProof::None {
+            client_id: Some(client_id),
+        },
+        Some(shown),
+    ) = (proof, &ctx.certificate)
+    {
+        return certificate::authenticate(ctx, tenant, client_id, shown, facts);
+    }
     match proof {
         ClientProof::Secret {
             client_id,

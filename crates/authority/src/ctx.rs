@@ -1,6 +1,8 @@
 //! What every operation is given: the time, and where the request came from.
 
-use countersign_crypto::{Sender, random};
+use std::sync::Arc;
+
+use countersign_crypto::{Sender, certificate::ClientCertificate, random};
 use countersign_model::{Id, Timestamp, id::Kind};
 
 /// The time and origin of one request. Nothing here reads a clock: the server or a test does.
@@ -12,6 +14,8 @@ pub struct Ctx {
     pub source: Option<String>,
     /// What who asks for a token proved to hold: the token is bound to that. Nobody, where no token is asked for.
     pub sender: Sender,
+    /// The certificate that the request's connection was made with.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Ctx {
@@ -22,6 +26,7 @@ impl Ctx {
             now,
             source: None,
             sender: Sender::NOBODY,
+            certificate: None,
         }
     }
 

@@ -16,6 +16,8 @@
 
 pub mod access_token;
 pub mod assertion;
+#[cfg(feature = "certificates")]
+pub mod certificate;
 pub mod countersignature;
 pub mod data_key;
 pub mod digest;

@@ -16,6 +16,7 @@ pub mod action;
 pub mod approval;
 pub mod audit_fields;
 pub mod catalogue;
+pub mod certificate;
 pub mod chain;
 pub mod cidr;
 pub mod confirmation;

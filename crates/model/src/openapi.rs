@@ -14,6 +14,7 @@ use crate::{
     action::{ActionClass, ActionSet},
     approval::ApprovalStatus,
     audit_fields::AuditField,
+    certificate::CertificateSubject,
     evidence::{Assurance, Grain, Outcome, Role, Separation},
     execution::{Ending, ExecutionState},
     finding::{FindingSeverity, Weakness},
@@ -72,6 +73,21 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
+impl PartialSchema for CertificateSubject {
+    fn schema() -> RefOr<Schema> {
+        let kinds = ["dn", "dns", "email", "ip", "uri"];
+        let object = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("Exactly one of these (RFC 8705 §2.1.2)."));
+        kinds
+            .into_iter()
+            .fold(object, |object, kind| object.property(kind, text()))
+            .into()
+    }
+}
+
+impl ToSchema for CertificateSubject {}
+
 macro_rules! texts {
     ($($name:ident: $example:literal,)*) => {
         $(
@@ -120,7 +136,7 @@ macro_rules! words {
 words! {
     ActionClass: ["read", "reversible", "irreversible"],
     Assurance: ["imported", "observed", "reported"],
-    CredentialType: ["api-key", "client-secret", "public-key", "trust-rule"],
+    CredentialType: ["api-key", "client-secret", "public-key", "self-signed-tls-client-auth", "tls-client-auth", "trust-rule"],
     IssuerProfile: ["github", "gitlab", "kubernetes", "oidc", "spiffe"],
     Outcome: ["done", "failed", "refused"],
     ProjectRole: ["viewer", "editor", "owner"],

@@ -50,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         let counters = RouteCounters::new(&routes(), &metrics);
         let settings = ShellSettings {
             issuer: "http://localhost".into(),
+            client_certificates: countersign_server::config::ClientCertificates::None,
             proxies: Vec::new(),
             timeout: Duration::from_secs(30),
         };

@@ -182,6 +182,7 @@ impl App {
             now: self.clock().now(),
             source: Some(request.address.to_string()),
             sender: Sender::NOBODY,
+            certificate: request.certificate.clone(),
         }
     }
 
@@ -192,6 +193,7 @@ impl App {
             now: self.clock().now(),
             source: ctx.source.clone(),
             sender: Sender::NOBODY,
+            certificate: ctx.certificate.clone(),
         }
     }
 

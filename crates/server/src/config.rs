@@ -68,12 +68,27 @@ pub struct ServerConfig {
     pub behind_proxy: bool,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<Cidr>,
+    /// Where certificates of clients come from.
+    pub client_certificates: ClientCertificates,
     /// The certificate of its own, if it has one.
     pub tls: TlsConfig,
     /// How many connections at a time.
     pub max_connections: usize,
     /// Whether `/metrics` asks for a token.
     pub metrics_token: bool,
+}
+
+/// Where certificates of clients come from (RFC 8705).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// Nobody is asked for one.
+    #[default]
+    None,
+    /// From the `Client-Cert` header of a trusted proxy (RFC 9440).
+    Proxy,
+    /// From the handshake: clients are asked for one, and need none.
+    Tls,
 }
 
 /// A certificate of the server's own.
@@ -411,6 +426,7 @@ impl Default for ServerConfig {
             trust_domain: None,
             behind_proxy: false,
             trusted_proxies: Vec::new(),
+            client_certificates: ClientCertificates::None,
             tls: TlsConfig::default(),
             max_connections: 8192,
             metrics_token: false,

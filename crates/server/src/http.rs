@@ -8,6 +8,7 @@ pub mod body;
 pub mod budgets;
 pub mod caller;
 pub mod client_address;
+pub mod client_certificate;
 pub mod context;
 pub mod cursor;
 mod decode;

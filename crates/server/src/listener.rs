@@ -1,12 +1,13 @@
 //! The listener: connections at a time, time for headers, TLS, and a stop that drains.
 
+mod certificates;
 pub mod tls;
 
 use std::{
     convert::Infallible,
     future::Future,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -24,10 +25,11 @@ use tower::Service;
 
 use crate::{
     http::{
+        client_certificate::Peer,
         limits::{HEADER_BYTES, STREAMS},
         shell::Shell,
     },
-    listener::tls::ReloadingTls,
+    listener::{certificates::Telling, tls::ReloadingTls},
     metrics::Metrics,
 };
 
@@ -87,9 +89,10 @@ pub async fn serve(
         None => server.serve(connections).await,
         Some(tls) => {
             let acceptor = |no_delay| {
-                RustlsAcceptor::new(tls.config().clone())
+                let inner = RustlsAcceptor::new(tls.config().clone())
                     .handshake_timeout(settings.header_timeout)
-                    .acceptor(no_delay)
+                    .acceptor(no_delay);
+                Telling(inner)
             };
             server.map(acceptor).serve(connections).await
         }
@@ -145,8 +148,11 @@ impl Service<SocketAddr> for Connections {
             });
             Ok(Connection {
                 shell,
-                peer: peer.ip(),
-                encrypted,
+                peer: Peer {
+                    address: peer.ip(),
+                    encrypted,
+                    certificate: None,
+                },
                 _slot: slot,
             })
         })
@@ -157,8 +163,7 @@ impl Service<SocketAddr> for Connections {
 #[derive(Clone)]
 struct Connection {
     shell: Shell,
-    peer: IpAddr,
-    encrypted: bool,
+    peer: Peer,
     _slot: Arc<Slot>,
 }
 
@@ -184,8 +189,8 @@ impl Service<Request<Incoming>> for Connection {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let (shell, peer, encrypted) = (self.shell.clone(), self.peer, self.encrypted);
-        Box::pin(async move { Ok(shell.answer(peer, encrypted, request.map(Body::new)).await) })
+        let (shell, peer) = (self.shell.clone(), self.peer.clone());
+        Box::pin(async move { Ok(shell.answer(&peer, request.map(Body::new)).await) })
     }
 }
 

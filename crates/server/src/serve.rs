@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::{
     app::{App, AppParts, Freshness},
     clock::Clock,
-    config::{Config, PublishConfig, check},
+    config::{ClientCertificates, Config, PublishConfig, check},
     federation::{AddressPolicy, KeyFetcher, Outbound, Providers, Timing},
     health::Lifecycle,
     http::{
@@ -222,8 +222,11 @@ fn refuse_errors(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn open_tls(config: &Config) -> anyhow::Result<Option<ReloadingTls>> {
+    let asks = config.server.client_certificates == ClientCertificates::Tls;
     match (&config.server.tls.cert, &config.server.tls.key) {
-        (Some(cert), Some(key)) => Ok(Some(ReloadingTls::load(cert.clone(), key.clone()).await?)),
+        (Some(cert), Some(key)) => Ok(Some(
+            ReloadingTls::load(cert.clone(), key.clone(), asks).await?,
+        )),
         _ => Ok(None),
     }
 }
@@ -382,6 +385,7 @@ fn surround(app: &App, issuer: &str) -> Shell {
     let settings = ShellSettings {
         issuer: issuer.to_owned(),
         proxies,
+        client_certificates: config.server.client_certificates,
         timeout: config.limits.request_timeout(),
     };
     Shell::new(

@@ -23,6 +23,7 @@ mod automation_attacks;
 mod automation_countersigned;
 mod automation_world;
 mod bound_tokens;
+mod client_certificates;
 mod console;
 mod departures;
 mod device_login;

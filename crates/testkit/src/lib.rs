@@ -22,6 +22,7 @@ mod assertion;
 mod authenticator;
 mod build;
 mod caller;
+pub mod certificates;
 mod clock;
 mod database;
 mod guard;

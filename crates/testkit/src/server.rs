@@ -19,7 +19,10 @@ use countersign_store::{StoreError, Tx, WriteMode, testing};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Caller, Database, MockClock};
+use crate::{
+    Caller, Database, MockClock,
+    certificates::{self, Pair},
+};
 
 /// A running server on a free port of 127.0.0.1, with a directory of its own.
 pub struct TestServer {
@@ -78,11 +81,7 @@ impl TestServer {
             .unwrap_or_else(|error| panic!("the server does not start: {error:#}"));
         // A restart and other replicas have the same issuer.
         config.server.issuer = Some(server.issuer().to_owned());
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(30))
-            .build()
-            .expect("an HTTP client");
+        let http = http_client(None);
         Self {
             server,
             config,
@@ -254,7 +253,22 @@ impl TestServer {
     /// Somebody who calls it and has proved nothing.
     #[must_use]
     pub fn anyone(&self) -> Caller {
-        Caller::new(self.http.clone(), format!("http://{}", self.address()))
+        Caller::new(self.http.clone(), self.base())
+    }
+
+    /// Somebody whose connection is made with this certificate.
+    #[must_use]
+    pub fn with_certificate(&self, pair: &Pair) -> Caller {
+        Caller::new(http_client(Some(pair)), self.base())
+    }
+
+    fn base(&self) -> String {
+        let scheme = if self.config.server.tls.cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address())
     }
 
     /// A one-time code, made beside the running server from its key file.
@@ -357,3 +371,17 @@ fn write_key_file(path: &Path) {
 
 /// Tests fail often and on purpose: the limit has its own test.
 const UNLIMITED: u32 = 1_000_000;
+
+/// A client that trusts the certificate of the tests' own servers, and shows this one.
+fn http_client(shown: Option<&Pair>) -> reqwest::Client {
+    let root = reqwest::Certificate::from_pem(certificates::SERVER.certificate.as_bytes());
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .tls_certs_only([root.expect("a certificate")]);
+    if let Some(pair) = shown {
+        let identity = reqwest::Identity::from_pem(pair.pem().as_bytes());
+        builder = builder.identity(identity.expect("a certificate with its key"));
+    }
+    builder.build().expect("an HTTP client")
+}

@@ -134,6 +134,7 @@ impl Authority {
             now: ctx.now,
             source: Some(reader.sub.clone()),
             sender: Sender::NOBODY,
+            certificate: None,
         };
         self.note_use(&by, &[read.key_id]);
     }

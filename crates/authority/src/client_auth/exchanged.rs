@@ -88,6 +88,7 @@ pub(super) fn authenticate(
             resources: resources(claims, doc)?,
             claims: Arc::new(claims.clone()),
         }),
+        certificate: None,
     })
 }
 

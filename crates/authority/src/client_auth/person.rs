@@ -132,5 +132,6 @@ fn authenticate(
             ends: Timestamp::from_seconds(session.exp),
         }),
         exchanged: None,
+        certificate: None,
     })
 }

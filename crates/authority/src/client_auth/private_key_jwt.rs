@@ -118,6 +118,7 @@ pub(super) fn authenticate(
         replay: Some(replay),
         person: None,
         exchanged: None,
+        certificate: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_crypto::{Secret, jose::Unverified};
 use countersign_model::{
     Id,
-    confirmation::Confirmation,
+    confirmation::{Confirmation, Thumbprint},
     id,
     name::EnvironmentName,
     reason::Reason,
@@ -143,12 +143,10 @@ fn accept(
     wanted: &Wanted<'_>,
     facts: &Facts,
 ) -> Result<Authenticated, Stop> {
-    if !run.claims().get("cnf").is_none_or(|cnf| holds(ctx, cnf)) {
-        return refuse(
-            Reason::RunNotTrusted,
-            "the run identity is bound to a key or a certificate that its sender did not prove to hold",
-        );
-    }
+    let certificate = match run.claims().get("cnf") {
+        Some(cnf) => held(ctx, cnf)?,
+        None => None,
+    };
     let matched = federation::matching_rules(rules, run, issuer);
     if matched.is_empty() {
         return refuse(
@@ -200,13 +198,20 @@ fn accept(
         }),
         person: None,
         exchanged: None,
+        certificate,
     })
 }
 
-/// Whether the sender holds what a run identity is bound to (RFC 7800 §3.1), whichever way that is.
-fn holds(ctx: &Ctx, cnf: &Value) -> bool {
-    serde_json::from_value::<Confirmation>(cnf.clone())
-        .is_ok_and(|bound| ctx.sender.holds(Some(&bound)).is_ok())
+/// The certificate that a run identity is bound to, when its sender holds that and whatever else it is bound to
+/// (RFC 7800 §3.1): what is made of it is bound to that certificate too.
+fn held(ctx: &Ctx, cnf: &Value) -> Result<Option<Thumbprint>, Stop> {
+    match serde_json::from_value::<Confirmation>(cnf.clone()) {
+        Ok(bound) if ctx.sender.holds(Some(&bound)).is_ok() => Ok(bound.certificate),
+        _ => refuse(
+            Reason::RunNotTrusted,
+            "the run identity is bound to a key or a certificate that its sender did not prove to hold",
+        ),
+    }
 }
 
 /// The identity's trust rules that count now.
@@ -225,7 +230,9 @@ pub(crate) fn rules_of(
             CredentialSecret::TrustRule(rule) => Some((record.id.cast(), rule.clone())),
             CredentialSecret::ApiKey { .. }
             | CredentialSecret::ClientSecret { .. }
-            | CredentialSecret::PublicKey { .. } => None,
+            | CredentialSecret::PublicKey { .. }
+            | CredentialSecret::SelfSignedTlsClientAuth { .. }
+            | CredentialSecret::TlsClientAuth { .. } => None,
         }
     });
     Ok(rules.collect())

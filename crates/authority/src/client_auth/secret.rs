@@ -38,6 +38,8 @@ pub(super) fn authenticate(
             }
             CredentialSecret::ApiKey { .. }
             | CredentialSecret::PublicKey { .. }
+            | CredentialSecret::SelfSignedTlsClientAuth { .. }
+            | CredentialSecret::TlsClientAuth { .. }
             | CredentialSecret::TrustRule(_) => None,
         });
     // The same work whether anything was found or not (T2).
@@ -71,5 +73,6 @@ pub(super) fn authenticate(
         replay: None,
         person: None,
         exchanged: None,
+        certificate: None,
     })
 }

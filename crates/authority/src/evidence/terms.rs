@@ -245,6 +245,7 @@ mod tests {
             now: Timestamp::from_seconds(1_795_000_000),
             source: Some("203.0.113.7".to_owned()),
             sender: countersign_crypto::Sender::NOBODY,
+            certificate: None,
         };
         let event = |approved: bool| {
             Event::TokenIssued(Box::new(TokenIssued {

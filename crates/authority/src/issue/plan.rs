@@ -9,9 +9,10 @@ use crate::{
     rejection::{Fault, Stop},
     signing_keys::{Tenant, Use},
 };
+use countersign_crypto::dpop::Proof;
 use countersign_model::{
     Id, SHORT_LIVED_SECONDS, Timestamp,
-    confirmation::Confirmation,
+    confirmation::{Confirmation, Thumbprint},
     evidence::{Event, Reference, Role, RunEvidence, Text, TokenIssued},
     id,
     identity::Kind,
@@ -120,7 +121,7 @@ pub fn plan_for_identity(
             (None, Some(exchanged)) => exchanged.claims.chain_id.clone(),
             (None, None) => None,
         },
-        cnf: bound_to(ctx),
+        cnf: bound_to(ctx, granted.authenticated.certificate.as_ref()),
         run: run.map(countersign_model::run::Run::claim),
         roles: doc.roles.iter().map(ToString::to_string).collect(),
         approval_id: granted
@@ -264,7 +265,7 @@ pub fn plan_for_user(ctx: &Ctx, asked: &UserToken<'_>) -> Result<IssuePlan, Faul
             ..Generation::default()
         },
     });
-    claims.cnf = bound_to(ctx);
+    claims.cnf = bound_to(ctx, None);
     let event = Event::TokenIssued(Box::new(TokenIssued {
         grant: asked.grant.to_owned(),
         client_auth: asked.client_auth.to_owned(),
@@ -386,12 +387,15 @@ pub(crate) fn user_claims(of: &Claimed<'_>) -> AccessClaims {
     }
 }
 
-/// What a token is bound to that is issued now: what its first holder proved to hold (RFC 9449 §5).
-fn bound_to(ctx: &Ctx) -> Option<Box<Confirmation>> {
-    let proof = ctx.sender.proof.as_ref()?;
+/// What a token is bound to that is issued now: what its first holder proved to hold (RFC 9449 §5, RFC 8705 §3).
+fn bound_to(ctx: &Ctx, certificate: Option<&Thumbprint>) -> Option<Box<Confirmation>> {
+    let key = ctx.sender.proof.as_ref().map(Proof::key);
+    if key.is_none() && certificate.is_none() {
+        return None;
+    }
     Some(Box::new(Confirmation {
-        jkt: Some(proof.key().clone()),
-        certificate: None,
+        jkt: key.cloned(),
+        certificate: certificate.cloned(),
     }))
 }
 

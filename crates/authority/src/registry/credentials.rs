@@ -13,6 +13,7 @@ use countersign_crypto::{
 use countersign_model::{
     Id, Timestamp,
     action::ActionClass,
+    certificate::CertificateSubject,
     id,
     identity::Kind,
     permission::Person,
@@ -34,6 +35,7 @@ use crate::{
     rejection::{Rejection, refuse},
 };
 
+mod certificates;
 mod create;
 mod read;
 mod revoke;
@@ -51,6 +53,9 @@ pub const MOST_LIVE: usize = 10;
 
 /// How many are kept in sight, those that ended by themselves included.
 const MOST_KEPT: usize = 50;
+
+/// How RFC 8705 §3.4 calls it.
+const BOUND: &str = "tls_client_certificate_bound_access_tokens";
 
 const LABEL_BYTES: usize = 128;
 
@@ -73,6 +78,22 @@ pub enum NewSecret {
     },
     /// A public key as a JWK (RFC 7517).
     PublicKey(Value),
+    /// One certificate (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth {
+        /// The certificate, PEM.
+        certificate: String,
+        /// Whether tokens are bound to it.
+        bound_access_tokens: bool,
+    },
+    /// Certificates of an authority for a subject (RFC 8705 §2.1).
+    TlsClientAuth {
+        /// The authority's own certificate, PEM.
+        ca: String,
+        /// Whom they must be for.
+        subject: CertificateSubject,
+        /// Whether tokens are bound to the one that is shown.
+        bound_access_tokens: bool,
+    },
     /// A trust rule.
     TrustRule(TrustInput),
 }
@@ -108,6 +129,29 @@ impl NewSecret {
             Self::PublicKey(jwk) => (
                 public_id("key"),
                 CredentialSecret::PublicKey { jwk: jwk.clone() },
+            ),
+            Self::SelfSignedTlsClientAuth {
+                certificate,
+                bound_access_tokens,
+            } => (
+                public_id("certificate"),
+                CredentialSecret::SelfSignedTlsClientAuth {
+                    certificate: certificate.clone(),
+                    thumbprint: certificates::read(certificate)?.thumbprint,
+                    bound_access_tokens: *bound_access_tokens,
+                },
+            ),
+            Self::TlsClientAuth {
+                ca,
+                subject,
+                bound_access_tokens,
+            } => (
+                public_id("ca"),
+                CredentialSecret::TlsClientAuth {
+                    ca: ca.clone(),
+                    subject: subject.clone(),
+                    bound_access_tokens: *bound_access_tokens,
+                },
             ),
             Self::TrustRule(input) => {
                 let issuer = tx.locate(Noun::Issuer, &input.issuer)?;
@@ -231,6 +275,8 @@ pub(crate) fn fits(
                 Err(error) => refuse(Reason::Unprocessable, format!("`jwk`: {error}")),
             }
         }
+        CredentialSecret::SelfSignedTlsClientAuth { .. }
+        | CredentialSecret::TlsClientAuth { .. } => certificates::fits(&doc.secret, tx.now()),
         CredentialSecret::TrustRule(rule) => trust_rule(tx, identity, rule),
     }
 }
@@ -354,6 +400,23 @@ pub(super) fn told(tx: &mut WriteTx<'_, '_>, doc: &CredentialDoc) -> Result<Valu
     match &doc.secret {
         CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } => {}
         CredentialSecret::PublicKey { jwk } => drop(say("jwk", jwk.clone())),
+        CredentialSecret::SelfSignedTlsClientAuth {
+            thumbprint,
+            bound_access_tokens,
+            ..
+        } => {
+            say("x5t#S256", json!(thumbprint));
+            say(BOUND, json!(bound_access_tokens));
+        }
+        CredentialSecret::TlsClientAuth {
+            ca,
+            subject,
+            bound_access_tokens,
+        } => {
+            say("ca", ca.clone().into());
+            say("subject", json!(subject));
+            say(BOUND, json!(bound_access_tokens));
+        }
         CredentialSecret::TrustRule(rule) => {
             say("issuer", tx.get(rule.issuer_id)?.name.into());
             say("environments", json!(rule.environments));

@@ -261,7 +261,9 @@ impl Resolver for Snapshot<'_, '_> {
                 CredentialSecret::TrustRule(rule) => Some((record.id.cast(), rule.clone())),
                 CredentialSecret::ApiKey { .. }
                 | CredentialSecret::ClientSecret { .. }
-                | CredentialSecret::PublicKey { .. } => None,
+                | CredentialSecret::PublicKey { .. }
+                | CredentialSecret::SelfSignedTlsClientAuth { .. }
+                | CredentialSecret::TlsClientAuth { .. } => None,
             })
             .collect())
     }

@@ -317,7 +317,9 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
                 CredentialSecret::TrustRule(rule) => Some(rule.issuer_id.cast()),
                 CredentialSecret::ApiKey { .. }
                 | CredentialSecret::ClientSecret { .. }
-                | CredentialSecret::PublicKey { .. } => None,
+                | CredentialSecret::PublicKey { .. }
+                | CredentialSecret::SelfSignedTlsClientAuth { .. }
+                | CredentialSecret::TlsClientAuth { .. } => None,
             };
             [
                 Some(doc.identity_id.cast()),

@@ -169,6 +169,7 @@ impl World {
             now: self.now(),
             source: Some(self.source.lock().unwrap().clone()),
             sender: countersign_crypto::Sender::NOBODY,
+            certificate: None,
         }
     }
 

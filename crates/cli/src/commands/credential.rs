@@ -13,7 +13,8 @@ use countersign_api::{
     reference::Why,
 };
 use countersign_model::{
-    Timestamp, name::EnvironmentName, registry::CredentialType, trust::Accepted,
+    Timestamp, certificate::CertificateSubject, name::EnvironmentName, registry::CredentialType,
+    trust::Accepted,
 };
 
 use crate::{
@@ -34,7 +35,7 @@ pub enum Credential {
         after_help = "Examples:\n  countersign credential create triage --type client-secret -o json\n  \
         countersign credential create deployer --type trust-rule \\\n    \
         --issuer https://token.actions.githubusercontent.com \\\n    --environment production --match repository_id=456789 \\\n    \
-        --match repository_owner_id=123456 --match ref=refs/heads/main"
+        --match repository_owner_id=123456 --match ref=refs/heads/main\n  countersign credential create payroll --type tls-client-auth \\\n    --ca ca.pem --subject dns:payroll.internal"
     )]
     Create(Box<Create>),
     /// List those of an identity
@@ -57,7 +58,7 @@ pub enum Credential {
 pub struct Create {
     /// The identity, by name or id
     identity: String,
-    /// Its type: client-secret, public-key, api-key, trust-rule
+    /// Its type: client-secret, public-key, api-key, trust-rule, tls-client-auth, self-signed-tls-client-auth
     #[arg(long = "type", value_name = "TYPE", value_parser = word::<CredentialType>)]
     credential_type: CredentialType,
     /// What people call it
@@ -91,6 +92,30 @@ pub struct Create {
     /// trust-rule: a claim and a value that it may have; a claim given twice may have either
     #[arg(long = "match", value_name = "CLAIM=VALUE", value_parser = pair)]
     matches: Vec<(String, String)>,
+    /// tls-client-auth: the file with the certificate of the authority that signs those of the client, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_if_eq("credential_type", "tls-client-auth")
+    )]
+    ca: Option<PathBuf>,
+    /// tls-client-auth: whom they must be for: dn:CN=payroll,O=Example, dns:NAME, email:ADDRESS, ip:ADDRESS or uri:URI
+    #[arg(
+        long,
+        value_name = "KIND:VALUE",
+        required_if_eq("credential_type", "tls-client-auth")
+    )]
+    subject: Option<CertificateSubject>,
+    /// self-signed-tls-client-auth: the file with the certificate, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_if_eq("credential_type", "self-signed-tls-client-auth")
+    )]
+    certificate: Option<PathBuf>,
+    /// Certificates: do not bind tokens to the one that was shown
+    #[arg(long)]
+    unbound_tokens: bool,
 }
 
 /// Whose.
@@ -204,6 +229,10 @@ impl Create {
             expires_at: self.expires_at.map(Into::into),
             jwk: self.jwk.as_deref().map(json_file).transpose()?,
             trust,
+            ca: self.ca.as_deref().map(files::read).transpose()?,
+            subject: self.subject.clone(),
+            certificate: self.certificate.as_deref().map(files::read).transpose()?,
+            tls_client_certificate_bound_access_tokens: self.unbound_tokens.then_some(false),
         })
     }
 }

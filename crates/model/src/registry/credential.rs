@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::Relation;
 use crate::{
+    certificate::CertificateSubject,
+    confirmation::Thumbprint,
     id::{self, Id},
     time::Timestamp,
     trust::TrustRule,
@@ -49,6 +51,24 @@ pub enum CredentialSecret {
         /// The key as a JWK (RFC 7517).
         jwk: Value,
     },
+    /// One certificate, whoever signed it (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth {
+        /// The certificate, PEM.
+        certificate: String,
+        /// Its SHA-256.
+        thumbprint: Thumbprint,
+        /// Whether tokens are bound to it (RFC 8705 §3).
+        bound_access_tokens: bool,
+    },
+    /// Certificates of one authority for one subject (RFC 8705 §2.1).
+    TlsClientAuth {
+        /// The authority's own certificate, PEM.
+        ca: String,
+        /// Whom they must be for.
+        subject: CertificateSubject,
+        /// Whether tokens are bound to the one that was shown (RFC 8705 §3).
+        bound_access_tokens: bool,
+    },
     /// A trust rule on a foreign issuer.
     TrustRule(TrustRule),
 }
@@ -63,6 +83,10 @@ pub enum CredentialType {
     ClientSecret,
     /// A public key.
     PublicKey,
+    /// A certificate that is pinned.
+    SelfSignedTlsClientAuth,
+    /// Certificates of an authority that is pinned.
+    TlsClientAuth,
     /// A trust rule.
     TrustRule,
 }
@@ -75,7 +99,18 @@ impl CredentialType {
             Self::ApiKey => "api-key",
             Self::ClientSecret => "client-secret",
             Self::PublicKey => "public-key",
+            Self::SelfSignedTlsClientAuth => "self-signed-tls-client-auth",
+            Self::TlsClientAuth => "tls-client-auth",
             Self::TrustRule => "trust-rule",
+        }
+    }
+
+    /// Whether a certificate proves it.
+    #[must_use]
+    pub const fn is_certificate(self) -> bool {
+        match self {
+            Self::SelfSignedTlsClientAuth | Self::TlsClientAuth => true,
+            Self::ApiKey | Self::ClientSecret | Self::PublicKey | Self::TrustRule => false,
         }
     }
 
@@ -83,7 +118,11 @@ impl CredentialType {
     #[must_use]
     pub const fn is_static(self) -> bool {
         match self {
-            Self::ApiKey | Self::ClientSecret | Self::PublicKey => true,
+            Self::ApiKey
+            | Self::ClientSecret
+            | Self::PublicKey
+            | Self::SelfSignedTlsClientAuth
+            | Self::TlsClientAuth => true,
             Self::TrustRule => false,
         }
     }
@@ -97,6 +136,10 @@ impl CredentialDoc {
             CredentialSecret::ApiKey { .. } => CredentialType::ApiKey,
             CredentialSecret::ClientSecret { .. } => CredentialType::ClientSecret,
             CredentialSecret::PublicKey { .. } => CredentialType::PublicKey,
+            CredentialSecret::SelfSignedTlsClientAuth { .. } => {
+                CredentialType::SelfSignedTlsClientAuth
+            }
+            CredentialSecret::TlsClientAuth { .. } => CredentialType::TlsClientAuth,
             CredentialSecret::TrustRule(_) => CredentialType::TrustRule,
         }
     }

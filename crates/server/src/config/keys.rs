@@ -132,6 +132,8 @@ pub const KEYS: &[Key] = &[
         "A proxy that terminates TLS stands before this listener. Needs `server.trusted_proxies`."),
     key("server.trusted_proxies", KeyKind::List, "none", "[\"10.0.0.0/8\", \"fd00::/8\"]",
         "The networks of those proxies. Only their `X-Forwarded-For` and `X-Forwarded-Proto` count."),
+    key("server.client_certificates", KeyKind::Text, "`none`", "\"tls\"",
+        "Where certificates of clients come from (RFC 8705): `tls`, from the handshake, where clients are then asked for one and need none; `proxy`, from the `Client-Cert` header of `server.trusted_proxies` (RFC 9440), which must take it off every request that comes to them; or `none`."),
     key("server.tls.cert", KeyKind::Text, "none", "\"/etc/countersign/tls.crt\"",
         "The certificate chain, PEM. Read again when it changes."),
     key("server.tls.key", KeyKind::Text, "none", "\"/etc/countersign/tls.key\"",

@@ -9,7 +9,6 @@ use axum::{
 use countersign_authority::{
     Ctx, Proved, Rejection, command::Permit, signing_keys::Tenant, tokens::Shown,
 };
-use countersign_crypto::Sender;
 use countersign_model::reason::{Reason, Refusal};
 use http::header;
 
@@ -120,7 +119,7 @@ where
             let person = session(&app, &context, parts, &ctx, &tenant).await?;
             (person.browser.presented(&ctx, &tenant), Some(person))
         }
-        Some(Way::Token(AccessToken { token, keyed })) => {
+        Some(Way::Token(token)) => {
             let audience = own_audience.then_some(tenant.issuer.as_str());
             app.attempts().admit("", context.address, context.arrived)?;
             let authority = app.authority();
@@ -128,15 +127,11 @@ where
                 app.attempts().failed("", context.address, context.arrived);
                 authority.note_refusal(&ctx, tenant.id, "api", subject, refusal);
             };
-            let sender = if keyed {
-                sender::of_dpop_token(parts, &tenant, token.expose(), &ctx)
-                    .inspect_err(|refusal| refused(None, refusal))?
-            } else {
-                Sender::NOBODY
-            };
+            let sender = sender::of_token(parts, &tenant, &token, &ctx)
+                .inspect_err(|refusal| refused(None, refusal))?;
             let shown = Shown::Presented(&sender);
             let verified = authority
-                .verify_token(&ctx, &tenant, token.expose(), audience, shown)
+                .verify_token(&ctx, &tenant, token.token.expose(), audience, shown)
                 .map_err(|not| {
                     refused(not.subject.as_deref(), &not.refusal);
                     not.refusal

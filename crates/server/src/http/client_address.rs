@@ -75,7 +75,8 @@ fn last_word<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     line.to_str().ok()?.rsplit(',').next().map(str::trim)
 }
 
-fn is_proxy(address: IpAddr, proxies: &[Cidr]) -> bool {
+/// Whether an address is that of a configured proxy.
+pub(super) fn is_proxy(address: IpAddr, proxies: &[Cidr]) -> bool {
     proxies.iter().any(|network| network.contains(address))
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use countersign_crypto::random;
+use countersign_crypto::{certificate::ClientCertificate, random};
 use countersign_model::name::TenantName;
 use http::HeaderName;
 
@@ -31,6 +31,8 @@ pub struct RequestContext {
     pub address: IpAddr,
     /// Whether the caller's own connection is encrypted.
     pub encrypted: bool,
+    /// The certificate that the caller's own connection was made with.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// The tenant whose issuer was addressed; `None` is the first one.
     pub tenant: Option<TenantName>,
     /// When it arrived, for durations.

@@ -1,4 +1,5 @@
-//! What the sender of a request proves to hold: a key, by a proof in the `DPoP` header (RFC 9449).
+//! What the sender of a request proves to hold: a key, by a proof in the `DPoP` header (RFC 9449), and the certificate of its
+//! connection (RFC 8705).
 //!
 //! The header is looked at where a token is asked for, and where one comes as `Authorization: DPoP`; a request with a
 //! Bearer token costs nothing here.
@@ -9,12 +10,15 @@ use countersign_crypto::{
     Secret, Sender,
     dpop::{self, Proof, Target},
 };
-use countersign_model::reason::{Reason, Refusal};
+use countersign_model::{
+    confirmation::Thumbprint,
+    reason::{Reason, Refusal},
+};
 use http::{HeaderMap, HeaderName};
 
 use crate::{
     app::App,
-    http::{context::RequestContext, oauth_error::OauthFailure},
+    http::{authorization::AccessToken, context::RequestContext, oauth_error::OauthFailure},
 };
 
 /// The header of proofs (RFC 9449 §4.1).
@@ -47,8 +51,12 @@ impl Unproved {
         ctx: &Ctx,
         tenant: &Tenant,
     ) -> Result<Sender, OauthFailure> {
+        let certificate = shown(ctx);
         let Some(proof) = &self.0 else {
-            return Ok(Sender::NOBODY);
+            return Ok(Sender {
+                proof: None,
+                certificate,
+            });
         };
         let urls = TOKEN_PATHS.map(|path| format!("{}{path}", tenant.issuer));
         let target = Target {
@@ -60,7 +68,7 @@ impl Unproved {
         match verify(proof.expose(), &target) {
             Ok(proof) => Ok(Sender {
                 proof: Some(proof),
-                ..Sender::NOBODY
+                certificate,
             }),
             Err(refusal) => {
                 app.attempts().failed("", context.address, context.arrived);
@@ -72,16 +80,23 @@ impl Unproved {
     }
 }
 
-/// The sender of a token that came as `Authorization: DPoP` to our own API.
+/// The sender of a token that came to our own API; `keyed` when as `Authorization: DPoP`.
 ///
 /// # Errors
 /// `proof_invalid`.
-pub fn of_dpop_token(
+pub fn of_token(
     parts: &Parts,
     tenant: &Tenant,
-    token: &str,
+    token: &AccessToken,
     ctx: &Ctx,
 ) -> Result<Sender, Refusal> {
+    let certificate = shown(ctx);
+    if !token.keyed {
+        return Ok(Sender {
+            proof: None,
+            certificate,
+        });
+    }
     let Some(proof) = header(&parts.headers)? else {
         return Err(invalid(
             "a token came as DPoP without a DPoP header beside it",
@@ -89,15 +104,20 @@ pub fn of_dpop_token(
     };
     let url = format!("{}{}", tenant.issuer, parts.uri.path());
     let target = Target {
-        access_token: Some(token),
+        access_token: Some(token.token.expose()),
         method: parts.method.as_str(),
         now: ctx.now,
         urls: &[&url],
     };
     Ok(Sender {
         proof: Some(verify(proof, &target)?),
-        ..Sender::NOBODY
+        certificate,
     })
+}
+
+fn shown(ctx: &Ctx) -> Option<Thumbprint> {
+    let certificate = ctx.certificate.as_ref();
+    certificate.map(|certificate| certificate.thumbprint().clone())
 }
 
 fn verify(proof: &str, target: &Target<'_>) -> Result<Proof, Refusal> {

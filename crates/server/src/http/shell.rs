@@ -6,7 +6,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{Arc, OnceLock},
@@ -19,6 +18,7 @@ use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
+use countersign_crypto::certificate::ClientCertificate;
 use countersign_model::name::TenantName;
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,9 +26,10 @@ use tokio::time::{Sleep, sleep};
 use tower::Service as _;
 
 use crate::{
-    config::Cidr,
+    config::{Cidr, ClientCertificates},
     http::{
         client_address::{Origin, origin},
+        client_certificate::{self, Peer},
         context::{REQUEST_ID, RequestContext},
         oauth_error::OauthFailure,
         path,
@@ -58,6 +59,8 @@ pub struct ShellSettings {
     pub issuer: String,
     /// Whose forwarded headers count.
     pub proxies: Vec<Cidr>,
+    /// Where certificates of clients come from.
+    pub client_certificates: ClientCertificates,
     /// The longest a request may take.
     pub timeout: Duration,
 }
@@ -101,19 +104,27 @@ impl Shell {
     }
 
     /// Answers a request of this peer.
-    pub async fn answer(
-        &self,
-        peer: IpAddr,
-        encrypted: bool,
-        mut request: Request<Body>,
-    ) -> Response {
+    pub async fn answer(&self, peer: &Peer, mut request: Request<Body>) -> Response {
         let inner = &*self.0;
         let arrived = Instant::now();
-        let origin = origin(peer, encrypted, request.headers(), &inner.settings.proxies);
+        let settings = &inner.settings;
+        let origin = origin(
+            peer.address,
+            peer.encrypted,
+            request.headers(),
+            &settings.proxies,
+        );
+        let certificate = client_certificate::shown(
+            peer,
+            request.headers(),
+            settings.client_certificates,
+            &settings.proxies,
+        );
         let placed = place(&mut request, inner.settings.base_path());
         let context = Arc::new(context(
             &request,
             origin,
+            certificate,
             placed.as_ref().ok().cloned().flatten(),
             arrived,
         ));
@@ -339,6 +350,7 @@ fn to_folder(path: &str) -> Response {
 fn context(
     request: &Request<Body>,
     origin: Origin,
+    certificate: Option<Arc<ClientCertificate>>,
     tenant: Option<TenantName>,
     arrived: Instant,
 ) -> RequestContext {
@@ -350,6 +362,7 @@ fn context(
             .and_then(|value| TraceContext::from_header(value.as_bytes())),
         address: origin.address,
         encrypted: origin.encrypted,
+        certificate,
         tenant,
         arrived,
         admitted: OnceLock::new(),

@@ -49,6 +49,7 @@ fn start(max_connections: usize) -> Running {
     let counters = RouteCounters::new(&routes(), &metrics);
     let settings = ShellSettings {
         issuer: "http://localhost".into(),
+        client_certificates: crate::config::ClientCertificates::None,
         proxies: vec![],
         timeout: Duration::from_secs(5),
     };

@@ -16,11 +16,14 @@ use rustls::{
 use thiserror::Error;
 use tokio::{fs, time};
 
+use super::certificates::AnyCertificate;
+
 /// A certificate and key that follow their files.
 #[derive(Debug, Clone)]
 pub struct ReloadingTls {
     cert: PathBuf,
     key: PathBuf,
+    asks: bool,
     config: RustlsConfig,
 }
 
@@ -49,13 +52,18 @@ pub enum TlsError {
 }
 
 impl ReloadingTls {
-    /// Reads certificate and key.
+    /// Reads certificate and key. `asks` says whether clients are asked for certificates of their own.
     ///
     /// # Errors
     /// When they cannot be read or do not fit.
-    pub async fn load(cert: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
-        let config = RustlsConfig::from_config(Arc::new(read(&cert, &key).await?));
-        Ok(Self { cert, key, config })
+    pub async fn load(cert: PathBuf, key: PathBuf, asks: bool) -> Result<Self, TlsError> {
+        let config = RustlsConfig::from_config(Arc::new(read(&cert, &key, asks).await?));
+        Ok(Self {
+            cert,
+            key,
+            asks,
+            config,
+        })
     }
 
     /// What the listener uses; it follows reloads.
@@ -80,7 +88,7 @@ impl ReloadingTls {
         if known.as_ref() == Some(&found) {
             return found;
         }
-        match read(&self.cert, &self.key).await {
+        match read(&self.cert, &self.key, self.asks).await {
             Ok(config) => {
                 self.config.reload_from_config(Arc::new(config));
                 if known.is_some() {
@@ -129,7 +137,7 @@ fn changed(_: &std::fs::Metadata) -> (u64, i64, i64) {
     (0, 0, 0)
 }
 
-async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+async fn read(cert: &Path, key: &Path, asks: bool) -> Result<ServerConfig, TlsError> {
     let malformed = |path: &Path, what| TlsError::Malformed {
         path: path.display().to_string(),
         what,
@@ -143,10 +151,15 @@ async fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let private = PrivateKeyDer::from_pem_slice(&bytes(key).await?)
         .map_err(|_| malformed(key, "private key"))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::Mismatch)?
-        .with_no_client_auth()
+        .map_err(TlsError::Mismatch)?;
+    let builder = if asks {
+        builder.with_client_cert_verifier(Arc::new(AnyCertificate::new()))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let mut config = builder
         .with_single_cert(chain, private)
         .map_err(TlsError::Mismatch)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

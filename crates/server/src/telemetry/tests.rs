@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     http::{
         authorization::{AccessToken, BasicClient},
+        client_certificate::Peer,
         form::Form,
         json::{Json, Query},
         router::{Route, RouteCounters, build},
@@ -66,6 +67,7 @@ fn shell() -> Shell {
     let metrics = Arc::new(Metrics::new());
     let settings = ShellSettings {
         issuer: "https://id.example.com".into(),
+        client_certificates: crate::config::ClientCertificates::None,
         proxies: vec![],
         timeout: Duration::from_millis(10),
     };
@@ -102,7 +104,14 @@ fn t3_no_secret_of_a_request_reaches_the_log_or_an_error() {
                     }
                     let request = request.body(Body::from(*body)).unwrap();
                     let answer = shell
-                        .answer("192.0.2.1".parse().unwrap(), true, request)
+                        .answer(
+                            &Peer {
+                                address: "192.0.2.1".parse().unwrap(),
+                                encrypted: true,
+                                certificate: None,
+                            },
+                            request,
+                        )
                         .await;
                     let bytes = axum::body::to_bytes(answer.into_body(), 65536)
                         .await

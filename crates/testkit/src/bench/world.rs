@@ -121,6 +121,7 @@ pub fn ctx() -> Ctx {
         now: system_now(),
         source: Some("127.0.0.1".to_owned()),
         sender: countersign_crypto::Sender::NOBODY,
+        certificate: None,
     }
 }
 

@@ -12,7 +12,8 @@ use countersign_model::{
 };
 
 use super::{
-    CreatedCredential, MOST_KEPT, MOST_LIVE, NewSecret, fits, live, undeleted, void, warnings,
+    CreatedCredential, MOST_KEPT, MOST_LIVE, NewSecret, certificates, fits, live, undeleted, void,
+    warnings,
 };
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
@@ -63,9 +64,9 @@ impl Command for CreateCredential {
         let doc = CredentialDoc {
             identity_id: identity.id.cast(),
             label: self.label.clone(),
+            expires_at: certificates::ends(&secret, self.expires_at),
             secret,
             created_by: Some(person.user_id),
-            expires_at: self.expires_at,
             revoked_because: None,
         };
         let new = NewRecord {
@@ -209,14 +210,18 @@ fn loosens(
                     CredentialSecret::TrustRule(rule) => Some(rule.clone()),
                     CredentialSecret::ApiKey { .. }
                     | CredentialSecret::ClientSecret { .. }
-                    | CredentialSecret::PublicKey { .. } => None,
+                    | CredentialSecret::PublicKey { .. }
+                    | CredentialSecret::SelfSignedTlsClientAuth { .. }
+                    | CredentialSecret::TlsClientAuth { .. } => None,
                 })
                 .collect();
             loosening::of_trust(own, &rules, std::slice::from_ref(rule), &protected)
         }
         CredentialSecret::ApiKey { .. }
         | CredentialSecret::ClientSecret { .. }
-        | CredentialSecret::PublicKey { .. } => {
+        | CredentialSecret::PublicKey { .. }
+        | CredentialSecret::SelfSignedTlsClientAuth { .. }
+        | CredentialSecret::TlsClientAuth { .. } => {
             let guarded = loosening::is_guarded(own, &protected);
             guarded
                 .then_some(Loosening::CredentialAdded)

@@ -54,11 +54,16 @@ impl Command for RotateCredential {
             );
             return refuse(Reason::Unprocessable, detail);
         }
-        if doc.credential_type() == CredentialType::TrustRule {
-            return refuse(
-                Reason::Unprocessable,
-                "a trust rule holds no secret: make another and revoke this one",
-            );
+        match doc.credential_type() {
+            CredentialType::ApiKey | CredentialType::ClientSecret | CredentialType::PublicKey => {}
+            CredentialType::SelfSignedTlsClientAuth
+            | CredentialType::TlsClientAuth
+            | CredentialType::TrustRule => {
+                return refuse(
+                    Reason::Unprocessable,
+                    "a trust rule or a certificate holds no secret of ours: make another and revoke this one",
+                );
+            }
         }
         if self
             .overlap_seconds

@@ -317,6 +317,10 @@ pub async fn client_secret(
         expires_at: None,
         jwk: None,
         trust: None,
+        ca: None,
+        subject: None,
+        certificate: None,
+        tls_client_certificate_bound_access_tokens: None,
     };
     let Changed::Done(created) = dana.create_credential(identity, &create).await? else {
         return Err(Failure::failed(format!(

@@ -190,6 +190,10 @@ impl Create {
             expires_at: None,
             jwk: None,
             trust: None,
+            ca: None,
+            subject: None,
+            certificate: None,
+            tls_client_certificate_bound_access_tokens: None,
         };
         match client
             .create_credential(&identity.meta.id.to_string(), &create)

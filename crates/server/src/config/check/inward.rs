@@ -5,7 +5,7 @@ use std::path::Path;
 use url::Url;
 
 use super::{Finding, error, host_is_loopback, is_loopback, warning};
-use crate::config::Config;
+use crate::config::{ClientCertificates, Config};
 
 pub(super) fn listener(config: &Config, findings: &mut Vec<Finding>) {
     let server = &config.server;
@@ -111,6 +111,19 @@ pub(super) fn proxies(config: &Config, findings: &mut Vec<Finding>) {
             "server.trusted_proxies",
             "has no effect without `server.behind_proxy = true`",
         );
+    }
+    match server.client_certificates {
+        ClientCertificates::Proxy if !server.behind_proxy => error(
+            findings,
+            "server.client_certificates",
+            "`proxy` needs `server.behind_proxy` and `server.trusted_proxies`: nobody else is believed about certificates",
+        ),
+        ClientCertificates::Tls if server.tls.cert.is_none() => error(
+            findings,
+            "server.client_certificates",
+            "`tls` needs a certificate of the server's own: `server.tls.cert` and `server.tls.key`",
+        ),
+        ClientCertificates::None | ClientCertificates::Proxy | ClientCertificates::Tls => {}
     }
     if let Some(everything) = server
         .trusted_proxies

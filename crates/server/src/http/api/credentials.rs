@@ -3,8 +3,8 @@
 use axum::{Json as JsonAnswer, extract::State, response::Response};
 use countersign_api::{
     credentials::{
-        CreateCredential as Body, CreatedCredential as Answer, Credential, OneTimeSecret, Rotate,
-        Trust, TrustInput,
+        Certificate, CreateCredential as Body, CreatedCredential as Answer, Credential,
+        OneTimeSecret, Rotate, Trust, TrustInput,
     },
     paging::{ListQuery, Page},
     reference::{Meta, Why},
@@ -113,6 +113,11 @@ pub async fn rotate(
         .record
         .credential()
         .map_or(CredentialType::ClientSecret, |doc| doc.credential_type());
+    if credential_type.is_certificate() {
+        let detail =
+            "a certificate holds no secret of ours: make another credential and revoke this one";
+        return Err(Refusal::new(Reason::Unprocessable, detail).into());
+    }
     let made = Secrets::make(
         &app,
         &Body {
@@ -121,6 +126,10 @@ pub async fn rotate(
             expires_at: None,
             jwk: body.jwk,
             trust: None,
+            ca: None,
+            subject: None,
+            certificate: None,
+            tls_client_certificate_bound_access_tokens: None,
         },
     )?;
     let command = RotateCredential {
@@ -182,6 +191,22 @@ impl Secrets {
         if body.trust.is_some() && body.credential_type != CredentialType::TrustRule {
             return Err(excess("trust"));
         }
+        let of_authority = body.credential_type == CredentialType::TlsClientAuth;
+        let pinned = body.credential_type == CredentialType::SelfSignedTlsClientAuth;
+        if body.ca.is_some() && !of_authority {
+            return Err(excess("ca"));
+        }
+        if body.subject.is_some() && !of_authority {
+            return Err(excess("subject"));
+        }
+        if body.certificate.is_some() && !pinned {
+            return Err(excess("certificate"));
+        }
+        let bound = body.tls_client_certificate_bound_access_tokens;
+        if bound.is_some() && !of_authority && !pinned {
+            return Err(excess("tls_client_certificate_bound_access_tokens"));
+        }
+        let bound_access_tokens = bound.unwrap_or(true);
         let (stored, shown) = match body.credential_type {
             CredentialType::ApiKey => {
                 let (stored, text) = NewSecret::api_key(pepper);
@@ -207,6 +232,22 @@ impl Secrets {
                 NewSecret::PublicKey(body.jwk.clone().ok_or_else(|| missing("jwk"))?),
                 Shown::default(),
             ),
+            CredentialType::SelfSignedTlsClientAuth => {
+                let certificate = body.certificate.clone();
+                let stored = NewSecret::SelfSignedTlsClientAuth {
+                    certificate: certificate.ok_or_else(|| missing("certificate"))?,
+                    bound_access_tokens,
+                };
+                (stored, Shown::default())
+            }
+            CredentialType::TlsClientAuth => {
+                let stored = NewSecret::TlsClientAuth {
+                    ca: body.ca.clone().ok_or_else(|| missing("ca"))?,
+                    subject: body.subject.clone().ok_or_else(|| missing("subject"))?,
+                    bound_access_tokens,
+                };
+                (stored, Shown::default())
+            }
             CredentialType::TrustRule => (
                 NewSecret::TrustRule(rule(body.trust.clone().ok_or_else(|| missing("trust"))?)),
                 Shown::default(),
@@ -293,18 +334,42 @@ impl Shows for Credential {
     fn of(view: &View<'_>) -> Option<Self> {
         let doc = view.record.credential()?;
         let (last_used_at, last_used_source) = view.seen.clone().unzip();
-        let (jwk, trust) = match &doc.secret {
-            CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } => (None, None),
-            CredentialSecret::PublicKey { jwk } => (Some(jwk.clone()), None),
-            CredentialSecret::TrustRule(rule) => (
-                None,
-                Some(Trust {
+        let (mut jwk, mut trust, mut certificate) = (None, None, None);
+        match &doc.secret {
+            CredentialSecret::ApiKey { .. } | CredentialSecret::ClientSecret { .. } => {}
+            CredentialSecret::PublicKey { jwk: key } => jwk = Some(key.clone()),
+            CredentialSecret::SelfSignedTlsClientAuth {
+                thumbprint,
+                bound_access_tokens,
+                ..
+            } => {
+                certificate = Some(Certificate {
+                    ca: None,
+                    subject: None,
+                    thumbprint: Some(thumbprint.to_string()),
+                    tls_client_certificate_bound_access_tokens: *bound_access_tokens,
+                });
+            }
+            CredentialSecret::TlsClientAuth {
+                ca,
+                subject,
+                bound_access_tokens,
+            } => {
+                certificate = Some(Certificate {
+                    ca: Some(ca.clone()),
+                    subject: Some(subject.clone()),
+                    thumbprint: None,
+                    tls_client_certificate_bound_access_tokens: *bound_access_tokens,
+                });
+            }
+            CredentialSecret::TrustRule(rule) => {
+                trust = Some(Trust {
                     issuer: view.refer(rule.issuer_id),
                     environments: rule.environments.clone(),
                     matches: rule.matches.clone(),
-                }),
-            ),
-        };
+                });
+            }
+        }
         Some(Self {
             meta: view.meta(),
             identity: view.refer(doc.identity_id),
@@ -317,6 +382,7 @@ impl Shows for Credential {
             last_used_source,
             jwk,
             trust,
+            certificate,
         })
     }
 

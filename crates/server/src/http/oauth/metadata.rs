@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
+    config::ClientCertificates,
     http::{context::Context, problem::Failure},
 };
 
@@ -27,11 +28,12 @@ pub struct Metadata {
     grant_types_supported: Vec<&'static str>,
     response_types_supported: [&'static str; 0],
     scopes_supported: [&'static str; 2],
-    token_endpoint_auth_methods_supported: [&'static str; 4],
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
-    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    tls_client_certificate_bound_access_tokens: bool,
     revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     dpop_signing_alg_values_supported: &'static [&'static str],
     authorization_details_types_supported: [&'static str; 1],
@@ -45,19 +47,20 @@ const METHODS: [&str; 3] = [
     "private_key_jwt",
 ];
 /// `none` is the command line: it has no secret, and what it presents is a person's.
-const TOKEN_METHODS: [&str; 4] = [
-    "client_secret_basic",
-    "client_secret_post",
-    "none",
-    "private_key_jwt",
-];
+const NONE: &str = "none";
+const CERTIFICATES: [&str; 2] = ["self_signed_tls_client_auth", "tls_client_auth"];
 const ALGORITHMS: &[&str] = &["ES256", "ES384", "RS256", "PS256", "EdDSA"];
 
 impl Metadata {
     /// The metadata of a tenant.
     #[must_use]
-    pub fn of(tenant: &Tenant) -> Self {
+    pub fn of(tenant: &Tenant, certificates: ClientCertificates) -> Self {
         let issuer = &tenant.issuer;
+        let certificates = certificates != ClientCertificates::None;
+        let shown = if certificates { &CERTIFICATES[..] } else { &[] };
+        let methods: Vec<_> = METHODS.iter().chain(shown).copied().collect();
+        let mut of_tokens = [methods.as_slice(), &[NONE]].concat();
+        of_tokens.sort_unstable();
         Self {
             issuer: issuer.clone(),
             token_endpoint: format!("{issuer}/oauth2/token"),
@@ -68,11 +71,12 @@ impl Metadata {
             grant_types_supported: grant_types(),
             response_types_supported: [],
             scopes_supported: ["openid", "roles"],
-            token_endpoint_auth_methods_supported: TOKEN_METHODS,
+            token_endpoint_auth_methods_supported: of_tokens,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
-            introspection_endpoint_auth_methods_supported: METHODS,
+            introspection_endpoint_auth_methods_supported: methods.clone(),
             introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
-            revocation_endpoint_auth_methods_supported: METHODS,
+            revocation_endpoint_auth_methods_supported: methods,
+            tls_client_certificate_bound_access_tokens: certificates,
             revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
             dpop_signing_alg_values_supported: dpop::ALGORITHMS,
             authorization_details_types_supported: ["action"],
@@ -95,7 +99,13 @@ pub async fn metadata(
     Context(context): Context,
 ) -> Result<Response, Failure> {
     let tenant = app.tenant(&context)?;
-    Ok(cached(JsonAnswer(Metadata::of(&tenant)).into_response()))
+    Ok(cached(
+        JsonAnswer(Metadata::of(
+            &tenant,
+            app.config().server.client_certificates,
+        ))
+        .into_response(),
+    ))
 }
 
 /// `GET /.well-known/jwks.json` (RFC 7517 §5): keys stand here before they sign.
@@ -116,6 +126,8 @@ pub async fn protected_resource(
         "bearer_methods_supported": ["header"],
         "jwks_uri": format!("{}/.well-known/jwks.json", tenant.issuer),
         "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
+        "tls_client_certificate_bound_access_tokens":
+            app.config().server.client_certificates != ClientCertificates::None,
     });
     Ok(cached(JsonAnswer(document).into_response()))
 }

@@ -8,6 +8,7 @@ use http_body_util::BodyExt as _;
 use super::*;
 use crate::http::{
     authorization::AccessToken,
+    client_certificate::Peer,
     context::Context,
     router::{Route, build},
 };
@@ -42,6 +43,7 @@ fn shell(issuer: &str) -> Shell {
     let counters = RouteCounters::new(&routes(), &metrics);
     let settings = ShellSettings {
         issuer: issuer.to_owned(),
+        client_certificates: ClientCertificates::None,
         proxies: vec!["10.0.0.0/8".parse().unwrap()],
         timeout: Duration::from_millis(20),
     };
@@ -61,7 +63,14 @@ async fn ask(shell: &Shell, method: &str, path: &str, headers: &[(&str, &str)]) 
     }
     let request = request.body(Body::empty()).unwrap();
     let response = shell
-        .answer("10.1.1.1".parse().unwrap(), false, request)
+        .answer(
+            &Peer {
+                address: "10.1.1.1".parse().unwrap(),
+                encrypted: false,
+                certificate: None,
+            },
+            request,
+        )
         .await;
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();

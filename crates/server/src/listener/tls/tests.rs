@@ -37,11 +37,14 @@ async fn the_certificate_follows_its_files_and_a_broken_one_changes_nothing() {
     );
     std::fs::write(&cert, FIRST_CERT).unwrap();
     std::fs::write(&key, FIRST_KEY).unwrap();
-    let tls = ReloadingTls::load(cert.clone(), key.clone()).await.unwrap();
+    let tls = ReloadingTls::load(cert.clone(), key.clone(), false)
+        .await
+        .unwrap();
     let routes = || -> Vec<Route<()>> { vec![Route::get("/hello", async || "hello")] };
     let metrics = Arc::new(Metrics::new());
     let settings = ShellSettings {
         issuer: "https://localhost".into(),
+        client_certificates: crate::config::ClientCertificates::None,
         proxies: vec![],
         timeout: Duration::from_secs(5),
     };
@@ -95,7 +98,7 @@ async fn what_is_not_a_certificate_is_refused_with_its_file() {
         directory.path().join("tls.key"),
     );
     let load = async || {
-        ReloadingTls::load(cert.clone(), key.clone())
+        ReloadingTls::load(cert.clone(), key.clone(), false)
             .await
             .unwrap_err()
             .to_string()
