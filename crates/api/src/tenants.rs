@@ -27,6 +27,9 @@ pub struct Tenant {
     /// Through whom people sign in besides their passkeys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
+    /// The identity of the company's directory, which keeps people and teams in step (SCIM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioner: Option<Ref>,
 }
 
 /// The company's OpenID Provider, through which people sign in.
@@ -116,6 +119,9 @@ pub struct UpdateTenant {
     /// Whether nobody signs in through a provider any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remove_provider: bool,
+    /// The identity of the company's directory, by id or name; nobody when it is empty. Another one waits for a second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioner: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

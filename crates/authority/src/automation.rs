@@ -21,7 +21,7 @@ mod update;
 mod values;
 mod waiting;
 
-pub(crate) use caller::may_claim;
+pub(crate) use caller::{carries, may_claim};
 pub use cancel::CancelExecution;
 pub use claim::{ClaimExecutions, Claimed};
 pub use events::{CreateEvent, CreatedEvent};

@@ -56,6 +56,7 @@ pub mod revocation_feed;
 pub mod revocations;
 pub mod revoked;
 mod rows;
+pub mod scim;
 mod secrets;
 pub mod sessions;
 mod shelf;

@@ -53,6 +53,8 @@ pub enum Loosening {
     KeyAdded,
     /// An action of a pack that reads keys executes something else.
     KeyReaderChanged,
+    /// Another program keeps people and teams in step.
+    ProvisionerChanged,
     /// A guard rail says something else, or covers something else.
     PolicyChanged,
     /// It may touch more resources.
@@ -97,6 +99,7 @@ impl Loosening {
             Self::KeyAdded => "lets an action read a key",
             Self::KeyReaderChanged => "changes what an action that reads keys executes",
             Self::PolicyChanged => "changes what a guard rail covers",
+            Self::ProvisionerChanged => "changes which program says who is here and who has left",
             Self::ResourceAdded => "adds a resource",
             Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",

@@ -142,6 +142,7 @@ fn a_member_whom_the_requester_put_in_the_team_counts_after_a_day() {
         let team = TeamDoc {
             name: "release".parse().unwrap(),
             members: vec![scene.lee.id],
+            directory: None,
         };
         let team = world.create(&scene.dana.permit, "release", None, team);
         rule(
@@ -205,6 +206,7 @@ fn t14_whom_an_approver_of_a_minute_let_in_counts_after_a_day() {
         let team = TeamDoc {
             name: "release".parse().unwrap(),
             members: vec![scene.lee.id],
+            directory: None,
         };
         let team = world.create(&scene.dana.permit, "release", None, team);
         for (by, new) in [(&scene.dana, &scene.kim), (&scene.kim, &mo)] {

@@ -53,6 +53,12 @@ pub const BUILT_IN: &[BuiltIn] = &[
         "goes back to an earlier release",
     ),
     action(
+        "registry.scim.write",
+        Irreversible,
+        "identity",
+        "keeps people and teams in step with the company's directory",
+    ),
+    action(
         "release.promote",
         Irreversible,
         "release",

@@ -33,7 +33,9 @@ pub use observed::{
     AccountType, ImportFormat, ObservedAccountDoc, ObservedFacts, ProposedSponsor, Provenance,
     Replaced, SignIn, SignInTally, SignIns,
 };
-pub use people::{HeldBefore, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc};
+pub use people::{
+    HeldBefore, InDirectory, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc,
+};
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
 pub use provider::{Admits, MOST_MAX_AGE, ProviderClientAuth, ProviderDoc};

@@ -28,6 +28,7 @@ pub mod refused;
 mod rejection;
 pub mod router;
 pub mod routes;
+pub mod scim;
 pub mod sender;
 pub mod shell;
 pub mod urlencoded;

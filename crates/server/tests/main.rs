@@ -48,6 +48,7 @@ mod provider;
 mod publishing;
 mod queue;
 mod restore;
+mod scim;
 mod seeds;
 mod serving;
 mod sign_ins;

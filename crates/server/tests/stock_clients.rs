@@ -222,6 +222,41 @@ async fn authlib_drives_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scim2_client_keeps_people_and_groups_in_step() {
+    let Some(python) = interpreter(PYTHON) else {
+        return;
+    };
+    let world = World::start().await;
+    let fields = json!({ "allowed_actions": ["registry.scim.write"] });
+    let directory = world
+        .owner
+        .identity("service_account", "directory", "support", fields)
+        .await;
+    let secret = world.owner.secret(id(&directory)).await;
+    let named = json!({ "provisioner": "directory" });
+    world.owner.patch("/api/tenant", &named).await.done();
+    let fields = [("resource", world.server.issuer())];
+    let token = world.owner.client_token(&secret, &fields).await;
+    let variables = vec![
+        ("ISSUER", world.server.issuer().to_owned()),
+        ("SCIM_TOKEN", token.access_token()),
+    ];
+    let said = run(python, source("tests/clients/python/scim.py"), variables).await;
+    let checks = [
+        "discovery",
+        "a person is made, and not twice",
+        "a person is found",
+        "a person is replaced",
+        "a group takes members",
+        "a person leaves and comes back",
+        "what is deleted is gone",
+    ];
+    let expected = checks.map(|check| format!("ok scim2-client: {check}"));
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    world.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_typescript_guard_follows_revocations_and_reports_results() {
     let Some(node) = interpreter(NODE) else {
         return;

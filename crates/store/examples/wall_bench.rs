@@ -149,6 +149,7 @@ fn team() -> Result<Record, Box<dyn Error>> {
         doc: TeamDoc {
             name: "core".parse()?,
             members: vec![Id::from_bytes([8; 16])],
+            directory: None,
         }
         .into(),
     })

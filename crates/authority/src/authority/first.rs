@@ -64,5 +64,6 @@ pub(super) fn first_tenant() -> Result<TenantDoc, Fault> {
         orphan_grace_seconds: Seconds::days(30).0,
         approvals_need_passkey: false,
         provider: None,
+        provisioner: None,
     })
 }

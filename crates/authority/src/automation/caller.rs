@@ -100,7 +100,7 @@ pub(crate) fn may_claim(
 pub(super) const CLAIM: &str = "execution.claim";
 
 /// Refuses a program whose token or identity does not carry the action, or is bound to other work.
-pub(super) fn carries(
+pub(crate) fn carries(
     token: &AccessClaims,
     doc: &IdentityDoc,
     action: &'static str,

@@ -259,10 +259,11 @@ pub(crate) fn possible_actions(
 
 /// What a program does at Countersign's own API with a short token: a worker claims, others tell what happened and start
 /// actions. What an execution does, the token of that execution carries.
-const OWN_ACTIONS: [&str; 6] = [
+const OWN_ACTIONS: [&str; 7] = [
     "action.execute",
     "event.create",
     "execution.claim",
+    "registry.scim.write",
     "execution.read",
     "rule.read",
     "trigger.read",

@@ -63,7 +63,7 @@ impl Command for SignInAtProvider {
         }
         if matches!(access, Access::Lost) {
             let why = "none of their groups at the provider lets them in any more";
-            let departed = leaving::directory_says_gone(tx, user, why)?;
+            let departed = leaving::directory_says_gone(tx, user, Status::Disabled, why)?;
             return Ok(Verdict::Done(AtTheDoor::SentAway(Box::new(departed))));
         }
         groups::follow(tx, &provider, &user, &self.vouched.groups)?;

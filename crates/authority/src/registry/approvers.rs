@@ -354,7 +354,7 @@ pub(super) fn owners_countersign(tx: &mut WriteTx<'_, '_>) -> Result<bool, Rejec
 }
 
 /// Whether a user with this role in the tenant countersigns, once active, for anything.
-pub(super) fn countersigns(
+pub(crate) fn countersigns(
     tx: &mut WriteTx<'_, '_>,
     user: Id<id::User>,
     role: TenantRole,

@@ -295,24 +295,27 @@ pub enum Departed {
 pub(crate) fn directory_says_gone(
     tx: &mut WriteTx<'_, '_>,
     before: Record,
+    status: Status,
     why: &str,
 ) -> Result<Departed, Rejection> {
-    if before.status != Status::Active {
+    if before.status == status {
         return Ok(Departed::Left(orphan(tx, before)?));
     }
     let owners = rights::tenant_owners(tx)?;
     let stays = owners.contains(&before.id.cast())
         || owners.len() < 2 && users::countersigns_now(tx, &before)?;
     let after = Record {
-        status: if stays {
-            Status::Active
-        } else {
-            Status::Disabled
-        },
+        status: if stays { before.status } else { status },
         epoch: before.epoch + 1,
         ..before.clone()
     };
-    let verb = if stays { "signed_out" } else { "disabled" };
+    let verb = if stays {
+        "signed_out"
+    } else if status == Status::Deleted {
+        "deleted"
+    } else {
+        "disabled"
+    };
     let change = Change::verb(verb).because(Some(why.to_owned()));
     let record = tx.replace(&before, after, &change)?;
     if stays {

@@ -380,7 +380,8 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
         Doc::Tenant(doc) => {
             let provider = doc.provider.iter();
             let teams = provider.flat_map(|provider| provider.teams.values());
-            teams.map(|team| team.cast()).collect()
+            let teams = teams.map(|team| team.cast());
+            teams.chain(doc.provisioner.map(Id::cast)).collect()
         }
         Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) => Vec::new(),
     }

@@ -23,7 +23,7 @@ use crate::{
     rejection::{Rejection, refuse},
 };
 
-const MOST_MEMBERS: usize = 200;
+pub(crate) const MOST_MEMBERS: usize = 200;
 
 /// Makes a team.
 #[derive(Debug, Clone)]
@@ -79,6 +79,7 @@ impl Command for CreateTeam {
             TeamDoc {
                 name: self.name.clone(),
                 members,
+                directory: None,
             },
         )
         .map(Verdict::Done)
@@ -113,14 +114,7 @@ impl Command for DeleteTeam {
         let person = rights::editor(tx)?;
         let before = rights::located(tx, Noun::Team, &self.team, self.if_version)?;
         may_edit(&person, rights::doc(before.team())?)?;
-        let mut answers = tx.linked_to(Relation::Sponsor, before.id)?;
-        answers.extend(tx.linked_to(Relation::Owner, before.id)?);
-        answers.extend(tx.linked_to(Relation::Observed, before.id)?);
-        answers.extend(countersigns(tx, before.id.cast())?);
-        if let Some(identity) = answers
-            .iter()
-            .find(|record| record.status != Status::Deleted)
-        {
+        if let Some(identity) = answers(tx, &before)? {
             let detail = format!(
                 "the team answers for `{}`, or countersigns for it: name another there first",
                 identity.name
@@ -211,6 +205,19 @@ pub(crate) fn put_edit(
     guarding::settle(tx, edit)
 }
 
+/// Something that a team answers or countersigns for, if there is anything.
+pub(crate) fn answers(
+    tx: &mut WriteTx<'_, '_>,
+    team: &Record,
+) -> Result<Option<Record>, Rejection> {
+    let mut answers = tx.linked_to(Relation::Sponsor, team.id)?;
+    answers.extend(tx.linked_to(Relation::Owner, team.id)?);
+    answers.extend(tx.linked_to(Relation::Observed, team.id)?);
+    answers.extend(countersigns(tx, team.id.cast())?);
+    answers.retain(|record| record.status != Status::Deleted);
+    Ok(answers.into_iter().next())
+}
+
 /// Lets a user into a team, or out of it, as the company's directory says.
 ///
 /// INVARIANT: the directory brings no approver: into a team that countersigns for something guarded people let people. And a
@@ -234,8 +241,10 @@ pub(crate) fn follow(
     } else {
         doc.members.retain(|member| *member != user);
     }
-    if doc.members.len() > MOST_MEMBERS
-        || rights::active(tx, doc.members.iter().copied())?.is_empty()
+    if doc.members.len() > MOST_MEMBERS {
+        return Ok(false);
+    }
+    if rights::active(tx, doc.members.iter().copied())?.is_empty() && answers(tx, before)?.is_some()
     {
         return Ok(false);
     }

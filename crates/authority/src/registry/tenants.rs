@@ -113,6 +113,8 @@ pub struct UpdateTenant {
     pub approvals_need_passkey: Option<bool>,
     /// Through whom people sign in besides their passkeys; `Some(None)` for nobody.
     pub provider: Option<Option<PutProvider>>,
+    /// The identity of the company's directory, by id or name; `Some(None)` for none.
+    pub provisioner: Option<Option<String>>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -168,6 +170,17 @@ impl Command for UpdateTenant {
                     loosens.insert(Loosening::SignInChanged);
                 }
                 doc.provider = Some(made);
+            }
+        }
+        match &self.provisioner {
+            None => {}
+            Some(None) => doc.provisioner = None,
+            Some(Some(name)) => {
+                let named = Some(tx.locate(Noun::Identity, name)?.id.cast());
+                if named != doc.provisioner {
+                    loosens.insert(Loosening::ProvisionerChanged);
+                }
+                doc.provisioner = named;
             }
         }
         let edit = Edit {

@@ -310,6 +310,7 @@ fn make(
         invited_by: invited.by,
         enrolled_at: None,
         role_set: invited.by.map(|by| RoleSet { by, at: now }),
+        directory: None,
     };
     let new = NewRecord {
         id: None,

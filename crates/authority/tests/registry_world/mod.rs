@@ -136,6 +136,7 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
         orphan_grace_seconds: 30 * 86_400,
         approvals_need_passkey: false,
         provider: None,
+        provisioner: None,
     };
     let made: Id<id::Tenant> = refused(authority.make_tenant(&ctx, doc).unwrap().wait()).unwrap();
     authority.reload_keys(ctx.now).unwrap();

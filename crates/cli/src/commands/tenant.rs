@@ -87,6 +87,9 @@ pub struct Update {
     /// Whether people decide on approvals with a passkey's signature alone, in the console
     #[arg(long, value_name = "true|false")]
     approvals_need_passkey: Option<bool>,
+    /// The identity of the company's directory, which may use /scim/v2; nobody when it is empty
+    #[arg(long, value_name = "NAME|ID")]
+    provisioner: Option<String>,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
@@ -106,6 +109,7 @@ impl Tenant {
                         .orphan_grace_days
                         .map(|days| i64::from(days) * 86_400),
                     approvals_need_passkey: args.approvals_need_passkey,
+                    provisioner: args.provisioner,
                     reason: args.reason,
                     ..UpdateTenant::default()
                 };

@@ -28,6 +28,23 @@ pub struct TenantDoc {
     /// Through whom people sign in besides their passkeys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderDoc>,
+    /// The identity of the company's directory, which keeps people and teams in step (SCIM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioner: Option<Id<id::Identity>>,
+}
+
+/// What the company's directory knows of a person, or of a team that it made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InDirectory {
+    /// Its id there (`externalId`). Nobody is recognised by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// What a group is called there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub display_name: String,
+    /// Whether it was the directory that switched the person off: only then can it switch them on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub switched_off: bool,
 }
 
 const fn default_grace() -> i64 {
@@ -57,6 +74,9 @@ pub struct UserDoc {
     /// requests for 24 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_set: Option<RoleSet>,
+    /// What the company's directory knows of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<InDirectory>,
 }
 
 /// Who gave a user their role, and when.
@@ -132,4 +152,7 @@ pub struct TeamDoc {
     pub name: TeamName,
     /// Who is in it. A team that answers for something is never empty.
     pub members: Vec<Id<id::User>>,
+    /// The group that it is in the company's directory, which made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<InDirectory>,
 }

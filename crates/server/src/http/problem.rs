@@ -119,6 +119,18 @@ impl Failure {
         self
     }
 
+    /// What is wrong, in a sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.problem.detail
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.problem.reason_code
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

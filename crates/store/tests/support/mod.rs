@@ -131,6 +131,7 @@ pub fn team(tenant_id: Id<id::Tenant>, name: &str) -> Record {
         doc: TeamDoc {
             name: name.parse().unwrap(),
             members: vec![id()],
+            directory: None,
         }
         .into(),
     }

@@ -30,7 +30,12 @@ impl<R: Resolver> Desire<'_, R> {
                 "a team has at least one member: it answers for something",
             );
         }
-        Ok(Some(TeamDoc { name, members }))
+        let directory = current.and_then(|current| current.directory.clone());
+        Ok(Some(TeamDoc {
+            name,
+            members,
+            directory,
+        }))
     }
 
     pub(super) fn project(

@@ -125,6 +125,7 @@ impl Registry {
             invited_by: None,
             enrolled_at: None,
             role_set: None,
+            directory: None,
         };
         self.insert(user, &email, doc.into());
         let name = format!("~{handle}");

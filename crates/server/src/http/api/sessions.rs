@@ -166,6 +166,7 @@ async fn make_tenant(app: &App, ctx: &Ctx, code: &EnrolmentCode) -> Result<(), F
         orphan_grace_seconds: Seconds::days(30).0,
         approvals_need_passkey: false,
         provider: None,
+        provisioner: None,
     };
     app.authority().make_tenant(ctx, doc)?.await?;
     let (authority, now) = (Arc::clone(app.authority()), ctx.now);

@@ -69,6 +69,9 @@ pub async fn update(
         orphan_grace_seconds: body.orphan_grace_seconds,
         approvals_need_passkey: body.approvals_need_passkey,
         provider,
+        provisioner: body
+            .provisioner
+            .map(|name| Some(name).filter(|name| !name.is_empty())),
         reason: body.reason,
     };
     let outcome = records::execute(&app, &caller, if_match, command).await?;
@@ -138,6 +141,7 @@ impl Shows for Tenant {
             orphan_grace_seconds: doc.orphan_grace_seconds,
             approvals_need_passkey: doc.approvals_need_passkey,
             provider: doc.provider.as_ref().map(|doc| wire(doc, view)),
+            provisioner: doc.provisioner.map(|id| view.refer(id)),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Every operation, in the order of the table of routes.
 
 mod automation;
+mod directory;
 mod keys;
 mod nouns;
 mod service_accounts;
@@ -31,6 +32,7 @@ use countersign_api::{
 
 use super::{Operation, Schemas};
 use automation::automation;
+use directory::directory;
 use keys::keys;
 use nouns::{of_one, registry};
 use service_accounts::service_accounts;
@@ -51,6 +53,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(evidence(s));
     rows.extend(operating(s));
     rows.extend(signing_in(s));
+    rows.extend(directory());
     rows
 }
 

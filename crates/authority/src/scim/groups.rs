@@ -1,0 +1,234 @@
+//! Groups of the directory: teams that it made.
+
+use std::collections::BTreeSet;
+
+use countersign_model::{
+    Id, id,
+    name::TeamName,
+    reason::{Reason, Refusal},
+    registry::{InDirectory, Noun, Record, Status, TeamDoc},
+    token::AccessClaims,
+};
+
+use super::{check, directory, no_such, user};
+use crate::{
+    command::{Change, Command, NewRecord, Verdict, WriteTx},
+    registry::{rights, teams},
+    rejection::{Rejection, refuse},
+};
+
+/// Makes a team of a group.
+#[derive(Debug, Clone)]
+pub struct CreateGroup {
+    /// The token that asks.
+    pub token: AccessClaims,
+    /// What the directory calls it.
+    pub display_name: String,
+    /// Its id there.
+    pub external_id: Option<String>,
+    /// Who is in it, by id.
+    pub members: Vec<String>,
+}
+
+/// Changes a group; what is absent stays.
+#[derive(Debug, Clone)]
+pub struct ChangeGroup {
+    /// The token that asks.
+    pub token: AccessClaims,
+    /// Which, by id.
+    pub group: String,
+    /// What the directory calls it. The team keeps its name here.
+    pub display_name: Option<String>,
+    /// Its id there.
+    pub external_id: Option<Option<String>>,
+    /// Who is in it, as a whole.
+    pub members: Option<Vec<String>>,
+    /// Who joins, by id.
+    pub join: Vec<String>,
+    /// Who leaves, by id.
+    pub leave: Vec<String>,
+}
+
+/// Deletes a group that answers for nothing.
+#[derive(Debug, Clone)]
+pub struct DeleteGroup {
+    /// The token that asks.
+    pub token: AccessClaims,
+    /// Which, by id.
+    pub group: String,
+}
+
+impl Command for CreateGroup {
+    type Output = Record;
+
+    const NAME: &'static str = "team create";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        directory(tx, &self.token)?;
+        check("displayName", Some(&self.display_name))?;
+        check("externalId", self.external_id.as_deref())?;
+        let name = name_of(&self.display_name)?;
+        let mut members: Vec<Id<id::User>> = Vec::new();
+        for member in &self.members {
+            let id = user(tx, member)?.id.cast();
+            if !members.contains(&id) {
+                members.push(id);
+            }
+        }
+        rights::check_count("members", members.len(), teams::MOST_MEMBERS)?;
+        let doc = TeamDoc {
+            name,
+            members,
+            directory: Some(InDirectory {
+                external_id: self.external_id.clone(),
+                display_name: self.display_name.clone(),
+                switched_off: false,
+            }),
+        };
+        let new = NewRecord {
+            id: None,
+            name: doc.name.to_string(),
+            parent_id: None,
+            doc: doc.into(),
+        };
+        tx.create(new, &Change::verb("created").because(why()))
+            .map(Verdict::Done)
+    }
+}
+
+impl Command for ChangeGroup {
+    type Output = Record;
+
+    const NAME: &'static str = "team update";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Record>, Rejection> {
+        directory(tx, &self.token)?;
+        check("displayName", self.display_name.as_deref())?;
+        check(
+            "externalId",
+            self.external_id.as_ref().and_then(Option::as_deref),
+        )?;
+        let mut team = group(tx, &self.group)?;
+        let old = rights::doc(team.team())?.clone();
+        let mut doc = old.clone();
+        if let Some(known) = &mut doc.directory {
+            if let Some(name) = &self.display_name {
+                known.display_name.clone_from(name);
+            }
+            if let Some(external_id) = &self.external_id {
+                known.external_id.clone_from(external_id);
+            }
+        }
+        if doc != old {
+            team = tx.update(&team, doc.into(), &Change::verb("updated").because(why()))?;
+        }
+        let Moves { joins, leaves } = self.moves(tx, &old)?;
+        // Who joins first: a team that answers for something is at no moment empty.
+        for (users, joining) in [(joins, true), (leaves, false)] {
+            for user in users {
+                if !teams::follow(tx, &team, user, joining, DIRECTORY)? {
+                    return refuse(
+                        Reason::Forbidden,
+                        format!(
+                            "team `{}` countersigns for something guarded, or answers for something and would be empty, or is full: its people change it",
+                            team.name
+                        ),
+                    );
+                }
+                team = tx.get(team.id)?;
+            }
+        }
+        Ok(Verdict::Done(team))
+    }
+}
+
+/// Who joins, and who leaves.
+struct Moves {
+    joins: BTreeSet<Id<id::User>>,
+    leaves: BTreeSet<Id<id::User>>,
+}
+
+impl ChangeGroup {
+    /// Who joins, and who leaves.
+    fn moves(&self, tx: &mut WriteTx<'_, '_>, old: &TeamDoc) -> Result<Moves, Rejection> {
+        let is = |member: &Id<id::User>| old.members.contains(member);
+        let mut joins = BTreeSet::new();
+        for member in self.members.iter().flatten().chain(&self.join) {
+            joins.insert(user(tx, member)?.id.cast());
+        }
+        let mut leaves: BTreeSet<Id<id::User>> = BTreeSet::new();
+        // Who has left the tenant can leave a group too.
+        leaves.extend(
+            self.leave
+                .iter()
+                .filter_map(|text| text.parse::<Id<id::User>>().ok()),
+        );
+        if self.members.is_some() {
+            leaves.extend(old.members.iter().filter(|one| !joins.contains(*one)));
+        }
+        leaves.retain(is);
+        joins.retain(|one| !is(one) && !leaves.contains(one));
+        Ok(Moves { joins, leaves })
+    }
+}
+
+impl Command for DeleteGroup {
+    type Output = ();
+
+    const NAME: &'static str = "team delete";
+
+    fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
+        directory(tx, &self.token)?;
+        let before = group(tx, &self.group)?;
+        if teams::answers(tx, &before)?.is_some() {
+            return refuse(
+                Reason::LastOneLeaving,
+                format!(
+                    "team `{}` answers for something: its people name another there first",
+                    before.name
+                ),
+            );
+        }
+        let after = Record {
+            status: Status::Deleted,
+            ..before.clone()
+        };
+        tx.replace(&before, after, &Change::verb("deleted").because(why()))?;
+        Ok(Verdict::Done(()))
+    }
+}
+
+/// A team that the directory made.
+fn group(tx: &mut WriteTx<'_, '_>, text: &str) -> Result<Record, Rejection> {
+    let missing = || Rejection::from(no_such(Noun::Team, text));
+    let id: Id<id::Team> = text.parse().map_err(|_| missing())?;
+    let record = tx.get(id).map_err(|_| missing())?;
+    let own = record.team().is_some_and(|team| team.directory.is_some());
+    if own && record.status == Status::Active {
+        return Ok(record);
+    }
+    Err(missing())
+}
+
+/// The name that a team has here: the letters, digits and `._-` of the group's, in lower case.
+fn name_of(display_name: &str) -> Result<TeamName, Refusal> {
+    let plain: String = display_name
+        .trim()
+        .to_lowercase()
+        .chars()
+        .map(|c| match c {
+            c if c.is_ascii_alphanumeric() || "._-".contains(c) => c,
+            _ => '-',
+        })
+        .collect();
+    plain
+        .trim_start_matches(['.', '_', '-'])
+        .parse()
+        .map_err(|error| Refusal::new(Reason::Unprocessable, format!("`displayName`: {error}")))
+}
+
+fn why() -> Option<String> {
+    Some(DIRECTORY.to_owned())
+}
+
+const DIRECTORY: &str = "the directory says so";

@@ -1,0 +1,168 @@
+//! `/scim/v2/Groups`: the teams that the directory made.
+
+use axum::{
+    extract::{RawQuery, State},
+    response::{IntoResponse, Response},
+};
+use countersign_authority::scim::{self, ChangeGroup, CreateGroup, DeleteGroup, Wanted};
+use countersign_model::registry::{Noun, Record};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    Body, GROUP, ScimFailure, admitted, answer, meta, page, patch::GroupChange, query, wanted,
+};
+use crate::{
+    app::App,
+    http::{addressed::Addressed, caller::Caller, problem::Failure},
+};
+
+/// `GET /scim/v2/Groups`.
+pub async fn list(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    RawQuery(text): RawQuery,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let query = query(text.as_deref())?;
+    let wanted = wanted(query.filter.as_deref(), "displayName")?;
+    let found = read(&app, &caller, wanted).await?;
+    Ok(page(&query, &found, |group| shown(&caller, group)))
+}
+
+/// `GET /scim/v2/Groups/{id}`.
+pub async fn show(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    Addressed(id): Addressed,
+    RawQuery(text): RawQuery,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let query = query(text.as_deref())?;
+    let found = read(&app, &caller, Wanted::Id(id.clone())).await?;
+    let group = found
+        .first()
+        .ok_or_else(|| scim::no_such(Noun::Team, &id))?;
+    let shown = super::narrowed(&query, shown(&caller, group));
+    Ok(answer(StatusCode::OK, &shown))
+}
+
+/// `POST /scim/v2/Groups`.
+pub async fn create(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    body: Result<Body, ScimFailure>,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let change = GroupChange::of(&body?.0)?;
+    let missing = || ScimFailure::wrong("invalidValue", "a group has a `displayName`");
+    let command = CreateGroup {
+        token: caller.token.claims().clone(),
+        display_name: change.display_name.ok_or_else(missing)?,
+        external_id: change.external_id.flatten(),
+        members: change.members.unwrap_or_default(),
+    };
+    let made = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    Ok(answer(StatusCode::CREATED, &shown(&caller, &made)))
+}
+
+/// `PUT /scim/v2/Groups/{id}`.
+pub async fn replace(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    Addressed(id): Addressed,
+    body: Result<Body, ScimFailure>,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let mut change = GroupChange::of(&body?.0)?;
+    // A group that is replaced by one without members has none (RFC 7644 §3.5.1).
+    change.members.get_or_insert_default();
+    changed(&app, &caller, id, change).await
+}
+
+/// `PATCH /scim/v2/Groups/{id}`.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    Addressed(id): Addressed,
+    body: Result<Body, ScimFailure>,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let change = GroupChange::patched(&body?.0)?;
+    changed(&app, &caller, id, change).await
+}
+
+/// `DELETE /scim/v2/Groups/{id}`.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Result<Caller, Failure>,
+    Addressed(group): Addressed,
+) -> Result<Response, ScimFailure> {
+    let caller = admitted(&app, caller).await?;
+    let token = caller.token.claims().clone();
+    let command = DeleteGroup { token, group };
+    app.authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn changed(
+    app: &App,
+    caller: &Caller,
+    group: String,
+    change: GroupChange,
+) -> Result<Response, ScimFailure> {
+    let command = ChangeGroup {
+        token: caller.token.claims().clone(),
+        group,
+        display_name: change.display_name,
+        external_id: change.external_id,
+        members: change.members,
+        join: change.join,
+        leave: change.leave,
+    };
+    let record = app
+        .authority()
+        .execute(&caller.ctx, &caller.permit, command)
+        .await?;
+    Ok(answer(StatusCode::OK, &shown(caller, &record)))
+}
+
+async fn read(app: &App, caller: &Caller, wanted: Wanted) -> Result<Vec<Record>, ScimFailure> {
+    let (permit, token) = (caller.permit.clone(), caller.token.claims().clone());
+    let reading = app
+        .authority()
+        .store()
+        .read(move |tx| scim::list(tx, &permit, &token, Noun::Team, &wanted));
+    Ok(reading.await?)
+}
+
+fn shown(caller: &Caller, record: &Record) -> Value {
+    let Some((doc, known)) = record
+        .team()
+        .and_then(|doc| Some((doc, doc.directory.as_ref()?)))
+    else {
+        return Value::Null;
+    };
+    let base = format!("{}/scim/v2/Users", caller.tenant.issuer);
+    let members: Vec<Value> = doc
+        .members
+        .iter()
+        .map(|user| json!({ "value": user, "$ref": format!("{base}/{user}"), "type": "User" }))
+        .collect();
+    let mut shown = json!({
+        "schemas": [GROUP],
+        "id": record.id,
+        "displayName": known.display_name,
+        "members": members,
+        "meta": meta(caller, "Group", record),
+    });
+    if let (Some(all), Some(external_id)) = (shown.as_object_mut(), &known.external_id) {
+        all.insert("externalId".to_owned(), json!(external_id));
+    }
+    shown
+}

@@ -1,0 +1,395 @@
+//! What a document or a patch of the directory sets (RFC 7644 §3.3, §3.5.1, §3.5.2), in the forms that Entra and Okta send.
+
+use serde_json::{Map, Value};
+
+use super::{ScimFailure, plain};
+
+/// What is set of a person; what is absent stays.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct UserChange {
+    pub(super) user_name: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) external_id: Option<Option<String>>,
+    pub(super) active: Option<bool>,
+}
+
+/// What is set of a group; what is absent stays.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct GroupChange {
+    pub(super) display_name: Option<String>,
+    pub(super) external_id: Option<Option<String>>,
+    pub(super) members: Option<Vec<String>>,
+    pub(super) join: Vec<String>,
+    pub(super) leave: Vec<String>,
+}
+
+impl UserChange {
+    /// Of a whole person. What is not kept here is left out.
+    pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
+        let mut change = Self::default();
+        let named = document.keys().any(|name| same(name, "displayName"));
+        for (name, value) in document {
+            if !(named && same(name, "name")) {
+                change.set(plain(name), value)?;
+            }
+        }
+        Ok(change)
+    }
+
+    /// Of a patch.
+    pub(super) fn patched(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
+        let mut change = Self::default();
+        for operation in operations(document)? {
+            match (operation.kind, operation.path) {
+                (Kind::Put, Some(path)) => change.set(path, operation.value()?)?,
+                (Kind::Put, None) => {
+                    for (name, value) in operation.members()? {
+                        change.set(plain(name), value)?;
+                    }
+                }
+                (Kind::Remove, Some(path)) if same(path, "externalId") => {
+                    change.external_id = Some(None);
+                }
+                (Kind::Remove, Some(path)) if same(path, "displayName") => {
+                    change.display_name = Some(String::new());
+                }
+                (Kind::Remove, Some(path)) if is_ignored(path) => {}
+                (Kind::Remove, Some(_)) => {
+                    return Err(ScimFailure::wrong(
+                        "mutability",
+                        "this attribute is not removed",
+                    ));
+                }
+                (Kind::Remove, None) => return Err(no_target()),
+            }
+        }
+        Ok(change)
+    }
+
+    fn set(&mut self, path: &str, value: &Value) -> Result<(), ScimFailure> {
+        if same(path, "active") {
+            self.active = Some(truth(value)?);
+        } else if same(path, "userName") {
+            self.user_name = Some(text(path, value)?);
+        } else if same(path, "displayName") || same(path, "name.formatted") {
+            self.display_name = Some(text(path, value)?);
+        } else if same(path, "externalId") {
+            self.external_id = Some(optional(path, value)?);
+        } else if same(path, "name") {
+            if let Some(formatted) = member(value, "formatted") {
+                self.display_name = Some(text(path, formatted)?);
+            }
+        } else if !is_ignored(path) {
+            return Err(unknown(path));
+        }
+        Ok(())
+    }
+}
+
+impl GroupChange {
+    /// Of a whole group.
+    pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
+        let mut change = Self::default();
+        for (name, value) in document {
+            change.set(plain(name), value)?;
+        }
+        Ok(change)
+    }
+
+    /// Of a patch.
+    pub(super) fn patched(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
+        let mut change = Self::default();
+        for operation in operations(document)? {
+            match (operation.kind, operation.path) {
+                (Kind::Put, Some(path)) if same(path, "members") && operation.adds => {
+                    change.join.extend(ids(operation.value()?)?);
+                }
+                (Kind::Put, Some(path)) => change.set(path, operation.value()?)?,
+                (Kind::Put, None) => {
+                    for (name, value) in operation.members()? {
+                        if same(plain(name), "members") && operation.adds {
+                            change.join.extend(ids(value)?);
+                        } else {
+                            change.set(plain(name), value)?;
+                        }
+                    }
+                }
+                (Kind::Remove, Some(path)) => change.remove(path, operation.value.as_ref())?,
+                (Kind::Remove, None) => return Err(no_target()),
+            }
+        }
+        Ok(change)
+    }
+
+    fn set(&mut self, path: &str, value: &Value) -> Result<(), ScimFailure> {
+        if same(path, "displayName") {
+            self.display_name = Some(text(path, value)?);
+        } else if same(path, "externalId") {
+            self.external_id = Some(optional(path, value)?);
+        } else if same(path, "members") {
+            self.members = Some(ids(value)?);
+        } else if !is_common(path) {
+            return Err(unknown(path));
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &str, value: Option<&Value>) -> Result<(), ScimFailure> {
+        if let Some(id) = one_member(path) {
+            self.leave.push(id);
+        } else if same(path, "members") {
+            match value {
+                // Entra names those who leave beside the path.
+                Some(value) => self.leave.extend(ids(value)?),
+                None => self.members = Some(Vec::new()),
+            }
+        } else if same(path, "externalId") {
+            self.external_id = Some(None);
+        } else {
+            return Err(ScimFailure::wrong(
+                "mutability",
+                "this attribute is not removed",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Put,
+    Remove,
+}
+
+struct Operation<'a> {
+    kind: Kind,
+    adds: bool,
+    path: Option<&'a str>,
+    value: Option<Value>,
+}
+
+impl Operation<'_> {
+    fn value(&self) -> Result<&Value, ScimFailure> {
+        let missing = || ScimFailure::wrong("invalidValue", "the operation has no `value`");
+        self.value.as_ref().ok_or_else(missing)
+    }
+
+    fn members(&self) -> Result<&Map<String, Value>, ScimFailure> {
+        self.value()?.as_object().ok_or_else(no_target)
+    }
+}
+
+/// The operations of a patch: their words in any case, as Entra writes them.
+fn operations(document: &Map<String, Value>) -> Result<Vec<Operation<'_>>, ScimFailure> {
+    let listed = document.iter().find(|(name, _)| same(name, "Operations"));
+    let listed = listed.and_then(|(_, value)| value.as_array());
+    let listed = listed.filter(|all| (1..=MOST_OPERATIONS).contains(&all.len()));
+    let listed = listed.ok_or_else(|| {
+        let detail = format!("a patch has 1 to {MOST_OPERATIONS} `Operations`");
+        ScimFailure::wrong("invalidSyntax", &detail)
+    })?;
+    listed
+        .iter()
+        .map(|one| {
+            let word = member(one, "op")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let (kind, adds) = match word.to_ascii_lowercase().as_str() {
+                "add" => (Kind::Put, true),
+                "replace" => (Kind::Put, false),
+                "remove" => (Kind::Remove, false),
+                _ => {
+                    let detail = "`op` is `add`, `remove` or `replace`";
+                    return Err(ScimFailure::wrong("invalidSyntax", detail));
+                }
+            };
+            let path = member(one, "path").and_then(Value::as_str);
+            Ok(Operation {
+                kind,
+                adds,
+                path: path.map(|path| plain(path.trim())),
+                value: member(one, "value").cloned(),
+            })
+        })
+        .collect()
+}
+
+/// `members[value eq "ID"]`.
+fn one_member(path: &str) -> Option<String> {
+    let inside = path.strip_suffix(']')?;
+    let (head, filter) = inside.split_once('[')?;
+    let mut words = filter.split_whitespace();
+    let fits = same(head, "members")
+        && words.next().is_some_and(|word| same(word, "value"))
+        && words.next().is_some_and(|word| same(word, "eq"));
+    let value = words.next().filter(|_| fits)?;
+    serde_json::from_str(value).ok()
+}
+
+fn ids(value: &Value) -> Result<Vec<String>, ScimFailure> {
+    let one = std::slice::from_ref(value);
+    let all = value.as_array().map_or(one, Vec::as_slice);
+    all.iter()
+        .map(|one| match member(one, "value") {
+            Some(Value::String(id)) => Ok(id.clone()),
+            _ => Err(ScimFailure::wrong(
+                "invalidValue",
+                "each of `members` has a `value`",
+            )),
+        })
+        .collect()
+}
+
+/// `true`, and `"True"` as Entra sends it.
+fn truth(value: &Value) -> Result<bool, ScimFailure> {
+    match value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::String(text) if same(text, "true") => Ok(true),
+        Value::String(text) if same(text, "false") => Ok(false),
+        _ => Err(ScimFailure::wrong(
+            "invalidValue",
+            "`active` is true or false",
+        )),
+    }
+}
+
+fn text(path: &str, value: &Value) -> Result<String, ScimFailure> {
+    let wrong = || ScimFailure::wrong("invalidValue", &format!("`{}` is a text", shown(path)));
+    value.as_str().map(str::to_owned).ok_or_else(wrong)
+}
+
+fn optional(path: &str, value: &Value) -> Result<Option<String>, ScimFailure> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    text(path, value).map(Some)
+}
+
+fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let members = value.as_object()?;
+    let found = members.iter().find(|(key, _)| same(key, name));
+    found.map(|(_, value)| value)
+}
+
+/// Attribute names are compared without case (RFC 7643 §2.1).
+fn same(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+}
+
+/// What every resource has and nobody sets.
+fn is_common(path: &str) -> bool {
+    ["schemas", "id", "meta"]
+        .iter()
+        .any(|name| same(path, name))
+}
+
+/// What directories send of people and is not kept here.
+fn is_ignored(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let head = lower.split(['.', '[', ':']).next().unwrap_or_default();
+    is_common(path) || IGNORED.contains(&head)
+}
+
+fn no_target() -> ScimFailure {
+    ScimFailure::wrong("noTarget", "the operation names no attribute")
+}
+
+fn unknown(path: &str) -> ScimFailure {
+    ScimFailure::wrong(
+        "invalidPath",
+        &format!("there is no attribute `{}`", shown(path)),
+    )
+}
+
+fn shown(path: &str) -> String {
+    path.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// Attributes of the core and enterprise schemas (RFC 7643 §4.1, §4.3); the last is how the latter's names begin.
+const IGNORED: [&str; 18] = [
+    "name",
+    "emails",
+    "phonenumbers",
+    "addresses",
+    "title",
+    "usertype",
+    "locale",
+    "timezone",
+    "preferredlanguage",
+    "nickname",
+    "profileurl",
+    "photos",
+    "ims",
+    "roles",
+    "entitlements",
+    "groups",
+    "x509certificates",
+    "urn",
+];
+/// Entra sends some dozens.
+const MOST_OPERATIONS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn user(operations: Value) -> Result<UserChange, ScimFailure> {
+        let document = json!({ "Operations": operations });
+        UserChange::patched(document.as_object().unwrap())
+    }
+
+    fn group(operations: Value) -> GroupChange {
+        let document = json!({ "Operations": operations });
+        GroupChange::patched(document.as_object().unwrap()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_departure_is_understood_in_the_forms_of_entra_and_of_okta() {
+        for operations in [
+            json!([{ "op": "Replace", "path": "active", "value": "False" }]),
+            json!([{ "op": "replace", "value": { "active": false } }]),
+            json!([{ "op": "Add", "path": "urn:ietf:params:scim:schemas:core:2.0:User:active", "value": "false" }]),
+            json!([{ "OP": "REPLACE", "Path": "Active", "Value": false }]),
+        ] {
+            let change = user(operations.clone())
+                .ok()
+                .and_then(|change| change.active);
+            assert_eq!(change, Some(false), "{operations}");
+        }
+        for operations in [
+            json!([{ "op": "replace", "path": "active", "value": "no" }]),
+            json!([{ "op": "replace", "path": "active" }]),
+            json!([{ "op": "move", "path": "active", "value": false }]),
+            json!([{ "op": "replace", "path": "password", "value": "x" }]),
+            json!([{ "op": "remove", "path": "active" }]),
+            json!([{ "op": "remove" }]),
+            json!([]),
+        ] {
+            assert!(user(operations.clone()).is_err(), "{operations}");
+        }
+    }
+
+    #[test]
+    fn members_come_and_go_in_the_forms_of_entra_and_of_okta() {
+        let added = group(
+            json!([{ "op": "Add", "path": "members", "value": [{ "value": "a" }, { "value": "b" }] }]),
+        );
+        assert_eq!(added.join, ["a", "b"]);
+        for operations in [
+            json!([{ "op": "Remove", "path": "members", "value": [{ "value": "a" }] }]),
+            json!([{ "op": "remove", "path": "members[value eq \"a\"]" }]),
+        ] {
+            assert_eq!(group(operations.clone()).leave, ["a"], "{operations}");
+        }
+        let all =
+            group(json!([{ "op": "replace", "path": "members", "value": [{ "value": "c" }] }]));
+        assert_eq!(all.members, Some(vec!["c".to_owned()]));
+        let none = group(json!([{ "op": "remove", "path": "members" }]));
+        assert_eq!(none.members, Some(Vec::new()));
+        let named =
+            group(json!([{ "op": "replace", "value": { "id": "x", "displayName": "New" } }]));
+        assert_eq!(named.display_name.as_deref(), Some("New"));
+    }
+}

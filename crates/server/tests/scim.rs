@@ -1,0 +1,345 @@
+//! SCIM: the company's directory keeps people and teams in step, and what it may not do.
+
+use countersign_model::registry::TenantRole;
+use countersign_testkit::{Answer, Caller, TestServer, on_each_database};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const USERS: &str = "/scim/v2/Users";
+const GROUPS: &str = "/scim/v2/Groups";
+
+/// A server whose owner Dana named this program as the directory.
+async fn directory(server: &TestServer) -> (Caller, Caller) {
+    let dana = server.owner().await;
+    dana.project("it").await;
+    let program = program(server, &dana, "directory").await;
+    let named = json!({ "provisioner": "directory" });
+    dana.patch("/api/tenant", &named).await.done();
+    (dana, program)
+}
+
+/// A program with the action, and a token for the server's own API.
+async fn program(server: &TestServer, owner: &Caller, name: &str) -> Caller {
+    let fields = json!({ "allowed_actions": ["registry.scim.write"] });
+    let identity = owner.identity("service_account", name, "it", fields).await;
+    let secret = owner.secret(identity["id"].as_str().unwrap()).await;
+    let fields = [("resource", server.issuer())];
+    let token = server.anyone().client_token(&secret, &fields).await;
+    server.anyone().with_token(token.access_token())
+}
+
+fn person(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": format!("{name}@example.com"), "externalId": format!("ext-{name}"),
+        "displayName": name, "active": true,
+        "name": { "givenName": name, "familyName": "Example" },
+        "emails": [{ "primary": true, "type": "work", "value": format!("{name}@example.com") }],
+    })
+}
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap().to_owned()
+}
+
+/// A refusal in SCIM's form.
+fn no(answer: &Answer, status: u16, scim_type: Option<&str>) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/scim+json"));
+    let body = answer.json();
+    assert_eq!(
+        body["schemas"],
+        json!(["urn:ietf:params:scim:api:messages:2.0:Error"]),
+        "{body}"
+    );
+    assert_eq!(body["status"], status.to_string(), "{body}");
+    assert_eq!(body["scimType"].as_str(), scim_type, "{body}");
+}
+
+fn patch(operations: Value) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_makes_finds_and_changes_people() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (dana, scim) = directory(&server).await;
+        let made = scim.post(USERS, &person("lee")).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let lee = made.json();
+        assert_eq!(made.header("location"), lee["meta"]["location"].as_str());
+        assert_eq!(lee["userName"], "lee@example.com");
+        assert_eq!(lee["externalId"], "ext-lee");
+        // A member, invited by nobody, who never signed in.
+        let user = dana.get("/api/users/lee@example.com").await.done();
+        assert_eq!((&user["role"], &user["enrolled_at"]), (&json!("member"), &Value::Null));
+        no(&scim.post(USERS, &person("lee")).await, 409, Some("uniqueness"));
+        no(&scim.post(USERS, &json!({ "userName": "no address" })).await, 400, Some("invalidValue"));
+        no(&scim.post(USERS, &json!({ "displayName": "x" })).await, 400, Some("invalidValue"));
+        scim.post(USERS, &person("max")).await.done();
+
+        for (filter, names) in [
+            ("userName eq \"LEE@example.com\"", vec!["lee@example.com"]),
+            ("externalId eq \"ext-max\"", vec!["max@example.com"]),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:userName Eq \"max@example.com\"", vec!["max@example.com"]),
+            ("userName eq \"lee\"", vec![]),
+            ("externalId eq \"\"", vec![]),
+        ] {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("filter", filter)
+                .finish();
+            let found = scim.get(&format!("{USERS}?{query}")).await.done();
+            let resources = found["Resources"].as_array().unwrap();
+            let found: Vec<_> = resources.iter().map(|one| one["userName"].as_str().unwrap()).collect();
+            assert_eq!(found, names, "{filter}");
+        }
+        for filter in ["userName+co+%22l%22", "title+eq+%22x%22", "userName+eq", "userName+eq+lee"] {
+            no(&scim.get(&format!("{USERS}?filter={filter}")).await, 400, Some("invalidFilter"));
+        }
+        let first = scim.get(&format!("{USERS}?count=1")).await.done();
+        assert_eq!((&first["totalResults"], &first["itemsPerPage"]), (&json!(3), &json!(1)));
+        assert_eq!(first["Resources"][0]["userName"], "dana@example.com");
+        let second = scim.get(&format!("{USERS}?startIndex=2&count=1&attributes=userName")).await.done();
+        assert_eq!(second["Resources"][0]["userName"], "lee@example.com");
+        assert_eq!(second["Resources"][0]["active"], Value::Null);
+        let none = scim.get(&format!("{USERS}?startIndex=9&count=-1")).await.done();
+        assert_eq!((&none["totalResults"], &none["Resources"]), (&json!(3), &json!([])));
+
+        let at = format!("{USERS}/{}", id(&lee));
+        assert_eq!(scim.get(&at).await.done()["id"], lee["id"]);
+        let renamed = scim.patch(&at, &patch(json!([
+            { "op": "Add", "path": "displayName", "value": "Lee Li" },
+            { "op": "Replace", "path": "externalId", "value": "ext-2" },
+            { "op": "replace", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "value": "R" },
+        ]))).await.done();
+        assert_eq!((&renamed["displayName"], &renamed["externalId"]), (&json!("Lee Li"), &json!("ext-2")));
+        let mut whole = person("lee");
+        whole["displayName"] = json!("Lee");
+        assert_eq!(scim.send(Method::PUT, &at, Some(&whole), &[]).await.done()["displayName"], "Lee");
+        // Codes to sign in are made for an address: the directory gives nobody another one.
+        whole["userName"] = json!("dana@example.com");
+        no(&scim.send(Method::PUT, &at, Some(&whole), &[]).await, 400, Some("invalidValue"));
+        no(&scim.patch(&at, &patch(json!([{ "op": "replace", "path": "password", "value": "x" }]))).await, 400, Some("invalidPath"));
+        no(&scim.patch(&at, &patch(json!([{ "op": "replace", "path": "active", "value": "x" }]))).await, 400, Some("invalidValue"));
+        no(&scim.patch(&at, &json!({})).await, 400, Some("invalidSyntax"));
+        no(&scim.get(&format!("{USERS}/nobody")).await, 404, None);
+        let plain = scim.anonymous().get(USERS).await;
+        no(&plain, 401, None);
+        assert!(plain.header("www-authenticate").unwrap().starts_with("Bearer"));
+        // What it does is on record as its own.
+        let found = dana.get("/api/evidence?kind=changed").await.done();
+        assert!(found.to_string().contains("directory"), "{found}");
+        for path in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
+            let told = server.anyone().get(&format!("/scim/v2/{path}")).await;
+            assert_eq!(told.header("content-type"), Some("application/scim+json"));
+            assert!(told.done().is_object());
+        }
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_1_who_is_inactive_in_the_directory_has_left_and_comes_back_by_it() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (dana, scim) = directory(&server).await;
+        scim.post(USERS, &person("lee")).await.done();
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
+        let at = format!(
+            "{USERS}/{}",
+            id(&dana.get("/api/users/lee@example.com").await.done())
+        );
+        let fields = json!({ "sponsor": "lee@example.com", "managers": ["lee@example.com"] });
+        let identity = dana.identity("bot", "triage", "it", fields).await;
+        let bot = format!("/api/identities/{}", id(&identity));
+        lee.post(&format!("{bot}/accept-sponsorship"), &json!({}))
+            .await;
+        for (off, on) in [
+            (
+                json!([{ "op": "Replace", "path": "active", "value": "False" }]),
+                json!([{ "op": "Add", "path": "active", "value": "True" }]),
+            ),
+            (
+                json!([{ "op": "replace", "value": { "active": false } }]),
+                json!([{ "op": "replace", "value": { "active": true } }]),
+            ),
+        ] {
+            let gone = scim.patch(&at, &patch(off)).await.done();
+            assert_eq!(gone["active"], false);
+            assert_eq!(
+                dana.get("/api/users/lee@example.com").await.done()["status"],
+                "disabled"
+            );
+            lee.get("/api/sessions/current")
+                .await
+                .refused(401, "token_revoked");
+            let orphan = dana.get(&bot).await.done();
+            assert_eq!(orphan["status"], "orphaned", "{orphan}");
+            assert_eq!(orphan["sponsor"]["name"], "lee@example.com");
+            assert_eq!(scim.patch(&at, &patch(on)).await.done()["active"], true);
+            assert_eq!(
+                dana.get("/api/users/lee@example.com").await.done()["status"],
+                "active"
+            );
+            // What was orphaned stays so until somebody answers for it.
+            assert_eq!(dana.get(&bot).await.done()["status"], "orphaned");
+        }
+        // Whom an owner switched off the directory does not switch on.
+        dana.post("/api/users/lee@example.com/disable", &json!({}))
+            .await
+            .done();
+        let on = patch(json!([{ "op": "replace", "path": "active", "value": true }]));
+        no(&scim.patch(&at, &on).await, 403, None);
+        scim.patch(
+            &at,
+            &patch(json!([{ "op": "replace", "path": "active", "value": false }])),
+        )
+        .await
+        .done();
+        no(&scim.patch(&at, &on).await, 403, None);
+        assert_eq!(scim.delete(&at).await.status, 204);
+        no(&scim.get(&at).await, 404, None);
+        no(&scim.delete(&at).await, 404, None);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t16_a_directory_makes_and_touches_no_owner_and_only_the_named_one_may() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (dana, scim) = directory(&server).await;
+        let at = format!(
+            "{USERS}/{}",
+            id(&dana.get("/api/users/dana@example.com").await.done())
+        );
+        for body in [
+            patch(json!([{ "op": "replace", "path": "active", "value": false }])),
+            patch(json!([{ "op": "replace", "path": "displayName", "value": "x" }])),
+            patch(json!([{ "op": "add", "path": "externalId", "value": "mine" }])),
+        ] {
+            no(&scim.patch(&at, &body).await, 403, None);
+        }
+        no(&scim.delete(&at).await, 403, None);
+        no(
+            &scim.post(USERS, &person("dana")).await,
+            409,
+            Some("uniqueness"),
+        );
+        let mut owner = person("lee");
+        owner["roles"] = json!([{ "value": "owner", "primary": true }]);
+        scim.post(USERS, &owner).await.done();
+        assert_eq!(
+            dana.get("/api/users/lee@example.com").await.done()["role"],
+            "member"
+        );
+        assert_eq!(
+            dana.get("/api/users/dana@example.com").await.done()["status"],
+            "active"
+        );
+        // Another program with the action, a person, and the directory without the action, are none.
+        let other = program(&server, &dana, "another").await;
+        for caller in [&other, &dana] {
+            no(&caller.get(USERS).await, 403, None);
+            no(&caller.post(USERS, &person("eve")).await, 403, None);
+            no(
+                &caller.post(GROUPS, &json!({ "displayName": "x" })).await,
+                403,
+                None,
+            );
+        }
+        let path = "/api/identities/directory";
+        dana.patch(path, &json!({ "denied_actions": ["registry.scim.write"] }))
+            .await
+            .done();
+        no(&scim.get(USERS).await, 403, None);
+        no(&scim.post(USERS, &person("eve")).await, 403, None);
+        // A member who has a project makes no directory, and another one takes a second owner.
+        let mo = server.enrol("mo@example.com", TenantRole::Member).await;
+        let named = json!({ "provisioner": "another" });
+        mo.patch("/api/tenant", &named)
+            .await
+            .refused(403, "forbidden");
+        server.enrol("omar@example.com", TenantRole::Owner).await;
+        assert_eq!(dana.patch("/api/tenant", &named).await.status, 202);
+        no(&other.get(USERS).await, 403, None);
+        assert_eq!(
+            dana.patch("/api/tenant", &json!({ "provisioner": "" }))
+                .await
+                .status,
+            200
+        );
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_of_a_directory_are_teams_of_its_own() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (dana, scim) = directory(&server).await;
+        let lee = id(&scim.post(USERS, &person("lee")).await.done());
+        let max = id(&scim.post(USERS, &person("max")).await.done());
+        let made = json!({ "displayName": "Platform Engineering", "externalId": "g-1" });
+        let group = scim.post(GROUPS, &made).await.done();
+        assert_eq!((&group["displayName"], &group["members"]), (&made["displayName"], &json!([])));
+        no(&scim.post(GROUPS, &made).await, 409, Some("uniqueness"));
+        let at = format!("{GROUPS}/{}", id(&group));
+        let members = |group: &Value| -> Vec<String> {
+            let members = group["members"].as_array().unwrap().iter();
+            members.map(|one| one["value"].as_str().unwrap().to_owned()).collect()
+        };
+        let joined = scim.patch(&at, &patch(json!([
+            { "op": "Add", "path": "members", "value": [{ "value": lee }, { "value": max }] },
+        ]))).await.done();
+        assert_eq!(members(&joined), [lee.clone(), max.clone()]);
+        let team = dana.get("/api/teams/platform-engineering").await.done();
+        assert_eq!(team["members"].as_array().unwrap().len(), 2, "{team}");
+        let left = scim.patch(&at, &patch(json!([
+            { "op": "remove", "path": format!("members[value eq \"{lee}\"]") },
+            { "op": "replace", "path": "displayName", "value": "Platform" },
+        ]))).await.done();
+        assert_eq!((members(&left), &left["displayName"]), (vec![max.clone()], &json!("Platform")));
+        let found = scim.get(&format!("{GROUPS}?filter=displayName+eq+%22platform%22&excludedAttributes=members")).await.done();
+        assert_eq!((&found["totalResults"], &found["Resources"][0]["members"]), (&json!(1), &Value::Null));
+        no(&scim.patch(&at, &patch(json!([{ "op": "add", "path": "members", "value": [{ "value": "nobody" }] }]))).await, 404, None);
+
+        // What answers for something is never empty, and is not deleted.
+        let bot = dana.identity("bot", "triage", "it", json!({ "owner": "team:platform-engineering" })).await;
+        assert_eq!(bot["owner"]["name"], "platform-engineering", "{bot}");
+        no(&scim.patch(&at, &patch(json!([{ "op": "remove", "path": "members" }]))).await, 403, None);
+        assert_eq!(scim.delete(&at).await.status, 409);
+        // A team that people made is not the directory's.
+        let people = json!({ "name": "people", "members": ["dana@example.com"] });
+        let people = dana.post("/api/teams", &people).await.done();
+        let theirs = format!("{GROUPS}/{}", id(&people));
+        no(&scim.get(&theirs).await, 404, None);
+        no(&scim.patch(&theirs, &patch(json!([{ "op": "add", "path": "members", "value": [{ "value": lee }] }]))).await, 404, None);
+        no(&scim.delete(&theirs).await, 404, None);
+        no(&scim.post(GROUPS, &json!({ "displayName": "People" })).await, 409, Some("uniqueness"));
+        // Nobody becomes an approver by it.
+        let guarded = json!({
+            "requires_approval": true, "environments": ["production"],
+            "approval_rule": { "approvers": ["team:platform-engineering"], "required": 1 },
+        });
+        let answer = dana.patch(&format!("/api/identities/{}", id(&bot)), &guarded).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        no(&scim.patch(&at, &patch(json!([{ "op": "add", "path": "members", "value": [{ "value": lee }] }]))).await, 403, None);
+        assert_eq!(members(&scim.get(&at).await.done()), [max]);
+        // One that answers for nothing is emptied and deleted.
+        let other = scim.post(GROUPS, &json!({ "displayName": "Guests", "members": [{ "value": lee }] })).await.done();
+        let other = format!("{GROUPS}/{}", id(&other));
+        let put = json!({ "displayName": "Guests" });
+        assert_eq!(members(&scim.send(Method::PUT, &other, Some(&put), &[]).await.done()), Vec::<String>::new());
+        assert_eq!(scim.delete(&other).await.status, 204);
+        no(&scim.get(&other).await, 404, None);
+        server.stop().await;
+    })
+    .await;
+}
