@@ -6,9 +6,17 @@ use countersign_model::{
     reason::{Reason, Refusal},
     registry::{Noun, Relation, Status},
 };
-use countersign_store::Tx;
+use countersign_store::{StoreError, Tx, records};
 
 use crate::{rejection::Rejection, rows};
+
+/// How many users the tenant has.
+///
+/// # Errors
+/// When the database fails.
+pub fn users(tx: &mut Tx<'_>, tenant: Id<id::Tenant>) -> Result<i64, StoreError> {
+    records::count(tx, tenant, Noun::User)
+}
 
 /// What decides about the rights of a person.
 ///

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Options,
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, TOKEN_VARIABLE},
     home::Home,
     out::{Format, Out},
     signed_in, view,
@@ -61,14 +61,22 @@ impl App {
 
     /// The user's token: that of the environment, else the one of the sign-in.
     pub fn token(&self) -> Result<String, Failure> {
-        if let Some(token) = std::env::var("COUNTERSIGN_TOKEN")
+        if let Some(token) = std::env::var(TOKEN_VARIABLE)
             .ok()
             .filter(|token| !token.is_empty())
         {
             return Ok(token.trim().to_owned());
         }
         let base = self.base();
-        signed_in::token(&mut self.home.borrow_mut(), &base)
+        let token = signed_in::token(&mut self.home.borrow_mut(), &base);
+        match token {
+            // Nobody is signed in where there is no server: a wrong port shall not send anybody to sign in.
+            Err(failure) if failure.exit == Exit::NotSignedIn && self.names_server() => {
+                signed_in::is_there(&base)?;
+                Err(failure)
+            }
+            token => token,
+        }
     }
 
     /// The sign-in, for what outlives one token of it.

@@ -139,7 +139,7 @@ impl From<ClientError> for Failure {
         let failure = Self::new(exit, what);
         match hint(&error) {
             Some(next) => failure.next(next),
-            None if exit == Exit::NotSignedIn => failure.next(SIGN_IN),
+            None if exit == Exit::NotSignedIn => failure.next(sign_in()),
             None => failure,
         }
     }
@@ -170,7 +170,16 @@ fn hint(error: &ClientError) -> Option<String> {
         ClientError::Problem { problem, .. } if problem.reason_code == "not_found" => {
             by_noun(&problem.detail)?
         }
-        _ => by_code(code(error)?)?.to_owned(),
+        ClientError::Oauth { error, .. }
+            if error.error == "invalid_client"
+                && error.reason_code.as_deref().is_some_and(|reason| reason.starts_with("identity_")) =>
+        {
+            "whoever answers for it decides: `countersign identity show NAME` says who that is".to_owned()
+        }
+        _ => match code(error)? {
+            "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => sign_in().to_owned(),
+            code => by_code(code)?.to_owned(),
+        },
     };
     Some(next)
 }
@@ -226,6 +235,19 @@ const LISTED: [&str; 15] = [
 pub const SIGN_IN: &str = "sign in: `countersign login --server URL`, or the first time with `--code CODE` \
     (a code comes from `countersign admin enrol EMAIL --data DIR`)";
 
+/// What to do for who was not let in: the variable stands over every sign-in, so that another one would not help.
+fn sign_in() -> &'static str {
+    let given = std::env::var_os(TOKEN_VARIABLE).is_some_and(|token| !token.is_empty());
+    if given { OTHER_TOKEN } else { SIGN_IN }
+}
+
+/// The variable whose token stands over that of the sign-in.
+pub const TOKEN_VARIABLE: &str = "COUNTERSIGN_TOKEN";
+
+/// What to do for who was not let in with the variable's token.
+const OTHER_TOKEN: &str = "COUNTERSIGN_TOKEN is set, and what it holds is not good at this server: unset it to use your sign-in, \
+    or put there what `countersign auth token` prints";
+
 fn by_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "authorization_pending" => {
@@ -243,7 +265,6 @@ fn by_code(code: &str) -> Option<&'static str> {
              `identity update NAME --manager USER` names somebody"
         }
         "name_taken" => "names are never given out again; choose another one",
-        "presence_too_old" | "token_expired" | "token_revoked" | "unauthenticated" => SIGN_IN,
         "invalid_client" => {
             "check the client id and the secret; `countersign credential list IDENTITY` shows what is live"
         }

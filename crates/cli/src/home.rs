@@ -124,6 +124,16 @@ impl Home {
         })
     }
 
+    /// Makes sure that a sign-in can be kept, by writing what there is: a code is good once, and what it gives would be lost.
+    pub fn make_ready(&mut self) -> Result<(), Failure> {
+        self.change(|_| Ok(())).map_err(|failure| match failure.next {
+            Some(_) => failure,
+            None => failure.next(
+                "nothing was asked of the server, and a code is still good: set COUNTERSIGN_HOME to a directory that you may write to, and try again",
+            ),
+        })
+    }
+
     /// Changes what is remembered of a server while no other command can: what they changed meanwhile is read first.
     pub fn change_server(
         &mut self,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// The form of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
-    /// For people, 80 columns wide.
+    /// For people, as wide as the terminal or 80 columns.
     #[default]
     Table,
     /// For programs.

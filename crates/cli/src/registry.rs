@@ -8,6 +8,7 @@ use countersign_api::{
 };
 use countersign_model::registry::Status;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     app::App,
@@ -131,12 +132,27 @@ pub async fn create<R: Resource>(app: &App, noun: &str, create: &R::Create) -> R
     app.changed(&changed, &format!("{noun} created"))
 }
 
-/// Edits a record, unless somebody else does at the same time.
+/// Whether a list that is given may leave out what it holds now.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Lists {
+    /// Let a list that is given drop what it leaves out: it takes the place of the whole list
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Lists {
+    /// For a noun whose edits give no lists.
+    pub const NONE: Self = Self { replace: false };
+}
+
+/// Edits a record, unless somebody else does at the same time. A list takes the place of the one before, so that one
+/// which would drop something is refused until the caller says that it shall.
 pub async fn update<R: Resource>(
     app: &App,
     noun: &str,
     target: &str,
     update: &R::Update,
+    lists: Lists,
 ) -> Result<(), Failure> {
     if says_nothing(update) {
         return Err(
@@ -147,6 +163,9 @@ pub async fn update<R: Resource>(
     }
     let client = app.client()?;
     let before: R = client.show(target).await?;
+    if !lists.replace {
+        keeps_all(noun, &before, update)?;
+    }
     let changed: Changed<R> = client
         .update(target, update, Some(&before.meta().etag()))
         .await?;
@@ -164,6 +183,82 @@ fn says_nothing(update: &impl Serialize) -> bool {
             .as_object()
             .is_some_and(|fields| fields.keys().all(|name| name == "reason"))
     })
+}
+
+/// Refuses an edit whose lists leave out what they hold now.
+fn keeps_all<R: Resource>(noun: &str, before: &R, update: &R::Update) -> Result<(), Failure> {
+    let json = |error: serde_json::Error| Failure::failed(format!("cannot compare: {error}"));
+    let was = serde_json::to_value(before).map_err(json)?;
+    let will = serde_json::to_value(update).map_err(json)?;
+    let dropped = dropped(&was, &will);
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "a list that is given takes the place of the whole list, and {noun} `{}` would lose {}",
+        before.meta().name,
+        dropped.join("; ")
+    );
+    Err(Failure::usage(what).next("give those as well to keep them, or say --replace"))
+}
+
+/// What the lists of an edit leave out, by list. An empty list is one that was asked for by name, as `--no-impersonators`
+/// does; within a rule, which is given as a whole, it is one that was not thought of.
+fn dropped(was: &Value, will: &Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    for (field, will) in will.as_object().into_iter().flatten() {
+        let label = field.replace('_', " ");
+        match (was.get(field), will) {
+            (Some(Value::Array(was)), Value::Array(will)) if !will.is_empty() => {
+                dropped.extend(left_out(&label, was, will));
+            }
+            (Some(was), Value::Object(rule)) => {
+                for (name, will) in rule {
+                    match (was.get(name), will) {
+                        (Some(Value::Array(was)), Value::Array(will)) => {
+                            dropped.extend(left_out(&name.replace('_', " "), was, will));
+                        }
+                        (Some(Value::Bool(true)), Value::Bool(false)) => {
+                            dropped.push(format!("{label}: {}", name.replace('_', " ")));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    dropped
+}
+
+fn left_out(label: &str, was: &[Value], will: &[Value]) -> Option<String> {
+    let will: Vec<String> = will.iter().flat_map(names).collect();
+    let kept = |one: &&Value| {
+        let stays = |name: &String| will.iter().any(|will| will.eq_ignore_ascii_case(name));
+        !names(one).iter().any(stays)
+    };
+    let out: Vec<String> = was.iter().filter(kept).map(view::cell).collect();
+    (!out.is_empty()).then(|| format!("{label}: {}", out.join(", ")))
+}
+
+/// What an entry of a list may be called: in an answer by name and id, in a request by either.
+fn names(entry: &Value) -> Vec<String> {
+    let Some(fields) = entry.as_object() else {
+        return entry.as_str().map(str::to_owned).into_iter().collect();
+    };
+    // Whoever a member or an impersonator is, in answers and in requests.
+    if let Some(who) = ["user", "party", "who"]
+        .iter()
+        .find_map(|key| fields.get(*key))
+    {
+        return names(who);
+    }
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let team = text("name").filter(|_| text("type") == Some("team"));
+    let all = [text("id"), text("name")].into_iter().flatten();
+    all.map(str::to_owned)
+        .chain(team.map(|name| format!("team:{name}")))
+        .collect()
 }
 
 /// Deletes a record, after asking a person.
@@ -193,5 +288,46 @@ pub async fn delete<R: Resource>(app: &App, noun: &str, args: &DeleteArgs) -> Re
             Ok(())
         }
         waits @ Changed::Waits(_) => app.changed(&waits, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_list_leaves_out_is_named_as_people_name_it() {
+        let was = json!({
+            "managers": [{"id": "1", "name": "dana@example.com"}, {"id": "2", "name": "lee@example.com"}],
+            "allowed_actions": ["case.read", "deploy.release"],
+            "members": [{"user": {"id": "1", "name": "dana@example.com"}, "role": "owner"}],
+            "impersonators": [{"party": {"type": "team", "id": "3", "name": "platform"}, "until": "2027-01-31T00:00:00Z"}],
+            "approval_rule": {"required": 1, "approvers": [{"type": "team", "id": "3", "name": "platform"}], "second_if_unproven": true},
+            "purpose": "x",
+        });
+        let all = json!({
+            "managers": ["2", "Dana@example.com", "kim@example.com"], "allowed_actions": ["deploy.release", "case.read"],
+            "members": [{"user": "dana@example.com", "role": "viewer"}], "impersonators": [{"who": "team:platform", "until": "x"}],
+            "approval_rule": {"required": 2, "approvers": ["team:platform"], "second_if_unproven": true}, "purpose": "y",
+        });
+        assert_eq!(dropped(&was, &all), Vec::<String>::new());
+        let fewer = json!({
+            "managers": ["dana@example.com"], "allowed_actions": ["build.run"], "members": [{"user": "lee@example.com", "role": "owner"}],
+            "impersonators": [], "approval_rule": {"required": 2, "approvers": [], "second_if_unproven": false},
+        });
+        let mut named = dropped(&was, &fewer);
+        named.sort();
+        assert_eq!(
+            named,
+            [
+                "allowed actions: case.read, deploy.release",
+                "approval rule: second if unproven",
+                "approvers: team:platform",
+                "managers: lee@example.com",
+                "members: dana@example.com=owner",
+            ]
+        );
     }
 }

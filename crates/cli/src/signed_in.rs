@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
     clock,
-    failure::{Exit, Failure, SIGN_IN},
+    failure::{Exit, Failure, SIGN_IN, TOKEN_VARIABLE},
     home::{Home, Server},
 };
 
@@ -66,6 +66,17 @@ fn live(server: &Server, base: &str) -> Result<String, Failure> {
     }
 }
 
+/// Fails when nothing answers there.
+pub fn is_there(base: &str) -> Result<(), Failure> {
+    let client = Client::new(base, None)?;
+    let answer = block_in_place(|| Handle::current().block_on(client.log_key(&())));
+    match answer {
+        Err(error @ ClientError::Unreachable { .. }) => Err(error.into()),
+        // Whatever answered: what it says to a token is for later.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 fn not_signed_in(base: &str) -> Failure {
     Failure::new(Exit::NotSignedIn, format!("not signed in to {base}")).next(SIGN_IN)
 }
@@ -116,7 +127,7 @@ impl Kept {
 
 impl SignIn for Kept {
     fn token(&self) -> Result<Secret<String>, SignInError> {
-        let given = std::env::var("COUNTERSIGN_TOKEN").ok();
+        let given = std::env::var(TOKEN_VARIABLE).ok();
         if let Some(token) = given.filter(|token| !token.is_empty()) {
             return Ok(Secret::new(token.trim().to_owned()));
         }

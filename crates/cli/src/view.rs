@@ -1,10 +1,41 @@
-//! How records look to people: tables of 80 columns, and one record line by line.
+//! How records look to people: tables as wide as the terminal, and one record line by line.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
-/// How wide a table is: as wide as any terminal.
-pub const WIDTH: u16 = 80;
+/// How wide what is shown is where nobody says how wide it may be.
+const WIDTH: u16 = 80;
+
+/// The narrowest and the widest that is shown on a terminal: a table of fewer columns is no table, and a line of more is not read.
+const ON_TERMINAL: std::ops::RangeInclusive<u16> = 60..=160;
+
+/// How wide what is shown may be: as wide as the terminal, or 80 columns for what reads a pipe or a file.
+pub fn width() -> usize {
+    let columns = if cfg!(test) { None } else { columns() };
+    usize::from(within(columns))
+}
+
+/// The width for a terminal of so many columns, or for none.
+fn within(columns: Option<u16>) -> u16 {
+    // A terminal that does not know says 0.
+    match columns.filter(|columns| *columns > 0) {
+        Some(columns) => columns.clamp(*ON_TERMINAL.start(), *ON_TERMINAL.end()),
+        None => WIDTH,
+    }
+}
+
+/// How many columns the terminal has that standard output is.
+#[cfg(unix)]
+fn columns() -> Option<u16> {
+    let stdout = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    Some(size.ws_col)
+}
+
+#[cfg(not(unix))]
+const fn columns() -> Option<u16> {
+    None
+}
 
 /// A first column that is at most so wide is never broken.
 const WHOLE: usize = 40;
@@ -42,7 +73,7 @@ pub fn rows_table(titles: &[&str], rows: Vec<Vec<String>>) -> String {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH);
+        .set_width(u16::try_from(width()).unwrap_or(WIDTH));
     table.set_header(titles.to_vec());
     let first_width = rows
         .iter()
@@ -184,9 +215,11 @@ pub fn details(record: &Value) -> String {
     let mut lines = Vec::new();
     let empty = serde_json::Map::new();
     let fields = record.as_object().unwrap_or(&empty);
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
+    let across = width();
+    let labels = fields.keys().map(|key| label(key).len());
+    let width = labels.max().unwrap_or(0);
     for (key, value) in ordered(fields) {
-        let label = key.replace('_', " ");
+        let label = label(key);
         match value {
             Value::Null => {}
             // What comes with the program was never made, nor edited.
@@ -199,7 +232,7 @@ pub fn details(record: &Value) -> String {
                 lines.push(format!("{label}:"));
                 for value in values {
                     let mut mark = "  - ";
-                    for line in wrapped(&cell(value), usize::from(WIDTH) - mark.len()) {
+                    for line in wrapped(&cell(value), across - mark.len()) {
                         lines.push(format!("{mark}{line}"));
                         mark = "    ";
                     }
@@ -212,7 +245,7 @@ pub fn details(record: &Value) -> String {
             value if cell(value) == "-" => {}
             value => {
                 let mut label = format!("{label}:");
-                for line in wrapped(&cell(value), usize::from(WIDTH).saturating_sub(width + 3)) {
+                for line in wrapped(&cell(value), across.saturating_sub(width + 3)) {
                     lines.push(format!("{label:width$}  {line}", width = width + 1));
                     label.clear();
                 }
@@ -220,6 +253,15 @@ pub fn details(record: &Value) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// What a field is called.
+fn label(key: &str) -> String {
+    match key {
+        // What it names stands at a default, which is no mistake.
+        "incomplete" => "left at defaults".to_owned(),
+        key => key.replace('_', " "),
+    }
 }
 
 /// The name first, what every record says last: people look for what is special.
@@ -313,6 +355,12 @@ mod tests {
         );
         assert!(text.starts_with("NAME"), "{text}");
         assert!(text.contains("team:platform"), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_is_filled_within_reason_and_a_pipe_has_eighty_columns() {
+        let widths = [None, Some(0), Some(20), Some(80), Some(120), Some(400)].map(within);
+        assert_eq!(widths, [80, 80, 60, 80, 120, 160]);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! What only who holds the data directory can do, beside a running server: make one-time codes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use countersign_authority::{
@@ -20,7 +24,7 @@ pub use countersign_authority::key_file::Rotated;
 use crate::{
     clock::Clock,
     config::Config,
-    key_file::{self, rotation::Rotation},
+    key_file::{self, KeyFileError, rotation::Rotation},
     serve,
 };
 
@@ -144,14 +148,39 @@ pub async fn log_held(config: &Config, clock: &Clock) -> anyhow::Result<Option<W
 fn make(config: &Config, code: &EnrolmentCode) -> anyhow::Result<Secret<String>> {
     // A code that no server takes helps nobody: only `serve` makes a new key file.
     let path = config.key_file();
-    anyhow::ensure!(
-        config.keys.env.is_some() || path.exists(),
-        "there is no key file `{}`: is that the directory of the server? its first start makes it",
-        path.display()
-    );
-    let opened = key_file::open(config, |name| std::env::var(name).ok())?;
+    if config.keys.env.is_none() {
+        is_there(&path, path.try_exists())?;
+    }
+    let opened = key_file::open(config, |name| std::env::var(name).ok());
+    let opened = opened.map_err(|error| match error {
+        KeyFileError::Unreadable { cause, .. } => unreadable(&path, cause),
+        error => error.into(),
+    })?;
     let secrets = Secrets::new(opened.key).context("the key file cannot be used")?;
     Ok(code.seal(&secrets.codes)?)
+}
+
+/// Only `serve` makes a key file, so that it must be there.
+fn is_there(path: &Path, found: io::Result<bool>) -> anyhow::Result<()> {
+    match found {
+        Ok(true) => Ok(()),
+        Ok(false) => anyhow::bail!(
+            "there is no key file `{}`: is that the directory of the server? its first start makes it",
+            path.display()
+        ),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> anyhow::Error {
+    let path = path.display();
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        anyhow::anyhow!(
+            "you may not read `{path}`: run this as the user that the server runs as, such as with `sudo -u USER`"
+        )
+    } else {
+        anyhow::anyhow!("`{path}`: {error}")
+    }
 }
 
 /// Declares that the database was restored: every earlier token dies, approvals are voided, the log
@@ -171,4 +200,23 @@ pub async fn restored(config: &Config, clock: &Clock) -> anyhow::Result<Restored
         Ok::<_, anyhow::Error>(restored?)
     });
     restored.await.context("declaring the restore panicked")?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_may_not_be_read_is_not_called_missing() {
+        let told = |found| is_there(Path::new("data/countersign.key"), found);
+        assert!(told(Ok(true)).is_ok());
+        let missing = told(Ok(false)).unwrap_err().to_string();
+        assert!(missing.starts_with("there is no key file"), "{missing}");
+        let denied = told(Err(io::ErrorKind::PermissionDenied.into()));
+        let denied = denied.unwrap_err().to_string();
+        assert!(
+            denied.starts_with("you may not read `data/countersign.key`: run this as the user"),
+            "{denied}"
+        );
+    }
 }

@@ -34,12 +34,12 @@ pub enum KeyFileError {
     )]
     InEnvironment(String),
     /// It is there and not one.
-    #[error("`{place}`: {source}")]
+    #[error("`{place}`: {cause}")]
     Invalid {
         /// The file or variable.
         place: String,
         /// Why not.
-        source: InvalidKeyFile,
+        cause: InvalidKeyFile,
     },
     /// It is not there, and must not be made.
     #[error(
@@ -50,12 +50,12 @@ pub enum KeyFileError {
     #[error("`{0}` can be read by others than its owner: make it 0600")]
     Open(String),
     /// The file system says no.
-    #[error("`{place}`: {source}")]
+    #[error("`{place}`: {cause}")]
     Unreadable {
         /// The file.
         place: String,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The variable is not set.
     #[error("the environment variable `{0}`, named in `keys.env`, is not set")]
@@ -113,7 +113,7 @@ fn read(path: &Path, file: File) -> Result<KeyFile, KeyFileError> {
 fn make(path: &Path) -> Result<KeyFile, KeyFileError> {
     let failed = |error| unreadable(path, error);
     let place = path.display().to_string();
-    let key = KeyFile::generate().map_err(|source| KeyFileError::Invalid { place, source })?;
+    let key = KeyFile::generate().map_err(|cause| KeyFileError::Invalid { place, cause })?;
     if let Some(directory) = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -156,16 +156,16 @@ fn is_private(_: &fs::Metadata) -> bool {
 }
 
 fn parse(place: &str, text: &str) -> Result<KeyFile, KeyFileError> {
-    KeyFile::parse(text).map_err(|source| KeyFileError::Invalid {
+    KeyFile::parse(text).map_err(|cause| KeyFileError::Invalid {
         place: place.to_owned(),
-        source,
+        cause,
     })
 }
 
-fn unreadable(path: &Path, source: io::Error) -> KeyFileError {
+fn unreadable(path: &Path, cause: io::Error) -> KeyFileError {
     KeyFileError::Unreadable {
         place: path.display().to_string(),
-        source,
+        cause,
     }
 }
 

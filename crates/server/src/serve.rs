@@ -5,7 +5,7 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow, bail};
 use axum_server::Handle;
 use countersign_authority::{
-    Archive, Authority, Ctx, Secrets, Settings, Store, StoreConfig, archive, log,
+    Archive, Authority, Ctx, Secrets, Settings, Store, StoreConfig, archive, log, people,
 };
 use countersign_crypto::log::Checkpoint;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -64,13 +64,19 @@ pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     telemetry::log_panics();
     for finding in check::check(&options.config) {
         if finding.level == check::Level::Warning {
-            tracing::warn!(config.key = finding.key, "{finding}");
+            tracing::warn!(
+                config.key = finding.key,
+                "{}: {}",
+                finding.key,
+                finding.detail
+            );
         }
     }
     let directory = options.config.data_directory();
     let server = Server::start(options).await?;
     // Before anybody hears that it is ready: who stops it then must be heard too.
     let told = told_to_stop()?;
+    let nobody_yet = server.nobody_yet().await;
     // Whoever reads our output may be gone; the server serves nevertheless.
     let mut out = std::io::stdout().lock();
     let scheme = if server.app.config().server.tls.cert.is_some() {
@@ -79,8 +85,8 @@ pub async fn serve(options: ServeOptions) -> anyhow::Result<()> {
         "http"
     };
     let _ = writeln!(out, "listening on {scheme}://{}", server.address);
-    if server.first_start {
-        let _ = writeln!(out, "first start: make yourself an owner with");
+    if nobody_yet {
+        let _ = writeln!(out, "nobody has signed in yet: make yourself an owner with");
         let _ = writeln!(
             out,
             "  countersign admin enrol EMAIL --role owner --data {}",
@@ -165,6 +171,19 @@ impl Server {
     #[must_use]
     pub const fn first_start(&self) -> bool {
         self.first_start
+    }
+
+    /// Whether nobody was let into the first tenant yet. Who cannot be asked is taken to have somebody.
+    async fn nobody_yet(&self) -> bool {
+        let authority = self.app.authority();
+        let Some(tenant) = authority.tenant(None).map(|tenant| tenant.id) else {
+            return false;
+        };
+        let users = authority
+            .store()
+            .read(move |tx| people::users(tx, tenant))
+            .await;
+        users.is_ok_and(|users| users == 0)
     }
 
     /// Takes nothing new, finishes what runs, writes what is buffered, closes the database.

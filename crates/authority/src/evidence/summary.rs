@@ -2,7 +2,7 @@
 
 use countersign_model::{
     action::ActionSet,
-    evidence::{Event, Evidence, Reference, RenewalTrouble, Role},
+    evidence::{Event, Evidence, Outcome, Reference, RenewalTrouble, Role},
 };
 
 /// What happened, in one line.
@@ -18,7 +18,11 @@ pub fn line(record: &Evidence) -> String {
             format!(
                 "{} {} {}{on}",
                 who(record),
-                action.outcome.as_str(),
+                match action.outcome {
+                    Outcome::Done => "did",
+                    Outcome::Failed => "failed to do",
+                    Outcome::Refused => "was refused",
+                },
                 action.action
             )
         }
@@ -61,14 +65,14 @@ pub fn line(record: &Evidence) -> String {
         Event::DataKey(key) => format!("data key {} {}", key.data_key_id, key.verb),
         Event::Decision(decision) => {
             format!(
-                "{} {} ({}x)",
+                "{} {}{}",
                 decision.action,
                 if decision.allowed {
                     "allowed"
                 } else {
                     "denied"
                 },
-                decision.count
+                times(decision.count)
             )
         }
         Event::Erased(erased) => format!(
@@ -114,11 +118,11 @@ pub fn line(record: &Evidence) -> String {
             read.action_ref, read.version, read.key
         ),
         Event::Refused(refused) => format!(
-            "{} refused to {}: {} ({}x)",
+            "{} refused to {}: {}{}",
             refused.asked,
             caller(record, refused.claimed.as_deref()),
             refused.detail.shown(),
-            refused.count
+            times(refused.count)
         ),
         Event::RenewalAlert(alert) => match alert.alert {
             RenewalTrouble::Forked => format!(
@@ -173,13 +177,21 @@ pub fn line(record: &Evidence) -> String {
             actions(&issued.actions)
         ),
         Event::TokenUsed(used) => format!(
-            "{} used its token at {}: {} ({}x)",
+            "{} used its token at {}: {}{}",
             who(record),
             used.route,
             used.outcome.as_str(),
-            used.count
+            times(used.count)
         ),
         _ => record.event.kind().replace('_', " "),
+    }
+}
+
+/// How often, when it was more than once.
+fn times(count: u64) -> String {
+    match count {
+        1 => String::new(),
+        count => format!(" ({count}x)"),
     }
 }
 

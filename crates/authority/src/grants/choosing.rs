@@ -92,11 +92,16 @@ pub(super) fn choose_audience(
         }
         names.push(format!("`{}`", record.name));
     }
-    let list = if names.is_empty() {
-        "none yet".to_owned()
-    } else {
-        names.join(", ")
-    };
+    if names.is_empty() {
+        let name = &doc.name;
+        return refuse(
+            Reason::AudienceNotAllowed,
+            format!(
+                "`{name}` has no audience: `countersign identity update {name} --audience NAME`"
+            ),
+        );
+    }
+    let list = names.join(", ");
     match asked {
         Some(asked) => {
             let shown: String = asked

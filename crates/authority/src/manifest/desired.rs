@@ -201,18 +201,32 @@ impl<'a, R: Resolver> Desire<'a, R> {
         }
     }
 
-    /// Reads environments. One that nobody registered is a warning: nobody said whether it is
-    /// protected.
-    fn places(&mut self, entry: &Entry<'_>, texts: &[Located<String>]) -> Vec<EnvironmentName> {
+    /// Reads environments. One that nobody registered is an error, as where it is applied: nobody said whether it is
+    /// protected. Where the identity may act already it may go on.
+    fn places(
+        &mut self,
+        entry: &Entry<'_>,
+        texts: &[Located<String>],
+        before: &[EnvironmentName],
+    ) -> Vec<EnvironmentName> {
         for text in texts {
-            if !self.environments.contains_key(text.value.as_str()) {
+            let stays = before.iter().any(|name| name.as_str() == text.value);
+            if !stays && !self.environments.contains_key(text.value.as_str()) {
                 let near = nearest(
                     &text.value,
                     self.environments.keys().map(|name| name.as_str()),
                 );
                 let near = near.map(did_you_mean).unwrap_or_default();
-                let message = format!("environment `{}` is not registered{near}", text.value);
-                self.warn(entry, text.place(), message);
+                let name = &text.value;
+                let message = match name.parse::<EnvironmentName>() {
+                    Ok(_) => format!(
+                        "environment `{name}` is not registered{near}; an owner of the tenant makes it: \
+                         `countersign environment create {name}`"
+                    ),
+                    // What is wrong with the name is said below.
+                    Err(_) => continue,
+                };
+                self.error(entry, text.place(), message);
             }
         }
         self.read_all(entry, texts)

@@ -98,8 +98,14 @@ impl Action {
                 registry::create::<actions::Action>(app, "action", &args.request()?).await
             }
             Self::Update(args) => {
-                registry::update::<actions::Action>(app, "action", &args.target, &args.request()?)
-                    .await
+                registry::update::<actions::Action>(
+                    app,
+                    "action",
+                    &args.target,
+                    &args.request()?,
+                    registry::Lists::NONE,
+                )
+                .await
             }
             Self::Delete(args) => registry::delete::<actions::Action>(app, "action", &args).await,
         }

@@ -194,6 +194,9 @@ async fn post(
         if failure.exit == Exit::ApprovalNeeded {
             failure.exit = Exit::Failed;
         }
+        if let Some(next) = &mut failure.next {
+            *next = next.replace("approval show ID", &format!("approval show {id}"));
+        }
         failure
     })
 }

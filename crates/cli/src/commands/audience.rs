@@ -9,7 +9,7 @@ use crate::{
     app::App,
     failure::Failure,
     input::word,
-    registry::{self, DeleteArgs, ListArgs, Target},
+    registry::{self, DeleteArgs, ListArgs, Lists, Target},
     view::Column,
 };
 
@@ -27,7 +27,10 @@ pub enum Audience {
         after_help = "Example:\n  countersign audience create support-automation-api --served-by support-api"
     )]
     Create(Create),
-    /// Edit one
+    /// Edit one; a list drops nothing without --replace
+    ///
+    /// A list that is given takes the place of the whole list. When it leaves out something that the list has now, the edit
+    /// is refused, and says what, unless --replace says that it shall be dropped.
     #[command(
         after_help = "Example:\n  countersign audience update support-automation-api --signing-alg RS256"
     )]
@@ -82,6 +85,8 @@ pub struct Update {
     /// What it is
     #[arg(long)]
     description: Option<String>,
+    #[command(flatten)]
+    lists: Lists,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
@@ -114,6 +119,7 @@ impl Audience {
                     "audience",
                     &args.target,
                     &args.request()?,
+                    args.lists,
                 )
                 .await
             }

@@ -19,6 +19,9 @@ pub enum Config {
         /// The file; without it, the environment and the defaults alone
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
+        /// The file, said as `serve` takes it
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
     },
     /// Print every key, what it is for and its default, as Markdown
     #[command(after_help = "Example:\n  countersign config reference")]
@@ -28,7 +31,8 @@ pub enum Config {
 impl Config {
     pub fn run(self, app: &App) -> Result<(), Failure> {
         match self {
-            Self::Check { file } => {
+            Self::Check { file, config } => {
+                let file = file.or(config);
                 let loaded = config::load(file.as_deref(), std::env::vars(), &[])
                     .map_err(|error| Failure::failed(error.to_string()))?;
                 let findings = config::check::check(&loaded);

@@ -37,14 +37,16 @@ impl Demo {
             ends.execution = Some(execution);
             crew
         };
-        if self.exit {
-            script.note("ended, and its directory is gone: run it without --exit to look around");
-        } else {
+        if !self.exit {
             story::what_next(&mut script, &stage, &ends)?;
             let _ = tokio::signal::ctrl_c().await;
         }
         #[cfg(unix)]
         crew.dismiss().await;
-        stage.strike().await
+        stage.strike().await?;
+        if self.exit {
+            script.note("ended, and its directory is gone: run it without --exit to look around");
+        }
+        Ok(())
     }
 }

@@ -93,6 +93,7 @@ impl Environment {
                     "environment",
                     &args.target,
                     &args.request()?,
+                    registry::Lists::NONE,
                 )
                 .await
             }

@@ -2,9 +2,11 @@
 
 use clap::{Args, Subcommand};
 use countersign_api::{
-    NameOrId,
+    Client, NameOrId,
     findings::{Finding as Found, IdentityFindings, ListFindings},
+    identities::{Identity, ListIdentities},
     observed::ObservedAccount,
+    paging::MAX_LIMIT,
     reference::{PartyRef, Ref},
 };
 use countersign_model::{
@@ -18,7 +20,8 @@ use crate::{
     commands::observed,
     failure::Failure,
     input::word,
-    view::{WIDTH, command, plain, wrapped},
+    out::Format,
+    view::{command, plain, width, wrapped},
 };
 
 /// What is weak about identities, and the first thing to do about it
@@ -91,7 +94,11 @@ impl List {
             items.extend(self.observed(app).await?);
         }
         let count: usize = items.iter().map(|item| item.findings().len()).sum();
-        app.out.data(&items, |_| told(&items))?;
+        let nothing = match (items.is_empty(), app.out.format()) {
+            (true, Format::Table) => self.nothing(&client).await?,
+            _ => String::new(),
+        };
+        app.out.data(&items, |_| told(&items, nothing))?;
         if more {
             app.out.talk(&format!(
                 "there are identities beyond the first {}; --limit shows them",
@@ -103,6 +110,38 @@ impl List {
             return Err(Failure::failed(format!("{count} {findings}")));
         }
         Ok(())
+    }
+
+    /// What an empty list means: in how many identities was looked.
+    async fn nothing(&self, client: &Client) -> Result<String, Failure> {
+        let mut query = ListIdentities {
+            limit: Some(MAX_LIMIT),
+            project: self.project.clone(),
+            kind: self.kind,
+            sponsor: self.sponsor.clone(),
+            ..ListIdentities::default()
+        };
+        let mut count = 0;
+        loop {
+            let page = client.list::<Identity>(&query).await?;
+            count += page.items.len();
+            query.after = page.next;
+            if query.after.is_none() || count >= self.limit as usize {
+                break;
+            }
+        }
+        let such = match (self.weakness, self.severity) {
+            (None, None) => "",
+            _ => "such ",
+        };
+        let (more, identities) = match (query.after.is_some(), count) {
+            (true, _) => ("more than ", "identities"),
+            (false, 1) => ("", "identity"),
+            (false, _) => ("", "identities"),
+        };
+        Ok(format!(
+            "no {such}weakness found in {more}{count} {identities}"
+        ))
     }
 
     /// What is weak about accounts of other systems.
@@ -187,16 +226,16 @@ impl Item {
 }
 
 /// Each identity with its findings below it, each with the first thing to do.
-fn told(items: &[Item]) -> String {
+fn told(items: &[Item], nothing: String) -> String {
     if items.is_empty() {
-        return "nothing was found".to_owned();
+        return nothing;
     }
     let mut text = Vec::new();
     for item in items {
         if !text.is_empty() {
             text.push(String::new());
         }
-        text.extend(wrapped(&item.heading(), usize::from(WIDTH)));
+        text.extend(wrapped(&item.heading(), width()));
         text.extend(item.findings().iter().flat_map(lines));
     }
     text.join("\n")
@@ -216,15 +255,16 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
         .as_ref()
         .map_or_else(String::new, |credential| format!(" [{credential}]"));
     let says = format!("{}{about}", found.says);
-    let width = usize::from(WIDTH) - INDENT;
-    let mut lines: Vec<String> = wrapped(&says, width);
-    lines.extend(wrapped(&format!("-> {}", found.remedy), width));
+    let across = width();
+    let inner = across - INDENT;
+    let mut lines: Vec<String> = wrapped(&says, inner);
+    lines.extend(wrapped(&format!("-> {}", found.remedy), inner));
     let first = |(number, line): (usize, String)| {
         let label = if number == 0 { urgent } else { "" };
         format!("  {label:<8}{line}")
     };
     let told = lines.into_iter().enumerate().map(first);
-    let fix = command(&plain(&found.fix), usize::from(WIDTH) - FIX.len());
+    let fix = command(&plain(&found.fix), across - FIX.len());
     let fix = fix.into_iter().enumerate().map(|(number, line)| {
         let prompt = if number == 0 { FIX } else { "" };
         format!("{prompt:<width$}{line}", width = FIX.len())

@@ -40,7 +40,10 @@ pub enum Identity {
         after_help = "Example:\n  countersign identity create triage --audience https://api.example.com"
     )]
     Create(Box<Create>),
-    /// Edit one
+    /// Edit one; a list drops nothing without --replace
+    ///
+    /// A list that is given takes the place of the whole list. When it leaves out something that the list has now, the edit
+    /// is refused, and says what, unless --replace says that it shall be dropped.
     #[command(
         after_help = "Example:\n  countersign identity update triage --allow case.read,case.comment.write"
     )]
@@ -174,7 +177,7 @@ const INCOMPLETE: [Column; 4] = [
     Column("NAME", "/name"),
     Column("PROJECT", "/project"),
     Column("SPONSOR", "/sponsor"),
-    Column("NOT STATED", "/incomplete"),
+    Column("LEFT AT DEFAULTS", "/incomplete"),
 ];
 
 impl Identity {
@@ -184,13 +187,19 @@ impl Identity {
             Self::Show(args) => show(app, &args.target).await,
             Self::Create(args) => args.run(app).await,
             Self::Update(args) => {
+                let goes_on = args.tokens_that_go_on(app).await?;
                 registry::update::<identities::Identity>(
                     app,
                     "identity",
                     &args.target,
                     &args.request(),
+                    args.lists,
                 )
-                .await
+                .await?;
+                if let Some(said) = goes_on {
+                    app.out.warn(&said);
+                }
+                Ok(())
             }
             Self::Disable(args) => {
                 confirm(

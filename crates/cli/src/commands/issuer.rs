@@ -105,8 +105,14 @@ impl Issuer {
                 registry::create::<issuers::Issuer>(app, "issuer", &args.request()?).await
             }
             Self::Update(args) => {
-                registry::update::<issuers::Issuer>(app, "issuer", &args.target, &args.request()?)
-                    .await
+                registry::update::<issuers::Issuer>(
+                    app,
+                    "issuer",
+                    &args.target,
+                    &args.request()?,
+                    registry::Lists::NONE,
+                )
+                .await
             }
             Self::Enable(args) => {
                 let changed = app

@@ -1,7 +1,10 @@
 //! `lineage`: from a result back to the person who answers, and forward from a person.
 
 use clap::Args;
-use countersign_api::lineage::{self, Direction, LineageQuery};
+use countersign_api::{
+    ClientError,
+    lineage::{self, Direction, LineageQuery},
+};
 use serde_json::Value;
 
 use crate::{
@@ -46,8 +49,9 @@ impl Lineage {
             .lineage(&LineageQuery {
                 reference: self.reference.clone(),
             })
-            .await?;
-        let width = app.out.is_terminal().then_some(usize::from(view::WIDTH));
+            .await
+            .map_err(unreadable)?;
+        let width = app.out.is_terminal().then(view::width);
         app.out
             .data(&lineage, |json| shown(&lineage, json, width))?;
         if !self.verify {
@@ -105,6 +109,17 @@ impl Lineage {
         }
         Ok(())
     }
+}
+
+/// What is no reference is a mistake of the command line, and not something that is missing.
+fn unreadable(error: ClientError) -> Failure {
+    let is_reference = error.reason_code() != Some("bad_request");
+    let mut failure = Failure::from(error);
+    if is_reference {
+        return failure;
+    }
+    failure.exit = Exit::Usage;
+    failure.next("give one such as `commit:8f3c2d1` or `user:dana@example.com`")
 }
 
 /// The lineage for people. On a terminal sentences are broken between words at its width; what reads a pipe gets each on

@@ -47,6 +47,10 @@ pub struct Login {
     accept_new_log_key: bool,
 }
 
+/// What to do when a code lets nobody in.
+const ANOTHER_CODE: &str = "a code is good once, for 15 minutes and at its own server: whoever runs that makes another with \
+    `countersign admin enrol EMAIL --data DIR`";
+
 /// What a person says to another command line.
 #[derive(Debug, Subcommand)]
 enum Answer {
@@ -86,6 +90,8 @@ impl Login {
                 "{base} is not encrypted: whoever listens can use the sign-in"
             ));
         }
+        // Before the code is used up: it is good once.
+        app.home().make_ready()?;
         let (server, who) = match &self.code {
             Some(code) => self.by_code(app, &base, code).await?,
             None => self.by_confirmation(app, &base).await?,
@@ -121,7 +127,15 @@ impl Login {
                 code: code.trim().to_owned(),
                 ttl_days: self.days,
             })
-            .await?;
+            .await
+            .map_err(|error| {
+                let failure = Failure::from(error);
+                // It is what they do already: they need another code.
+                match failure.exit {
+                    Exit::NotSignedIn => failure.next(ANOTHER_CODE),
+                    _ => failure,
+                }
+            })?;
         let server = Server {
             token: Some(session.token.clone()),
             expires_at: Some(session.expires_at),

@@ -234,7 +234,7 @@ fn shown(plan: &Planned, out: Out) -> String {
         .filter(|change| !change.incomplete.is_empty())
     {
         lines.push(format!(
-            "{} `{}` is incomplete: {} at the default",
+            "{} `{}` leaves at defaults: {}",
             change.noun.as_str(),
             change.name,
             change.incomplete.join(", ")
@@ -395,7 +395,7 @@ mod tests {
              + identity triage  (t.yaml:1)\n    sponsor: dana@example.com\n\
              ~ identity deployer\n    allowed_actions: +deploy.release -build.run\n    token_ttl_minutes: 10 -> 15\n    \
              ! loosens a guard: a second person must countersign\n\
-             identity `triage` is incomplete: purpose, expires_at at the default\n\
+             identity `triage` leaves at defaults: purpose, expires_at\n\
              1 to create, 1 to update, 1 unchanged"
         );
     }

@@ -89,8 +89,14 @@ impl Policy {
                 registry::create::<policies::Policy>(app, "policy", &args.request()?).await
             }
             Self::Update(args) => {
-                registry::update::<policies::Policy>(app, "policy", &args.target, &args.request()?)
-                    .await
+                registry::update::<policies::Policy>(
+                    app,
+                    "policy",
+                    &args.target,
+                    &args.request()?,
+                    registry::Lists::NONE,
+                )
+                .await
             }
             Self::Delete(args) => registry::delete::<policies::Policy>(app, "policy", &args).await,
         }

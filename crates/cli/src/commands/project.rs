@@ -8,7 +8,7 @@ use crate::{
     app::App,
     failure::Failure,
     input::{confirm, pair, word},
-    registry::{self, ActArgs, DeleteArgs, ListArgs, Target},
+    registry::{self, ActArgs, DeleteArgs, ListArgs, Lists, Target},
     view::Column,
 };
 
@@ -26,7 +26,10 @@ pub enum Project {
         after_help = "Example:\n  countersign project create support --member lee@example.com=editor"
     )]
     Create(Create),
-    /// Edit one
+    /// Edit one; a list drops nothing without --replace
+    ///
+    /// A list that is given takes the place of the whole list. When it leaves out something that the list has now, the edit
+    /// is refused, and says what, unless --replace says that it shall be dropped.
     #[command(
         after_help = "Example:\n  countersign project update support --description 'Support tools'"
     )]
@@ -81,6 +84,8 @@ pub struct Update {
     /// Its members may give the whole catalogue
     #[arg(long)]
     allow_all: bool,
+    #[command(flatten)]
+    lists: Lists,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
@@ -112,6 +117,7 @@ impl Project {
                     "project",
                     &args.target,
                     &args.request()?,
+                    args.lists,
                 )
                 .await
             }

@@ -6,6 +6,7 @@ use clap::Args;
 use countersign_server::{
     clock::Clock,
     config::{self, Config},
+    key_file::KeyFileError,
     serve::{ServeOptions, serve},
 };
 
@@ -83,11 +84,20 @@ impl Serve {
             warn_of_password(app, url, "COUNTERSIGN_AUTOMATION__BROKER");
         }
         let config = self.place.load(&self.flags())?;
-        Ok(serve(ServeOptions {
+        let options = ServeOptions {
             config,
             clock: Clock::system(),
+        };
+        serve(options).await.map_err(|error| {
+            let no_file = matches!(error.downcast_ref(), Some(KeyFileError::Unreadable { .. }));
+            let failure = Failure::from(error);
+            if no_file {
+                failure
+                    .next("`--data DIR` names the data directory: one that this user may write to")
+            } else {
+                failure
+            }
         })
-        .await?)
     }
 
     fn flags(&self) -> Vec<(&str, String)> {

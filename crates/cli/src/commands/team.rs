@@ -8,7 +8,7 @@ use countersign_model::name::TeamName;
 use crate::{
     app::App,
     failure::Failure,
-    registry::{self, DeleteArgs, ListArgs, Target},
+    registry::{self, DeleteArgs, ListArgs, Lists, Target},
     view::Column,
 };
 
@@ -26,7 +26,10 @@ pub enum Team {
         after_help = "Example:\n  countersign team create platform \\\n    --member dana@example.com --member lee@example.com"
     )]
     Create(Create),
-    /// Edit one
+    /// Edit one; a list drops nothing without --replace
+    ///
+    /// A list that is given takes the place of the whole list. When it leaves out something that the list has now, the edit
+    /// is refused, and says what, unless --replace says that it shall be dropped.
     #[command(after_help = "Example:\n  countersign team update platform --member lee@example.com")]
     Update(Update),
     /// Delete one; its names stay taken
@@ -56,6 +59,8 @@ pub struct Update {
     /// Who is in it, all of them; once for each
     #[arg(long = "member", value_name = "USER")]
     members: Option<Vec<NameOrId>>,
+    #[command(flatten)]
+    lists: Lists,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
@@ -81,7 +86,14 @@ impl Team {
                 registry::create::<teams::Team>(app, "team", &args.request()?).await
             }
             Self::Update(args) => {
-                registry::update::<teams::Team>(app, "team", &args.target, &args.request()?).await
+                registry::update::<teams::Team>(
+                    app,
+                    "team",
+                    &args.target,
+                    &args.request()?,
+                    args.lists,
+                )
+                .await
             }
             Self::Delete(args) => registry::delete::<teams::Team>(app, "team", &args).await,
         }

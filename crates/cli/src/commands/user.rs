@@ -137,7 +137,14 @@ impl User {
                 registry::create::<users::User>(app, "user", &args.request()?).await
             }
             Self::Update(args) => {
-                registry::update::<users::User>(app, "user", &args.target, &args.request()?).await
+                registry::update::<users::User>(
+                    app,
+                    "user",
+                    &args.target,
+                    &args.request()?,
+                    registry::Lists::NONE,
+                )
+                .await
             }
             Self::Disable(args) => {
                 let question = format!(

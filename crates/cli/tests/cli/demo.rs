@@ -35,6 +35,10 @@ fn the_demo_plays_to_its_end_and_tells_who_answers() {
     }
     assert!(!flowing.contains("[gap"), "{told}");
     assert!(
+        told.ends_with("ended, and its directory is gone: run it without --exit to look around"),
+        "{told}"
+    );
+    assert!(
         told.lines().all(|line| line.chars().count() <= 80),
         "{told}"
     );

@@ -7,7 +7,10 @@ use crate::world::{AUDIENCE, Person, Server, eventually};
 #[test]
 fn a_first_start_says_how_to_get_in_and_a_code_stands_alone() {
     let server = Server::start();
-    assert_eq!(server.said[1], "first start: make yourself an owner with");
+    assert_eq!(
+        server.said[1],
+        "nobody has signed in yet: make yourself an owner with"
+    );
     assert_eq!(
         server.said[2],
         format!(
@@ -44,7 +47,7 @@ fn a_first_start_says_how_to_get_in_and_a_code_stands_alone() {
         "dana@example.com"
     );
     let again = Person::stranger().run(&["login", "--server", &server.url, "--code", &code]);
-    assert!(again.fails(3).contains("next: sign in"));
+    assert!(again.fails(3).contains("next: a code is good once"));
     dana.run(&["logout"]).ok();
     assert!(
         dana.run(&["auth", "token"])
@@ -358,7 +361,7 @@ fn findings_read_as_a_list_of_things_to_do() {
     dana.run(&["identity", "delete", "release-legacy", "--yes"])
         .ok();
     let none = dana.run(&["finding", "list", "--fail"]).ok();
-    assert_eq!(none.trim(), "nothing was found");
+    assert_eq!(none.trim(), "no weakness found in 0 identities");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod automation;
 mod crashes;
 mod demo;
 mod failures;
+mod first_steps;
 mod help;
 mod identities;
 mod keys;

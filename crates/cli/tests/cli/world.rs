@@ -20,6 +20,9 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 /// The resource server that programs of these tests call.
 pub const AUDIENCE: &str = "support-automation-api";
 
+/// An address on loopback, with a free port.
+const ANYWHERE: &str = "127.0.0.1:0";
+
 /// The program, in an environment in which nothing of ours is set.
 pub fn program() -> Command {
     let mut command = Command::new(PROGRAM);
@@ -55,7 +58,7 @@ impl Server {
     /// One that is started with more flags, at every start.
     pub fn start_with(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::start_in(tempfile::tempdir().unwrap(), flags)
+        Self::start_in(tempfile::tempdir().unwrap(), flags, ANYWHERE)
     }
 
     /// One that is given its key file and database: it has little more to say than where it listens.
@@ -63,7 +66,7 @@ impl Server {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("started"), "").unwrap();
-        Self::start_in(directory, flags)
+        Self::start_in(directory, flags, ANYWHERE)
     }
 
     /// One on this database, which is gone when the server is.
@@ -84,17 +87,17 @@ impl Server {
         let mut all = vec!["--database", url, "--set", given.as_str()];
         all.extend(flags);
         let flags = all.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::start_in(directory, flags)
+        Self::start_in(directory, flags, ANYWHERE)
     }
 
-    fn start_in(directory: TempDir, flags: Vec<String>) -> Self {
+    fn start_in(directory: TempDir, flags: Vec<String>, listen: &str) -> Self {
         let messages = File::create(directory.path().join("messages")).unwrap();
         let mut command = program();
         command
             .arg("serve")
             .arg("--data")
             .arg(directory.path().join("data"))
-            .args(["--listen", "127.0.0.1:0"]);
+            .args(["--listen", listen]);
         command.args(["--set", "federation.allow_loopback_issuers=true"]);
         let mut child = command
             .args(&flags)
@@ -143,6 +146,7 @@ impl Server {
         Stopped {
             directory,
             flags: self.flags.clone(),
+            listen: self.url.split("//").last().unwrap().to_owned(),
         }
     }
 
@@ -210,6 +214,8 @@ impl Server {
 pub struct Stopped {
     directory: TempDir,
     flags: Vec<String>,
+    /// Where it listened.
+    listen: String,
 }
 
 impl Stopped {
@@ -218,7 +224,41 @@ impl Stopped {
     }
 
     pub fn start(self) -> Server {
-        Server::start_in(self.directory, self.flags)
+        Server::start_in(self.directory, self.flags, ANYWHERE)
+    }
+
+    /// Starts it where it was.
+    pub fn start_there(self) -> Server {
+        Server::start_in(self.directory, self.flags, &self.listen)
+    }
+
+    /// Starts it, and hears what it says beside where it listens.
+    pub fn start_and_hear(self) -> Server {
+        std::fs::remove_file(self.directory.path().join("started")).unwrap();
+        self.start()
+    }
+
+    /// Starts it, stops it as soon as it serves, and answers all that it said.
+    pub fn start_for_a_while(self) -> String {
+        let said = self.directory.path().join("said");
+        let mut command = program();
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", ANYWHERE])
+            .args(&self.flags)
+            .stdout(File::create(&said).unwrap());
+        let mut child = command.spawn().unwrap();
+        let text = || std::fs::read_to_string(&said).unwrap();
+        within(Duration::from_secs(20), "it serves", || {
+            text().contains("listening on ").then_some(())
+        });
+        let ended = Command::new("sh")
+            .args(["-c", "kill \"$0\"", &child.id().to_string()])
+            .status();
+        assert!(ended.unwrap().success() && child.wait().unwrap().success());
+        text()
     }
 
     /// Tries to start it, and answers what it says when it does not.

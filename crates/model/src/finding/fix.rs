@@ -14,7 +14,7 @@ impl Weakness {
         let update = |what: &str| format!("countersign identity update {name} {what}");
         let credential = credential.unwrap_or("CREDENTIAL");
         match self {
-            Weakness::BroadRoles => update("--role ROLE,ROLE"),
+            Weakness::BroadRoles => update("--role ROLE,ROLE --replace"),
             Weakness::ChainEndsSoon | Weakness::RotationDue => {
                 format!("countersign service-account token {name}")
             }
@@ -57,7 +57,7 @@ impl Weakness {
             Weakness::UnusedPrivileges => {
                 let unused = privileges::unused(looked).unwrap_or_default();
                 update(&format!(
-                    "--allow {}",
+                    "--allow {} --replace",
                     list(&identity.allowed_actions.difference(&unused))
                 ))
             }

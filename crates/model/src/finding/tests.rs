@@ -555,7 +555,7 @@ fn what_it_may_and_does_not_is_found_once_it_had_time_and_somebody_reports() {
     );
     assert_eq!(
         unused[0].fix,
-        "countersign identity update releaser --allow deploy.release"
+        "countersign identity update releaser --allow deploy.release --replace"
     );
     let all = actions(&["deploy.release", "rollout.status.read"]);
     assert_eq!(told(Some(&all), 400), []);

@@ -229,7 +229,7 @@ impl<R: Resolver> Desire<'_, R> {
         doc: &mut IdentityDoc,
     ) -> Result<(), R::Stop> {
         if let Some(environments) = &manifest.environments {
-            doc.environments = self.places(entry, environments);
+            doc.environments = self.places(entry, environments, &doc.environments);
         }
         if let Some(audiences) = &manifest.audiences {
             doc.audiences = self.find_all(entry, Noun::Audience, audiences)?;

@@ -181,7 +181,9 @@ fn places(
         if found.is_none_or(|record| record.status != Status::Active) {
             return refuse(
                 Reason::Unprocessable,
-                format!("there is no environment `{name}`; a tenant owner can make it"),
+                format!(
+                    "there is no environment `{name}`; an owner of the tenant makes it: `countersign environment create {name}`"
+                ),
             );
         }
     }

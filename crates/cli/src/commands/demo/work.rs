@@ -17,7 +17,11 @@ use countersign_guard::SystemClock;
 use countersign_model::{
     execution::ExecutionState, schedule::INTERVAL, scope::Scope, token_metadata::TokenMetadata,
 };
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{
     script::Script,
@@ -41,6 +45,9 @@ const KEY: &str = "ledger.password";
 const WORKER: &str = "worker:payments";
 /// Who says what time it is.
 const SENSOR: &str = "sensor:core.interval";
+
+/// How long what runs at the end may take: the script of the story takes a small part of it.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// What goes on until the demo ends.
 pub struct Crew {
@@ -105,10 +112,14 @@ pub async fn play(
 }
 
 impl Crew {
-    /// Lets what runs come to its end.
-    pub async fn dismiss(self) {
+    /// Lets what runs come to its end. A worker that has nothing to do waits for the answer to its last question, for an
+    /// execution may be in it; here nobody misses one, and the server goes next.
+    pub async fn dismiss(mut self) {
         let _ = self.ask.send(()).await;
-        let _ = self.working.await;
+        if timeout(LAST_WORK, &mut self.working).await.is_err() {
+            self.working.abort();
+            let _ = self.working.await;
+        }
     }
 }
 

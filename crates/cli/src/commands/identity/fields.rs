@@ -3,7 +3,7 @@
 use clap::Args;
 use countersign_api::{
     NameOrId,
-    identities::{ApprovalRuleInput, CreateIdentity, ImpersonatorInput, UpdateIdentity},
+    identities::{ApprovalRuleInput, CreateIdentity, Identity, ImpersonatorInput, UpdateIdentity},
 };
 use countersign_model::{
     Timestamp,
@@ -12,8 +12,11 @@ use countersign_model::{
 };
 
 use crate::{
+    app::App,
     clock,
+    failure::Failure,
     input::{pair, word},
+    registry::Lists,
 };
 
 /// What can be said about an identity; what is left out stands at its default, or stays.
@@ -153,12 +156,29 @@ pub struct Update {
     /// It may have credentials of every type
     #[arg(long, conflicts_with = "trust_model")]
     any_trust_model: bool,
+    #[command(flatten)]
+    pub lists: Lists,
     /// Why, for the evidence
     #[arg(long)]
     reason: Option<String>,
 }
 
 impl Update {
+    /// What to say when approval is required from now on: tokens from before know nothing of it.
+    pub async fn tokens_that_go_on(&self, app: &App) -> Result<Option<String>, Failure> {
+        if self.fields.requires_approval != Some(true) {
+            return Ok(None);
+        }
+        let before: Identity = app.client()?.show(&self.target).await?;
+        let name = &before.meta.name;
+        Ok((!before.requires_approval).then(|| {
+            format!(
+                "tokens that `{name}` has go on without approval until they expire, in at most {} minutes: `countersign revoke identity {name}` ends them now",
+                (before.token_ttl_seconds + 59) / 60
+            )
+        }))
+    }
+
     /// The request.
     pub fn request(&self) -> UpdateIdentity {
         let fields = &self.fields;

@@ -93,6 +93,11 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Whether it says what the token shall be able to do.
+    pub fn names_actions(&self) -> bool {
+        self.scope.is_some() || !self.actions.is_empty()
+    }
+
     /// Puts into the form what is asked for.
     pub fn fill(&self, form: &mut TokenRequest) -> Result<(), Failure> {
         self.fill_place(form)?;

@@ -9,10 +9,16 @@ use countersign_api::{
     approvals::{Approval, OpenApproval},
     tokens::{ApprovalNeeded, OauthError, TokenRequest, TokenResponse},
 };
-use countersign_model::{Id, id};
+use countersign_model::{Id, Timestamp, approval::OPEN_FOR, id};
 
 use super::{Ask, ClientArgs, shown};
-use crate::{app::App, commands::run, failure::Failure, files, view};
+use crate::{
+    app::App,
+    clock,
+    commands::run,
+    failure::{Exit, Failure},
+    files, view,
+};
 
 /// How often the server is asked while people decide, unless it says otherwise.
 const POLL_SECONDS: u64 = 5;
@@ -43,7 +49,7 @@ pub struct Issue {
     /// The run that a client with a secret claims to be: its id, or JSON with more
     #[arg(long, value_name = "ID|JSON")]
     run: Option<String>,
-    /// When a person must countersign, ask for it and wait
+    /// When a person must countersign the --action, ask for it and wait, also while the server is away for a while
     #[arg(long)]
     wait: bool,
     /// Why, for the person who reads it
@@ -53,15 +59,25 @@ pub struct Issue {
 
 impl Issue {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
+        if self.wait && self.approval_id.is_none() && !self.ask.names_actions() {
+            return Err(Failure::usage(
+                "--wait waits until a person countersigns an action, and none is named",
+            )
+            .next("name it: `--action ACTION --wait`; without --wait the token carries what needs no approval"));
+        }
         let client = app.anonymous()?;
         let mut form = self.form(app).await?;
         self.ask.fill(&mut form)?;
         form.approval_id = self.approval_id.map(|id| id.to_string());
-        let approval_id = match client.token(&form).await {
+        let waits_for = match client.token(&form).await {
             Ok(response) => return shown(app, &response),
             Err(ClientError::Oauth { error, .. }) if self.wait && waits(&error) => {
                 match (&form.approval_id, &error.approval) {
-                    (Some(id), _) => id.clone(),
+                    // When it lapses nobody says; none lasts longer.
+                    (Some(id), _) => WaitsFor {
+                        approval_id: id.clone(),
+                        until: clock::now() + OPEN_FOR,
+                    },
                     (None, Some(needed)) => self.open(app, &client, needed).await?,
                     (None, None) => {
                         return Err(Failure::failed(
@@ -72,7 +88,7 @@ impl Issue {
             }
             Err(error) => return Err(error.into()),
         };
-        shown(app, &self.redeem(app, &client, &approval_id).await?)
+        shown(app, &self.redeem(app, &client, &waits_for).await?)
     }
 
     /// The form with what proves the client, and nothing that is asked for.
@@ -116,7 +132,7 @@ impl Issue {
         app: &App,
         client: &Client,
         needed: &ApprovalNeeded,
-    ) -> Result<String, Failure> {
+    ) -> Result<WaitsFor, Failure> {
         let mut form = self.form(app).await?;
         self.ask.fill_place(&mut form)?;
         let base = client.token(&form).await?;
@@ -147,25 +163,40 @@ impl Issue {
             approval.id,
             view::seconds(approval.expires_at)
         ));
-        Ok(approval.id.to_string())
+        Ok(WaitsFor {
+            approval_id: approval.id.to_string(),
+            until: approval.expires_at.0,
+        })
     }
 
     /// Asks again until people have decided. The proof is fresh each time: an earlier one may be
-    /// dead by then.
+    /// dead by then. A server that is away for a while, as in a restart, is waited for until the approval lapses.
     async fn redeem(
         &self,
         app: &App,
         client: &Client,
-        approval_id: &str,
+        waits_for: &WaitsFor,
     ) -> Result<TokenResponse, Failure> {
-        let mut seconds = POLL_SECONDS;
+        let (mut seconds, mut away) = (POLL_SECONDS, false);
         loop {
-            let mut form = self.form(app).await?;
-            self.ask.fill(&mut form)?;
-            form.approval_id = Some(approval_id.to_owned());
-            match client.token(&form).await {
+            let answer = match self.form(app).await {
+                Ok(mut form) => {
+                    self.ask.fill(&mut form)?;
+                    form.approval_id = Some(waits_for.approval_id.clone());
+                    client.token(&form).await
+                }
+                // The platform's token is for an issuer that is asked for its name each time.
+                Err(failure) if failure.exit == Exit::Unreachable => {
+                    waits_for.goes_on(app, &mut away, failure)?;
+                    tokio::time::sleep(Duration::from_secs(seconds.clamp(1, 60))).await;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            match answer {
                 Ok(response) => return Ok(response),
                 Err(ClientError::Oauth { error, .. }) if error.error == "authorization_pending" => {
+                    away = false;
                     seconds = error
                         .interval
                         .and_then(|interval| u64::try_from(interval).ok())
@@ -173,11 +204,39 @@ impl Issue {
                 }
                 // RFC 8628 §3.5: five seconds more from now on.
                 Err(ClientError::Oauth { error, .. }) if error.error == "slow_down" => seconds += 5,
+                Err(error) if is_away(&error) => waits_for.goes_on(app, &mut away, error.into())?,
                 Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(Duration::from_secs(seconds.clamp(1, 60))).await;
         }
     }
+}
+
+/// What is waited for, and until when at most.
+struct WaitsFor {
+    approval_id: String,
+    until: Timestamp,
+}
+
+impl WaitsFor {
+    /// Says once that the server is away, and goes on as long as the approval can still count.
+    fn goes_on(&self, app: &App, away: &mut bool, failure: Failure) -> Result<(), Failure> {
+        if clock::now() >= self.until {
+            return Err(failure);
+        }
+        if !*away {
+            let until = view::seconds(self.until.into());
+            app.out
+                .talk(&format!("{}; asking again until {until}", failure.what));
+            *away = true;
+        }
+        Ok(())
+    }
+}
+
+/// Whether nobody answered, or only that nobody can now: a server that stops or starts, or the proxy before it.
+fn is_away(error: &ClientError) -> bool {
+    matches!(error, ClientError::Unreachable { .. }) || matches!(error.status(), Some(502..=504))
 }
 
 fn waits(error: &OauthError) -> bool {

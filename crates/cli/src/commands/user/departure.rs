@@ -49,7 +49,7 @@ impl Departure {
 
 /// For people: the sentence, what else to know, and the identities that would be without somebody.
 fn shown(told: &Told) -> String {
-    let width = usize::from(view::WIDTH);
+    let width = view::width();
     let mut text = wrapped(&plain(&told.sentence), width);
     for warning in &told.warnings {
         text.extend(wrapped(&format!("warning: {}", plain(warning)), width));

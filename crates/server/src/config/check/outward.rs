@@ -59,7 +59,8 @@ pub(super) fn publish(config: &Config, findings: &mut Vec<Finding>) {
         warning(
             findings,
             "log.publish",
-            "checkpoints go to the data directory alone: who can change the data can change them too",
+            "checkpoints go to the data directory alone, and who can change the data can change them too: set `log.publish` to \
+             another machine before production",
         );
     }
 }

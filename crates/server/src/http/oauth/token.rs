@@ -272,6 +272,12 @@ async fn refused(
         Rejection::Recorded(refusal) | Rejection::Refused(refusal) => refusal,
         Rejection::Fault(fault) => return fault.into(),
     };
+    // It is not yet decided: the open approval is on record, nobody but who it is for hears this (anybody else is refused
+    // before it is looked at), and asking again is the protocol (RFC 8628 §3.5). A record of each would be one every five
+    // seconds for as long as people take.
+    if refusal.reason == Reason::ApprovalPending {
+        return OauthFailure::recorded(refusal);
+    }
     let asked = Asked::parse(request).unwrap_or_default();
     let about = About {
         asked: "token",
