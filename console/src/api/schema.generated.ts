@@ -1056,6 +1056,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** which messages the caller hears of where */
+        get: operations["notices.show"];
+        /** chooses where kinds of messages go */
+        put: operations["notices.choose"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports": {
         parameters: {
             query?: never;
@@ -3825,6 +3843,22 @@ export interface components {
         };
         /** @enum {string} */
         ImportFormat: "csv" | "github" | "kubernetes";
+        /** @description What the caller chose, and what there is to choose from. */
+        Notices: {
+            /** @description What this server can reach. */
+            channels: string[];
+            /** @description Each kind of message, and where it goes: `email`, or the name of a webhook; nowhere when the list is empty. */
+            kinds: {
+                [key: string]: string[];
+            };
+        };
+        /** @description Where kinds of messages go from now on. */
+        ChooseNotices: {
+            /** @description Where; nowhere when it is empty. */
+            channels: string[];
+            /** @description Of what; of everything when left out. */
+            kinds?: string[];
+        };
         /** @description A file to import. */
         ImportRequest: {
             /** @description Networks of CI, such as `192.0.2.0/24`: who signs in from there is a program. */
@@ -9019,6 +9053,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HandedOver"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "notices.show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "notices.choose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChooseNotices"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
                 };
             };
             /** @description refused */

@@ -49,6 +49,7 @@
 //! | GET, DELETE | `/api/observed-accounts/{id}` | – | [`observed::ObservedAccount`], 204 |
 //! | POST | `/api/observed-accounts/{id}/propose` | [`observed::ProposeSponsor`] | [`observed::ObservedAccount`] |
 //! | POST | `/api/observed-accounts/{id}/confirm`, `/api/observed-accounts/{id}/decline` | [`reference::Why`] | [`observed::ObservedAccount`] |
+//! | GET, PUT | `/api/notices` | [`notices::ChooseNotices`] | [`notices::Notices`] |
 //! | GET, POST | `/api/environments` | [`paging::ListQuery`], [`environments::CreateEnvironment`] | page of, 201 [`environments::Environment`] |
 //! | GET, PATCH, DELETE | `/api/environments/{id}` | [`environments::UpdateEnvironment`] | [`environments::Environment`], 204 |
 //! | GET, POST | `/api/audiences` | [`paging::ListQuery`], [`audiences::CreateAudience`] | page of, 201 [`audiences::Audience`] |
@@ -145,6 +146,7 @@ pub mod keys;
 pub mod lineage;
 pub mod log;
 pub mod manifests;
+pub mod notices;
 pub mod observed;
 pub mod packs;
 pub mod paging;

@@ -2,7 +2,7 @@
 //!
 //! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, command lines that wait for a person
 //! ([`crate::sessions`]), questions to browsers and when those were seen ([`crate::passkeys`]), what puts values of keys under
-//! another data key ([`crate::data_keys`]), the notes of running servers and the migrations of the store are the others that do.
+//! another data key ([`crate::data_keys`]), where a message goes ([`crate::notices`]), the notes of running servers and the migrations of the store are the others that do.
 //! Expiry of identities is not among them: it changes state, so it is a command with evidence.
 
 use countersign_model::{Id, Timestamp, id, time::Seconds, token::AccessClaims};
@@ -129,7 +129,7 @@ impl CleanUp {
 
 /// A message that waits in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueMessage(Message);
+pub struct DueMessage(pub(crate) Message);
 
 impl DueMessage {
     /// Its id: the same on every try.
@@ -142,6 +142,12 @@ impl DueMessage {
     #[must_use]
     pub fn payload(&self) -> &str {
         &self.0.payload
+    }
+
+    /// Whether nobody has looked at where it goes.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.0.channel.is_empty()
     }
 
     /// How often it was tried.

@@ -41,6 +41,7 @@ pub mod long_lived;
 pub mod loosening;
 pub mod manifest;
 mod notice;
+pub mod notices;
 pub mod passkeys;
 pub mod people;
 pub mod policy;

@@ -3,10 +3,13 @@
 //! In the form of Standard Webhooks: type, time, data. No secret and no name of a person is in one.
 
 use countersign_model::{Id, id, registry::Record};
-use countersign_store::outbox::{self, Message};
+use countersign_store::{
+    Tx,
+    outbox::{self, Message},
+};
 use serde::Serialize;
 
-use crate::{command::WriteTx, rejection::Rejection};
+use crate::{command::WriteTx, ctx::Ctx, rejection::Rejection};
 
 /// A renewal of a long-lived token did not come.
 pub(crate) const RENEWAL_OVERDUE: &str = "renewal.overdue";
@@ -87,20 +90,34 @@ pub(crate) fn queue(
     message_type: &'static str,
     data: impl Serialize,
 ) -> Result<(), Rejection> {
-    let now = tx.now();
+    let (ctx, tenant) = (tx.ctx().clone(), tx.tenant_id());
+    insert(tx.rows(), &ctx, tenant, message_type, data)
+}
+
+/// Queues a message that tells of no change, but of time that goes by.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx,
+    tenant_id: Id<id::Tenant>,
+    message_type: &'static str,
+    data: impl Serialize,
+) -> Result<(), Rejection> {
+    let now = ctx.now;
     let body = Body {
         message_type,
         timestamp: now.to_string(),
         data,
     };
     let message = Message {
-        id: tx.ctx().id(),
-        tenant_id: tx.tenant_id(),
+        id: ctx.id(),
+        tenant_id,
         kind: message_type.to_owned(),
         payload: serde_json::to_string(&body)?,
         next_at: now,
         attempts: 0,
+        channel: String::new(),
+        recipient: None,
     };
-    outbox::insert(tx.rows(), &message)?;
+    outbox::insert(tx, &message)?;
     Ok(())
 }

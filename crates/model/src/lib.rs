@@ -31,6 +31,7 @@ pub mod identity;
 pub mod lineage;
 pub mod name;
 pub mod narrow;
+pub mod notice;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod pack;

@@ -19,6 +19,7 @@ use std::{
 
 use countersign_authority::long_lived::{OnFork, RenewAt};
 use countersign_crypto::Secret;
+use countersign_model::notice::Channel;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -211,6 +212,21 @@ pub enum PublishMethod {
 pub struct NotifyConfig {
     /// Webhooks.
     pub webhooks: Vec<WebhookConfig>,
+    /// The mail relay.
+    pub smtp: SmtpConfig,
+}
+
+/// The mail relay.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// Where: `smtps://` or `smtp://` (STARTTLS), with user and password where it wants them.
+    #[serde(deserialize_with = "secret")]
+    pub url: Option<Secret<String>>,
+    /// Who sends.
+    pub from: String,
+    /// Certificates of the relay's authority, where the machine does not have them.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// One webhook.
@@ -226,12 +242,17 @@ pub struct WebhookConfig {
     /// In which form.
     #[serde(default)]
     pub form: WebhookForm,
+    /// By which name people choose it. Without one it gets everything.
+    #[serde(default)]
+    pub name: Option<Channel>,
 }
 
 /// The form of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookForm {
+    /// CloudEvents 1.0 in their JSON form, signed as Standard Webhooks.
+    CloudEvents,
     /// A Slack-compatible incoming webhook.
     Slack,
     /// Standard Webhooks, signed.

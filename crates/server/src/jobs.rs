@@ -2,6 +2,7 @@
 
 mod archive;
 mod clean_up;
+mod endings;
 mod executions;
 mod feed;
 mod flush;
@@ -35,6 +36,7 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(clean_up::FinishDeletions(app.clone())),
         Arc::new(clean_up::FinishDepartures(app.clone())),
         Arc::new(renewals::WatchRenewals(app.clone())),
+        Arc::new(endings::WatchEndings(app.clone())),
         Arc::new(reseal::Reseal(app.clone())),
         Arc::new(executions::WatchExecutions(app.clone())),
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),

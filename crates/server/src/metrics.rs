@@ -60,6 +60,10 @@ pub struct Metrics {
     pub job_failures: Family<JobLabel, Gauge>,
     /// Notifications, by how they ended.
     pub notifications: Family<OutcomeLabel, Counter>,
+    /// Notifications that wait to be delivered.
+    pub notifications_waiting: Gauge,
+    /// Seconds that the oldest of them has waited.
+    pub notifications_waiting_age: Gauge<f64, AtomicU64>,
     /// Checkpoints published, by how that ended.
     pub checkpoints_published: Family<OutcomeLabel, Counter>,
     /// How often in a row a sink did not take the newest checkpoint; 0 when it has it.
@@ -215,6 +219,8 @@ impl Metrics {
             job_durations: Family::new_with_constructor(Durations),
             job_failures: Family::default(),
             notifications: Family::default(),
+            notifications_waiting: Gauge::default(),
+            notifications_waiting_age: Gauge::default(),
             checkpoints_published: Family::default(),
             checkpoint_sink_failures: Family::default(),
             log_archived: Gauge::default(),
@@ -398,6 +404,16 @@ impl Metrics {
             "notifications",
             "Notifications: delivered, retried or given_up",
             self.notifications.clone(),
+        );
+        r.register(
+            "notifications_waiting",
+            "Notifications that wait to be delivered",
+            self.notifications_waiting.clone(),
+        );
+        r.register(
+            "notifications_waiting_age_seconds",
+            "Age of the oldest notification that waits; 0 when none does",
+            self.notifications_waiting_age.clone(),
         );
         r.register(
             "checkpoints_published",

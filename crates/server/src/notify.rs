@@ -1,9 +1,10 @@
-//! Telling people: webhooks in the standard form, signed, or in Slack's.
+//! Telling people: webhooks in the standard form or that of CloudEvents, signed, or in Slack's; and e-mail.
 //!
 //! What is to be told stands in the outbox, written with the change it tells of. A message is sent
 //! until it is taken, at growing distances; a receiver may see it twice and knows it by its id.
 
 mod delivery;
+pub(crate) mod email;
 mod form;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_authority::notices::{Address, Reach};
 use countersign_crypto::webhook::{InvalidSecret, WebhookSecret};
 use countersign_model::{Timestamp, time::Seconds};
 use reqwest::Url;
@@ -46,9 +48,20 @@ pub enum Delivery {
 /// A webhook of the configuration cannot be used.
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum NotifyError {
+    /// The certificates of the mail relay's authority cannot be read.
+    #[error("`notify.smtp.ca_file` is not a file of certificates in PEM")]
+    Certificates,
+    /// The sender of e-mail is not an address.
+    #[error("`notify.smtp.from` is not an address such as `Countersign <countersign@example.com>`")]
+    From,
     /// Its secret is malformed.
     #[error(transparent)]
     Secret(#[from] InvalidSecret),
+    /// The mail relay's URL. It is not shown: it may have a password.
+    #[error(
+        "`notify.smtp.url` is not `smtps://HOST` or `smtp://HOST`, with `USER:PASSWORD@` where the relay wants them"
+    )]
+    Smtp,
     /// Its URL is not one that the server connects to. It is not shown: it may be a secret.
     #[error(
         "the URL of a webhook is not one that the server may connect to: `https://`, and public or among `federation.private_networks`"
@@ -59,6 +72,8 @@ pub enum NotifyError {
 /// Who is told.
 pub struct Notifier {
     webhooks: Vec<Webhook>,
+    mailer: Option<email::Mailer>,
+    issuer: String,
     /// Who has which message already, so that a retry for one does not repeat it to all. Lost at a
     /// restart, which is why receivers look at the id.
     reached: Mutex<HashSet<(String, usize)>>,
@@ -68,9 +83,11 @@ struct Webhook {
     client: reqwest::Client,
     url: Url,
     form: Form,
+    name: Option<String>,
 }
 
 enum Form {
+    CloudEvents(Box<WebhookSecret>),
     Slack,
     Standard(Box<WebhookSecret>),
 }
@@ -80,7 +97,11 @@ impl Notifier {
     ///
     /// # Errors
     /// When a URL or secret cannot be used.
-    pub fn new(config: &NotifyConfig, outbound: &Outbound) -> Result<Self, NotifyError> {
+    pub fn new(
+        config: &NotifyConfig,
+        outbound: &Outbound,
+        issuer: &str,
+    ) -> Result<Self, NotifyError> {
         let mut webhooks = Vec::with_capacity(config.webhooks.len());
         for webhook in &config.webhooks {
             let url: Url = webhook.url.expose().parse().map_err(|_| NotifyError::Url)?;
@@ -91,25 +112,46 @@ impl Notifier {
                 (WebhookForm::Standard, Some(secret)) => {
                     Form::Standard(Box::new(WebhookSecret::parse(secret.expose())?))
                 }
-                (WebhookForm::Standard, None) => return Err(InvalidSecret.into()),
+                (WebhookForm::CloudEvents, Some(secret)) => {
+                    Form::CloudEvents(Box::new(WebhookSecret::parse(secret.expose())?))
+                }
+                (WebhookForm::CloudEvents | WebhookForm::Standard, None) => {
+                    return Err(InvalidSecret.into());
+                }
             };
-            webhooks.push(Webhook { client, url, form });
+            let name = webhook.name.as_ref().map(|name| name.as_str().to_owned());
+            webhooks.push(Webhook {
+                client,
+                url,
+                form,
+                name,
+            });
         }
+        let smtp = config.smtp.url.as_ref();
+        let mailer = smtp.map(|_| email::Mailer::new(&config.smtp, issuer));
         Ok(Self {
             webhooks,
+            mailer: mailer.transpose()?,
+            issuer: issuer.to_owned(),
             reached: Mutex::default(),
         })
     }
 
-    /// Whether anybody is to be told.
+    /// What can be reached.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.webhooks.is_empty()
+    pub fn reach(&self) -> Reach {
+        let named = self.webhooks.iter().filter_map(|one| one.name.clone());
+        Reach {
+            email: self.mailer.is_some(),
+            everybody: self.webhooks.iter().any(|one| one.name.is_none()),
+            named: named.collect(),
+        }
     }
 
-    /// Tells everybody who does not know yet. `attempts` counts the tries before this one.
+    /// Tells whoever is at an address and does not know yet. `attempts` counts the tries before this one.
     pub async fn deliver(
         &self,
+        to: &Address,
         notification: &Notification,
         attempts: u32,
         now: Timestamp,
@@ -117,11 +159,27 @@ impl Notifier {
     ) -> Delivery {
         let mut again = false;
         let mut refused = false;
+        if let Address::Mail(email) = to {
+            match &self.mailer {
+                Some(mailer) => match mailer.send(email, notification, now).await {
+                    delivery::Sent::Taken => {}
+                    delivery::Sent::Refused => refused = true,
+                    delivery::Sent::Failed => again = true,
+                },
+                // It was configured when the message was made.
+                None => refused = true,
+            }
+        }
         for (index, webhook) in self.webhooks.iter().enumerate() {
-            if self.has_reached(notification, index) {
+            let meant = match to {
+                Address::Everybody => webhook.name.is_none(),
+                Address::Named(name) => webhook.name.as_ref() == Some(name),
+                Address::Mail(_) | Address::Nobody => false,
+            };
+            if !meant || self.has_reached(notification, index) {
                 continue;
             }
-            match delivery::send(webhook, notification, now).await {
+            match delivery::send(webhook, notification, &self.issuer, now).await {
                 delivery::Sent::Taken => self.note_reached(notification, index),
                 delivery::Sent::Refused => refused = true,
                 delivery::Sent::Failed => again = true,

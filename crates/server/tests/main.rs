@@ -42,6 +42,7 @@ mod long_lived_bounds;
 mod long_lived_renewal;
 mod long_lived_tokens;
 mod long_lived_watch;
+mod notices;
 mod operating;
 mod passkeys;
 mod provider;

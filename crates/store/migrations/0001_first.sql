@@ -364,7 +364,9 @@ CREATE TABLE outbox (
     payload {text} NOT NULL,
     next_at {int} NOT NULL,
     attempts {int} NOT NULL,
-    dead {int} NOT NULL
+    dead {int} NOT NULL,
+    channel {text} NOT NULL,
+    recipient {blob}
 ) {strict};
 CREATE INDEX outbox_due ON outbox (dead, next_at, id);
 

@@ -27,6 +27,10 @@ pub struct Message {
     pub next_at: Timestamp,
     /// How often it was tried.
     pub attempts: i64,
+    /// Where it goes; empty until somebody looked at it.
+    pub channel: String,
+    /// To whom, where it is for one person.
+    pub recipient: Option<Id<id::User>>,
 }
 
 /// Queues a message.
@@ -41,6 +45,8 @@ pub fn insert(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
         message.payload.as_str(),
         message.next_at,
         message.attempts,
+        message.channel.as_str(),
+        message.recipient,
     ];
     tx.exec(&INSERT, values).map(drop)
 }
@@ -58,12 +64,36 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<Message>, 
             payload: row.text(3)?.to_owned(),
             next_at: row.time(4)?,
             attempts: row.int(5)?,
+            channel: row.text(6)?.to_owned(),
+            recipient: row.opt_id(7)?,
         })
     };
     tx.rows(&DUE, values![now, limit])?
         .iter()
         .map(read)
         .collect()
+}
+
+/// How many messages wait to be delivered, and since when the oldest of them does.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn waiting(tx: &mut Tx<'_>) -> Result<(u64, Option<Timestamp>), StoreError> {
+    let count = match tx.row(&WAITING, values![])? {
+        Some(row) => u64::try_from(row.int(0)?).unwrap_or_default(),
+        None => 0,
+    };
+    let Some(row) = tx.row(&OLDEST, values![])? else {
+        return Ok((count, None));
+    };
+    let id: Id<id::Evidence> = row.id(0)?;
+    // A UUIDv7 begins with the milliseconds of its making (RFC 9562 §5.7).
+    let [a, b, c, d, e, f, ..] = id.bytes();
+    let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    Ok((
+        count,
+        Some(Timestamp::from_micros(millis.saturating_mul(1000))),
+    ))
 }
 
 /// The message was delivered: it goes.
@@ -101,19 +131,37 @@ pub fn prune_dead(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<u64,
     tx.exec(&PRUNE_DEAD, values![before, limit])
 }
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &DUE, &COMPLETE, &RETRY, &PRUNE_DEAD];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &DUE,
+    &WAITING,
+    &OLDEST,
+    &COMPLETE,
+    &RETRY,
+    &PRUNE_DEAD,
+];
 
 static INSERT: Sql = Sql::new(
-    "INSERT INTO outbox (id, tenant_id, kind, payload, next_at, attempts, dead)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+    "INSERT INTO outbox (id, tenant_id, kind, payload, next_at, attempts, dead, channel, recipient)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)",
 );
 
 static DUE: Sql = Sql::new(
-    "SELECT id, tenant_id, kind, payload, next_at, attempts
+    "SELECT id, tenant_id, kind, payload, next_at, attempts, channel, recipient
     FROM outbox
     WHERE dead = 0 AND next_at <= ?1
     ORDER BY next_at, id
     LIMIT ?2",
+);
+
+static WAITING: Sql = Sql::new("SELECT COUNT(*) FROM outbox WHERE dead = 0");
+
+static OLDEST: Sql = Sql::new(
+    "SELECT id
+    FROM outbox
+    WHERE dead = 0
+    ORDER BY id
+    LIMIT 1",
 );
 
 static COMPLETE: Sql = Sql::new("DELETE FROM outbox WHERE id = ?1");

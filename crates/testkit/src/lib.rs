@@ -30,6 +30,7 @@ mod log_copy;
 mod oauth;
 mod rabbitmq;
 mod server;
+mod smtp;
 
 use std::{
     future::Future,
@@ -50,6 +51,7 @@ pub use log_copy::LogCopy;
 pub use oauth::{ClientSecret, RunForm, claims, token_header};
 pub use rabbitmq::RabbitMq;
 pub use server::TestServer;
+pub use smtp::{Mail, MailRelay};
 
 /// Asks again and again until there is an answer, and fails after ten seconds.
 ///

@@ -20,6 +20,7 @@ use crate::{
     lineage::{Lineage, LineageQuery},
     log::{self, ListEntries, LogEntries, LogKey},
     manifests::{ExportQuery, ManifestRequest, Plan},
+    notices::{ChooseNotices, Notices},
     observed::{Import, ImportRequest, ObservedAccount, ProposeSponsor},
     paging::{ListQuery, Page},
     passkeys::{Nothing, PasskeyLink, Passkeys},
@@ -116,6 +117,10 @@ endpoints! {
     post apply() ["api", "manifests", "apply"], ManifestRequest => Plan;
     /// The JSON Schema of manifests.
     get manifest_schema() ["api", "manifests", "schema"], () => Value;
+    /// Which messages the caller hears of where.
+    get notices() ["api", "notices"], () => Notices;
+    /// Chooses that.
+    put choose_notices() ["api", "notices"], ChooseNotices => Notices;
     /// Brings in accounts of another system.
     post import() ["api", "imports"], ImportRequest => Import;
     /// Names who could answer for an observed account.

@@ -137,6 +137,10 @@ pub fn line(record: &Evidence) -> String {
                 )
             }
         },
+        Event::NoticeGivenUp(notice) => format!(
+            "nobody took the message {} by {}, tried {} times",
+            notice.notice, notice.channel, notice.attempts
+        ),
         Event::Revoked(revoked) => format!(
             "{} {} revoked: {}",
             revoked.grain.as_str().replace('_', " "),

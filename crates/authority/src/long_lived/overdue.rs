@@ -87,6 +87,7 @@ fn note(
         identity: holder.identity().map(|_| Named::of(&holder)),
         no_tokens_after: Some(chain.ends_at.to_string()),
         chain_id: Some(chain.id),
+        to: holder.user().map(|_| holder.id),
         ..Told::new(
             tenant,
             match holder.noun {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_model::{
     Id, id,
     name::{Email, Handle, ProjectName},
+    notice::NoticeChoices,
     permission::Person,
     reason::{Reason, Refusal},
     registry::{Doc, Noun, ProjectDoc, Record, RoleSet, Status, TenantRole, UserDoc},
@@ -311,6 +312,7 @@ fn make(
         enrolled_at: None,
         role_set: invited.by.map(|by| RoleSet { by, at: now }),
         directory: None,
+        notices: NoticeChoices::default(),
     };
     let new = NewRecord {
         id: None,

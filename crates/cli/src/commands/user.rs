@@ -1,6 +1,7 @@
 //! `user`: users.
 
 mod departure;
+mod notices;
 
 use clap::{Args, Subcommand};
 use countersign_api::{
@@ -13,6 +14,7 @@ use countersign_model::{
 };
 
 pub use departure::Departure;
+pub use notices::Notices;
 
 use crate::{
     app::App,
@@ -58,6 +60,11 @@ pub enum User {
     /// has left, what that means still. Changes nothing.
     #[command(after_help = "Example:\n  countersign user departure lee@example.com")]
     Departure(Departure),
+    /// What you are told of and where: show it, or choose
+    #[command(
+        after_help = "Examples:\n  countersign user notices\n  countersign user notices --kind approval.decided --off"
+    )]
+    Notices(Notices),
     /// Leave the tenant yourself, as long as somebody else owns it
     ///
     /// Give what you answer for to somebody first: `countersign user departure YOU` lists it. What nobody
@@ -173,6 +180,7 @@ impl User {
                 }
                 Ok(())
             }
+            Self::Notices(args) => args.run(app).await,
             Self::Departure(args) => args.run(app).await,
             Self::Leave(args) => args.run(app).await,
         }

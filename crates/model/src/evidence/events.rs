@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, KeyFileRotated, KeyRead,
-    PasskeyChanged, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
+    NoticeGivenUp, PasskeyChanged, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
 };
 use crate::{
     action::ActionSet,
@@ -57,6 +57,8 @@ pub enum Event {
     KeyFileRotated(KeyFileRotated),
     /// An execution read the value of a key.
     KeyRead(KeyRead),
+    /// A message to people was given up: nobody took it for so long.
+    NoticeGivenUp(NoticeGivenUp),
     /// A person's passkeys changed.
     PasskeyChanged(PasskeyChanged),
     /// A request was refused.
@@ -372,6 +374,7 @@ impl Event {
             Self::Introspected(_) => "introspected",
             Self::KeyFileRotated(_) => "key_file_rotated",
             Self::KeyRead(_) => "key_read",
+            Self::NoticeGivenUp(_) => "notice_given_up",
             Self::PasskeyChanged(_) => "passkey_changed",
             Self::Refused(_) => "refused",
             Self::RenewalAlert(_) => "renewal_alert",
@@ -406,6 +409,7 @@ impl Event {
             | Self::Introspected(_)
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
+            | Self::NoticeGivenUp(_)
             | Self::PasskeyChanged(_)
             | Self::Refused(_)
             | Self::RenewalAlert(_)
@@ -460,6 +464,7 @@ impl Event {
             | Self::Introspected(_)
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
+            | Self::NoticeGivenUp(_)
             | Self::SigningKey(_)
             | Self::PasskeyChanged(_)
             | Self::RenewalAlert(_)

@@ -51,3 +51,14 @@ pub struct TokenUsed {
     /// How many equal uses this record stands for.
     pub count: u64,
 }
+
+/// A message to people that nobody took for so long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoticeGivenUp {
+    /// What it told of, such as `approval.opened`.
+    pub notice: String,
+    /// Where it was to go: `email`, `webhooks`, or the name of one.
+    pub channel: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}

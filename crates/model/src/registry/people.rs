@@ -6,6 +6,7 @@ use super::provider::ProviderDoc;
 use crate::{
     id::{self, Id},
     name::{Email, Handle, TeamName, TenantName},
+    notice::NoticeChoices,
     time::Timestamp,
 };
 
@@ -77,6 +78,9 @@ pub struct UserDoc {
     /// What the company's directory knows of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<InDirectory>,
+    /// Which messages they hear of where.
+    #[serde(default, skip_serializing_if = "NoticeChoices::is_default")]
+    pub notices: NoticeChoices,
 }
 
 /// Who gave a user their role, and when.

@@ -57,6 +57,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     outward::publish(config, report);
     outward::archive(config, report);
     outward::webhooks(config, report);
+    outward::smtp(config, report);
     limits(config, report);
     tokens(config, report);
     logging(config, report);

@@ -164,7 +164,13 @@ pub const KEYS: &[Key] = &[
         "How long the bodies of records stay in the database, at least 2. A file holds 1,048,576 records and is written when all of them are older."),
     key("notify.webhooks", KeyKind::Tables, "none",
         "[{url = \"https://hooks.example.com/cs\", secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\", form = \"standard\"}]",
-        "Who is told when an approval opens or is decided, an identity is orphaned, a hand-over is offered, or a renewal does not come. `form` is `standard` (Standard Webhooks; needs `secret`) or `slack`."),
+        "Who is told when an approval opens or is decided, an identity is orphaned, a credential is about to end, a review or a renewal is overdue, or a hand-over is offered. `form` is `standard` (Standard Webhooks; needs `secret`), `cloud_events` (the same with CloudEvents as the body) or `slack`. With a `name` it gets what people send there with `countersign user notices`, else everything."),
+    key("notify.smtp.url", KeyKind::Text, "none: no e-mail", "\"smtps://countersign:PASSWORD@mail.example.com\"",
+        "The mail relay. `smtps://` (port 465) or `smtp://` with STARTTLS (port 587); in the clear only on loopback. Secret when it holds a password, percent-encoded: then prefer the environment."),
+    key("notify.smtp.from", KeyKind::Text, "none", "\"Countersign <countersign@example.com>\"",
+        "Who sends the e-mail."),
+    key("notify.smtp.ca_file", KeyKind::Text, "what the machine trusts", "\"/etc/countersign/mail-ca.pem\"",
+        "Certificates that the relay's may come from, beside those that the machine trusts. With it a relay on loopback must encrypt, too."),
     key("limits.request_timeout_seconds", KeyKind::Integer, "`30`", "30",
         "The longest a request may take, its body included."),
     key("limits.header_timeout_seconds", KeyKind::Integer, "`30`", "30",
@@ -202,7 +208,7 @@ pub const KEYS: &[Key] = &[
 /// The keys within the entries of a list of tables.
 pub const ENTRY_KEYS: &[(&str, &[&str])] = &[
     ("log.publish", &["directory", "url", "method", "command"]),
-    ("notify.webhooks", &["url", "secret", "form"]),
+    ("notify.webhooks", &["url", "secret", "form", "name"]),
 ];
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod lineage;
 pub mod linked_accounts;
 pub mod log;
 pub mod manifests;
+pub mod notices;
 pub mod observed_accounts;
 pub mod packs;
 pub mod passkeys;

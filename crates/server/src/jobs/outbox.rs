@@ -34,6 +34,13 @@ impl SendMessages {
 
     async fn send(&self, message: &DueMessage) -> anyhow::Result<()> {
         let authority = self.app.authority();
+        let ctx = self.app.internal_ctx();
+        if message.is_new() {
+            let addressed = authority.address(&ctx, message, &self.notifier.reach());
+            return addressed.await.context("a message has no addresses");
+        }
+        let to = authority.whom(message).await;
+        let to = to.context("a message has no address")?;
         let notification = Notification {
             id: message.id().to_string(),
             body: message.payload().to_owned(),
@@ -41,11 +48,20 @@ impl SendMessages {
         let now = self.app.clock().now();
         let delivery = self
             .notifier
-            .deliver(&notification, message.attempts(), now, self.app.metrics())
+            .deliver(
+                &to,
+                &notification,
+                message.attempts(),
+                now,
+                self.app.metrics(),
+            )
             .await;
         let noted = match delivery {
             Delivery::Delivered => authority.message_delivered(message).await,
-            Delivery::GivenUp => authority.message_failed(message, None).await,
+            Delivery::GivenUp => {
+                let given_up = authority.give_up(&ctx, message).await;
+                return given_up.context("that a message was given up was not recorded");
+            }
             Delivery::Retry(at) => authority.message_failed(message, Some(at)).await,
         };
         noted.context("the outcome of a message was not noted")
@@ -65,6 +81,18 @@ impl Job for SendMessages {
         JobRun::new(async {
             let authority = self.app.authority();
             let now = self.app.clock().now();
+            let (waiting, oldest) = authority
+                .messages_waiting()
+                .await
+                .context("the outbox cannot be counted")?;
+            let metrics = self.app.metrics();
+            let age = oldest.map_or(0, |oldest| now.micros() - oldest.micros());
+            metrics
+                .notifications_waiting
+                .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+            metrics
+                .notifications_waiting_age
+                .set(age.max(0) as f64 / 1e6);
             let due = authority
                 .due_messages(now)
                 .await
@@ -81,7 +109,7 @@ impl Job for SendMessages {
             }
             // One message a step: a slow receiver costs its own time-out, not that of fifty messages.
             self.send(first).await?;
-            Ok(if due.len() > 1 {
+            Ok(if due.len() > 1 || first.is_new() {
                 Progress::More
             } else {
                 Progress::Done

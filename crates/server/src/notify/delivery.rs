@@ -16,15 +16,25 @@ pub enum Sent {
 }
 
 /// Sends. INVARIANT: neither the URL, which may be a secret, nor the body is logged.
-pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp) -> Sent {
+pub async fn send(
+    webhook: &Webhook,
+    notification: &Notification,
+    issuer: &str,
+    now: Timestamp,
+) -> Sent {
     let request = webhook
         .client
         .post(webhook.url.clone())
         .header("content-type", "application/json");
     let request = match &webhook.form {
-        Form::Slack => request.body(form::slack(&notification.body)),
-        Form::Standard(secret) => {
-            let body = notification.body.clone();
+        Form::Slack => request.body(form::told(&notification.body).slack()),
+        Form::CloudEvents(secret) | Form::Standard(secret) => {
+            let body = match &webhook.form {
+                Form::CloudEvents(_) => {
+                    form::cloud_event(&notification.id, issuer, &notification.body)
+                }
+                Form::Slack | Form::Standard(_) => notification.body.clone(),
+            };
             request
                 .header("webhook-id", &notification.id)
                 .header("webhook-timestamp", now.seconds().to_string())

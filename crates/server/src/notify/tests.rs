@@ -7,7 +7,10 @@ use countersign_crypto::Secret;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{config::WebhookConfig, federation::AddressPolicy};
+use crate::{
+    config::{SmtpConfig, WebhookConfig},
+    federation::AddressPolicy,
+};
 
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Taken>>>);
@@ -38,11 +41,16 @@ fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
             url: Secret::new(url),
             secret: Some(Secret::new(SECRET.to_owned())),
             form,
+            name: None,
         })
         .collect();
     Notifier::new(
-        &NotifyConfig { webhooks },
+        &NotifyConfig {
+            webhooks,
+            ..NotifyConfig::default()
+        },
         &Outbound::new(AddressPolicy::new(true, vec![])),
+        "https://id.example.com",
     )
     .unwrap()
 }
@@ -64,7 +72,13 @@ async fn the_standard_form_is_signed_over_what_was_sent() {
     let (url, seen) = receiver(204).await;
     let now = Timestamp::from_seconds(1_800_000_001);
     let delivery = notifier(vec![(url, WebhookForm::Standard)])
-        .deliver(&notification(), 0, now, &Metrics::new())
+        .deliver(
+            &Address::Everybody,
+            &notification(),
+            0,
+            now,
+            &Metrics::new(),
+        )
         .await;
     assert_eq!(delivery, Delivery::Delivered);
     let Taken(headers, body) = seen.0.lock().unwrap().pop().unwrap();
@@ -84,7 +98,13 @@ async fn a_name_does_not_become_slack_markup() {
     let (url, seen) = receiver(200).await;
     let now = Timestamp::from_seconds(1_800_000_001);
     notifier(vec![(url, WebhookForm::Slack)])
-        .deliver(&notification(), 0, now, &Metrics::new())
+        .deliver(
+            &Address::Everybody,
+            &notification(),
+            0,
+            now,
+            &Metrics::new(),
+        )
         .await;
     let Taken(_, body) = seen.0.lock().unwrap().pop().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -106,7 +126,7 @@ async fn an_orphan_is_told_in_words_without_an_approval() {
         ..notification()
     };
     notifier(vec![(url, WebhookForm::Slack)])
-        .deliver(&told, 0, now, &Metrics::new())
+        .deliver(&Address::Everybody, &told, 0, now, &Metrics::new())
         .await;
     let Taken(_, body) = seen.0.lock().unwrap().pop().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -125,17 +145,23 @@ async fn a_retry_reaches_only_those_who_do_not_know_yet() {
     let now = Timestamp::from_seconds(1_800_000_001);
     let metrics = Metrics::new();
     assert_eq!(
-        notifier.deliver(&notification(), 0, now, &metrics).await,
+        notifier
+            .deliver(&Address::Everybody, &notification(), 0, now, &metrics)
+            .await,
         Delivery::Retry(now + Seconds(5))
     );
     assert_eq!(
-        notifier.deliver(&notification(), 1, now, &metrics).await,
+        notifier
+            .deliver(&Address::Everybody, &notification(), 1, now, &metrics)
+            .await,
         Delivery::Retry(now + Seconds(30))
     );
     assert_eq!(seen.0.lock().unwrap().len(), 1);
     assert_eq!(tried.0.lock().unwrap().len(), 2);
     assert_eq!(
-        notifier.deliver(&notification(), 9, now, &metrics).await,
+        notifier
+            .deliver(&Address::Everybody, &notification(), 9, now, &metrics)
+            .await,
         Delivery::GivenUp
     );
 }
@@ -145,7 +171,13 @@ async fn a_receiver_that_is_gone_is_not_asked_again() {
     let (gone, _) = receiver(410).await;
     let now = Timestamp::from_seconds(1_800_000_001);
     let delivery = notifier(vec![(gone, WebhookForm::Standard)])
-        .deliver(&notification(), 0, now, &Metrics::new())
+        .deliver(
+            &Address::Everybody,
+            &notification(),
+            0,
+            now,
+            &Metrics::new(),
+        )
         .await;
     assert_eq!(delivery, Delivery::GivenUp);
 }
@@ -163,15 +195,132 @@ fn t23_a_webhook_is_not_sent_to_where_the_server_may_not_connect() {
             url: Secret::new(url.to_owned()),
             secret: None,
             form: WebhookForm::Slack,
+            name: None,
         };
         let error = Notifier::new(
             &NotifyConfig {
                 webhooks: vec![webhook],
+                ..NotifyConfig::default()
             },
             &strict,
+            "https://id.example.com",
         )
         .err();
         assert_eq!(error, Some(NotifyError::Url), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_cloud_event_is_signed_and_has_the_same_id_on_every_try() {
+    let (url, seen) = receiver(200).await;
+    let now = Timestamp::from_seconds(1_800_000_001);
+    notifier(vec![(url, WebhookForm::CloudEvents)])
+        .deliver(
+            &Address::Everybody,
+            &notification(),
+            0,
+            now,
+            &Metrics::new(),
+        )
+        .await;
+    let Taken(headers, body) = seen.0.lock().unwrap().pop().unwrap();
+    let expected = WebhookSecret::parse(SECRET)
+        .unwrap()
+        .sign("msg-1", now, &body);
+    assert_eq!(headers["webhook-signature"], expected.as_str());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["specversion"], "1.0");
+    assert_eq!(body["type"], "countersign.approval.opened");
+    assert_eq!(body["id"], "msg-1");
+    assert_eq!(body["source"], "https://id.example.com");
+    assert_eq!(body["time"], "2026-11-22T09:00:00Z");
+    assert_eq!(body["data"]["approval_id"], "7");
+}
+
+#[test]
+fn t29_nobodys_text_becomes_a_header_or_another_line_of_an_email() {
+    let smtp = SmtpConfig {
+        url: Some(Secret::new("smtps://mail.example.com".to_owned())),
+        from: "Countersign <countersign@example.com>".to_owned(),
+        ca_file: None,
+    };
+    let mailer = email::Mailer::new(&smtp, "https://id.example.com").unwrap();
+    let body = json!({
+        "type": "approval.opened",
+        "data": {
+            "approval_id": "7", "summary": "deploy\r\nBcc: eve@example.com\r\n\r\n\u{202e}x",
+            "reason": "a\r\n.\r\nMAIL FROM:<eve@example.com>",
+        },
+    });
+    let told = Notification {
+        body: body.to_string(),
+        ..notification()
+    };
+    let to = "lee@example.com".parse().unwrap();
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let message = mailer.message(&to, &told, now).unwrap();
+    assert_eq!(message.envelope().to().len(), 1);
+    let text = String::from_utf8(message.formatted()).unwrap();
+    assert!(text.contains("Subject: [Countersign] Waits for a countersignature: deploy"));
+    for line in text.lines() {
+        assert!(
+            !line.starts_with("Bcc:") && !line.starts_with("MAIL") && line != ".",
+            "{text}"
+        );
+    }
+    assert!(
+        text.contains("https://id.example.com/#/approvals/7"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_relay_that_cannot_be_used_is_said_without_its_password() {
+    for (url, from, expected) in [
+        (
+            "http://mail.example.com",
+            "a@example.com",
+            NotifyError::Smtp,
+        ),
+        (
+            "smtp://user@mail.example.com",
+            "a@example.com",
+            NotifyError::Smtp,
+        ),
+        (
+            "smtp://u:a%0d%0ab@mail.example.com",
+            "a@example.com",
+            NotifyError::Smtp,
+        ),
+        ("smtps://", "a@example.com", NotifyError::Smtp),
+        (
+            "smtps://u:hunter2@mail.example.com",
+            "nobody",
+            NotifyError::From,
+        ),
+        (
+            "smtps://u:hunter2@mail.example.com",
+            "a@example.com\r\nBcc: b@example.com",
+            NotifyError::From,
+        ),
+    ] {
+        let smtp = SmtpConfig {
+            url: Some(Secret::new(url.to_owned())),
+            from: from.to_owned(),
+            ca_file: None,
+        };
+        let error = email::Mailer::new(&smtp, "").err();
+        assert_eq!(error, Some(expected), "{url} {from}");
+        assert!(!expected.to_string().contains("hunter2"));
+    }
+    for (host, own) in [
+        ("127.0.0.1", true),
+        ("::1", true),
+        ("localhost", true),
+        ("10.0.0.1", false),
+        ("localhost.example.com", false),
+    ] {
+        assert_eq!(email::is_loopback(host), own, "{host}");
     }
 }
 

@@ -57,11 +57,17 @@ fn a_message_is_tried_until_it_is_delivered_or_dead() {
             payload: "{}".to_owned(),
             next_at: at(next),
             attempts: 0,
+            channel: "email".to_owned(),
+            recipient: Some(id()),
         };
+        assert_eq!(read(store, outbox::waiting), (0, None));
         let all = [message(1), message(2), message(3)];
         for one in all.clone() {
             write(store, move |tx| outbox::insert(tx, &one));
         }
+        let (waiting, oldest) = read(store, outbox::waiting);
+        assert_eq!(waiting, 3);
+        assert!(oldest.is_some());
         let due = |now| read(store, move |tx| outbox::due(tx, at(now), 10));
         assert_eq!(due(2), all[..2]);
         let (first, second) = (all[0].clone(), all[1].clone());

@@ -126,6 +126,7 @@ impl Registry {
             enrolled_at: None,
             role_set: None,
             directory: None,
+            notices: countersign_model::notice::NoticeChoices::default(),
         };
         self.insert(user, &email, doc.into());
         let name = format!("~{handle}");

@@ -1,5 +1,6 @@
 //! Where the server connects to: private networks, checkpoints, webhooks.
 
+use countersign_model::notice::EMAIL;
 use url::Url;
 
 use super::{Finding, error, host_is_loopback, warning};
@@ -88,19 +89,35 @@ pub(super) fn archive(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
+    let mut names: Vec<&str> = Vec::new();
+    for name in config
+        .notify
+        .webhooks
+        .iter()
+        .filter_map(|one| one.name.as_ref())
+    {
+        if name.as_str() == EMAIL || names.contains(&name.as_str()) {
+            let what = format!(
+                "`{}` is no name for a webhook: it means another channel",
+                name.as_str()
+            );
+            error(findings, "notify.webhooks", what);
+        }
+        names.push(name.as_str());
+    }
     for webhook in &config.notify.webhooks {
         if !is_web_url(webhook.url.expose(), config) {
             error(findings, "notify.webhooks", WEB_URL);
         }
         match (webhook.form, &webhook.secret) {
-            (WebhookForm::Standard, None) => {
+            (WebhookForm::CloudEvents | WebhookForm::Standard, None) => {
                 error(
                     findings,
                     "notify.webhooks",
                     "the standard form is signed: it needs `secret`",
                 );
             }
-            (WebhookForm::Standard, Some(secret)) => {
+            (WebhookForm::CloudEvents | WebhookForm::Standard, Some(secret)) => {
                 if let Err(invalid) =
                     countersign_crypto::webhook::WebhookSecret::parse(secret.expose())
                 {
@@ -109,6 +126,16 @@ pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
             }
             (WebhookForm::Slack, _) => {}
         }
+    }
+}
+
+pub(super) fn smtp(config: &Config, findings: &mut Vec<Finding>) {
+    let smtp = &config.notify.smtp;
+    if smtp.url.is_none() {
+        return;
+    }
+    if let Err(invalid) = crate::notify::email::Mailer::new(smtp, "") {
+        error(findings, "notify.smtp", invalid.to_string());
     }
 }
 

@@ -8,6 +8,7 @@ use countersign_api::{
     environments::{CreateEnvironment, Environment, UpdateEnvironment},
     hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     issuers::{CreateIssuer, Issuer, UpdateIssuer},
+    notices::{ChooseNotices, Notices},
     observed::{Import, ImportRequest, ListObserved, ObservedAccount, ProposeSponsor},
     paging::ListQuery,
     policies::{CreatePolicy, Policy, UpdatePolicy},
@@ -132,6 +133,19 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         )
         .body::<AnswerHandOver>(s)
         .answers::<HandedOver>(200, s),
+        Operation::get(
+            "/api/notices",
+            "notices.show",
+            "which messages the caller hears of where",
+        )
+        .answers::<Notices>(200, s),
+        Operation::put(
+            "/api/notices",
+            "notices.choose",
+            "chooses where kinds of messages go",
+        )
+        .body::<ChooseNotices>(s)
+        .answers::<Notices>(200, s),
         Operation::post(
             "/api/imports",
             "imports.create",
