@@ -3841,8 +3841,6 @@ export interface components {
             /** @description Approvals that the rest waits for. */
             waiting: components["schemas"]["Id_Approval"][];
         };
-        /** @enum {string} */
-        ImportFormat: "csv" | "github" | "kubernetes";
         /** @description What the caller chose, and what there is to choose from. */
         Notices: {
             /** @description What this server can reach. */
@@ -3859,6 +3857,8 @@ export interface components {
             /** @description Of what; of everything when left out. */
             kinds?: string[];
         };
+        /** @enum {string} */
+        ImportFormat: "csv" | "github" | "kubernetes";
         /** @description A file to import. */
         ImportRequest: {
             /** @description Networks of CI, such as `192.0.2.0/24`: who signs in from there is a program. */

@@ -9,7 +9,7 @@ mod form;
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use countersign_crypto::webhook::{InvalidSecret, WebhookSecret};
 use countersign_model::{Timestamp, time::Seconds};
 use reqwest::Url;
 use thiserror::Error;
+use tokio::task::JoinSet;
 
 use crate::{
     config::{NotifyConfig, WebhookForm},
@@ -71,7 +72,7 @@ pub enum NotifyError {
 
 /// Who is told.
 pub struct Notifier {
-    webhooks: Vec<Webhook>,
+    webhooks: Vec<Arc<Webhook>>,
     mailer: Option<email::Mailer>,
     issuer: String,
     /// Who has which message already, so that a retry for one does not repeat it to all. Lost at a
@@ -120,12 +121,12 @@ impl Notifier {
                 }
             };
             let name = webhook.name.as_ref().map(|name| name.as_str().to_owned());
-            webhooks.push(Webhook {
+            webhooks.push(Arc::new(Webhook {
                 client,
                 url,
                 form,
                 name,
-            });
+            }));
         }
         let smtp = config.smtp.url.as_ref();
         let mailer = smtp.map(|_| email::Mailer::new(&config.smtp, issuer));
@@ -170,16 +171,8 @@ impl Notifier {
                 None => refused = true,
             }
         }
-        for (index, webhook) in self.webhooks.iter().enumerate() {
-            let meant = match to {
-                Address::Everybody => webhook.name.is_none(),
-                Address::Named(name) => webhook.name.as_ref() == Some(name),
-                Address::Mail(_) | Address::Nobody => false,
-            };
-            if !meant || self.has_reached(notification, index) {
-                continue;
-            }
-            match delivery::send(webhook, notification, &self.issuer, now).await {
+        for (index, sent) in self.send_to_webhooks(to, notification, now).await {
+            match sent {
                 delivery::Sent::Taken => self.note_reached(notification, index),
                 delivery::Sent::Refused => refused = true,
                 delivery::Sent::Failed => again = true,
@@ -203,6 +196,33 @@ impl Notifier {
             .get_or_create(&OutcomeLabel { outcome })
             .inc();
         delivery
+    }
+
+    /// Sends to each webhook that is meant and does not know yet, to all at once: one that hangs delays no other.
+    async fn send_to_webhooks(
+        &self,
+        to: &Address,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Vec<(usize, delivery::Sent)> {
+        let mut tries = JoinSet::new();
+        for (index, webhook) in self.webhooks.iter().enumerate() {
+            let meant = match to {
+                Address::Everybody => webhook.name.is_none(),
+                Address::Named(name) => webhook.name.as_ref() == Some(name),
+                Address::Mail(_) | Address::Nobody => false,
+            };
+            if !meant || self.has_reached(notification, index) {
+                continue;
+            }
+            let webhook = Arc::clone(webhook);
+            let (notification, issuer) = (notification.clone(), self.issuer.clone());
+            tries.spawn(async move {
+                let sent = delivery::send(&webhook, &notification, &issuer, now).await;
+                (index, sent)
+            });
+        }
+        tries.join_all().await
     }
 
     fn has_reached(&self, notification: &Notification, index: usize) -> bool {

@@ -48,7 +48,9 @@ async fn who_is_asked_is_told_by_email_and_nobody_else_is() {
         let body = json!({ "kind": "bot", "name": "triage" });
         kim.post("/api/identities", &body).await.done();
         offer(&kim, "lee@example.com").await;
-        let mails = taken(&relay, 1).await;
+        taken(&relay, 1).await;
+        metric(&server, "countersign_notifications_waiting 0").await;
+        let mails = relay.mails();
         assert_eq!(mails.len(), 1, "{mails:?}");
         let mail = &mails[0];
         assert!(mail.to[0].contains("<lee@example.com>"), "{mail:?}");
@@ -106,9 +108,10 @@ async fn each_person_chooses_what_they_are_told_of_and_where() {
             kim.post("/api/identities", &body).await.done();
         }
         offer(&kim, "lee@example.com").await;
-        // What was queued first is looked at first.
         offer(&kim, "dana@example.com").await;
-        let mails = taken(&relay, 1).await;
+        taken(&relay, 1).await;
+        metric(&server, "countersign_notifications_waiting 0").await;
+        let mails = relay.mails();
         assert_eq!(mails.len(), 1, "{mails:?}");
         assert!(mails[0].to[0].contains("dana@"), "{mails:?}");
         let all = json!({ "channels": ["email"] });

@@ -362,4 +362,11 @@ mod tests {
             assert!(errors(text).contains(&key), "{text}");
         }
     }
+
+    #[test]
+    fn there_are_at_most_sixteen_webhooks() {
+        let webhook = "[[notify.webhooks]]\nurl = 'https://a.example.com'\nform = 'slack'\n";
+        assert!(!errors(&webhook.repeat(16)).contains(&"notify.webhooks"));
+        assert!(errors(&webhook.repeat(17)).contains(&"notify.webhooks"));
+    }
 }

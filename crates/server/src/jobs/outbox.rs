@@ -1,11 +1,12 @@
 //! Sends what waits in the outbox.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use countersign_authority::housekeeping::DueMessage;
 use countersign_crypto::random;
 use countersign_model::time::Seconds;
+use tokio::task::JoinSet;
 
 use crate::{
     app::App,
@@ -15,9 +16,13 @@ use crate::{
 
 /// Sends messages; one replica at a time does, so that nobody is told twice without need.
 pub struct SendMessages {
+    sender: Arc<Sender>,
+    holder: String,
+}
+
+struct Sender {
     app: App,
     notifier: Notifier,
-    holder: String,
 }
 
 impl SendMessages {
@@ -26,19 +31,33 @@ impl SendMessages {
     pub fn new(app: App, notifier: Notifier) -> Self {
         let holder = format!("{:032x}", u128::from_be_bytes(random::bytes()));
         Self {
-            app,
-            notifier,
+            sender: Arc::new(Sender { app, notifier }),
             holder,
         }
     }
 
+    /// Sends some messages at once.
+    async fn send(&self, messages: Vec<DueMessage>) -> anyhow::Result<()> {
+        let mut sending = JoinSet::new();
+        for message in messages {
+            let sender = Arc::clone(&self.sender);
+            sending.spawn(async move { sender.send(&message).await });
+        }
+        sending.join_all().await.into_iter().collect()
+    }
+}
+
+impl Sender {
+    /// Makes a message for each place of one that nobody has looked at yet.
+    async fn address(&self, message: &DueMessage) -> anyhow::Result<()> {
+        let ctx = self.app.internal_ctx();
+        let reach = self.notifier.reach();
+        let addressed = self.app.authority().address(&ctx, message, &reach);
+        addressed.await.context("a message has no addresses")
+    }
+
     async fn send(&self, message: &DueMessage) -> anyhow::Result<()> {
         let authority = self.app.authority();
-        let ctx = self.app.internal_ctx();
-        if message.is_new() {
-            let addressed = authority.address(&ctx, message, &self.notifier.reach());
-            return addressed.await.context("a message has no addresses");
-        }
         let to = authority.whom(message).await;
         let to = to.context("a message has no address")?;
         let notification = Notification {
@@ -59,6 +78,7 @@ impl SendMessages {
         let noted = match delivery {
             Delivery::Delivered => authority.message_delivered(message).await,
             Delivery::GivenUp => {
+                let ctx = self.app.internal_ctx();
                 let given_up = authority.give_up(&ctx, message).await;
                 return given_up.context("that a message was given up was not recorded");
             }
@@ -79,13 +99,14 @@ impl Job for SendMessages {
 
     fn run(&self) -> JobRun<'_> {
         JobRun::new(async {
-            let authority = self.app.authority();
-            let now = self.app.clock().now();
+            let app = &self.sender.app;
+            let authority = app.authority();
+            let now = app.clock().now();
             let (waiting, oldest) = authority
                 .messages_waiting()
                 .await
                 .context("the outbox cannot be counted")?;
-            let metrics = self.app.metrics();
+            let metrics = app.metrics();
             let age = oldest.map_or(0, |oldest| now.micros() - oldest.micros());
             metrics
                 .notifications_waiting
@@ -97,9 +118,9 @@ impl Job for SendMessages {
                 .due_messages(now)
                 .await
                 .context("the outbox cannot be read")?;
-            let Some(first) = due.first() else {
+            if due.is_empty() {
                 return Ok(Progress::Done);
-            };
+            }
             if !authority
                 .take_turn(TURN, &self.holder, now, TURN_SPAN)
                 .await
@@ -107,18 +128,25 @@ impl Job for SendMessages {
             {
                 return Ok(Progress::Done);
             }
-            // One message a step: a slow receiver costs its own time-out, not that of fifty messages.
-            self.send(first).await?;
-            Ok(if due.len() > 1 || first.is_new() {
-                Progress::More
-            } else {
-                Progress::Done
-            })
+            let more = due.len() > AT_ONCE || due.iter().any(DueMessage::is_new);
+            let some = due.into_iter().take(AT_ONCE);
+            let (new, addressed): (Vec<_>, Vec<_>) = some.partition(DueMessage::is_new);
+            // A message that fails keeps no other from being sent.
+            let mut ended = self.send(addressed).await;
+            for message in &new {
+                ended = ended.and(self.sender.address(message).await);
+            }
+            ended?;
+            Ok(if more { Progress::More } else { Progress::Done })
         })
     }
 }
 
 const TURN: &str = "outbox";
 
-/// Longer than all webhooks of one message take; a replica that died blocks the others no longer.
+/// Messages that are sent at once, so that a receiver that hangs delays few others: each to at most sixteen webhooks, and
+/// no more connections to a relay than relays take from one client.
+const AT_ONCE: usize = 8;
+
+/// Longer than a relay or all webhooks of a message take; a replica that died blocks the others no longer.
 const TURN_SPAN: Seconds = Seconds(60);

@@ -1,6 +1,6 @@
 //! E-mail over SMTP (RFC 5321): encrypted beyond loopback, plain text, one message a connection.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use countersign_model::{Timestamp, name::Email};
 use lettre::{
@@ -98,7 +98,7 @@ impl Mailer {
             .subject(told.subject())
             // The same on every try: whoever gets it twice can tell.
             .message_id(Some(format!("<{}@{host}>", notification.id)))
-            .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            .date(UNIX_EPOCH + Duration::from_secs(seconds))
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
             .body(told.text(&self.issuer))

@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::HeaderMap,
+    routing::{MethodRouter, post},
+};
 use countersign_crypto::Secret;
 use serde_json::{Value, json};
 
@@ -24,14 +30,17 @@ async fn receiver(status: u16) -> (String, Seen) {
         seen.0.lock().unwrap().push(Taken(headers, body.to_vec()));
         http::StatusCode::from_u16(status).unwrap()
     };
+    (serve(post(take).with_state(seen.clone())).await, seen)
+}
+
+/// Serves this at the URL that it returns.
+async fn serve(hook: MethodRouter) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let router = Router::new()
-        .route("/hook", post(take))
-        .with_state(seen.clone());
+    let router = Router::new().route("/hook", hook);
     let server = axum_server::from_tcp(listener.into_std().unwrap()).unwrap();
     tokio::spawn(server.serve(router.into_make_service()));
-    (url, seen)
+    url
 }
 
 fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
@@ -164,6 +173,32 @@ async fn a_retry_reaches_only_those_who_do_not_know_yet() {
             .await,
         Delivery::GivenUp
     );
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_delays_no_other() {
+    // Each answers once both were asked: where one is asked after the other, the first never answers.
+    let both = Arc::new(tokio::sync::Barrier::new(2));
+    let mut webhooks = Vec::new();
+    for _ in 0..2 {
+        let both = Arc::clone(&both);
+        let take = async move || {
+            both.wait().await;
+            http::StatusCode::NO_CONTENT
+        };
+        webhooks.push((serve(post(take)).await, WebhookForm::Standard));
+    }
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let delivery = notifier(webhooks)
+        .deliver(
+            &Address::Everybody,
+            &notification(),
+            0,
+            now,
+            &Metrics::new(),
+        )
+        .await;
+    assert_eq!(delivery, Delivery::Delivered);
 }
 
 #[tokio::test]

@@ -89,6 +89,13 @@ pub(super) fn archive(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 pub(super) fn webhooks(config: &Config, findings: &mut Vec<Finding>) {
+    if config.notify.webhooks.len() > MOST_WEBHOOKS {
+        error(
+            findings,
+            "notify.webhooks",
+            format!("at most {MOST_WEBHOOKS}: a message goes to all of them at once"),
+        );
+    }
     let mut names: Vec<&str> = Vec::new();
     for name in config
         .notify
@@ -149,6 +156,9 @@ fn is_web_url(text: &str, config: &Config) -> bool {
 }
 
 const WEB_URL: &str = "a URL begins with `https://` (`http://` only on loopback, with `federation.allow_loopback_issuers`) and has no user";
+
+/// A message goes to all of them at once, and some messages at a time: this bounds the connections that are open for it.
+const MOST_WEBHOOKS: usize = 16;
 
 /// As the authority has it; a longer time is anybody's choice.
 const SHORTEST_KEPT_DAYS: u32 = 2;
