@@ -2,6 +2,7 @@
 //!
 //! INVARIANT: a label's values are of a closed set; nothing from a request is ever one.
 
+mod labels;
 mod reference;
 
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
@@ -17,6 +18,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use labels::{
+    AlertLabel, DirectionLabel, GrantLabel, JobLabel, JobLabels, OutcomeLabel, ReasonLabel,
+    RowsLabel, SinkLabel,
+};
 pub use reference::markdown;
 
 /// Everything that is counted.
@@ -88,14 +93,6 @@ pub struct Metrics {
     pub key_fetches: Family<OutcomeLabel, Counter>,
 }
 
-impl OutcomeLabel {
-    /// The label of a word.
-    #[must_use]
-    pub const fn of(outcome: &'static str) -> Self {
-        Self { outcome }
-    }
-}
-
 /// A route and the class of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
@@ -107,71 +104,6 @@ struct RouteLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
     route: &'static str,
-}
-
-/// A reason code.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReasonLabel {
-    /// The code.
-    pub reason: &'static str,
-}
-
-/// A grant type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct GrantLabel {
-    /// The grant type.
-    pub grant: &'static str,
-}
-
-/// What happened to a renewal chain.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct AlertLabel {
-    /// `forked` or `overdue`.
-    pub alert: &'static str,
-}
-
-/// How something ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct OutcomeLabel {
-    /// The word.
-    pub outcome: &'static str,
-}
-
-/// A job.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct JobLabel {
-    /// Its name.
-    pub job: &'static str,
-}
-
-/// A sink of checkpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SinkLabel {
-    /// Its number in `log.publish`, from 1, and its kind.
-    pub sink: String,
-}
-
-/// A job and how its run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct JobLabels {
-    /// Its name.
-    pub job: &'static str,
-    /// `success` or `failure`.
-    pub outcome: &'static str,
-}
-
-/// What rows were of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RowsLabel {
-    /// `revocations`, `events`, and so on.
-    pub rows: &'static str,
-}
-
-/// Reading or writing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DirectionLabel {
-    /// `read` or `write`.
-    pub direction: &'static str,
 }
 
 /// The counters of one route, found once so that a request takes no lock to find them.
