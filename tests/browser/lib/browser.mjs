@@ -54,6 +54,11 @@ export async function look({ page, session }, name) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme });
       await page.evaluate(() => window.scrollTo(0, 0));
+      // A colour that is on its way from one theme to the other is nobody's.
+      await page.evaluate(async () => {
+        for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+        await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+      });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(over <= 0, `${name} at ${width} is ${over} pixels wider than the screen`);
       await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
