@@ -90,11 +90,7 @@ fn answering(
     tenant: Id<id::Tenant>,
     data: &Value,
 ) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let id = data.pointer("/identity/id").and_then(Value::as_str);
-    let Some(id) = id.and_then(|id| id.parse::<Id<id::Record>>().ok()) else {
-        return Ok(BTreeSet::new());
-    };
-    let identity = rows::by_id(tx, tenant, id)?;
+    let identity = named(tx, tenant, data, "/identity/id")?;
     let Some(doc) = identity.as_ref().and_then(Record::identity) else {
         return Ok(BTreeSet::new());
     };
@@ -113,11 +109,7 @@ fn party(
     tenant: Id<id::Tenant>,
     data: &Value,
 ) -> Result<BTreeSet<Id<id::User>>, Rejection> {
-    let id = data.get("to").and_then(Value::as_str);
-    let Some(id) = id.and_then(|id| id.parse::<Id<id::Record>>().ok()) else {
-        return Ok(BTreeSet::new());
-    };
-    let record = rows::by_id(tx, tenant, id)?;
+    let record = named(tx, tenant, data, "/to")?;
     let Some(record) = record.filter(|record| record.status == Status::Active) else {
         return Ok(BTreeSet::new());
     };
@@ -125,5 +117,19 @@ fn party(
         circle.living(tx, Party::Team(record.id.cast()))
     } else {
         circle.living(tx, Party::User(record.id.cast()))
+    }
+}
+
+/// The record that stands there in the message, by its id.
+fn named(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    data: &Value,
+    pointer: &str,
+) -> Result<Option<Record>, Rejection> {
+    let text = data.pointer(pointer).and_then(Value::as_str);
+    match text.and_then(|text| text.parse().ok()) {
+        Some(id) => Ok(rows::by_id(tx, tenant, id)?),
+        None => Ok(None),
     }
 }

@@ -6,6 +6,8 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use thiserror::Error;
 
+use super::limits::IMPORT_BYTES;
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum BodyError {
@@ -26,7 +28,9 @@ pub async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<B
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit as u64) {
-        discard(body).await;
+        if !waits_to_send(headers) {
+            discard(body).await;
+        }
         return Err(BodyError::TooLong(limit));
     }
     match Limited::new(&mut body, limit).collect().await {
@@ -37,6 +41,13 @@ pub async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<B
         }
         Err(_) => Err(BodyError::Broken),
     }
+}
+
+/// Whether the caller sends the body only once it is asked for (RFC 9110 §10.1.1), and so sees an answer
+/// that comes before.
+fn waits_to_send(headers: &HeaderMap) -> bool {
+    let expected = headers.get(header::EXPECT);
+    expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Takes in and drops the rest of a body that is too long, within a bound. A caller who is still sending
@@ -75,11 +86,25 @@ pub fn is_type(headers: &HeaderMap, wanted: &[&str]) -> bool {
     })
 }
 
-/// Sixteen bodies of the usual limit: a mistake, not an attack.
-const DISCARDED_BYTES: usize = 1024 * 1024;
+/// Eight times the longest limit: a mistake, not an attack. Nothing of it is kept, and the time for a request
+/// ends it too.
+const DISCARDED_BYTES: usize = 8 * IMPORT_BYTES;
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Context, Poll},
+    };
+
+    use axum::body::HttpBody;
+    use hyper::body::Frame;
+
     use super::*;
 
     fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
@@ -104,6 +129,43 @@ mod tests {
             read(Body::from("1234567890"), &unstated, 10).await.unwrap(),
             "1234567890"
         );
+    }
+
+    /// A body of four mebibytes, and how much of it was taken.
+    struct Pieces(Arc<AtomicUsize>);
+
+    impl HttpBody for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.0.fetch_add(PIECE, Ordering::Relaxed) >= 64 * PIECE {
+                self.0.fetch_sub(PIECE, Ordering::Relaxed);
+                return Poll::Ready(None);
+            }
+            let piece = Bytes::from_static(&[b'x'; PIECE]);
+            Poll::Ready(Some(Ok(Frame::data(piece))))
+        }
+    }
+
+    const PIECE: usize = 64 * 1024;
+
+    #[tokio::test]
+    async fn t24_a_body_that_is_too_long_is_taken_in_whole_unless_its_caller_waits() {
+        let long = |taken: &Arc<AtomicUsize>| Body::new(Pieces(taken.clone()));
+        let mut stated = headers(header::CONTENT_LENGTH, "4194304");
+        let taken = Arc::new(AtomicUsize::new(0));
+        let read_it = read(long(&taken), &stated, 10).await;
+        assert_eq!(read_it, Err(BodyError::TooLong(10)));
+        assert_eq!(taken.load(Ordering::Relaxed), 4_194_304);
+        stated.insert(header::EXPECT, "100-Continue".parse().unwrap());
+        let taken = Arc::new(AtomicUsize::new(0));
+        let read_it = read(long(&taken), &stated, 10).await;
+        assert_eq!(read_it, Err(BodyError::TooLong(10)));
+        assert_eq!(taken.load(Ordering::Relaxed), 0);
     }
 
     #[test]

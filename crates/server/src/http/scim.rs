@@ -13,7 +13,10 @@ use countersign_authority::{
     Rejection,
     scim::{self, Wanted},
 };
-use countersign_model::{reason::Refusal, registry::Record};
+use countersign_model::{
+    reason::Refusal,
+    registry::{Noun, Record},
+};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -218,6 +221,56 @@ fn page(query: &ListQuery, found: &[Record], shown: impl Fn(&Record) -> Value) -
             "itemsPerPage": resources.len(), "Resources": resources,
         }),
     )
+}
+
+/// What is read: people, or groups.
+struct Kind {
+    noun: Noun,
+    /// The attribute that each is known by.
+    named_by: &'static str,
+    shown: fn(&Caller, &Record) -> Value,
+}
+
+impl Kind {
+    async fn list(
+        &self,
+        app: &App,
+        caller: Result<Caller, Failure>,
+        text: Option<&str>,
+    ) -> Result<Response, ScimFailure> {
+        let caller = admitted(app, caller).await?;
+        let query = query(text)?;
+        let wanted = wanted(query.filter.as_deref(), self.named_by)?;
+        let found = self.read(app, &caller, wanted).await?;
+        Ok(page(&query, &found, |record| (self.shown)(&caller, record)))
+    }
+
+    async fn show(
+        &self,
+        app: &App,
+        caller: Result<Caller, Failure>,
+        id: String,
+        text: Option<&str>,
+    ) -> Result<Response, ScimFailure> {
+        let caller = admitted(app, caller).await?;
+        let query = query(text)?;
+        let found = self.read(app, &caller, Wanted::Id(id.clone())).await?;
+        let one = found.first().ok_or_else(|| scim::no_such(self.noun, &id))?;
+        let shown = narrowed(&query, (self.shown)(&caller, one));
+        Ok(answer(StatusCode::OK, &shown))
+    }
+
+    async fn read(
+        &self,
+        app: &App,
+        caller: &Caller,
+        wanted: Wanted,
+    ) -> Result<Vec<Record>, ScimFailure> {
+        let (permit, token) = (caller.permit.clone(), caller.token.claims().clone());
+        let (store, noun) = (app.authority().store(), self.noun);
+        let reading = store.read(move |tx| scim::list(tx, &permit, &token, noun, &wanted));
+        Ok(reading.await?)
+    }
 }
 
 /// A resource with the attributes that were asked for (RFC 7644 §3.9). Id and schemas always come.

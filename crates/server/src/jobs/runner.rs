@@ -199,6 +199,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use tokio::sync::mpsc;
+
     use super::*;
 
     struct Flaky {
@@ -312,7 +314,8 @@ mod tests {
         );
     }
 
-    struct Broken;
+    /// Says each time that it begins.
+    struct Broken(mpsc::Sender<()>);
 
     impl Job for Broken {
         fn name(&self) -> &'static str {
@@ -324,22 +327,28 @@ mod tests {
         }
 
         fn run(&self) -> JobRun<'_> {
-            JobRun::new(async { Err(anyhow!("as always")) })
+            JobRun::new(async {
+                self.0.send(()).await.ok();
+                Err(anyhow!("as always"))
+            })
         }
     }
 
     #[tokio::test]
     async fn failures_in_a_row_are_counted_for_whoever_is_to_be_woken() {
         let metrics = Arc::new(Metrics::new());
+        let (begins, mut begun) = mpsc::channel(1);
         let jobs = Jobs::start(
-            vec![Arc::new(Broken) as Arc<dyn Job>],
+            vec![Arc::new(Broken(begins)) as Arc<dyn Job>],
             &Clock::system(),
             &metrics,
         );
-        let label = JobLabel { job: "broken" };
-        while metrics.job_failures.get_or_create(&label).get() < 2 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        // With the third, two are counted.
+        for _ in 0..3 {
+            begun.recv().await.expect("it is tried again");
         }
+        let label = JobLabel { job: "broken" };
+        assert!(metrics.job_failures.get_or_create(&label).get() >= 2);
         jobs.stop(Duration::from_secs(1)).await;
         assert!(
             !metrics

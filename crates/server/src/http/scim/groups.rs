@@ -4,17 +4,21 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::scim::{self, ChangeGroup, CreateGroup, DeleteGroup, Wanted};
+use countersign_authority::scim::{ChangeGroup, CreateGroup, DeleteGroup};
 use countersign_model::registry::{Noun, Record};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    Body, GROUP, ScimFailure, admitted, answer, meta, page, patch::GroupChange, query, wanted,
-};
+use super::{Body, GROUP, Kind, ScimFailure, admitted, answer, meta, patch::GroupChange};
 use crate::{
     app::App,
     http::{addressed::Addressed, caller::Caller, problem::Failure},
+};
+
+const KIND: Kind = Kind {
+    noun: Noun::Team,
+    named_by: "displayName",
+    shown,
 };
 
 /// `GET /scim/v2/Groups`.
@@ -23,11 +27,7 @@ pub async fn list(
     caller: Result<Caller, Failure>,
     RawQuery(text): RawQuery,
 ) -> Result<Response, ScimFailure> {
-    let caller = admitted(&app, caller).await?;
-    let query = query(text.as_deref())?;
-    let wanted = wanted(query.filter.as_deref(), "displayName")?;
-    let found = read(&app, &caller, wanted).await?;
-    Ok(page(&query, &found, |group| shown(&caller, group)))
+    KIND.list(&app, caller, text.as_deref()).await
 }
 
 /// `GET /scim/v2/Groups/{id}`.
@@ -37,14 +37,7 @@ pub async fn show(
     Addressed(id): Addressed,
     RawQuery(text): RawQuery,
 ) -> Result<Response, ScimFailure> {
-    let caller = admitted(&app, caller).await?;
-    let query = query(text.as_deref())?;
-    let found = read(&app, &caller, Wanted::Id(id.clone())).await?;
-    let group = found
-        .first()
-        .ok_or_else(|| scim::no_such(Noun::Team, &id))?;
-    let shown = super::narrowed(&query, shown(&caller, group));
-    Ok(answer(StatusCode::OK, &shown))
+    KIND.show(&app, caller, id, text.as_deref()).await
 }
 
 /// `POST /scim/v2/Groups`.
@@ -130,15 +123,6 @@ async fn changed(
         .execute(&caller.ctx, &caller.permit, command)
         .await?;
     Ok(answer(StatusCode::OK, &shown(caller, &record)))
-}
-
-async fn read(app: &App, caller: &Caller, wanted: Wanted) -> Result<Vec<Record>, ScimFailure> {
-    let (permit, token) = (caller.permit.clone(), caller.token.claims().clone());
-    let reading = app
-        .authority()
-        .store()
-        .read(move |tx| scim::list(tx, &permit, &token, Noun::Team, &wanted));
-    Ok(reading.await?)
 }
 
 fn shown(caller: &Caller, record: &Record) -> Value {

@@ -4,7 +4,7 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::scim::{self, ChangePerson, CreatePerson, Provisioned, Wanted};
+use countersign_authority::scim::{ChangePerson, CreatePerson, Provisioned};
 use countersign_model::{
     name::Email,
     registry::{Noun, Record, Status},
@@ -12,12 +12,16 @@ use countersign_model::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    Body, ScimFailure, USER, admitted, answer, meta, page, patch::UserChange, query, wanted,
-};
+use super::{Body, Kind, ScimFailure, USER, admitted, answer, meta, patch::UserChange};
 use crate::{
     app::App,
     http::{addressed::Addressed, caller::Caller, problem::Failure},
+};
+
+const KIND: Kind = Kind {
+    noun: Noun::User,
+    named_by: "userName",
+    shown,
 };
 
 /// `GET /scim/v2/Users`.
@@ -26,11 +30,7 @@ pub async fn list(
     caller: Result<Caller, Failure>,
     RawQuery(text): RawQuery,
 ) -> Result<Response, ScimFailure> {
-    let caller = admitted(&app, caller).await?;
-    let query = query(text.as_deref())?;
-    let wanted = wanted(query.filter.as_deref(), "userName")?;
-    let found = read(&app, &caller, wanted).await?;
-    Ok(page(&query, &found, |user| shown(&caller, user)))
+    KIND.list(&app, caller, text.as_deref()).await
 }
 
 /// `GET /scim/v2/Users/{id}`.
@@ -38,13 +38,9 @@ pub async fn show(
     State(app): State<App>,
     caller: Result<Caller, Failure>,
     Addressed(id): Addressed,
+    RawQuery(text): RawQuery,
 ) -> Result<Response, ScimFailure> {
-    let caller = admitted(&app, caller).await?;
-    let found = read(&app, &caller, Wanted::Id(id.clone())).await?;
-    let user = found
-        .first()
-        .ok_or_else(|| scim::no_such(Noun::User, &id))?;
-    Ok(answer(StatusCode::OK, &shown(&caller, user)))
+    KIND.show(&app, caller, id, text.as_deref()).await
 }
 
 /// `POST /scim/v2/Users`.
@@ -146,15 +142,6 @@ async fn execute(
         more = left.await?.more;
     }
     Ok(done)
-}
-
-async fn read(app: &App, caller: &Caller, wanted: Wanted) -> Result<Vec<Record>, ScimFailure> {
-    let (permit, token) = (caller.permit.clone(), caller.token.claims().clone());
-    let reading = app
-        .authority()
-        .store()
-        .read(move |tx| scim::list(tx, &permit, &token, Noun::User, &wanted));
-    Ok(reading.await?)
 }
 
 fn email(user_name: &str) -> Result<Email, ScimFailure> {
