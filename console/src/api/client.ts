@@ -64,14 +64,32 @@ export function get<P extends With<'get'> & string>(
   >;
 }
 
+interface Change<B> {
+  path?: Record<string, string>;
+  body: B;
+  version?: number;
+}
+
 export function post<P extends With<'post'> & string>(
   path: P,
-  given: { path?: Record<string, string>; body: Body<NonNullable<paths[P]['post']>>; version?: number },
+  given: Change<Body<NonNullable<paths[P]['post']>>>,
 ): Promise<Answer<P, 'post'>> {
-  return call('POST', address(path, given.path), {
+  return change('POST', path, given) as Promise<Answer<P, 'post'>>;
+}
+
+/** Edits what is there: what it leaves out stays. */
+export function patch<P extends With<'patch'> & string>(
+  path: P,
+  given: Change<Body<NonNullable<paths[P]['patch']>>>,
+): Promise<Answer<P, 'patch'>> {
+  return change('PATCH', path, given) as Promise<Answer<P, 'patch'>>;
+}
+
+function change(method: string, path: string, given: Change<unknown>): Promise<unknown> {
+  return call(method, address(path, given.path), {
     body: JSON.stringify(given.body),
     headers: given.version === undefined ? {} : { 'if-match': `"${given.version}"` },
-  }) as Promise<Answer<P, 'post'>>;
+  });
 }
 
 /** Ends something that is named by its address alone. */

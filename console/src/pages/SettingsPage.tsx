@@ -1,7 +1,7 @@
 // One's own sign-ins and passkeys, and what the tenant works with.
 import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { get, post, remove, type Schemas } from '../api/client';
+import { get, patch, post, remove, type Schemas } from '../api/client';
 import { listOptions } from '../api/queries';
 import { Badge, Copy, Facts, PageHead, Panel, Status, When, Words } from '../ui/bits';
 import { Loaded, Problem } from '../ui/Loaded';
@@ -85,9 +85,18 @@ function Passkeys() {
 }
 
 function Tenant() {
+  const client = useQueryClient();
   const tenant = useQuery({ queryKey: ['tenant'], queryFn: () => get('/api/tenant') });
+  const sign = useMutation({
+    mutationFn: (needed: boolean) => patch('/api/tenant', { body: { approvals_need_passkey: needed } }),
+    onSuccess: () => client.invalidateQueries(),
+  });
   return (
     <Panel title="The tenant">
+      <Problem error={sign.error} />
+      {sign.data && 'digest' in sign.data && (
+        <p className="notice">Another owner decides on that: it waits under Approvals.</p>
+      )}
       <Loaded of={tenant}>
         {(tenant) => (
           <Facts
@@ -99,6 +108,24 @@ function Tenant() {
                 `for ${duration(tenant.orphan_grace_seconds)} after the last who answered has left`,
               ],
               ['Unknown actions', tenant.refuse_unknown_actions ? 'are refused' : 'count as irreversible'],
+              [
+                'Decisions',
+                <>
+                  {tenant.approvals_need_passkey
+                    ? 'signed with a passkey, always'
+                    : 'also from a command line'}{' '}
+                  <Button
+                    variant="default"
+                    size="compact-sm"
+                    loading={sign.isPending}
+                    onClick={() => sign.mutate(!tenant.approvals_need_passkey)}
+                  >
+                    {tenant.approvals_need_passkey
+                      ? 'Let command lines decide too'
+                      : 'Always ask for a passkey'}
+                  </Button>
+                </>,
+              ],
             ]}
           />
         )}

@@ -25,7 +25,7 @@ use countersign_model::{
     passkey::{ASKED_FOR, Ceremony, CeremonyDoc, ProviderFlowDoc},
     reason::{Reason, Refusal},
     registry::{Noun, ProviderClientAuth, ProviderDoc, Record},
-    session::BROWSER_IDLE,
+    session::{BROWSER_IDLE, Session},
 };
 use countersign_store::{Pending, Tx, WriteMode, key_values, passkeys, sessions};
 
@@ -95,15 +95,21 @@ impl Authority {
         })
     }
 
-    /// Sends a browser to the provider: for a sign-in, or to link the account of who is signed in.
+    /// Sends a browser to the provider: for a sign-in, or to link the account of who signed in just now.
+    ///
+    /// # Errors
+    /// `presence_too_old`.
     pub fn depart(
         &self,
         ctx: &Ctx,
         tenant: Id<id::Tenant>,
         provider: &ProviderDoc,
-        link: Option<Id<id::Session>>,
+        link: Option<&Session>,
         next: String,
-    ) -> Pending<Result<Departing, Rejection>> {
+    ) -> Result<Pending<Result<Departing, Rejection>>, Refusal> {
+        if let Some(session) = link {
+            session.lately(ctx.now)?;
+        }
         let cookie = hex::encode(random::bytes::<32>());
         let ceremony = Ceremony {
             id: flow_id(&cookie),
@@ -112,12 +118,12 @@ impl Authority {
             doc: CeremonyDoc::Provider(Box::new(ProviderFlowDoc {
                 issuer: provider.issuer.clone(),
                 client_id: provider.client_id.clone(),
-                link,
+                link: link.map(|session| session.id),
                 next,
             })),
         };
         let now = ctx.now;
-        self.door.store.write(WriteMode::Housekeeping, move |tx| {
+        Ok(self.door.store.write(WriteMode::Housekeeping, move |tx| {
             ask(tx, &ceremony, now)?;
             let challenge = sha256(made_of(&cookie, VERIFIER).as_bytes());
             Ok(Departing {
@@ -126,7 +132,7 @@ impl Authority {
                 challenge: URL_SAFE_NO_PAD.encode(challenge),
                 cookie: Secret::new(cookie.clone()),
             })
-        })
+        }))
     }
 
     /// Takes a browser back, once: what it brings must be of its own cookie (RFC 6749 §10.12), and of the provider that it was

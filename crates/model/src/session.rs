@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     confirmation::Thumbprint,
     id::{self, Id},
+    reason::{Reason, Refusal},
     time::{Seconds, Timestamp},
     token::Generation,
 };
@@ -20,6 +21,10 @@ pub const BROWSER_LIFETIME: Seconds = crate::approval::PRESENCE;
 
 /// How long it lasts when nobody uses it: a lunch break is longer.
 pub const BROWSER_IDLE: Seconds = Seconds(30 * 60);
+
+/// How long after the sign-in a browser's session makes what outlives it: time to read who asks, and to fetch a key. The rest of
+/// the session a stolen cookie would do.
+pub const LATELY: Seconds = Seconds(5 * 60);
 
 /// A person's sign-in that lasts.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,11 +153,34 @@ pub enum NotRotated {
 }
 
 impl Session {
+    /// Whether it is a browser's.
+    #[must_use]
+    pub const fn is_in_browser(&self) -> bool {
+        self.doc.seen_at.is_some()
+    }
+
     /// Whether it is a browser's, and a passkey signed its person in: the company's provider speaks for a person too, and yet
     /// it makes nobody a second passkey and confirms nothing for who has one.
     #[must_use]
     pub const fn is_by_passkey(&self) -> bool {
-        self.doc.seen_at.is_some() && self.doc.provider.is_none()
+        self.is_in_browser() && self.doc.provider.is_none()
+    }
+
+    /// Whether a browser's session may make what outlives it: a passkey, the link to an account, a command line's sign-in.
+    ///
+    /// # Errors
+    /// `presence_too_old`.
+    pub fn lately(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now <= self.created_at + LATELY {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Reason::PresenceTooOld,
+            format!(
+                "this outlives your session, so only who signed in within the last {} minutes does it: sign in once more on the page `/login`, then do it again",
+                LATELY.0 / 60
+            ),
+        ))
     }
 
     /// Whether it can still be used.

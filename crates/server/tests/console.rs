@@ -80,8 +80,12 @@ impl<'a> Page<'a> {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.write(Method::POST, path, body).await
+    }
+
+    async fn write(&self, method: Method, path: &str, body: &Value) -> Answer {
         let own = [OWN, ("x-csrf-token", self.csrf.as_str())];
-        self.send(Method::POST, path, Some(body), &own).await
+        self.send(method, path, Some(body), &own).await
     }
 }
 
@@ -535,7 +539,7 @@ async fn a_tenant_takes_signed_decisions_alone_when_it_says_so_and_one_person_do
             .patch("/api/tenant", &on)
             .await
             .refused(422, "unprocessable");
-        passkey(&server, owner).await;
+        let mut owners = passkey(&server, owner).await;
         let mut key = passkey(&server, &lee).await;
         assert_eq!(
             owner.patch("/api/tenant", &on).await.done()["approvals_need_passkey"],
@@ -557,7 +561,17 @@ async fn a_tenant_takes_signed_decisions_alone_when_it_says_so_and_one_person_do
         );
         // Without it again: a second person signs that too.
         let off = json!({ "approvals_need_passkey": false });
-        let waits = owner.patch("/api/tenant", &off).await;
+        owner
+            .patch("/api/tenant", &off)
+            .await
+            .refused(403, "forbidden");
+        let own = Page::with(&server, &mut owners).await;
+        server.clock().advance(Seconds(301));
+        own.write(Method::PATCH, "/api/tenant", &off)
+            .await
+            .refused(401, "presence_too_old");
+        let own = Page::with(&server, &mut owners).await;
+        let waits = own.write(Method::PATCH, "/api/tenant", &off).await;
         assert_eq!(waits.status, 202, "{}", waits.text());
         assert_eq!(
             owner.get("/api/tenant").await.done()["approvals_need_passkey"],

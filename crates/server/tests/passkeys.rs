@@ -455,6 +455,54 @@ async fn who_holds_a_one_time_code_makes_a_passkey_in_the_browser_and_needs_no_c
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t27_a_stolen_cookie_makes_nothing_that_outlives_its_session() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let dana = server.owner().await;
+        let mut key = passkey(&server, &dana).await;
+        let stolen = cookie(&show(&server, &mut key).await);
+        let csrf = page(&server, "/api/console", &stolen).await.done()["csrf_token"].clone();
+        let begun = begin(&server.anyone()).await;
+        let code = begun["user_code"].as_str().unwrap();
+        let confirm = async |session: &str| {
+            let opened = page(&server, "/device", session).await;
+            let yes = [
+                ("token", &*token(&opened)),
+                ("user_code", code),
+                ("say", "confirm"),
+            ];
+            form(&server, "/device", &yes, &[OWN, ("cookie", session)]).await
+        };
+        server.clock().advance(Seconds(5 * 60 + 1));
+        let refused = confirm(&stolen).await;
+        assert_eq!(refused.status, 401, "{}", refused.text());
+        let again = format!("href=\"{ORIGIN}/login?user_code={code}\"");
+        assert!(refused.text().contains(&again), "{}", refused.text());
+        let headers = [
+            OWN,
+            ("cookie", &*stolen),
+            ("x-csrf-token", csrf.as_str().unwrap()),
+        ];
+        let offered = server
+            .anyone()
+            .send(Method::POST, "/api/passkeys", Some(&json!({})), &headers)
+            .await;
+        offered.refused(401, "presence_too_old");
+        poll(&server.anyone(), &begun)
+            .await
+            .refused(400, "authorization_pending");
+        // Whoever has the passkey shows it once more, and does it.
+        let fresh = cookie(&show(&server, &mut key).await);
+        server.clock().advance(Seconds(4 * 60));
+        let done = confirm(&fresh).await;
+        assert!(done.text().contains("Confirmed"), "{}", done.text());
+        poll(&server.anyone(), &begun).await.done();
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browsers_session_ends_by_itself_and_a_passkey_is_what_confirms_from_then_on() {
     on_each_database(async |database| {
         let server = named(&database).await;

@@ -280,6 +280,28 @@ async fn a_person_links_their_account_and_signs_in_through_the_provider() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t27_a_stolen_cookie_links_nobodys_account() {
+    on_each_database(async |database| {
+        let scene = Scene::new(&database, json!({})).await;
+        let mut key = passkey(&scene.server, &scene.dana).await;
+        let stolen = passkey_cookie(&show(&scene.server, &mut key).await);
+        let csrf = scene.who(&stolen).await.done()["csrf_token"].clone();
+        scene.server.clock().advance(Seconds(5 * 60 + 1));
+        let form = [("token", csrf.as_str().unwrap())];
+        let headers = [OWN, ("cookie", stolen.as_str())];
+        let refused = scene
+            .server
+            .anyone()
+            .form("/login/provider", &form, &headers)
+            .await;
+        refused.refused(401, "presence_too_old");
+        assert!(refused.header("set-cookie").is_none());
+        scene.server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t28_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in() {
     on_each_database(async |database| {
         let scene = Scene::new(&database, json!({ "admit_invited": true })).await;

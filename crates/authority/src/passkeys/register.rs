@@ -11,6 +11,7 @@ use countersign_model::{
     },
     reason::{Reason, Refusal},
     registry::{Noun, Status},
+    session::Session,
 };
 use countersign_store::{Pending, WriteMode, codes, passkeys};
 use serde::{Deserialize, Serialize};
@@ -80,10 +81,12 @@ impl PasskeyLink {
 }
 
 /// Makes a link, for who proved presence lately; for a further passkey by more than a token, which can be stolen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OfferPasskey {
     /// The token of who asks.
     pub token: Id<id::Evidence>,
+    /// Their session, in a browser.
+    pub browser: Option<Session>,
     /// Whether they used a one-time code just now, or ask in a browser, where one signs in with a passkey.
     pub more_than_token: bool,
 }
@@ -95,6 +98,9 @@ impl Command for OfferPasskey {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<PasskeyLink>, Rejection> {
         let user_id = present(tx)?;
+        if let Some(session) = &self.browser {
+            session.lately(tx.now())?;
+        }
         if !self.more_than_token {
             a_token_is_enough(tx, user_id)?;
         }

@@ -1,7 +1,6 @@
 //! Who is signed in links their own account at the provider, which they have just proved.
 
 use countersign_model::{
-    approval::PRESENCE,
     reason::Reason,
     registry::{LinkedAccountDoc, Noun, Record, Status},
     session::Session,
@@ -39,13 +38,6 @@ impl Command for LinkAtProvider {
             return refuse(
                 Reason::Forbidden,
                 "none of your groups at the provider lets you in here",
-            );
-        }
-        let signed_in = countersign_model::Timestamp::from_seconds(self.session.doc.auth_time);
-        if tx.now() > signed_in + PRESENCE {
-            return refuse(
-                Reason::PresenceTooOld,
-                "your own sign-in is older than 12 hours: sign in again, and link your account then",
             );
         }
         if !self.session.is_by_passkey()

@@ -5,9 +5,10 @@ mod provider;
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    Id, id,
+    Id, Timestamp, id,
     reason::{Reason, Refusal},
     registry::{EnvironmentDoc, Noun, ProviderDoc, Record, TenantDoc},
+    session::Session,
 };
 use countersign_store::{
     Tx, aliases, passkeys,
@@ -117,6 +118,8 @@ pub struct UpdateTenant {
     pub provisioner: Option<Option<String>>,
     /// Why.
     pub reason: Option<String>,
+    /// The session of who asks, in a browser.
+    pub browser: Option<Session>,
 }
 
 impl Command for UpdateTenant {
@@ -154,6 +157,7 @@ impl Command for UpdateTenant {
         }
         let mut loosens = BTreeSet::new();
         if needed && !doc.approvals_need_passkey {
+            self.shown_a_passkey(tx.now())?;
             loosens.insert(Loosening::SignatureTurnedOff);
         }
         match &self.provider {
@@ -197,6 +201,19 @@ impl Command for UpdateTenant {
             retires: None,
         };
         guarding::settle(tx, edit).map(Verdict::Done)
+    }
+}
+
+impl UpdateTenant {
+    /// Passkeys are asked for because a token can be stolen, so no token alone ends that.
+    fn shown_a_passkey(&self, now: Timestamp) -> Result<(), Refusal> {
+        match &self.browser {
+            Some(session) if session.is_by_passkey() => session.lately(now),
+            _ => Err(Refusal::new(
+                Reason::Forbidden,
+                "a token alone does not end that decisions are signed: sign in to the console with a passkey, and do it in its settings",
+            )),
+        }
     }
 }
 

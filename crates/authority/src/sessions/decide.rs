@@ -70,6 +70,9 @@ impl DecideSignIn {
             .session
             .as_deref()
             .map_or(Ok(None), |text| by_text(tx, text))?;
+        if let Some(browser) = session.as_ref().filter(|one| one.is_in_browser()) {
+            browser.lately(tx.now())?;
+        }
         // Who has a passkey shows it: a stolen command line then makes no other.
         let by_passkey = session
             .as_ref()

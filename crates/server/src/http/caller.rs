@@ -9,7 +9,10 @@ use axum::{
 use countersign_authority::{
     Ctx, Proved, Rejection, command::Permit, signing_keys::Tenant, tokens::Shown,
 };
-use countersign_model::reason::{Reason, Refusal};
+use countersign_model::{
+    reason::{Reason, Refusal},
+    session::Session,
+};
 use http::header;
 
 use super::{
@@ -46,7 +49,13 @@ impl Caller {
     #[must_use]
     pub fn by_passkey(&self) -> bool {
         let session = self.browser.as_ref().map(|one| &one.browser.session);
-        session.is_some_and(countersign_model::session::Session::is_by_passkey)
+        session.is_some_and(Session::is_by_passkey)
+    }
+
+    /// The session, when it came in place of a token.
+    #[must_use]
+    pub fn browser_session(&self) -> Option<Session> {
+        Some(self.browser.as_ref()?.browser.session.clone())
     }
 
     /// The permit once more, for a request that has waited: whoever was revoked meanwhile is refused.

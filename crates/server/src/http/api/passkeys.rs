@@ -24,6 +24,7 @@ pub async fn offer(
     relying_party(&caller.tenant)?;
     let command = OfferPasskey {
         token: caller.token.claims().jti,
+        browser: caller.browser_session(),
         more_than_token: caller.by_passkey(),
     };
     let authority = app.authority();

@@ -73,6 +73,7 @@ pub async fn update(
             .provisioner
             .map(|name| Some(name).filter(|name| !name.is_empty())),
         reason: body.reason,
+        browser: caller.browser_session(),
     };
     let outcome = records::execute(&app, &caller, if_match, command).await?;
     match outcome.approval_id() {

@@ -88,7 +88,10 @@ pub async fn answer(
         Ok(body) => (StatusCode::OK, body),
         Err(Rejection::Fault(fault)) => return Err(fault.into()),
         Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
-            let told = ask(&base, &person, "", Some(&refusal.detail));
+            let told = match refusal.reason {
+                Reason::PresenceTooOld => once_more(&base, &said.user_code),
+                _ => ask(&base, &person, "", Some(&refusal.detail)),
+            };
             (status(refusal.reason), told)
         }
     };
@@ -158,6 +161,16 @@ async fn step(
     } else {
         "<p>Denied. The command line is turned away.</p>".to_owned()
     })
+}
+
+/// Where to show the passkey for this one answer.
+fn once_more(base: &str, code: &str) -> String {
+    let code = code_of(Some(&format!("user_code={code}")));
+    format!(
+        "<p class=\"warn\" role=\"alert\">The command line's sign-in outlives your session here, so it is confirmed right after a sign-in.</p>
+<p><a href=\"{base}/login{}\">Sign in once more, then confirm</a></p>",
+        escape(&code)
+    )
 }
 
 /// The form for the code.

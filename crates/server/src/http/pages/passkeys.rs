@@ -81,6 +81,7 @@ pub async fn enrol(
     let own = signed_in.permit(&ctx, &permit);
     let command = OfferPasskey {
         token: signed_in.evidence,
+        browser: None,
         more_than_token: true,
     };
     let link = authority.execute(&ctx, &own, command).await?;

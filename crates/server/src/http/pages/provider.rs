@@ -70,7 +70,7 @@ pub async fn begin(
     let link = match (&person, &form.token) {
         (Some(person), Some(token)) => {
             person.sent(token)?;
-            Some(person.browser.session.id)
+            Some(&person.browser.session)
         }
         (_, None) => None,
         (None, Some(_)) => {
@@ -90,7 +90,7 @@ pub async fn begin(
         origin(&tenant.issuer),
         place.as_deref().unwrap_or("/")
     );
-    let departing = authority.depart(&ctx, tenant.id, &provider, link, next);
+    let departing = authority.depart(&ctx, tenant.id, &provider, link, next)?;
     let departing = departing.await?;
     let mut to = metadata.authorization_endpoint.clone();
     to.query_pairs_mut()

@@ -58,9 +58,10 @@ pub async fn page(
     Ok(page.answer(StatusCode::OK))
 }
 
-/// The button of the company's provider: who is signed in links their account with it.
+/// The button of the company's provider: who is signed in with a passkey links their account with it.
 fn through(base: &str, next: &str, name: &str, person: Option<&InBrowser>) -> String {
-    let (what, token) = match person {
+    let by_passkey = person.filter(|person| person.browser.session.is_by_passkey());
+    let (what, token) = match by_passkey {
         Some(person) => ("Link my account at", person.hidden()),
         None => ("Sign in with", String::new()),
     };
