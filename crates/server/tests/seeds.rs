@@ -447,3 +447,46 @@ async fn a_stop_in_the_middle_of_work_loses_no_evidence() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_apply_to_a_new_server_and_say_their_six_attributes() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let dana = server.owner().await;
+        for (text, name) in [
+            (
+                include_str!("../../../examples/github-travis.yaml"),
+                "build-reader",
+            ),
+            (
+                include_str!("../../../examples/cookpad-aws.yaml"),
+                "picture-upload",
+            ),
+        ] {
+            let body = json!({ "documents": [{ "file": "example.yaml", "text": text }] });
+            let done = dana.post("/api/manifests/apply", &body).await.done();
+            assert_eq!(done["diagnostics"], json!([]), "{done}");
+            let made = dana.get(&format!("/api/identities/{name}")).await.done();
+            let attributes: Vec<_> = made["metadata"].as_object().unwrap().keys().collect();
+            assert_eq!(
+                attributes,
+                [
+                    "system",
+                    "resource",
+                    "account",
+                    "short_lived_credential",
+                    "managed_with",
+                    "automated_program"
+                ]
+            );
+            let again = dana.post("/api/manifests/plan", &body).await.done();
+            let changes = again["changes"].as_array().unwrap();
+            assert!(
+                changes.iter().all(|change| change["verb"] == "unchanged"),
+                "{again}"
+            );
+        }
+        server.stop().await;
+    })
+    .await;
+}
