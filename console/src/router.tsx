@@ -7,6 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { type FunctionComponent, lazy, Suspense } from 'react';
+import type { AccountsSearch } from './accounts/AccountsPage';
 import { ApprovalPage, ApprovalsPage, type ApprovalsSearch } from './approvals/ApprovalsPage';
 import type { AutomationSearch } from './automation/AutomationPage';
 import type { FindingsSearch } from './findings/FindingsPage';
@@ -51,6 +52,8 @@ const NewIdentity = later(() =>
 );
 const Identity = later(() => import('./identities/IdentityPage').then((module) => module.IdentityPage));
 const Findings = later(() => import('./findings/FindingsPage').then((module) => module.FindingsPage));
+const Accounts = later(() => import('./accounts/AccountsPage').then((module) => module.AccountsPage));
+const Account = later(() => import('./accounts/AccountPage').then((module) => module.AccountPage));
 const People = later(() => import('./people/PeoplePage').then((module) => module.PeoplePage));
 const Person = later(() => import('./people/PersonPage').then((module) => module.PersonPage));
 const Teams = later(() => import('./people/TeamsPage').then((module) => module.TeamsPage));
@@ -119,9 +122,11 @@ const pages = [
     'review_due',
     'after',
   ),
-  many<NewIdentitySearch>('/new-identity', NewIdentity, 'kind'),
+  many<NewIdentitySearch>('/new-identity', NewIdentity, 'kind', 'name', 'replaces'),
   one<IdentitySearch>('/identities', Identity, 'tab', 'after'),
   many<FindingsSearch>('/findings', Findings, 'severity', 'weakness', 'kind', 'sponsor', 'project'),
+  many<AccountsSearch>('/accounts', Accounts, 'system', 'unanswered', 'after'),
+  one('/accounts', Account),
   many<ListSearch>('/people', People, 'after'),
   one<PersonSearch>('/people', Person, 'tab', 'after'),
   many('/projects', Teams),

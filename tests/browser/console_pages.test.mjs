@@ -17,6 +17,7 @@ before(async () => {
   const { server, issuer, owner } = scene;
   await owner.post("/api/teams", { name: "release-team", members: ["dana@example.com"] });
   await owner.post("/api/identities", { kind: "bot", name: "triage", project: "release", purpose: "answers: <img src=x onerror=alert(1)>" });
+  await owner.post("/api/imports", { format: "csv", system: "okta", file_name: "users.csv", text: `id,name,owner\n00u1,<img src=x onerror=alert(1)>,lee\n` });
   await ask(server, issuer, identity, HOSTILE);
   await signIn(dana, server, "/#/lineage");
 });
@@ -35,7 +36,7 @@ test("the first page is under 250 kB as it is sent, and asked for once", async (
   assert.ok(sent.bytes > 10_000 && sent.bytes < 250_000, `${sent.bytes} bytes`);
 });
 
-const PAGES = ["lineage", "approvals?show=all", "identities", "findings", "people", "projects", "automation", "incident", "new-identity?kind=bot", "log", "settings"];
+const PAGES = ["lineage", "approvals?show=all", "identities", "findings", "accounts", "people", "projects", "automation", "incident", "new-identity?kind=bot", "log", "settings"];
 
 /** A page of the console, once nothing of it is being fetched. */
 async function open(path) {

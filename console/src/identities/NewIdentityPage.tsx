@@ -1,6 +1,6 @@
 // A new identity: it begins with the question that must be answered one day.
 import { Button, NativeSelect, Textarea, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { get, post, type Schemas } from '../api/client';
@@ -12,6 +12,8 @@ import { CHOICES, type Choice } from './kinds';
 
 export interface NewIdentitySearch {
   kind?: Schemas['Kind'];
+  name?: string;
+  replaces?: string;
 }
 
 export function NewIdentityPage({ search }: { search: NewIdentitySearch }) {
@@ -28,7 +30,7 @@ export function NewIdentityPage({ search }: { search: NewIdentitySearch }) {
             <Link
               key={choice.kind}
               to="/new-identity"
-              search={{ kind: choice.kind }}
+              search={{ ...search, kind: choice.kind }}
               className={choice === chosen ? 'on' : ''}
               aria-current={choice === chosen ? 'true' : undefined}
             >
@@ -38,17 +40,18 @@ export function NewIdentityPage({ search }: { search: NewIdentitySearch }) {
           ))}
         </nav>
       </Panel>
-      {chosen && <Make key={chosen.kind} choice={chosen} />}
+      {chosen && <Make key={chosen.kind} choice={chosen} search={search} />}
     </>
   );
 }
 
-function Make({ choice }: { choice: Choice }) {
+function Make({ choice, search }: { choice: Choice; search: NewIdentitySearch }) {
   const navigate = useNavigate();
+  const client = useQueryClient();
   const projects = useQuery(
     listOptions(['projects', 'all'], () => get('/api/projects', { query: { limit: 500 } })),
   );
-  const [name, setName] = useState('');
+  const [name, setName] = useState(search.name ?? '');
   const [purpose, setPurpose] = useState('');
   const [project, setProject] = useState('');
   const create = useMutation({
@@ -59,9 +62,13 @@ function Make({ choice }: { choice: Choice }) {
           name: name.trim(),
           purpose: purpose.trim() || null,
           project: project || null,
+          replaces: search.replaces ?? null,
         },
       }),
-    onSuccess: (made) => 'id' in made && navigate({ to: '/identities/$id', params: { id: String(made.id) } }),
+    onSuccess: (made) => {
+      client.invalidateQueries();
+      if ('id' in made) navigate({ to: '/identities/$id', params: { id: String(made.id) } });
+    },
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -105,6 +112,15 @@ function Make({ choice }: { choice: Choice }) {
             onChange={(event) => setProject(event.currentTarget.value)}
             data={[{ value: '', label: 'your own' }, ...(projects.data?.items ?? []).map((one) => one.name)]}
           />
+          {search.replaces && (
+            <p className="soft">
+              It takes the place of{' '}
+              <Link to="/accounts/$id" params={{ id: search.replaces }} className="link">
+                an account of another system
+              </Link>
+              , which stays on the list until its own system has it no more.
+            </p>
+          )}
           <p className="soft">
             You answer for it until somebody else says that they do. It may do nothing yet: what it may do,
             and how its runs prove themselves, goes into its manifest.

@@ -14,6 +14,7 @@ const PLACES: { to: string; icon: IconName; label: string }[] = [
   { to: '/approvals', icon: 'approval', label: 'Approvals' },
   { to: '/identities', icon: 'identity', label: 'Identities' },
   { to: '/findings', icon: 'finding', label: 'Findings' },
+  { to: '/accounts', icon: 'link', label: 'Other systems' },
   { to: '/people', icon: 'people', label: 'People' },
   { to: '/projects', icon: 'project', label: 'Teams & projects' },
   { to: '/automation', icon: 'automation', label: 'Automation' },
