@@ -24,7 +24,7 @@ pub use eligibility::{Approver, approvers, eligible_user, nobody_can_approve, so
 pub use guard_rails::recheck;
 pub use open_change::open_change;
 pub(crate) use open_change::waiting_about;
-pub(crate) use open_execution::{digest_of, open_execution};
+pub(crate) use open_execution::{digest_of, open_execution, room_for_execution};
 pub(crate) use open_grant::accounts_behind;
 pub use open_grant::{GrantAsk, OpenGrant};
 pub use reading::{

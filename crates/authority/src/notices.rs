@@ -257,18 +257,23 @@ fn places(tx: &mut Tx<'_>, message: &Message, reach: &Reach) -> Result<BTreeSet<
         let Some(doc) = record.as_ref().and_then(Record::user) else {
             continue;
         };
-        for channel in doc.notices.channels(kind) {
-            if channel.as_str() == EMAIL {
-                if reach.email {
-                    places.insert(Place {
-                        recipient: Some(user),
-                        ..Place::of_all(EMAIL)
-                    });
-                }
-            } else if reach.named.contains(channel.as_str()) {
-                // Once there, however many chose it.
-                places.insert(Place::of_all(channel.as_str()));
-            }
+        let chosen = doc.notices.channels(kind);
+        let there = |channel: &&Channel| reach.named.contains(channel.as_str());
+        // Once there, however many chose it.
+        places.extend(
+            chosen
+                .iter()
+                .filter(there)
+                .map(|one| Place::of_all(one.as_str())),
+        );
+        // Whoever chose only what is not there any more hears of it all the same.
+        let none_is_there = !chosen.is_empty() && !chosen.iter().any(|one| there(&one));
+        let by_email = chosen.iter().any(|channel| channel.as_str() == EMAIL);
+        if reach.email && (by_email || none_is_there) {
+            places.insert(Place {
+                recipient: Some(user),
+                ..Place::of_all(EMAIL)
+            });
         }
     }
     Ok(places)

@@ -122,10 +122,26 @@ pub(crate) fn linked_up_to(
     target: Id<id::Record>,
     most: usize,
 ) -> Result<Vec<Record>, StoreError> {
+    linked_matching(tx, tenant, relation, target, |_| true, most)
+}
+
+/// Those of the records that point at a record that are wanted, the first of them when there are more.
+pub(crate) fn linked_matching(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    relation: Relation,
+    target: Id<id::Record>,
+    mut wanted: impl FnMut(&Record) -> bool,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
     let pages = |last: Option<&Record>| {
         links::linked_to(tx, target, relation, last.map(|record| record.id), PAGE)
     };
-    collect(pages, |record| record.tenant_id == tenant, most)
+    collect(
+        pages,
+        |record| record.tenant_id == tenant && wanted(record),
+        most,
+    )
 }
 
 /// One more than a whole list may have.

@@ -8,14 +8,20 @@ use countersign_authority::registry::{
         Claim, Departure, DepartureQuery, DisableUser, FinishLeaving, LeaveTenant, departure,
         unfinished_departures,
     },
+    observed::{ImportAccounts, ImportedAccount, ImportedFile},
     teams::CreateTeam,
 };
 use countersign_model::{
+    Id, id,
     identity::Kind,
     reason::{Reason, Refusal},
-    registry::{Member, ProjectRole, Relation, Status, TenantRole},
+    registry::{
+        Doc, ImportFormat, Member, Noun, ObservedFacts, Party, ProjectRole, Record, Relation,
+        Status, TenantRole,
+    },
     time::Seconds,
 };
+use countersign_store::{WriteMode, links, records};
 
 use crate::{
     approvals_world::{OCTOCAT, User, World, on_each, reason, release},
@@ -57,6 +63,127 @@ fn a_departure_that_was_cut_short_is_found_and_finished() {
         let left = world.run(&system, rest).unwrap();
         assert_eq!((left.orphaned.len(), left.more), (1, false));
         assert_eq!(unfinished(), []);
+    });
+}
+
+/// So many observed accounts that a party answers for.
+fn observed(world: &World, owner: &User, party: Party, many: usize) {
+    let import = ImportAccounts {
+        file: ImportedFile {
+            format: ImportFormat::Csv,
+            name: "accounts.csv".to_owned(),
+            digest: "00".repeat(32),
+        },
+        accounts: vec![ImportedAccount {
+            system: "csv".to_owned(),
+            external_id: "first".to_owned(),
+            line: 1,
+            facts: Some(ObservedFacts::default()),
+            sign_ins: None,
+            owner: None,
+        }],
+    };
+    world.run(&owner.permit, import).unwrap();
+    let tenant = owner.permit.tenant_id();
+    let first = world
+        .authority()
+        .store()
+        .read(move |tx| records::by_alias(tx, tenant, Noun::ObservedAccount, "csv:first"));
+    let first = first.wait().unwrap().unwrap();
+    let mut doc = first.observed_account().unwrap().clone();
+    doc.sponsor = Some(party);
+    let ctx = world.ctx();
+    let rows: Vec<Record> = (0..many)
+        .map(|number| Record {
+            id: ctx.id(),
+            name: format!("csv:{number:05}"),
+            doc: Doc::from(doc.clone()),
+            ..first.clone()
+        })
+        .collect();
+    for part in rows.chunks(500) {
+        let part = part.to_vec();
+        let store = world.authority().store();
+        let written = store.write(WriteMode::Housekeeping, move |tx| {
+            part.iter().try_for_each(|row| {
+                records::insert(tx, row)?;
+                let link = (Relation::Observed, party.record_id());
+                links::replace(tx, row.tenant_id, row.id, &[link])
+            })
+        });
+        written.wait().unwrap();
+    }
+}
+
+fn disable(email: &str) -> DisableUser {
+    DisableUser {
+        user: email.to_owned(),
+        if_version: None,
+        reason: None,
+    }
+}
+
+fn unfinished(world: &World, user: &User) -> Vec<Id<id::User>> {
+    let now = world.now();
+    read(world, &user.permit, move |tx, permit| {
+        unfinished_departures(tx, permit, now)
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_departure_of_a_teams_last_member_that_was_cut_short_is_found_and_finished() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Member);
+        let solo = CreateTeam {
+            name: "solo".parse().unwrap(),
+            members: vec!["kim@example.com".to_owned()],
+        };
+        let solo = world.run(&dana.permit, solo).unwrap();
+        let mut bot = identity(Kind::Bot, "bot");
+        bot.sponsor = Some("team:solo".to_owned());
+        bot.managers = Some(vec!["dana@example.com".to_owned()]);
+        world.run(&kim.permit, bot).unwrap();
+        observed(world, &dana, Party::Team(solo.id.cast()), 150);
+        let left = world.run(&dana.permit, disable("kim@example.com")).unwrap();
+        assert_eq!((left.orphaned.len(), left.more), (1, true));
+        assert_eq!(unfinished(world, &dana), [kim.id]);
+        let ctx = world.ctx();
+        let system = world.authority().system_permit(&ctx, &world.tenant());
+        let rest = FinishLeaving { user_id: kim.id };
+        let left = world.run(&system, rest).unwrap();
+        assert_eq!((left.orphaned.len(), left.more), (0, false));
+        assert_eq!(unfinished(world, &dana), []);
+        let tenant = dana.permit.tenant_id();
+        let after = world.authority().store().read(move |tx| {
+            links::linked_to(tx, solo.id, Relation::Observed, None, 500)
+                .map(|found| found.into_iter().filter(|one| one.tenant_id == tenant))
+                .map(|found| found.map(|one| one.status).collect::<Vec<_>>())
+        });
+        assert_eq!(after.wait().unwrap(), vec![Status::Orphaned; 150]);
+    });
+}
+
+#[test]
+fn more_observed_accounts_than_are_looked_at_together_hold_nobody_back() {
+    on_each(|world| {
+        let dana = world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Member);
+        let lee = world.sign_in("lee@example.com", TenantRole::Member);
+        let ops = CreateTeam {
+            name: "ops".parse().unwrap(),
+            members: vec!["kim@example.com".to_owned(), "lee@example.com".to_owned()],
+        };
+        let ops = world.run(&dana.permit, ops).unwrap();
+        observed(world, &dana, Party::Team(ops.id.cast()), 10_001);
+        let left = world.run(&dana.permit, disable("kim@example.com")).unwrap();
+        assert!(!left.more, "Lee answers still");
+        assert_eq!(unfinished(world, &dana), []);
+        let left = world.run(&dana.permit, disable("lee@example.com")).unwrap();
+        assert!(left.more);
+        let of_both: BTreeSet<_> = unfinished(world, &dana).into_iter().collect();
+        assert_eq!(of_both, [kim.id, lee.id].into());
     });
 }
 
@@ -290,7 +417,7 @@ fn a_successor_is_found_by_what_they_did() {
                 added_at: world.now(),
             };
             move |doc| match doc {
-                countersign_model::registry::Doc::Project(doc) => doc.members.push(member.clone()),
+                Doc::Project(doc) => doc.members.push(member.clone()),
                 _ => unreachable!(),
             }
         });

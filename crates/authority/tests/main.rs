@@ -15,6 +15,7 @@ mod findings;
 mod hand_overs;
 mod impersonation;
 mod manifest_schema;
+mod notices;
 mod registry_apply;
 mod registry_approvers;
 mod registry_credentials;

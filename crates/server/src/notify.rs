@@ -8,7 +8,7 @@ pub(crate) mod email;
 mod form;
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -40,7 +40,7 @@ pub struct Notification {
 pub enum Delivery {
     /// Everybody has it.
     Delivered,
-    /// Somebody will never take it, or was tried often enough.
+    /// Nobody will take it any more, or somebody was tried often enough.
     GivenUp,
     /// Try again at this time.
     Retry(Timestamp),
@@ -75,9 +75,9 @@ pub struct Notifier {
     webhooks: Vec<Arc<Webhook>>,
     mailer: Option<email::Mailer>,
     issuer: String,
-    /// Who has which message already, so that a retry for one does not repeat it to all. Lost at a
-    /// restart, which is why receivers look at the id.
-    reached: Mutex<HashSet<(String, usize)>>,
+    /// Who is done with which message, so that a retry for one does not repeat it to all; and whether they took it. Lost
+    /// at a restart, which is why receivers look at the id.
+    done: Mutex<HashMap<(String, usize), bool>>,
 }
 
 struct Webhook {
@@ -134,7 +134,7 @@ impl Notifier {
             webhooks,
             mailer: mailer.transpose()?,
             issuer: issuer.to_owned(),
-            reached: Mutex::default(),
+            done: Mutex::default(),
         })
     }
 
@@ -158,26 +158,31 @@ impl Notifier {
         now: Timestamp,
         metrics: &Metrics,
     ) -> Delivery {
-        let mut again = false;
-        let mut refused = false;
+        let (mut again, mut taken, mut refused) = (false, false, false);
         if let Address::Mail(email) = to {
             match &self.mailer {
                 Some(mailer) => match mailer.send(email, notification, now).await {
-                    delivery::Sent::Taken => {}
+                    delivery::Sent::Taken => taken = true,
                     delivery::Sent::Refused => refused = true,
                     delivery::Sent::Failed => again = true,
                 },
-                // It was configured when the message was made.
-                None => refused = true,
+                None => again = true,
             }
         }
-        for (index, sent) in self.send_to_webhooks(to, notification, now).await {
+        let meant = self.meant(to);
+        // Another replica made it, with a configuration that has somebody there.
+        again |= meant.is_empty() && matches!(to, Address::Everybody | Address::Named(_));
+        for (index, sent) in self.send_to_webhooks(meant, notification, now).await {
             match sent {
-                delivery::Sent::Taken => self.note_reached(notification, index),
+                delivery::Sent::Taken => taken = true,
                 delivery::Sent::Refused => refused = true,
                 delivery::Sent::Failed => again = true,
             }
+            if !matches!(sent, delivery::Sent::Failed) {
+                self.note_done(notification, index, matches!(sent, delivery::Sent::Taken));
+            }
         }
+        taken |= self.was_taken(notification);
         let next = RETRIES.get(usize::try_from(attempts).unwrap_or(usize::MAX));
         let (delivery, outcome) = match (again, next) {
             (true, Some(wait)) => (
@@ -185,7 +190,7 @@ impl Notifier {
                 "retried",
             ),
             (true, None) => (Delivery::GivenUp, "given_up"),
-            (false, _) if refused => (Delivery::GivenUp, "given_up"),
+            (false, _) if refused && !taken => (Delivery::GivenUp, "given_up"),
             (false, _) => (Delivery::Delivered, "delivered"),
         };
         if !matches!(delivery, Delivery::Retry(_)) {
@@ -198,21 +203,32 @@ impl Notifier {
         delivery
     }
 
-    /// Sends to each webhook that is meant and does not know yet, to all at once: one that hangs delays no other.
+    /// The webhooks that are at an address.
+    fn meant(&self, to: &Address) -> Vec<usize> {
+        let at = |webhook: &Webhook| match to {
+            Address::Everybody => webhook.name.is_none(),
+            Address::Named(name) => webhook.name.as_ref() == Some(name),
+            Address::Mail(_) | Address::Nobody => false,
+        };
+        let all = self.webhooks.iter().enumerate();
+        all.filter(|(_, webhook)| at(webhook))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Sends to each of these webhooks that is not done with it, to all at once: one that hangs delays no other.
     async fn send_to_webhooks(
         &self,
-        to: &Address,
+        meant: Vec<usize>,
         notification: &Notification,
         now: Timestamp,
     ) -> Vec<(usize, delivery::Sent)> {
         let mut tries = JoinSet::new();
-        for (index, webhook) in self.webhooks.iter().enumerate() {
-            let meant = match to {
-                Address::Everybody => webhook.name.is_none(),
-                Address::Named(name) => webhook.name.as_ref() == Some(name),
-                Address::Mail(_) | Address::Nobody => false,
+        for index in meant {
+            let Some(webhook) = self.webhooks.get(index) else {
+                continue;
             };
-            if !meant || self.has_reached(notification, index) {
+            if self.is_done(notification, index) {
                 continue;
             }
             let webhook = Arc::clone(webhook);
@@ -225,21 +241,27 @@ impl Notifier {
         tries.join_all().await
     }
 
-    fn has_reached(&self, notification: &Notification, index: usize) -> bool {
-        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        reached.contains(&(notification.id.clone(), index))
+    fn is_done(&self, notification: &Notification, index: usize) -> bool {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.contains_key(&(notification.id.clone(), index))
     }
 
-    fn note_reached(&self, notification: &Notification, index: usize) {
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.webhooks.len() > 1 && reached.len() < REMEMBERED {
-            reached.insert((notification.id.clone(), index));
+    fn was_taken(&self, notification: &Notification) -> bool {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = |index| done.get(&(notification.id.clone(), index)) == Some(&true);
+        (0..self.webhooks.len()).any(taken)
+    }
+
+    fn note_done(&self, notification: &Notification, index: usize, taken: bool) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.webhooks.len() > 1 && done.len() < REMEMBERED {
+            done.insert((notification.id.clone(), index), taken);
         }
     }
 
     fn forget(&self, notification: &Notification) {
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        reached.retain(|(id, _)| *id != notification.id);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.retain(|(id, _), _| *id != notification.id);
     }
 }
 

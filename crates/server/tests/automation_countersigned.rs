@@ -357,6 +357,30 @@ async fn t15_what_was_countersigned_is_executed_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rule_could_not_start_is_not_on_record_as_scheduled() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let ops = world(&server).await;
+        for disk in 0..5 {
+            ops.start(&format!("/dev/sd{disk}")).await;
+        }
+        let body = json!({
+            "name": "webhook:wipe", "scope": "webhook", "project": "ops", "metadata": { "allowed_paths": ["/webhooks/wipe"] },
+        });
+        let hook = holder(&server, &made(&ops.dana, &body).await);
+        let event = hook.post("/api/webhooks/wipe", &json!({ "disk": "/dev/sdz" })).await;
+        let fired = event.done()["enforcements"][0].clone();
+        assert!(fired["execution_id"].is_null(), "{fired}");
+        assert!(text(&fired, "reason").starts_with("5 executions of this action already wait"));
+        let path = "/api/evidence?kind=execution_scheduled&limit=50";
+        let scheduled = ops.dana.get(path).await.done();
+        assert_eq!(scheduled["items"].as_array().unwrap().len(), 5, "{scheduled}");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_broker_hears_of_an_execution_when_it_is_countersigned() {
     on_each_database(async |database| {
         let Some(rabbitmq) = RabbitMq::connect().await else {

@@ -188,6 +188,40 @@ async fn a_relay_beyond_plain_loopback_must_encrypt_and_is_tried_until_it_takes_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_refuses_us_and_not_the_message_is_tried_again() {
+    on_each_database(async |database| {
+        let relay = MailRelay::plain().await;
+        let server = TestServer::start_with(&database, |config| {
+            let url = relay.url("countersign:rotated@");
+            config.notify.smtp.url = Some(Secret::new(url));
+            config.notify.smtp.from = FROM.to_owned();
+        })
+        .await;
+        server.owner().await;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let body = json!({ "kind": "bot", "name": "triage" });
+        kim.post("/api/identities", &body).await.done();
+        let retried =
+            |times: u32| format!("countersign_notifications_total{{outcome=\"retried\"}} {times}");
+        // The password is not the right one.
+        relay.sign_in(535);
+        offer(&kim, "dana@example.com").await;
+        metric(&server, &retried(1)).await;
+        // It takes nobody's mail now.
+        relay.greet(554);
+        server.clock().advance(Seconds(6));
+        metric(&server, &retried(2)).await;
+        metric(&server, "countersign_notifications_waiting 1").await;
+        relay.greet(220);
+        relay.sign_in(235);
+        server.clock().advance(Seconds(31));
+        assert_eq!(taken(&relay, 1).await.len(), 1);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_does_not_encrypt_gets_nothing_where_it_must() {
     on_each_database(async |database| {
         let relay = MailRelay::plain().await;

@@ -74,9 +74,6 @@ pub fn ask(tx: &mut Tx<'_>, ceremony: &Ceremony) -> Result<(), StoreError> {
     let doc = serde_json::to_string(&ceremony.doc)
         .map_err(|error| StoreError::Fault(format!("ceremony {}: {error}", ceremony.id)))?;
     let user_id = ceremony.doc.user_id();
-    if user_id.is_some() {
-        tx.exec(&FORGET, values![user_id])?;
-    }
     let values = values![
         ceremony.id,
         ceremony.tenant_id,
@@ -156,7 +153,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &OF_USER,
     &BY_CREDENTIAL,
     &DELETE,
-    &FORGET,
     &ASK,
     &ASKED,
     &ANSWERED,
@@ -187,11 +183,11 @@ static BY_CREDENTIAL: Sql = Sql::new(
 
 static DELETE: Sql = Sql::new("DELETE FROM passkey WHERE id = ?1");
 
-static FORGET: Sql = Sql::new("DELETE FROM ceremony WHERE user_id = ?1");
-
 static ASK: Sql = Sql::new(
     "INSERT INTO ceremony (id, tenant_id, user_id, expires_at, doc)
-    VALUES (?1, ?2, ?3, ?4, ?5)",
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (user_id) DO UPDATE
+    SET id = excluded.id, tenant_id = excluded.tenant_id, expires_at = excluded.expires_at, doc = excluded.doc",
 );
 
 static ASKED: Sql = Sql::new(

@@ -44,6 +44,10 @@ struct State {
     mails: Mutex<Vec<Mail>>,
     /// What it answers to `RCPT`: 250, or a refusal.
     answer: AtomicU16,
+    /// What it greets with: 220, or a refusal.
+    greeting: AtomicU16,
+    /// What it answers to `AUTH`: 235, or a refusal.
+    signed_in: AtomicU16,
 }
 
 impl MailRelay {
@@ -79,6 +83,8 @@ impl MailRelay {
             tls,
             mails: Mutex::default(),
             answer: AtomicU16::new(250),
+            greeting: AtomicU16::new(220),
+            signed_in: AtomicU16::new(235),
         });
         let shared = state.clone();
         tokio::spawn(async move {
@@ -100,6 +106,16 @@ impl MailRelay {
         self.state.answer.store(code, Ordering::SeqCst);
     }
 
+    /// What it greets with from now on: 220, 554.
+    pub fn greet(&self, code: u16) {
+        self.state.greeting.store(code, Ordering::SeqCst);
+    }
+
+    /// What it answers to who signs in from now on: 235, 535.
+    pub fn sign_in(&self, code: u16) {
+        self.state.signed_in.store(code, Ordering::SeqCst);
+    }
+
     /// What it took so far.
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {
@@ -111,7 +127,9 @@ impl MailRelay {
 /// One connection: in the clear, and then encrypted where the client asks for it.
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
-    if stream.write_all(b"220 relay ESMTP\r\n").await.is_err() {
+    let greeting = state.greeting.load(Ordering::SeqCst);
+    let greeting = format!("{greeting} relay ESMTP\r\n");
+    if stream.write_all(greeting.as_bytes()).await.is_err() {
         return;
     }
     let offer = state.tls.is_some();
@@ -152,7 +170,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "AUTH" => {
                 mail.auth = command.split(' ').nth(2).map(str::to_owned);
-                "235 welcome".to_owned()
+                format!("{} said", state.signed_in.load(Ordering::SeqCst))
             }
             "MAIL" => {
                 mail.from = command;

@@ -29,16 +29,16 @@ pub(crate) struct Waits {
 }
 
 /// Asks the owners of its project and of the tenant whether an execution may begin. It is not stored yet.
+/// Call [`room_for_execution`] first.
 ///
 /// # Errors
-/// `rate_limited` when too many of the action wait already, or a fault.
+/// A fault.
 pub(crate) fn open_execution(
     tx: &mut WriteTx<'_, '_>,
     execution: &Execution,
     action: &PackAction,
     account: &Record,
 ) -> Result<Waits, Rejection> {
-    room(tx, account)?;
     let salt = hex::encode(random::bytes::<16>());
     let action_sha256 = digest_of(action);
     let doc = &execution.doc;
@@ -85,7 +85,13 @@ pub(crate) fn open_execution(
 }
 
 /// Refuses one more where as many wait as people look at: a sensor must not tire them out.
-fn room(tx: &mut WriteTx<'_, '_>, account: &Record) -> Result<(), Rejection> {
+///
+/// # Errors
+/// `rate_limited` when too many of the action wait already, or a fault.
+pub(crate) fn room_for_execution(
+    tx: &mut WriteTx<'_, '_>,
+    account: &Record,
+) -> Result<(), Rejection> {
     let now = tx.now();
     let open = open_of_identity(tx, account.id.cast())?;
     let waits = |approval: &&Approval| approval.status_at(now) == ApprovalStatus::Pending;

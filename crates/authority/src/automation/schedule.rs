@@ -13,7 +13,7 @@ use countersign_store::executions;
 use serde_json::{Map, Value};
 
 use crate::{
-    approvals::{open_execution, references},
+    approvals::{open_execution, references, room_for_execution},
     command::WriteTx,
     evidence::seal::refer,
     registry::{packs, rights},
@@ -59,6 +59,11 @@ pub(super) fn schedule(
         return refuse(Reason::Unprocessable, detail);
     };
     let requires_approval = asked.requires_approval || action.requires_approval;
+    // INVARIANT: nothing refuses after the record is made. A rule that starts nothing is no error of its event, and what was
+    // written until then stays.
+    if requires_approval {
+        room_for_execution(tx, &account)?;
+    }
     let id: Id<id::Execution> = tx.ctx().id();
     let mut refs = Vec::with_capacity(8);
     references::of_identity(tx, account.id.cast(), &mut refs)?;

@@ -4,6 +4,7 @@
 //! answered, the owners of the tenant manage it meanwhile, and after a grace period it gets no more
 //! tokens.
 
+mod behind;
 mod departure;
 mod hand_over;
 mod held;
@@ -22,6 +23,7 @@ use countersign_model::{
 
 use super::{
     approvers::{self, Asking},
+    circle::Circle,
     guarding::{self, ChangeOutcome, Edit, Verb},
     observed, rights, users,
 };
@@ -335,27 +337,18 @@ pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rej
         more,
     };
     let mut found: BTreeMap<Id<id::Record>, Record> = BTreeMap::new();
-    let mut parties = vec![user.id];
-    let teams = tx.linked_to(Relation::Member, user.id)?;
-    parties.extend(
-        teams
-            .iter()
-            .filter(|team| team.noun == Noun::Team)
-            .map(|team| team.id),
-    );
+    let tenant = tx.tenant_id();
+    let mut circle = Circle::of(tx.peek(), tenant)?;
+    let parties = behind::parties(tx.peek(), &mut circle, &user)?;
     for party in &parties {
-        found.extend(
-            tx.linked_to(Relation::Sponsor, *party)?
-                .into_iter()
-                .map(|record| (record.id, record)),
-        );
+        let some = behind::identities(tx.peek(), tenant, *party, BATCH + 1)?;
+        found.extend(some.into_iter().map(|record| (record.id, record)));
     }
     found.extend(
         tx.linked_to(Relation::Manager, user.id)?
             .into_iter()
             .map(|record| (record.id, record)),
     );
-    let owners = rights::tenant_owners(tx)?;
     let (mut orphaned, mut written) = (Vec::new(), 0);
     for before in found
         .into_values()
@@ -364,7 +357,7 @@ pub(super) fn orphan(tx: &mut WriteTx<'_, '_>, user: Record) -> Result<Left, Rej
         if written >= BATCH {
             return Ok(left(user, orphaned, true));
         }
-        match without(tx, &user, &before, &owners)? {
+        match without(tx, &user, &before, &circle.owners)? {
             Some(record) if record.status == Status::Orphaned => {
                 orphaned.push(record);
                 written += 1;

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     command::{Change, Command, Permit, Verdict, WriteTx},
     rejection::{Rejection, refuse},
+    rows,
 };
 
 /// Names who could answer for an observed account. They answer once they confirm it.
@@ -162,26 +163,16 @@ pub(crate) fn replace(
     tx.update(&before, doc.into(), &Change::verb("replaced"))
 }
 
-/// Notes that a user left who answered for observed accounts: the name stays, and nobody answers. Says how many it
+/// Notes that nobody is left of who answered for observed accounts: the name stays, and nobody answers. Says how many it
 /// changed, at most so many.
 pub(super) fn left(
     tx: &mut WriteTx<'_, '_>,
     parties: &[Id<id::Record>],
     most: usize,
 ) -> Result<usize, Rejection> {
-    let mut changed = 0;
+    let (tenant, mut changed) = (tx.tenant_id(), 0);
     for party in parties {
-        for before in tx.linked_to(Relation::Observed, *party)? {
-            let doc = rights::doc(before.observed_account())?;
-            let Some(sponsor) = doc.sponsor.filter(|_| before.status == Status::Active) else {
-                continue;
-            };
-            if !rights::living(tx, sponsor)?.is_empty() {
-                continue;
-            }
-            if changed == most {
-                return Ok(changed);
-            }
+        for before in answered(tx.peek(), tenant, *party, most - changed)? {
             let after = Record {
                 status: Status::Orphaned,
                 ..before.clone()
@@ -192,6 +183,20 @@ pub(super) fn left(
         }
     }
     Ok(changed)
+}
+
+/// The observed accounts that a party answers for now, the first of them when there are more.
+pub(super) fn answered(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    party: Id<id::Record>,
+    most: usize,
+) -> Result<Vec<Record>, Rejection> {
+    let active = |account: &Record| account.status == Status::Active;
+    let of_party = Relation::Observed;
+    Ok(rows::linked_matching(
+        tx, tenant, of_party, party, active, most,
+    )?)
 }
 
 /// A page of observed accounts: all for auditors and owners of the tenant, else what one answers for or is proposed for.

@@ -21,6 +21,7 @@ use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
     loosening::{self, Loosening},
     rejection::{Rejection, refuse},
+    rows,
 };
 
 pub(crate) const MOST_MEMBERS: usize = 200;
@@ -210,12 +211,14 @@ pub(crate) fn answers(
     tx: &mut WriteTx<'_, '_>,
     team: &Record,
 ) -> Result<Option<Record>, Rejection> {
-    let mut answers = tx.linked_to(Relation::Sponsor, team.id)?;
-    answers.extend(tx.linked_to(Relation::Owner, team.id)?);
-    answers.extend(tx.linked_to(Relation::Observed, team.id)?);
-    answers.extend(countersigns(tx, team.id.cast())?);
-    answers.retain(|record| record.status != Status::Deleted);
-    Ok(answers.into_iter().next())
+    let (tenant, alive) = (tx.tenant_id(), |one: &Record| one.status != Status::Deleted);
+    for relation in [Relation::Sponsor, Relation::Owner, Relation::Observed] {
+        let mut first = rows::linked_matching(tx.peek(), tenant, relation, team.id, alive, 1)?;
+        if let Some(first) = first.pop() {
+            return Ok(Some(first));
+        }
+    }
+    Ok(countersigns(tx, team.id.cast())?.into_iter().find(alive))
 }
 
 /// Lets a user into a team, or out of it, as the company's directory says.

@@ -10,8 +10,10 @@ use lettre::{
         header::{ContentType, Header, HeaderName, HeaderValue},
     },
     transport::smtp::{
+        Error,
         authentication::Credentials,
         client::{Certificate, Tls, TlsParameters},
+        response::Response,
     },
 };
 use url::Url;
@@ -57,29 +59,45 @@ impl Mailer {
                 return Sent::Refused;
             }
         };
-        match tokio::time::timeout(WHOLE_TIMEOUT, self.transport.send(message)).await {
-            Ok(Ok(_)) => Sent::Taken,
-            // RFC 5321 §4.2.1: 5yz is for good.
-            Ok(Err(error)) if error.is_permanent() => {
-                tracing::warn!("the mail relay refuses a notification for good");
-                Sent::Refused
-            }
-            Ok(Err(error)) => {
-                let kind = kind(&error);
-                tracing::warn!(
-                    error = kind,
-                    "the mail relay does not take a notification: {kind}"
-                );
-                Sent::Failed
-            }
-            Err(_) => {
-                tracing::warn!(
-                    error = "time-out",
-                    "the mail relay does not take a notification: time-out"
-                );
-                Sent::Failed
-            }
+        let Ok((sent, of_us)) = tokio::time::timeout(WHOLE_TIMEOUT, self.attempt(message)).await
+        else {
+            tracing::warn!(
+                error = "time-out",
+                "the mail relay does not take a notification: time-out"
+            );
+            return Sent::Failed;
+        };
+        let Err(error) = sent else {
+            return Sent::Taken;
+        };
+        let status = error.status().map_or(0, u16::from);
+        if error.is_permanent() && !of_us {
+            tracing::warn!(
+                smtp.status = u64::from(status),
+                "the mail relay refuses a notification for good: {status}"
+            );
+            return Sent::Refused;
         }
+        let kind = kind(&error);
+        tracing::warn!(
+            error = kind,
+            smtp.status = u64::from(status),
+            "the mail relay does not take a notification: {kind}"
+        );
+        Sent::Failed
+    }
+
+    /// Sends, and says whether a refusal for good (5yz, RFC 5321 §4.2.1) is of us and not of the message: a relay that
+    /// takes no mail now, or a password that was rotated, is set right by whoever runs this.
+    async fn attempt(&self, message: Message) -> (Result<Response, Error>, bool) {
+        let sent = self.transport.send(message).await;
+        let of_us = match &sent {
+            Err(error) if error.is_permanent() => {
+                !matches!(self.transport.test_connection().await, Ok(true))
+            }
+            _ => false,
+        };
+        (sent, of_us)
     }
 
     pub(super) fn message(
@@ -188,11 +206,13 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// The error without what a relay said, which may name people.
-fn kind(error: &lettre::transport::smtp::Error) -> &'static str {
+fn kind(error: &Error) -> &'static str {
     if error.is_timeout() {
         "time-out"
     } else if error.is_tls() {
         "no encryption that can be trusted"
+    } else if error.is_permanent() {
+        "it refuses this server"
     } else if error.is_transient() {
         "not now"
     } else if error.is_client() {

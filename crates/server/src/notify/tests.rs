@@ -202,19 +202,71 @@ async fn a_receiver_that_hangs_delays_no_other() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_is_not_asked_again() {
-    let (gone, _) = receiver(410).await;
+async fn a_receiver_that_is_gone_is_not_asked_again_and_takes_it_from_nobody() {
     let now = Timestamp::from_seconds(1_800_000_001);
-    let delivery = notifier(vec![(gone, WebhookForm::Standard)])
-        .deliver(
-            &Address::Everybody,
-            &notification(),
-            0,
-            now,
-            &Metrics::new(),
-        )
+    let metrics = Metrics::new();
+    let (gone, asked) = receiver(410).await;
+    let alone = notifier(vec![(gone.clone(), WebhookForm::Standard)]);
+    let told = alone
+        .deliver(&Address::Everybody, &notification(), 0, now, &metrics)
         .await;
-    assert_eq!(delivery, Delivery::GivenUp);
+    assert_eq!(told, Delivery::GivenUp);
+    assert_eq!(asked.0.lock().unwrap().len(), 1);
+    // Beside one that is slow and one that takes it: the message is not lost.
+    let (good, _) = receiver(200).await;
+    let answers = Arc::new(Mutex::new(vec![200, 503]));
+    let later = Arc::clone(&answers);
+    let slow = async move || {
+        let code = later.lock().unwrap().pop().unwrap();
+        http::StatusCode::from_u16(code).unwrap()
+    };
+    let slow = serve(post(slow)).await;
+    let all = [gone, good, slow].map(|url| (url, WebhookForm::Standard));
+    let notifier = notifier(all.into());
+    for (attempts, expected) in [
+        (0, Delivery::Retry(now + Seconds(5))),
+        (1, Delivery::Delivered),
+    ] {
+        let told = notifier
+            .deliver(
+                &Address::Everybody,
+                &notification(),
+                attempts,
+                now,
+                &metrics,
+            )
+            .await;
+        assert_eq!(told, expected);
+    }
+    assert_eq!(asked.0.lock().unwrap().len(), 2, "once for each message");
+    assert!(answers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_goes_nowhere_is_tried_again_and_given_up_in_the_end() {
+    let now = Timestamp::from_seconds(1_800_000_001);
+    let metrics = Metrics::new();
+    let notifier = notifier(vec![]);
+    let somebody = Address::Mail("lee@example.com".parse().unwrap());
+    for to in [
+        Address::Everybody,
+        Address::Named("ops".to_owned()),
+        somebody,
+    ] {
+        for (attempts, expected) in [
+            (0, Delivery::Retry(now + Seconds(5))),
+            (9, Delivery::GivenUp),
+        ] {
+            let told = notifier
+                .deliver(&to, &notification(), attempts, now, &metrics)
+                .await;
+            assert_eq!(told, expected, "{to:?}");
+        }
+    }
+    let told = notifier
+        .deliver(&Address::Nobody, &notification(), 0, now, &metrics)
+        .await;
+    assert_eq!(told, Delivery::Delivered, "who left is told nothing more");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use countersign_model::{
     token::Generation,
 };
 use countersign_store::{
-    devices, passkeys,
+    WriteMode, devices, passkeys,
     sessions::{self, RefreshToken},
 };
 
@@ -237,5 +237,34 @@ fn a_credential_is_registered_once_and_a_question_is_answered_once() {
         assert_eq!(counted, 1);
         assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 10)), 2);
         assert_eq!(read(store, move |tx| passkeys::asked(tx, name)), None);
+    });
+}
+
+#[test]
+fn one_person_is_asked_many_times_at_once_and_the_last_question_waits() {
+    on_each(|store| {
+        let user_id = id();
+        let question = |number: usize| Ceremony {
+            id: id(),
+            tenant_id: id(),
+            expires_at: at(10),
+            doc: CeremonyDoc::Register {
+                user_id,
+                evidence: id(),
+                state: number.to_string(),
+            },
+        };
+        let asked: Vec<_> = (0..64)
+            .map(|number| {
+                let question = question(number);
+                store.write(WriteMode::Housekeeping, move |tx| {
+                    passkeys::ask(tx, &question)
+                })
+            })
+            .collect();
+        for one in asked {
+            one.wait().unwrap();
+        }
+        assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 100)), 1);
     });
 }

@@ -2,18 +2,24 @@
 
 use countersign_model::{
     Id, Timestamp, id,
-    registry::{Noun, Relation, Status},
+    registry::{Noun, Record, Relation, Status},
     time::Seconds,
 };
 use countersign_store::Tx;
 
-use super::lost;
-use crate::{command::Permit, registry::circle::Circle, rejection::Rejection, rows};
+use super::{behind, lost};
+use crate::{
+    command::Permit,
+    registry::{circle::Circle, observed},
+    rejection::Rejection,
+    rows,
+};
 
 /// How long after a departure it is still asked whether all of it was done: longer than any server stands still.
 const LOOKED_AFTER: Seconds = Seconds(30 * 24 * 3600);
 
-/// Those who left a tenant lately, and of whose identities some still wait to be orphaned: a departure that was cut short.
+/// Those who left a tenant lately, and of whose identities or observed accounts some still wait to be orphaned: a departure
+/// that was cut short.
 ///
 /// # Errors
 /// A fault.
@@ -32,27 +38,32 @@ pub fn unfinished_departures(
     let mut circle = Circle::of(tx, tenant)?;
     let mut found = Vec::new();
     for user in gone {
-        let (sponsor, manager) = (Relation::Sponsor, Relation::Manager);
-        let mut left = rows::linked_up_to(tx, tenant, sponsor, user.id, rows::WHOLE_LIST)?;
-        left.extend(rows::linked_up_to(
-            tx,
-            tenant,
-            manager,
-            user.id,
-            rows::WHOLE_LIST,
-        )?);
-        for identity in left {
-            let Some(doc) = identity.identity() else {
-                continue;
-            };
-            let answers = !circle.living(tx, doc.sponsor)?.is_empty();
-            let managed = circle.active(tx, doc.managers.iter().copied())?;
-            let waits = doc.orphan_grace_until.is_none() && identity.status != Status::Deleted;
-            if waits && lost(answers, !managed.is_empty()).is_some() {
-                found.push(user.id.cast());
-                break;
-            }
+        if is_unfinished(tx, &mut circle, &user)? {
+            found.push(user.id.cast());
         }
     }
     Ok(found)
+}
+
+fn is_unfinished(tx: &mut Tx<'_>, circle: &mut Circle, user: &Record) -> Result<bool, Rejection> {
+    let tenant = user.tenant_id;
+    for party in behind::parties(tx, circle, user)? {
+        if !behind::identities(tx, tenant, party, 1)?.is_empty()
+            || !observed::answered(tx, tenant, party, 1)?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    let (manager, most) = (Relation::Manager, rows::WHOLE_LIST);
+    for identity in rows::linked_up_to(tx, tenant, manager, user.id, most)? {
+        let Some(doc) = identity.identity().filter(|_| behind::waits(&identity)) else {
+            continue;
+        };
+        let answers = !circle.living(tx, doc.sponsor)?.is_empty();
+        let managed = circle.active(tx, doc.managers.iter().copied())?;
+        if lost(answers, !managed.is_empty()).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
