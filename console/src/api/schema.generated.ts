@@ -5060,6 +5060,9 @@ export interface components {
             since: components["schemas"]["Time"];
             /** @description Where they came from; those that came from there for the first time come first. */
             sources: components["schemas"]["IncidentSource"][];
+            tokens_since?: components["schemas"]["Time"] | null;
+            /** @description The ids of the tokens with which more was done than stands here, or may have been: `token:ID` tells all of it. */
+            truncated?: string[];
             /** @description Before this. */
             until: components["schemas"]["Time"];
         };

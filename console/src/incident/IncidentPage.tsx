@@ -221,8 +221,34 @@ function Told({ of, after }: { of: Incident; after?: string }) {
         ) : (
           <Table label="What it did" columns={columns(first)} rows={of.items} rowKey={(row) => row.id} />
         )}
+        <LeftOut of={of} />
         <Paging after={after} next={of.next} shown={of.items.length} />
       </Panel>
+    </>
+  );
+}
+
+/** So many tokens are named one by one. */
+const NAMED = 5;
+
+/** What does not stand there, and where it does. */
+function LeftOut({ of }: { of: Incident }) {
+  const { truncated = [], since, until } = of;
+  return (
+    <>
+      {truncated.length > 0 && (
+        <p className="soft">
+          More was done with {count(truncated.length, 'of these tokens', 'of these tokens')}:{' '}
+          {truncated.slice(0, NAMED).map((id) => (
+            <Link key={id} to="/incident" search={{ ref: `token:${id}`, since, until }} className="link">
+              {id}{' '}
+            </Link>
+          ))}
+        </p>
+      )}
+      {of.tokens_since && (
+        <p className="soft">Tokens from before {exact(of.tokens_since).slice(0, 19)} were not followed.</p>
+      )}
     </>
   );
 }

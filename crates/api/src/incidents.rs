@@ -46,6 +46,13 @@ pub struct Incident {
     pub sources: Vec<IncidentSource>,
     /// What would stop it, the narrowest first; each goes to `POST /api/revocations`, at first with `preview`.
     pub contain: Vec<Containment>,
+    /// The ids of the tokens with which more was done than stands here, or may have been: `token:ID` tells all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<String>,
+    /// Tokens from before `since` are followed into it where they were issued at or after this. Absent on later pages,
+    /// and for a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_since: Option<Time>,
     /// Where the next page begins, when there is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,

@@ -5,18 +5,19 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use countersign_crypto::opaque::Pepper;
 use countersign_model::{
-    Id, Timestamp,
+    Id, SHORT_LIVED_SECONDS, Timestamp, chain,
     evidence::{Event, Grain, Role, Text},
     id,
     permission::Person,
     reason::{Reason, Refusal},
     registry::{CredentialSecret, Noun, Record},
+    time::Seconds,
 };
 use countersign_store::Tx;
 
 use crate::{
     evidence::{
-        search::{self, Found, Known, Page, Search},
+        search::{self, Found, Gap, Known, Page, Search},
         terms,
     },
     lineage,
@@ -27,6 +28,8 @@ use crate::{
 const TOKENS: usize = 50;
 /// How many records of each of them, the newest first.
 const OF_A_TOKEN: u32 = 20;
+/// How many tokens from before an incident are followed into it.
+const EARLIER: u32 = 50;
 /// How many source addresses of one page are looked up in what was before.
 const SOURCES: usize = 20;
 
@@ -137,6 +140,11 @@ pub struct Incident {
     pub sources: Vec<Source>,
     /// What would stop it, the narrowest first.
     pub contain: Vec<Containment>,
+    /// The tokens with which more was done than stands here, or may have been.
+    pub truncated: Vec<Id<id::Evidence>>,
+    /// What was done with tokens issued before this stands here only where its records name what it is about. Nothing on
+    /// later pages, and of a token, of which nothing is left out.
+    pub tokens_since: Option<Timestamp>,
 }
 
 /// Tells what happened.
@@ -165,8 +173,20 @@ pub fn tell(
     {
         page.records.push(*found);
     }
-    done_with_tokens(tx, tenant, &wanted, &mut page, pepper)?;
+    let earlier = match asked.about {
+        About::Token(_) => None,
+        _ if asked.before.is_some() => None,
+        about => Some(Earlier::of(tx, tenant, about, &wanted, person, pepper)?),
+    };
+    let (earlier, tokens_since) = earlier.map_or((Vec::new(), None), |earlier| {
+        (earlier.tokens, Some(earlier.since))
+    });
+    let mut truncated = done_with_tokens(tx, tenant, &wanted, &mut page, &earlier, pepper)?;
     lineage::retain_readable(tx, tenant, person, &mut page)?;
+    truncated.retain(|token| {
+        let mut records = page.records.iter();
+        earlier.contains(token) || records.any(|found| found.record.id == *token)
+    });
     let identity = page.records.iter().find_map(|found| found.row.identity_id);
     // A run is new whenever it runs: where it came from is new when its program never came from there.
     let baseline = match (asked.about, identity) {
@@ -197,6 +217,8 @@ pub fn tell(
         page,
         sources,
         contain,
+        truncated,
+        tokens_since,
     })
 }
 
@@ -314,40 +336,103 @@ fn credential(record: &Record) -> (Grain, String) {
     (grain, name.to_owned())
 }
 
-/// Adds what was done with the tokens of the page, which names the token and not how it was got.
+/// The tokens from before an incident that were good in it.
+struct Earlier {
+    tokens: Vec<Id<id::Evidence>>,
+    /// Issued at or after this.
+    since: Timestamp,
+}
+
+impl Earlier {
+    /// Those that the person may read of.
+    fn of(
+        tx: &mut Tx<'_>,
+        tenant: Id<id::Tenant>,
+        about: &About,
+        wanted: &Search,
+        person: &Person,
+        pepper: &Pepper,
+    ) -> Result<Self, Rejection> {
+        let begins = wanted.since.unwrap_or_default();
+        let longest = match about {
+            About::Chain(_) => chain::DEADLINE,
+            _ => Seconds(SHORT_LIVED_SECONDS),
+        };
+        let issued = Search {
+            kind: Some("token_issued".to_owned()),
+            since: Some(begins - longest),
+            until: Some(begins),
+            limit: EARLIER,
+            ..wanted.clone()
+        };
+        let mut page = search::search(tx, tenant, &issued, pepper)?;
+        let since = match page.next {
+            None => begins - longest,
+            Some(_) => page
+                .records
+                .last()
+                .map_or(begins, |found| found.row.recorded_at),
+        };
+        lineage::retain_readable(tx, tenant, person, &mut page)?;
+        let good = |found: &&Found| match &found.record.event {
+            Event::TokenIssued(token) => token.expires_at > begins,
+            _ => false,
+        };
+        let good = page.records.iter().filter(good);
+        Ok(Self {
+            tokens: good.map(|found| found.record.id).collect(),
+            since,
+        })
+    }
+}
+
+/// Adds what was done with the tokens of the page and with those from before, which names the token and not how it was
+/// got. Says of which tokens there may be more.
 fn done_with_tokens(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
     wanted: &Search,
     page: &mut Page,
+    earlier: &[Id<id::Evidence>],
     pepper: &Pepper,
-) -> Result<(), Rejection> {
-    let mut all: BTreeMap<Id<id::Evidence>, Found> = BTreeMap::new();
-    let tokens: Vec<_> = page
+) -> Result<Vec<Id<id::Evidence>>, Rejection> {
+    let issued = page
         .records
         .iter()
-        .filter(|found| matches!(found.record.event, Event::TokenIssued(_)))
-        .map(|found| found.record.id)
-        .take(TOKENS)
-        .collect();
-    for token in tokens {
+        .filter(|found| matches!(found.record.event, Event::TokenIssued(_)));
+    let tokens = issued.map(|found| found.record.id);
+    let tokens: Vec<_> = tokens.chain(earlier.iter().copied()).collect();
+    let mut truncated: Vec<_> = tokens.iter().skip(TOKENS).copied().collect();
+    let mut all: BTreeMap<Id<id::Evidence>, Found> = BTreeMap::new();
+    let mut gaps: BTreeMap<Id<id::Evidence>, Gap> = BTreeMap::new();
+    gaps.extend(page.gaps.drain(..).map(|gap| (gap.row.id, gap)));
+    for token in tokens.into_iter().take(TOKENS) {
+        let term = Some(terms::term("token", &token.to_string()));
+        // What a token is asked about page by page is not left out.
+        if wanted.term == term {
+            continue;
+        }
         let with_it = Search {
-            term: Some(terms::term("token", &token.to_string())),
+            term,
             since: wanted.since,
             until: wanted.until,
-            limit: OF_A_TOKEN,
+            // One more, to know of it.
+            limit: OF_A_TOKEN + 1,
             ..Search::default()
         };
-        let done = search::search(tx, tenant, &with_it, pepper)?;
-        all.extend(
-            done.records
-                .into_iter()
-                .map(|found| (found.record.id, found)),
-        );
+        let mut done = search::search(tx, tenant, &with_it, pepper)?;
+        if done.next.is_some() {
+            truncated.push(token);
+        }
+        done.records.truncate(OF_A_TOKEN as usize);
+        let found = done.records.into_iter();
+        all.extend(found.map(|found| (found.record.id, found)));
+        gaps.extend(done.gaps.into_iter().map(|gap| (gap.row.id, gap)));
     }
     all.extend(page.records.drain(..).map(|found| (found.record.id, found)));
     page.records = all.into_values().rev().collect();
-    Ok(())
+    page.gaps = gaps.into_values().rev().collect();
+    Ok(truncated)
 }
 
 fn sources(

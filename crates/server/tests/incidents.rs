@@ -169,3 +169,58 @@ async fn an_incident_has_what_was_done_between_two_times_and_marks_where_nothing
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_incident_leaves_out_it_names_and_a_token_from_before_is_followed_into_it() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let pipeline = pipeline(&server).await;
+        let early = run_from(&server, &pipeline, "1", KNOWN).await;
+        server.clock().advance(Seconds(60));
+        let since = server.clock().now();
+        let busy = run_from(&server, &pipeline, "2", KNOWN).await;
+        let guard = guard(
+            &server,
+            AUDIENCE,
+            "pipeline://release/",
+            Some(&pipeline.target),
+        )
+        .await;
+        for token in std::iter::repeat_n(&busy, 21).chain([&early]) {
+            let reads = Request::parse("rollout.status.read").unwrap();
+            let authorized = guard.authorize(token, reads).await.unwrap();
+            authorized.report(Outcome::Done, None);
+        }
+        guard.flush().await.unwrap();
+        server.clock().advance(Seconds(60));
+        let said = claims(&busy);
+        let tell = async |reference: String| {
+            let path = format!("/api/incidents?ref={reference}&since={since}&limit=50");
+            pipeline.owner.get(&path).await.done()
+        };
+        let jti = said["jti"].as_str().unwrap();
+        let actions = |told: &Value| {
+            let items = told["items"].as_array().unwrap();
+            items.iter().filter(|one| one["kind"] == "action").count()
+        };
+        // Of the token itself page by page, all of it.
+        eventually("all of it is on record", async || {
+            let told = tell(format!("token%3A{jti}")).await;
+            assert!(told["truncated"].is_null(), "{told}");
+            (actions(&told) == 21).then_some(())
+        })
+        .await;
+        let credential = said["credential_id"].as_str().unwrap();
+        let told = tell(format!("credential%3A{credential}")).await;
+        assert_eq!(
+            actions(&told),
+            20 + 1,
+            "the newest of one, and that of the other: {told}"
+        );
+        assert_eq!(told["truncated"], json!([jti]));
+        let from = since - Seconds(3600);
+        assert_eq!(told["tokens_since"], from.to_string());
+        server.stop().await;
+    })
+    .await;
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use countersign_api::{
     evidence::EvidenceRecord,
-    incidents::{self, IncidentQuery, IncidentSource},
+    incidents::{self, IncidentQuery, IncidentRecord},
     log::LogKey,
     paging,
 };
@@ -64,6 +64,9 @@ const COLUMNS: [Column; 5] = [
     Column("WHAT", "/summary"),
 ];
 
+/// So many tokens are named one by one.
+const NAMED: usize = 5;
+
 impl Incident {
     pub async fn run(self, app: &App) -> Result<(), Failure> {
         let client = app.client()?;
@@ -75,16 +78,12 @@ impl Incident {
             after: None,
         };
         let mut told = client.incident(&query).await?;
-        let mut asked_for = self.limit.min(paging::MAX_LIMIT);
-        while told.next.is_some() && asked_for < self.limit {
+        let mut left = self.limit.saturating_sub(paging::MAX_LIMIT);
+        while told.next.is_some() && left > 0 {
             query.after = told.next.take();
-            let more = client.incident(&query).await?;
-            told.items.extend(more.items);
-            for source in more.sources {
-                add(&mut told.sources, source);
-            }
-            told.next = more.next;
-            asked_for += paging::MAX_LIMIT;
+            query.limit = Some(left.min(paging::MAX_LIMIT));
+            join(&mut told, client.incident(&query).await?);
+            left = left.saturating_sub(paging::MAX_LIMIT);
         }
         if let Some(file) = &self.bundle {
             let mut records = Vec::with_capacity(told.items.len());
@@ -109,11 +108,26 @@ impl Incident {
     }
 }
 
-fn add(sources: &mut Vec<IncidentSource>, source: IncidentSource) {
-    match sources.iter_mut().find(|one| one.address == source.address) {
-        Some(known) => known.records += source.records,
-        None => sources.push(source),
+/// Joins a later page to what was told. What was done with a token of one page may stand on another as well.
+fn join(told: &mut incidents::Incident, more: incidents::Incident) {
+    told.items.extend(more.items);
+    told.items
+        .sort_by_key(|item| std::cmp::Reverse(item.summary.id));
+    told.items.dedup_by_key(|item| item.summary.id);
+    for source in more.sources {
+        if told.sources.iter().all(|one| one.address != source.address) {
+            told.sources.push(source);
+        }
     }
+    for source in &mut told.sources {
+        let from = |item: &&IncidentRecord| item.address.as_ref() == Some(&source.address);
+        let records = told.items.iter().filter(from).count();
+        source.records = u32::try_from(records).unwrap_or(u32::MAX);
+    }
+    told.truncated.extend(more.truncated);
+    told.truncated.sort_unstable();
+    told.truncated.dedup();
+    told.next = more.next;
 }
 
 fn shown(told: &incidents::Incident, json: &Value) -> String {
@@ -131,6 +145,20 @@ fn shown(told: &incidents::Incident, json: &Value) -> String {
             source.records
         ));
     }
+    for token in told.truncated.iter().take(NAMED) {
+        let token = plain(token);
+        text.push_str(&format!(
+            "\nmore was done with one of these tokens: countersign incident token:{token}"
+        ));
+    }
+    if told.truncated.len() > NAMED {
+        let more = told.truncated.len() - NAMED;
+        text.push_str(&format!("\nand with {more} others, which -o json names"));
+    }
+    if let Some(since) = told.tokens_since {
+        let since = view::seconds(since);
+        text.push_str(&format!("\ntokens issued before {since} were not followed"));
+    }
     for one in &told.contain {
         let (grain, target) = (one.grain.as_str(), plain(&one.target));
         text.push_str(&format!(
@@ -138,4 +166,49 @@ fn shown(told: &incidents::Incident, json: &Value) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_model::{Id, id};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_of_two_pages_is_told_and_counted_once_in_its_place() {
+        let ids = ["7a", "7b", "7c"].map(|end| {
+            let id: Id<id::Evidence> = format!("01890a5d-ac96-774b-bcce-b302099a80{end}")
+                .parse()
+                .unwrap();
+            id
+        });
+        let page = |items: &[(usize, &str)], truncated: &[&str], next: Option<&str>| {
+            let source = |address: &str, records: usize| json!({ "address": address, "records": records, "first_time": address == "a" });
+            let items: Vec<_> = items
+                .iter()
+                .map(|(at, address)| {
+                    json!({
+                        "id": ids[*at], "kind": "action", "recorded_at": "2026-11-22T09:00:00Z",
+                        "occurred_at": "2026-11-22T09:00:00Z", "outcome": "done", "summary": "",
+                        "address": address, "txn": ids[0], "refs": [],
+                    })
+                })
+                .collect();
+            let told: incidents::Incident = serde_json::from_value(json!({
+                "ref": "run:7", "name": "run 7", "since": "2026-11-22T00:00:00Z",
+                "until": "2026-11-23T00:00:00Z", "sources": [source("a", items.len())],
+                "items": items, "contain": [], "truncated": truncated, "next": next,
+            }))
+            .unwrap();
+            told
+        };
+        let mut told = page(&[(2, "a"), (0, "a")], &["x"], Some("on"));
+        join(&mut told, page(&[(2, "a"), (1, "a")], &["x", "y"], None));
+        let order: Vec<_> = told.items.iter().map(|item| item.summary.id).collect();
+        assert_eq!(order, [ids[2], ids[1], ids[0]]);
+        assert_eq!(told.sources[0].records, 3);
+        assert_eq!(told.truncated, ["x", "y"]);
+        assert!(told.next.is_none());
+    }
 }

@@ -95,6 +95,8 @@ pub async fn tell(
                 name: one.name,
             })
             .collect(),
+        truncated: told.truncated.iter().map(ToString::to_string).collect(),
+        tokens_since: told.tokens_since.map(Into::into),
         next,
     }))
 }
