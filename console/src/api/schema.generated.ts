@@ -4063,7 +4063,7 @@ export interface components {
             first_at: components["schemas"]["Time"];
             /**
              * Format: int32
-             * @description In how many of the 24 hours of the day (UTC).
+             * @description In how many of the 24 hours of the day (UTC), the most within three days.
              */
             hours_of_day: number;
             /** @description The last. */

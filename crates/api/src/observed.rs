@@ -82,7 +82,7 @@ pub struct SignIns {
     pub first_at: Time,
     /// The last.
     pub last_at: Time,
-    /// In how many of the 24 hours of the day (UTC).
+    /// In how many of the 24 hours of the day (UTC), the most within three days.
     pub hours_of_day: u32,
     /// The most within one hour of the clock.
     pub busiest_hour: u32,

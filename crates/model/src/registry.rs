@@ -31,7 +31,7 @@ pub use issuer::{IssuerDoc, IssuerProfile, KeySource};
 pub use key::{KEPT_VERSIONS, KeyDoc, VALUE_BYTES};
 pub use observed::{
     AccountType, ImportFormat, ObservedAccountDoc, ObservedFacts, ProposedSponsor, Provenance,
-    Replaced, SignIn, SignInTally, SignIns,
+    Replaced, SignIn, SignInTally, SignIns, needs_guard,
 };
 pub use people::{
     HeldBefore, InDirectory, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc,

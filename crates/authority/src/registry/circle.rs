@@ -148,3 +148,27 @@ impl Circle {
         Ok(found)
     }
 }
+
+/// Whether anybody active is behind a party.
+pub(crate) fn anybody_active(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    party: Party,
+) -> Result<bool, Rejection> {
+    let mut active = |id| {
+        let found = rows::by_id(tx, tenant, id)?;
+        Ok::<_, Rejection>(found.filter(|record| record.status == Status::Active))
+    };
+    let Some(record) = active(party.record_id())? else {
+        return Ok(false);
+    };
+    let Some(team) = record.team() else {
+        return Ok(true);
+    };
+    for member in &team.members {
+        if active(member.cast())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

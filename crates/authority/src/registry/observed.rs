@@ -9,17 +9,19 @@ use countersign_model::{
     permission::Person,
     reason::Reason,
     registry::{
-        Noun, ObservedAccountDoc, ProposedSponsor, Record, Relation, Replaced, Status, TenantRole,
+        Doc, Noun, ObservedAccountDoc, ProposedSponsor, Record, Relation, Replaced, Status,
+        TenantRole,
     },
 };
 use countersign_store::Tx;
 
 pub use import::{
     BATCH, ImportAccounts, ImportOutcome, ImportedAccount, ImportedFile, Outcome, OwnerHint,
-    check_cell, preview,
+    PRIVILEGES, check_cell, preview,
 };
 
 use super::{
+    circle,
     reading::{self, Page, PageQuery, Shown},
     rights,
 };
@@ -109,6 +111,7 @@ impl Command for AnswerProposal {
             after.status = Status::Active;
             "sponsor_confirmed"
         } else {
+            doc.note_declined(proposed.party);
             "sponsor_declined"
         };
         after.doc = doc.into();
@@ -210,20 +213,18 @@ pub fn list(
     query: &PageQuery,
 ) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
-    reading::page(
-        tx,
-        permit,
-        Noun::ObservedAccount,
-        None,
-        query,
-        |_, record| {
-            let answered = record.status == Status::Active
-                && record
-                    .observed_account()
-                    .is_some_and(|doc| doc.sponsor.is_some());
-            Ok(sees(&person, record) && !(unanswered && answered))
-        },
-    )
+    let keep = |_: &mut Tx<'_>, record: &Record| {
+        let answered = record.status == Status::Active
+            && record
+                .observed_account()
+                .is_some_and(|doc| doc.sponsor.is_some());
+        Ok(sees(&person, record) && !(unanswered && answered))
+    };
+    let mut page = reading::page(tx, permit, Noun::ObservedAccount, None, query, keep)?;
+    for listed in &mut page.items {
+        without_who_left(tx, &mut listed.record)?;
+    }
+    Ok(page)
 }
 
 /// One observed account, by id or name.
@@ -236,7 +237,25 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, account: &str) -> Result<Shown, Re
     if !sees(&person, &record) {
         return Err(rights::not_found(Noun::ObservedAccount, account));
     }
-    reading::shown(tx, record)
+    let mut shown = reading::shown(tx, record)?;
+    without_who_left(tx, &mut shown.record)?;
+    Ok(shown)
+}
+
+/// Who was proposed and left can neither confirm nor decline: nobody is proposed.
+fn without_who_left(tx: &mut Tx<'_>, account: &mut Record) -> Result<(), Rejection> {
+    let proposed = account
+        .observed_account()
+        .and_then(|doc| doc.proposed.as_ref());
+    let Some(party) = proposed.map(|one| one.party) else {
+        return Ok(());
+    };
+    if !circle::anybody_active(tx, account.tenant_id, party)?
+        && let Doc::ObservedAccount(doc) = &mut account.doc
+    {
+        doc.proposed = None;
+    }
+    Ok(())
 }
 
 /// What is weak about an observed account.

@@ -6,6 +6,7 @@ use countersign_api::{
     observed::{ListObserved, ObservedAccount, ProposeSponsor},
     reference::Why,
 };
+use countersign_model::registry::needs_guard;
 
 use crate::{
     app::App,
@@ -114,7 +115,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// The columns of a CSV file, which `import csv` reads again.
-const EXPORTED: [&str; 12] = [
+const EXPORTED: [&str; 14] = [
     "id",
     "system",
     "name",
@@ -127,6 +128,8 @@ const EXPORTED: [&str; 12] = [
     "created_at",
     "last_used_at",
     "secret_since",
+    "secret_ends_at",
+    "disabled",
 ];
 
 impl Observed {
@@ -163,8 +166,7 @@ impl Observed {
                 registry::delete::<ObservedAccount>(app, "observed account", &args).await
             }
             Self::Export(args) => {
-                let accounts = all(app, &args).await?;
-                app.out.text(&csv(&accounts));
+                app.out.text(&csv(&all(app, &args).await?));
                 Ok(())
             }
         }
@@ -191,7 +193,8 @@ impl Confirm {
             let every = List {
                 limit: u32::MAX,
                 system: None,
-                unanswered: true,
+                // Also what somebody else answers for until then.
+                unanswered: false,
             };
             let mine = all(app, &every).await?.into_iter().filter(|account| {
                 account
@@ -215,7 +218,7 @@ impl Confirm {
     }
 }
 
-/// All of them, page by page.
+/// All of them, page by page; says when there are more than were asked for.
 pub(super) async fn all(app: &App, list: &List) -> Result<Vec<ObservedAccount>, Failure> {
     let client = app.client()?;
     let (mut accounts, mut after) = (Vec::new(), None);
@@ -228,7 +231,14 @@ pub(super) async fn all(app: &App, list: &List) -> Result<Vec<ObservedAccount>, 
             .await?;
         accounts.extend(page.items);
         after = page.next;
-        if after.is_none() || accounts.len() >= list.limit as usize {
+        if after.is_some() && accounts.len() >= list.limit as usize {
+            app.out.warn(&format!(
+                "there are more observed accounts than these {}: --system of `countersign observed` takes some of them",
+                list.limit
+            ));
+            return Ok(accounts);
+        }
+        if after.is_none() {
             return Ok(accounts);
         }
     }
@@ -276,10 +286,12 @@ fn csv(accounts: &[ObservedAccount]) -> String {
                 .sponsor
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
-            account.privileges.join(";"),
+            words(&account.privileges),
             time(account.made_there_at),
             time(account.last_used_at),
             time(account.secret_since),
+            time(account.secret_ends_at),
+            account.disabled_there.to_string(),
         ];
         let cells: Vec<String> = cells.iter().map(|text| csv_cell(text)).collect();
         text.push_str(&cells.join(","));
@@ -288,13 +300,20 @@ fn csv(accounts: &[ObservedAccount]) -> String {
     text
 }
 
+/// Several in one cell: between `;`, or as a list in JSON where one of them would be taken apart.
+fn words(words: &[String]) -> String {
+    let apart = |word: &String| word.contains([';', '|']) || word.starts_with('[');
+    if words.iter().any(apart) {
+        serde_json::json!(words).to_string()
+    } else {
+        words.join(";")
+    }
+}
+
 /// One cell (RFC 4180). INVARIANT: no cell begins with what a spreadsheet takes for a formula (T29): it stands behind
 /// an apostrophe, also where a line break or another cell could hide it.
 fn csv_cell(text: &str) -> String {
-    let formula = text
-        .trim_start_matches([' ', '\u{feff}'])
-        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|']);
-    let guarded = if formula {
+    let guarded = if needs_guard(text) {
         format!("'{text}")
     } else {
         text.to_owned()
@@ -324,6 +343,7 @@ mod tests {
             ("  +1", "'  +1"),
             ("\u{feff}-1", "'\u{feff}-1"),
             ("\t=1", "'\t=1"),
+            ("'=1", "''=1"),
             ("a,b\r\nc", "\"a,b\r\nc\""),
         ] {
             assert_eq!(csv_cell(text), cell, "{text:?}");

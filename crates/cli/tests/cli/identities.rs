@@ -524,4 +524,57 @@ fn accounts_of_other_systems_are_imported_answered_for_and_replaced_from_the_com
         .run(&["observed", "show", "okta:u-1", "-o", "json"])
         .json();
     assert_eq!(shown["replaced_by"]["name"], "nightly");
+    // What was exported comes in as it was, and changes nothing.
+    let all = |name: &str| {
+        let listed = dana.run(&["observed", "list", "-o", "json"]).json();
+        let listed = listed.as_array().unwrap().clone();
+        let told = |one: &serde_json::Value| {
+            let fields = [
+                "name",
+                "label",
+                "form",
+                "privileges",
+                "secret_ends_at",
+                "disabled_there",
+            ];
+            fields.map(|field| one[field].clone())
+        };
+        assert!(listed.len() > 2, "{name}");
+        listed.iter().map(told).collect::<Vec<_>>()
+    };
+    let rest = "id,name,privileges,form,secret_ends_at,disabled\r\n\
+        '-2,''=odd,\"[\"\"a;b\"\",\"\"c|d\"\"]\",deploy key,2027-01-02T03:04:05Z,true\r\n\
+        u-3,plain,e;f,,,\r\n";
+    std::fs::write(&path, rest).unwrap();
+    dana.run(&["import", "csv", file, "--system", "github"])
+        .ok();
+    let before = all("before");
+    assert!(
+        before.iter().any(|one| one[0] == "github:-2"
+            && one[1] == "'=odd"
+            && one[3] == json!(["a;b", "c|d"])
+            && one[5] == true),
+        "{before:?}"
+    );
+    let exported = dana.run(&["observed", "export"]).ok();
+    std::fs::write(&path, exported).unwrap();
+    dana.run(&["import", "csv", file]).ok();
+    assert_eq!(all("after"), before);
+    let some = dana.run(&["observed", "export", "--limit", "1"]);
+    assert!(
+        some.err
+            .contains("there are more observed accounts than these 1"),
+        "{}",
+        some.err
+    );
+    // All is also what somebody else answers for until then.
+    let lee = server.person("lee@example.com", "member");
+    let propose = ["observed", "propose", "okta:u-1", "--sponsor"];
+    dana.run(&[&propose[..], &["lee@example.com"]].concat())
+        .ok();
+    lee.run(&["observed", "confirm", "--all"]).ok();
+    let shown = lee
+        .run(&["observed", "show", "okta:u-1", "-o", "json"])
+        .json();
+    assert_eq!(shown["sponsor"]["name"], "lee@example.com");
 }

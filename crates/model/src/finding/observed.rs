@@ -141,7 +141,7 @@ impl Told<'_> {
         }
         steady(sign_ins).then(|| {
             format!(
-                "it signs in during {} of the 24 hours of the day",
+                "within three days it signs in during {} of the 24 hours of the day",
                 sign_ins.hours_of_day
             )
         })

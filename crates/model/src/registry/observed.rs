@@ -30,6 +30,9 @@ pub struct ObservedAccountDoc {
     /// Who could answer for it, and has not yet said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<ProposedSponsor>,
+    /// Who said that they do not answer for it, the last few: an import proposes none of them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined: Vec<Party>,
     /// Who answers for it: nobody until somebody who was proposed confirms it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<Party>,
@@ -174,7 +177,26 @@ impl ImportFormat {
     }
 }
 
+/// How many who declined are remembered: an import proposes one at a time, and so many in turn are no accident.
+const DECLINED: usize = 16;
+
+/// Whether a text stands behind an apostrophe in a cell of CSV: a spreadsheet would take it for a formula (T29), or for one
+/// that is guarded already.
+#[must_use]
+pub fn needs_guard(text: &str) -> bool {
+    let bare = text.trim_start_matches(['\'', ' ', '\u{feff}']);
+    bare.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|'])
+}
+
 impl ObservedAccountDoc {
+    /// Notes that somebody does not answer for it.
+    pub fn note_declined(&mut self, party: Party) {
+        self.declined.retain(|one| *one != party);
+        let spare = (self.declined.len() + 1).saturating_sub(DECLINED);
+        self.declined.drain(..spare);
+        self.declined.push(party);
+    }
+
     /// The record's name: system and id there, which no other account has.
     #[must_use]
     pub fn key(system: &str, external_id: &str) -> String {

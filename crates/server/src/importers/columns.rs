@@ -64,12 +64,15 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The cell of the first of these columns that there is; empty where there is none.
+    /// The cell of the first of these columns that there is; empty where there is none. Without the apostrophe that stands
+    /// before what a spreadsheet would take for a formula.
     pub fn cell(&self, names: &[&str]) -> &'a str {
         let found = self.columns.find(names);
-        found
-            .and_then(|index| self.record.get(index))
-            .unwrap_or_default()
+        let cell = found.and_then(|index| self.record.get(index));
+        let cell = cell.unwrap_or_default();
+        cell.strip_prefix('\'')
+            .filter(|text| countersign_model::registry::needs_guard(text))
+            .unwrap_or(cell)
     }
 
     /// Reads a cell, and says line and column of what is wrong.

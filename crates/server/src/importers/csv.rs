@@ -141,12 +141,7 @@ fn account(source: &Source<'_>, row: &Row<'_>) -> Result<ImportedAccount, Import
             .unwrap_or_default()
             .to_owned(),
         owner: text(row.cell(&owned_by)).unwrap_or_default().to_owned(),
-        privileges: row
-            .cell(&list)
-            .split([';', '|'])
-            .filter_map(text)
-            .map(str::to_owned)
-            .collect(),
+        privileges: words(row.cell(&list)),
         created_at: row.read(&["created_at", "created", "creation_time"], time)?,
         last_used_at: row.read(
             &[
@@ -171,14 +166,26 @@ fn account(source: &Source<'_>, row: &Row<'_>) -> Result<ImportedAccount, Import
         program_key_used_at: row.read(&["key_last_used_at", "token_last_used_at"], time)?,
         disabled: truth(row.cell(&["disabled", "suspended"])),
     };
+    let system = source.system.or_else(|| text(row.cell(&["system"])));
     Ok(ImportedAccount {
-        system: source.system.unwrap_or("csv").to_owned(),
+        system: system.unwrap_or("csv").to_owned(),
         external_id,
         line: row.line,
         owner: owner(row.cell(&owned_by)),
         facts: Some(facts),
         sign_ins: None,
     })
+}
+
+/// Several in one cell: between `;` or `|`, or as a list in JSON where one of them has these.
+fn words(cell: &str) -> Vec<String> {
+    if let Ok(list) = serde_json::from_str(cell) {
+        return list;
+    }
+    cell.split([';', '|'])
+        .filter_map(text)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn account_type(cell: &str) -> Result<AccountType, String> {
@@ -284,6 +291,7 @@ impl Gathered {
             agent: row.cell(&AGENT).to_owned(),
             device: row.cell(&DEVICE).trim().to_owned(),
             by_program: source.is_ci(address),
+            is_act: false,
         };
         let place = match self.places.get(account) {
             Some(place) => *place,

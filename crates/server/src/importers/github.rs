@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use countersign_authority::registry::observed::{ImportedAccount, OwnerHint};
+use countersign_authority::registry::observed::{ImportedAccount, OwnerHint, PRIVILEGES};
 use countersign_model::{
     Timestamp,
     registry::{AccountType, ObservedFacts, SignIn, SignInTally},
@@ -21,9 +21,6 @@ use super::{
 
 /// The issuer of Actions: an account linked at it is the same account.
 const ACTIONS: &str = "https://token.actions.githubusercontent.com";
-
-/// How many privileges of an account are kept.
-const PRIVILEGES: usize = 64;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -192,6 +189,7 @@ impl Gathered {
             address,
             agent: entry.user_agent.clone().unwrap_or_default(),
             device: String::new(),
+            is_act: true,
             by_program: entry.actor_is_bot || access.is_some() || source.is_ci(address),
         };
         if let Some((_, tally)) = self.actors.get_mut(&external_id) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use countersign_authority::registry::observed::ImportedAccount;
+use countersign_authority::registry::observed::{ImportedAccount, PRIVILEGES};
 use countersign_model::registry::{AccountType, ObservedFacts};
 use serde::Deserialize;
 
@@ -64,9 +64,6 @@ const CLOUDS: [&str; 3] = [
 ];
 
 const LAST_USED: &str = "kubernetes.io/legacy-token-last-used";
-
-/// How many privileges of an account are kept.
-const PRIVILEGES: usize = 64;
 
 /// Reads the file.
 pub fn read(source: &Source<'_>) -> Result<Vec<ImportedAccount>, ImportError> {

@@ -15,7 +15,7 @@ use countersign_model::{
 use countersign_store::{Tx, records};
 
 use super::super::{
-    reading,
+    circle, reading,
     rights::{self, check_count, check_text},
 };
 use crate::{
@@ -31,7 +31,7 @@ const EXTERNAL_ID_BYTES: usize = 256;
 /// What another system says in one field.
 const TEXT_BYTES: usize = 512;
 /// How many privileges of an account are kept: what one list shows.
-const PRIVILEGES: usize = 64;
+pub const PRIVILEGES: usize = 64;
 /// The name of a system.
 const SYSTEM_BYTES: usize = 32;
 
@@ -243,6 +243,9 @@ fn plan(
             },
             sign_ins: None,
             proposed: None,
+            declined: known
+                .as_ref()
+                .map_or_else(Vec::new, |doc| doc.declined.clone()),
             sponsor: None,
             replaced_by: None,
             provenance: provenance.clone(),
@@ -256,13 +259,23 @@ fn plan(
         };
     }
     if let Some(sign_ins) = &account.sign_ins {
-        doc.sign_ins = Some(sign_ins.clone());
+        doc.sign_ins = Some(match &doc.sign_ins {
+            Some(known) => known.joined(sign_ins),
+            None => sign_ins.clone(),
+        });
+    }
+    if let Some(proposed) = &doc.proposed
+        && !circle::anybody_active(tx, tenant, proposed.party)?
+    {
+        doc.proposed = None;
     }
     if doc.sponsor.is_none() && doc.proposed.is_none() {
         let party = match &account.owner {
             Some(hint) => resolve(tx, tenant, hint)?,
             None => None,
         };
+        // Their "no" holds until somebody proposes them by hand.
+        let party = party.filter(|party| !doc.declined.contains(party));
         doc.proposed = party.map(|party| ProposedSponsor {
             party,
             by: person.user_id,
@@ -358,5 +371,10 @@ fn check(account: &ImportedAccount) -> Result<(), Rejection> {
 /// `unprocessable`, with what is wrong.
 pub fn check_cell(column: &str, text: &str) -> Result<(), Rejection> {
     // Of one cell: a line break or tab within it is an accident, or hides something.
-    check_text(column, &text.replace(['\n', '\t'], "\u{0}"), TEXT_BYTES)
+    let bytes = if column == "id" {
+        EXTERNAL_ID_BYTES
+    } else {
+        TEXT_BYTES
+    };
+    check_text(column, &text.replace(['\n', '\t'], "\u{0}"), bytes)
 }
