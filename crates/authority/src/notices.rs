@@ -35,9 +35,6 @@ use crate::{
     rows,
 };
 
-/// Where a message goes that nobody has looked at yet.
-pub const NEW: &str = "";
-
 /// Where a message goes that everybody's webhooks get.
 pub const EVERYBODY: &str = "*";
 

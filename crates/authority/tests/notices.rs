@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_authority::{
-    notices::{Address, ChooseNotices, Reach},
+    notices::{Address, ChooseNotices, Ending, Reach},
     registry::leaving::OfferHandOver,
 };
 use countersign_model::{
@@ -11,6 +11,7 @@ use countersign_model::{
     identity::Kind,
     notice::NoticeKind,
     registry::{Party, TenantRole},
+    time::Seconds,
 };
 use serde_json::Value;
 
@@ -173,5 +174,27 @@ fn who_may_countersign_is_told_but_for_who_asks_and_who_asks_is_told_of_the_deci
             told(world, &email()),
             expected(NoticeKind::ApprovalDecided, &whose)
         );
+    });
+}
+
+#[test]
+fn a_review_that_is_overdue_is_told_once_to_who_answers_and_who_manages() {
+    on_each(|world| {
+        world.sign_in("dana@example.com", TenantRole::Owner);
+        let kim = world.sign_in("kim@example.com", TenantRole::Member);
+        world.sign_in("lee@example.com", TenantRole::Member);
+        let mut bot = identity(Kind::Bot, "triage");
+        let both = ["kim@example.com", "lee@example.com"];
+        bot.managers = Some(both.iter().map(|name| (*name).to_owned()).collect());
+        world.run(&kim.permit, bot).unwrap();
+        world.pass(Seconds::days(200));
+        let look = || {
+            let (authority, tenant) = (world.authority(), kim.permit.tenant_id());
+            let looked = authority.note_ending(&world.ctx(), tenant, Ending::Reviews, None);
+            looked.wait().unwrap();
+            told(world, &email())
+        };
+        assert_eq!(look(), expected(NoticeKind::ReviewOverdue, &both));
+        assert_eq!(look(), BTreeSet::new());
     });
 }

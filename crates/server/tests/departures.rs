@@ -102,6 +102,23 @@ async fn a_hand_over_is_planned_offered_accepted_and_declined() {
             page["items"].as_array().unwrap().len()
         };
         assert_eq!((offered(&lee).await, offered(&kim).await), (3, 0));
+        for (filter, expected) in [
+            ("kind=bot", 3),
+            ("kind=pipeline", 0),
+            ("name=bot-b", 1),
+            ("status=active", 3),
+            ("status=disabled", 0),
+            ("sponsor=dana@example.com", 0),
+            ("sponsor=kim@example.com&environment=moon", 0),
+        ] {
+            let path = format!("/api/identities?offered=true&{filter}");
+            let page = lee.get(&path).await.done();
+            assert_eq!(
+                page["items"].as_array().unwrap().len(),
+                expected,
+                "{filter}"
+            );
+        }
         lee.get("/api/identities/bot-b").await.done();
         let one = json!({ "identities": ["bot-b"], "reason": "not ours" });
         let declined = lee.post(&format!("{path}/decline"), &one).await;

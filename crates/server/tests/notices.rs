@@ -1,7 +1,11 @@
 //! Telling people: by e-mail over a relay on loopback that speaks SMTP, each what they chose.
 
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, extract::State, routing::post};
 use countersign_crypto::Secret;
 use countersign_model::{registry::TenantRole, time::Seconds};
+use countersign_server::config::{WebhookConfig, WebhookForm};
 use countersign_testkit::{Caller, MailRelay, TestServer, eventually, on_each_database};
 use serde_json::{Value, json};
 
@@ -284,6 +288,54 @@ async fn a_credential_that_ends_is_told_of_at_thirty_seven_and_one_days_once_eac
             assert!(text.contains(says), "{says}: {text}");
         }
         server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_people_choose_gets_once_what_they_are_told_of_and_nothing_else() {
+    on_each_database(async |database| {
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let take = async |State(came): State<Arc<Mutex<Vec<String>>>>, body: String| {
+            came.lock().unwrap().push(body);
+        };
+        let router = Router::new().route("/hook", post(take));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let receiver = axum::serve(listener, router.with_state(Arc::clone(&came)));
+        let receiver = tokio::spawn(async move { receiver.await });
+        let server = TestServer::start_with(&database, |config| {
+            config.notify.webhooks = vec![WebhookConfig {
+                url: url.clone().into(),
+                secret: None,
+                form: WebhookForm::Slack,
+                name: Some("ops".parse().unwrap()),
+            }];
+        })
+        .await;
+        server.owner().await;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let lee = server.enrol("lee@example.com", TenantRole::Member).await;
+        let body = json!({ "kind": "bot", "name": "triage" });
+        kim.post("/api/identities", &body).await.done();
+        // To Dana, who chose nothing: no webhook is for her.
+        offer(&kim, "dana@example.com").await;
+        let chosen = json!({ "channels": ["ops"] });
+        lee.send(http::Method::PUT, "/api/notices", Some(&chosen), &[])
+            .await
+            .done();
+        offer(&kim, "lee@example.com").await;
+        metric(
+            &server,
+            "countersign_notifications_total{outcome=\"delivered\"} 1",
+        )
+        .await;
+        metric(&server, "countersign_notifications_waiting 0").await;
+        let came = came.lock().unwrap().clone();
+        assert_eq!(came.len(), 1, "{came:?}");
+        assert!(came[0].contains("Waits for an answer"), "{came:?}");
+        server.stop().await;
+        receiver.abort();
     })
     .await;
 }

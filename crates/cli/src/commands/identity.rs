@@ -192,7 +192,7 @@ impl Identity {
                     app,
                     "identity",
                     &args.target,
-                    &args.request(),
+                    &args.request(app).await?,
                     args.lists,
                 )
                 .await?;

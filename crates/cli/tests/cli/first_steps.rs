@@ -85,6 +85,19 @@ fn a_list_drops_nothing_unless_it_is_said() {
     update(&["--approver", "team:platform"]).ok();
     let rule = update(&["--approvals", "2"]).fails(2);
     assert!(rule.contains("approvers: team:platform"), "{rule}");
+    // How many must countersign stays when only who may is said.
+    update(&["--approvals", "2", "--approver", "team:platform"]).ok();
+    let both = [
+        "--approver",
+        "team:platform",
+        "--approver",
+        "lee@example.com",
+    ];
+    update(&both).ok();
+    let shown = dana
+        .run(&["identity", "show", "triage", "-o", "json"])
+        .json();
+    assert_eq!(shown["approval_rule"]["required"], 2, "{shown}");
     let help = dana.run(&["identity", "update", "--help"]).ok();
     assert!(
         help.contains("A list that is given takes the place of the whole list"),
@@ -176,9 +189,13 @@ fn a_wait_for_a_person_outlives_a_restart_and_leaves_no_record_of_each_question(
         "{nothing}"
     );
 
-    let wait = [&issue[..], &["--action", "deploy.release", "--wait"]].concat();
+    // A secret from stdin is read once, and good each time.
+    let mut wait = [&issue[..], &["--action", "deploy.release", "--wait"]].concat();
+    wait[5] = "-";
+    let secret = std::fs::File::open(dana.directory().join("secret")).unwrap();
     let mut waiting = dana
         .command(&wait)
+        .stdin(secret)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -214,6 +231,20 @@ fn a_wait_for_a_person_outlives_a_restart_and_leaves_no_record_of_each_question(
         records.contains("a person must countersign") && !records.contains("not yet decided"),
         "{records}"
     );
+}
+
+#[test]
+fn a_proof_that_each_question_reads_again_is_not_from_stdin() {
+    let person = Person::stranger();
+    for flag in ["--assertion", "--client-assertion"] {
+        let issue = ["token", "issue", "--identity", "x", flag, "-"];
+        let wait = ["--action", "deploy.release", "--wait"];
+        let refused = person.run(&[&issue[..], &wait].concat()).fails(2);
+        assert!(
+            refused.contains("stdin can be read only once"),
+            "{flag}: {refused}"
+        );
+    }
 }
 
 #[test]

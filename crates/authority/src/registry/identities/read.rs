@@ -5,7 +5,7 @@ use countersign_model::{
     identity::Kind,
     name::EnvironmentName,
     permission::Person,
-    registry::{Noun, Party, Record, Relation, Status},
+    registry::{IdentityDoc, Noun, Party, Record, Relation, Status},
 };
 use countersign_store::Tx;
 
@@ -54,9 +54,6 @@ pub fn list(
     query: &PageQuery,
 ) -> Result<Page, Rejection> {
     let person = reading::reader(tx, permit)?;
-    if filter.offered {
-        return offered(tx, permit, &person);
-    }
     let parent = match &filter.project {
         Some(text) => Some(reading::locate(tx, permit, Noun::Project, text)?.id),
         None => None,
@@ -65,16 +62,8 @@ pub fn list(
         Some(text) => Some(party(tx, permit, text)?),
         None => None,
     };
-    let mut projects = Projects::default();
-    let query = PageQuery {
-        with_deleted: query.with_deleted || filter.status == Some(Status::Deleted),
-        ..query.clone()
-    };
-    reading::page(tx, permit, Noun::Identity, parent, &query, |tx, record| {
-        let Some(doc) = record.identity() else {
-            return Ok(false);
-        };
-        let wanted = filter.status.is_none_or(|status| record.status == status)
+    let wanted = |record: &Record, doc: &IdentityDoc| {
+        filter.status.is_none_or(|status| record.status == status)
             && filter.kind.is_none_or(|kind| doc.kind == kind)
             && filter
                 .environment
@@ -87,23 +76,46 @@ pub fn list(
             && sponsor.is_none_or(|party| doc.sponsor == party)
             && filter
                 .incomplete
-                .is_none_or(|incomplete| doc.defaulted.is_empty() != incomplete);
-        Ok(wanted && projects.sees(tx, permit.tenant_id(), &person, doc)?)
+                .is_none_or(|incomplete| doc.defaulted.is_empty() != incomplete)
+    };
+    if filter.offered {
+        let prefix = query.name_prefix.as_deref().unwrap_or_default();
+        return offered(tx, permit, &person, |record| {
+            record.status != Status::Deleted
+                && record.name.starts_with(prefix)
+                && parent.is_none_or(|parent| record.parent_id == Some(parent))
+                && record.identity().is_some_and(|doc| wanted(record, doc))
+        });
+    }
+    let mut projects = Projects::default();
+    let query = PageQuery {
+        with_deleted: query.with_deleted || filter.status == Some(Status::Deleted),
+        ..query.clone()
+    };
+    reading::page(tx, permit, Noun::Identity, parent, &query, |tx, record| {
+        let Some(doc) = record.identity() else {
+            return Ok(false);
+        };
+        Ok(wanted(record, doc) && projects.sees(tx, permit.tenant_id(), &person, doc)?)
     })
 }
 
 /// What the person was asked to answer for, alone or in a team: one page, for nobody reads more of them.
-fn offered(tx: &mut Tx<'_>, permit: &Permit, person: &Person) -> Result<Page, Rejection> {
+fn offered(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    person: &Person,
+    wanted: impl Fn(&Record) -> bool,
+) -> Result<Page, Rejection> {
     let teams = person.teams.iter().map(|team| team.cast());
     let parties: Vec<Id<id::Record>> = teams.chain([person.user_id.cast()]).collect();
     let mut found = Vec::new();
     for party in parties {
         let most = reading::MAX_PAGE as usize;
-        let asked = rows::linked_up_to(tx, permit.tenant_id(), Relation::Asked, party, most)?;
-        let living = asked
-            .into_iter()
-            .filter(|record| record.status != Status::Deleted);
-        found.extend(living.filter(|record| record.identity().is_some()));
+        let (tenant, asked) = (permit.tenant_id(), Relation::Asked);
+        found.extend(rows::linked_matching(
+            tx, tenant, asked, party, &wanted, most,
+        )?);
     }
     reading::page_of(tx, found)
 }

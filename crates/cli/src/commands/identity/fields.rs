@@ -179,8 +179,17 @@ impl Update {
         }))
     }
 
-    /// The request.
-    pub fn request(&self) -> UpdateIdentity {
+    /// The request. How many people must countersign stays, unless it was said.
+    pub async fn request(&self, app: &App) -> Result<UpdateIdentity, Failure> {
+        let mut update = self.stated();
+        if let (Some(rule), None) = (&mut update.approval_rule, self.fields.approvals) {
+            let before: Identity = app.client()?.show(&self.target).await?;
+            rule.required = before.approval_rule.required;
+        }
+        Ok(update)
+    }
+
+    fn stated(&self) -> UpdateIdentity {
         let fields = &self.fields;
         UpdateIdentity {
             owner: fields.owner.clone(),

@@ -1,6 +1,6 @@
 //! What a token request asks for, and how the client proves itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_api::tokens::TokenRequest;
@@ -43,6 +43,17 @@ impl ClientArgs {
     /// The client that was named.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
+    }
+
+    /// Reads a secret from stdin now: it is there once.
+    pub fn keep_secret(&mut self) -> Result<(), Failure> {
+        if let Some(path) = self
+            .client_secret_file
+            .take_if(|path| path == Path::new("-"))
+        {
+            self.client_secret = Some(files::read(&path)?.trim().to_owned());
+        }
+        Ok(())
     }
 
     /// Client id and secret, when there is a secret.

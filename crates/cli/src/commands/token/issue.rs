@@ -1,6 +1,9 @@
 //! `token issue`: with a secret or as a run, and, when a person must countersign, until one did.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use countersign_agent::{Ambient, Surroundings, issuer_of};
@@ -58,13 +61,21 @@ pub struct Issue {
 }
 
 impl Issue {
-    pub async fn run(self, app: &App) -> Result<(), Failure> {
+    pub async fn run(mut self, app: &App) -> Result<(), Failure> {
         if self.wait && self.approval_id.is_none() && !self.ask.names_actions() {
             return Err(Failure::usage(
                 "--wait waits until a person countersigns an action, and none is named",
             )
             .next("name it: `--action ACTION --wait`; without --wait the token carries what needs no approval"));
         }
+        let stdin = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+        if self.wait && (stdin(&self.assertion) || stdin(&self.client_assertion)) {
+            return Err(Failure::usage(
+                "--wait reads the proof again each time it asks, and stdin can be read only once",
+            )
+            .next("give a file that is kept fresh, or --github"));
+        }
+        self.client.keep_secret()?;
         let client = app.anonymous()?;
         let mut form = self.form(app).await?;
         self.ask.fill(&mut form)?;
