@@ -192,18 +192,19 @@ fn browser_of(
                 .seen_at
                 .is_some_and(|seen| now < seen + BROWSER_IDLE)
     });
-    let signed_out = || {
-        Refusal::new(
-            Reason::CredentialInvalid,
-            "you are not signed in any more: sign in, and link your account then",
-        )
-    };
     let session = session.ok_or_else(signed_out)?;
     let user = person_of(tx, &session)?.ok_or_else(signed_out)?;
     Ok(Browser {
         session,
         email: user.name,
     })
+}
+
+fn signed_out() -> Refusal {
+    Refusal::new(
+        Reason::CredentialInvalid,
+        "you are not signed in any more: sign in, and link your account then",
+    )
 }
 
 fn provider_of(tx: &mut Tx<'_>, tenant: Id<id::Tenant>) -> Result<Option<ProviderDoc>, Rejection> {

@@ -82,6 +82,20 @@ pub(crate) fn matching_also_dead(
     matching_of(tx, tenant, noun, true, wanted)
 }
 
+/// Shows all living records of a noun one after the other, however many there are.
+pub(crate) fn each(
+    tx: &mut Tx<'_>,
+    tenant: Id<id::Tenant>,
+    noun: Noun,
+    mut show: impl FnMut(Record),
+) -> Result<(), StoreError> {
+    matching_of(tx, tenant, noun, false, |record| {
+        show(record.clone());
+        false
+    })
+    .map(drop)
+}
+
 fn matching_of(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,

@@ -1,13 +1,13 @@
 //! The company's directory keeps people and teams in step (SCIM 2.0, RFC 7643 and RFC 7644).
 //!
 //! One identity may, which the owners of the tenant named, with a token that carries the action for it. It makes members and
-//! teams of its own, and says that somebody has left: it makes no owner and touches none, makes nobody an approver, links no
+//! teams of its own, and says that somebody has left: it makes no owner and changes none, makes nobody an approver, links no
 //! account, and changes no team that people made.
 
 mod groups;
 mod users;
 
-pub use groups::{ChangeGroup, CreateGroup, DeleteGroup};
+pub use groups::{ChangeGroup, CreateGroup, DeleteGroup, Membership};
 pub use users::{ChangePerson, CreatePerson, Provisioned};
 
 use countersign_model::{
@@ -44,7 +44,35 @@ pub enum Wanted {
     Name(String),
 }
 
-/// The people, or the teams of the directory, that are wanted, in the order of their making.
+/// Which part of those that are wanted: a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How many of the first are left out.
+    pub skip: usize,
+    /// How many are shown at most.
+    pub take: usize,
+}
+
+/// A page of what was found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The records of the page.
+    pub page: Vec<Record>,
+    /// How many there are on all pages.
+    pub total: usize,
+}
+
+impl Found {
+    /// Counts one more, and keeps it when it is of the page.
+    fn add(&mut self, record: Record, window: Window) {
+        if self.total >= window.skip && self.page.len() < window.take {
+            self.page.push(record);
+        }
+        self.total += 1;
+    }
+}
+
+/// The people, or the teams of the directory, that are wanted: all in the order of their names, else in that of their making.
 ///
 /// # Errors
 /// `forbidden` to everybody but the directory, or a fault.
@@ -54,10 +82,21 @@ pub fn list(
     token: &AccessClaims,
     noun: Noun,
     wanted: &Wanted,
-) -> Result<Vec<Record>, Rejection> {
+    window: Window,
+) -> Result<Found, Rejection> {
     may_read(tx, permit, token)?;
     let tenant = permit.tenant_id();
-    let mut found = match (noun, wanted) {
+    let mut found = Found::default();
+    let few = match (noun, wanted) {
+        // No text here has one.
+        (_, Wanted::ExternalId(text) | Wanted::Name(text)) if text.contains('\0') => Vec::new(),
+        (Noun::User, Wanted::All) => {
+            let part = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let (skip, take) = (part(window.skip), part(window.take));
+            found.page = records::skipping(tx, tenant, noun, skip, take)?;
+            found.total = usize::try_from(records::count(tx, tenant, noun)?).unwrap_or_default();
+            return Ok(found);
+        }
         (_, Wanted::Id(text)) => match text.parse() {
             Ok(id) => rows::by_id(tx, tenant, id)?.into_iter().collect(),
             Err(_) => Vec::new(),
@@ -67,30 +106,33 @@ pub fn list(
             let found = records::by_alias(tx, tenant, Noun::User, &name)?;
             found.into_iter().filter(|user| user.name == name).collect()
         }
-        _ => rows::matching(tx, tenant, noun, |record| called(record, wanted))?,
+        (_, Wanted::ExternalId(text)) => {
+            records::by_external_id(tx, tenant, noun, text, OF_ONE_EXTERNAL_ID)?
+        }
+        (_, Wanted::All | Wanted::Name(_)) => {
+            rows::each(tx, tenant, noun, |team| {
+                if is_shown(&team) && is_called(&team, wanted) {
+                    found.add(team, window);
+                }
+            })?;
+            return Ok(found);
+        }
     };
-    found.retain(|record| record.noun == noun && is_shown(record));
-    found.sort_by_key(|record| (record.created_at, record.id));
+    for record in few {
+        if record.noun == noun && is_shown(&record) {
+            found.add(record, window);
+        }
+    }
     Ok(found)
 }
 
-/// Whether a record is called what is wanted.
-fn called(record: &Record, wanted: &Wanted) -> bool {
-    let directory = match (record.user(), record.team()) {
-        (Some(user), _) => user.directory.as_ref(),
-        (None, Some(team)) => team.directory.as_ref(),
-        (None, None) => None,
+/// Whether a team is called in the directory what is wanted.
+fn is_called(team: &Record, wanted: &Wanted) -> bool {
+    let Wanted::Name(wanted) = wanted else {
+        return true;
     };
-    match wanted {
-        Wanted::All => true,
-        Wanted::ExternalId(wanted) => {
-            directory.and_then(|one| one.external_id.as_ref()) == Some(wanted)
-        }
-        Wanted::Name(wanted) => {
-            directory.is_some_and(|one| one.display_name.eq_ignore_ascii_case(wanted))
-        }
-        Wanted::Id(_) => false,
-    }
+    let known = team.team().and_then(|doc| doc.directory.as_ref());
+    known.is_some_and(|one| one.display_name.eq_ignore_ascii_case(wanted))
 }
 
 /// People all; of teams those that the directory made.
@@ -154,6 +196,9 @@ pub fn no_such(noun: Noun, text: &str) -> Refusal {
     let what = noun.as_str();
     Refusal::new(Reason::NotFound, format!("there is no {what} `{shown}`"))
 }
+
+/// How many of one `externalId` are found: a directory gives it to one.
+const OF_ONE_EXTERNAL_ID: u32 = 200;
 
 /// The longest name or id that the directory gives.
 const TEXT_BYTES: usize = 256;

@@ -429,6 +429,29 @@ impl Doc {
         }
     }
 
+    /// What the company's directory calls it.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        let known = match self {
+            Self::Team(doc) => doc.directory.as_ref(),
+            Self::User(doc) => doc.directory.as_ref(),
+            Self::Action(_)
+            | Self::Audience(_)
+            | Self::Credential(_)
+            | Self::Environment(_)
+            | Self::Identity(_)
+            | Self::Issuer(_)
+            | Self::Key(_)
+            | Self::LinkedAccount(_)
+            | Self::ObservedAccount(_)
+            | Self::Pack(_)
+            | Self::Policy(_)
+            | Self::Project(_)
+            | Self::Tenant(_) => None,
+        };
+        known.and_then(|one| one.external_id.as_deref())
+    }
+
     /// The names that find the record besides its own; they stay taken after it is deleted.
     #[must_use]
     pub fn aliases(&self) -> Vec<String> {

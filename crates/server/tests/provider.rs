@@ -670,20 +670,33 @@ async fn the_provider_ends_sessions_and_a_logout_token_counts_once() {
         assert_eq!(scene.who(&first).await.status, 401);
         assert_eq!(scene.who(&second).await.status, 200);
         // Sent again it ends nothing that began since.
-        let again = entered(&scene.sign_in(lee()).await);
+        let mut anew = lee();
+        anew["sid"] = json!("s-7");
+        let again = entered(&scene.sign_in(anew).await);
         scene.send_logout(&token).await.refused(400, "invalid_request");
         assert_eq!(scene.who(&again).await.status, 200);
-        // One that comes before its session was used up all the same.
-        let early = scene.provider.logout_token(now, CLIENT, &json!({ "sid": "s-3" })).unwrap();
-        assert_eq!(scene.send_logout(&early).await.status, 200);
-        let mut third = lee();
-        third["sid"] = json!("s-3");
-        let third = entered(&scene.sign_in(third).await);
-        scene.send_logout(&early).await.refused(400, "invalid_request");
+        // One that comes before its session is remembered: nobody signs in by a session that ended.
+        let at = |sid: &str| {
+            let mut claims = lee();
+            claims["sid"] = json!(sid);
+            claims
+        };
+        for (sid, claims) in [
+            ("s-3", json!({ "sid": "s-3" })),
+            ("s-4", json!({ "sid": "s-4", "sub": "00u-lee" })),
+        ] {
+            let early = scene.provider.logout_token(now, CLIENT, &claims).unwrap();
+            assert_eq!(scene.send_logout(&early).await.status, 200);
+            scene.send_logout(&early).await.refused(400, "invalid_request");
+            refused(&scene.sign_in(at(sid)).await, "has ended there");
+        }
+        // Another's session is not ended by who names it with a subject of their own, whether it began before or after.
+        let third = entered(&scene.sign_in(at("s-5")).await);
+        for sid in ["s-5", "s-6"] {
+            assert_eq!(scene.log_out(json!({ "sid": sid, "sub": "other" })).await.status, 200);
+        }
         assert_eq!(scene.who(&third).await.status, 200);
-        // Another's session is not ended by who names it with a subject of their own.
-        assert_eq!(scene.log_out(json!({ "sid": "s-3", "sub": "other" })).await.status, 200);
-        assert_eq!(scene.who(&third).await.status, 200);
+        entered(&scene.sign_in(at("s-6")).await);
         // The account ends all of its sessions; those of a passkey stay.
         let lee_there = scene.server.enrol("lee@example.com", TenantRole::Member).await;
         let mut key = passkey(&scene.server, &lee_there).await;
@@ -695,6 +708,96 @@ async fn the_provider_ends_sessions_and_a_logout_token_counts_once() {
         assert_eq!(scene.who(&own).await.status, 200);
         let found = scene.dana.get("/api/evidence?kind=revoked").await.done();
         assert!(found.to_string().contains("signed out at the provider"), "{found}");
+        scene.server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t27_who_is_signed_out_while_the_provider_answers_links_nobodys_account() {
+    on_each_database(async |database| {
+        let scene = Scene::new(&database, json!({})).await;
+        let lee_there = scene
+            .server
+            .enrol("lee@example.com", TenantRole::Member)
+            .await;
+        // While the code is redeemed, Lee ends every browser's session.
+        let ending = lee_there.clone();
+        let token = format!("{}/token", scene.provider.url());
+        let redeem = move |headers: http::HeaderMap, body: String| async move {
+            let listed = ending.get("/api/sessions").await.done();
+            for session in listed["items"].as_array().unwrap() {
+                if session["place"] == "browser" {
+                    let id = session["id"].as_str().unwrap();
+                    let ended = ending.delete(&format!("/api/sessions/{id}")).await;
+                    assert_eq!(ended.status, 204, "{}", ended.text());
+                }
+            }
+            let sent = reqwest::Client::new()
+                .post(token)
+                .header("authorization", &headers["authorization"])
+                .header("content-type", &headers["content-type"])
+                .body(body)
+                .send()
+                .await
+                .unwrap();
+            let json = [("content-type", "application/json")];
+            (json, sent.text().await.unwrap())
+        };
+        let router = axum::Router::new().route("/token", axum::routing::post(redeem));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = format!("http://{}/token", listener.local_addr().unwrap());
+        let between = tokio::spawn(async move { axum::serve(listener, router).await });
+        scene.provider.set_endpoint("token_endpoint", &at);
+        let no = scene.linked(&lee_there, lee()).await;
+        refused(&no, "not signed in any more");
+        let accounts = scene.dana.get("/api/linked-accounts").await.done();
+        assert_eq!(accounts["items"], json!([]));
+        assert_eq!(scene.provider.redeemed().len(), 1);
+        between.abort();
+        scene.server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_unlinked_is_signed_out_of_what_the_account_signed_in() {
+    on_each_database(async |database| {
+        let scene = Scene::new(&database, json!({ "admit_invited": true })).await;
+        let invite = json!({ "email": "lee@example.com", "role": "member" });
+        scene.dana.post("/api/users", &invite).await.done();
+        // Who was let in today agrees to nothing.
+        scene.server.clock().advance(Seconds::days(2));
+        let dana = scene.server.owner().await;
+        let session = entered(&scene.sign_in(lee()).await);
+        let lee_there = scene
+            .server
+            .enrol("lee@example.com", TenantRole::Member)
+            .await;
+        let mut key = passkey(&scene.server, &lee_there).await;
+        let own = passkey_cookie(&show(&scene.server, &mut key).await);
+        let accounts = dana.get("/api/linked-accounts").await.done();
+        let account = accounts["items"][0]["id"].as_str().unwrap();
+        // While it waits to be agreed to, it ends nothing.
+        let asked = dana
+            .delete(&format!("/api/linked-accounts/{account}"))
+            .await;
+        assert_eq!(asked.status, 202, "{}", asked.text());
+        assert_eq!(scene.who(&session).await.status, 200);
+        let approval = asked.json()["id"].as_str().unwrap().to_owned();
+        let read = lee_there
+            .get(&format!("/api/approvals/{approval}"))
+            .await
+            .done();
+        let yes = json!({ "digest": read["digest"] });
+        lee_there
+            .post(&format!("/api/approvals/{approval}/approve"), &yes)
+            .await
+            .done();
+        assert_eq!(scene.who(&session).await.status, 401);
+        assert_eq!(scene.who(&own).await.status, 200);
+        let found = dana.get("/api/evidence?kind=revoked").await.done();
+        assert!(found.to_string().contains("unlinked"), "{found}");
         scene.server.stop().await;
     })
     .await;

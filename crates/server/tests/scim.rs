@@ -142,6 +142,90 @@ async fn a_directory_makes_finds_and_changes_people() {
     .await;
 }
 
+/// Ten thousand more of a person, behind the server's back.
+async fn crowd(server: &TestServer, of: &str, noun: &str) {
+    let copies = |id: &str, name: &str, numbers: &str| {
+        format!(
+            "INSERT INTO record (id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at)
+            SELECT {id}, tenant_id, noun, {name}, parent_id, version, epoch, status, doc, created_at, updated_at
+            FROM record, {numbers} WHERE noun = '{noun}' AND name = '{of}'"
+        )
+    };
+    let numbers = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n)";
+    let sqlite = copies("randomblob(16)", "'x' || i", numbers);
+    if server.try_sql(&sqlite).await.is_err() {
+        let numbers = "generate_series(1, 10000) AS n(i)";
+        let id = "uuid_send(gen_random_uuid())";
+        server.sql(&copies(id, "'x' || i", numbers)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_of_ten_thousand_people_and_groups_is_read_in_pages() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (_, scim) = directory(&server).await;
+        let max = scim.post(USERS, &person("max")).await.done();
+        scim.post(USERS, &person("lee")).await.done();
+        let group = json!({ "displayName": "Guests", "externalId": "g-1" });
+        scim.post(GROUPS, &group).await.done();
+        crowd(&server, "lee@example.com", "user").await;
+        crowd(&server, "guests", "team").await;
+        let all = scim.get(&format!("{USERS}?count=2")).await.done();
+        assert_eq!(
+            (&all["totalResults"], &all["itemsPerPage"]),
+            (&json!(10_003), &json!(2))
+        );
+        let last = scim
+            .get(&format!("{USERS}?startIndex=10002&count=9"))
+            .await
+            .done();
+        assert_eq!(
+            (&last["totalResults"], &last["itemsPerPage"]),
+            (&json!(10_003), &json!(2))
+        );
+        let found = scim
+            .get(&format!("{USERS}?filter=externalId+eq+%22ext-max%22"))
+            .await
+            .done();
+        assert_eq!(
+            (&found["totalResults"], &found["Resources"][0]["id"]),
+            (&json!(1), &max["id"])
+        );
+        // It is found by what it is called there now.
+        let at = format!("{USERS}/{}", id(&max));
+        let called = json!([{ "op": "replace", "path": "externalId", "value": "ext-new" }]);
+        scim.patch(&at, &patch(called)).await.done();
+        for (name, total) in [("ext-max", 0), ("ext-new", 1)] {
+            let found = scim
+                .get(&format!("{USERS}?filter=externalId+eq+%22{name}%22"))
+                .await
+                .done();
+            assert_eq!(found["totalResults"], total, "{name}");
+        }
+        let groups = scim
+            .get(&format!("{GROUPS}?startIndex=10001&count=5"))
+            .await
+            .done();
+        assert_eq!(
+            (&groups["totalResults"], &groups["itemsPerPage"]),
+            (&json!(10_001), &json!(1))
+        );
+        let named = scim
+            .get(&format!(
+                "{GROUPS}?filter=displayName+eq+%22guests%22&count=1"
+            ))
+            .await
+            .done();
+        assert_eq!(
+            (&named["totalResults"], &named["itemsPerPage"]),
+            (&json!(10_001), &json!(1))
+        );
+        server.stop().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invariant_1_who_is_inactive_in_the_directory_has_left_and_comes_back_by_it() {
     on_each_database(async |database| {
@@ -188,12 +272,24 @@ async fn invariant_1_who_is_inactive_in_the_directory_has_left_and_comes_back_by
             // What was orphaned stays so until somebody answers for it.
             assert_eq!(dana.get(&bot).await.done()["status"], "orphaned");
         }
-        // Whom an owner switched off the directory does not switch on.
-        dana.post("/api/users/lee@example.com/disable", &json!({}))
-            .await
-            .done();
+        // Whom an owner switched off the directory does not switch on, whatever it said before and says after.
         let on = patch(json!([{ "op": "replace", "path": "active", "value": true }]));
+        let off = patch(json!([{ "op": "replace", "path": "active", "value": false }]));
+        let path = "/api/users/lee@example.com";
+        let owner_says = async |word: &str| {
+            dana.post(&format!("{path}/{word}"), &json!({}))
+                .await
+                .done();
+        };
+        scim.patch(&at, &off).await.done();
+        owner_says("enable").await;
+        owner_says("disable").await;
         no(&scim.patch(&at, &on).await, 403, None);
+        owner_says("enable").await;
+        scim.patch(&at, &off).await.done();
+        owner_says("disable").await;
+        no(&scim.patch(&at, &on).await, 403, None);
+        assert_eq!(dana.get(path).await.done()["status"], "disabled");
         scim.patch(
             &at,
             &patch(json!([{ "op": "replace", "path": "active", "value": false }])),
@@ -219,13 +315,39 @@ async fn t16_a_directory_makes_and_touches_no_owner_and_only_the_named_one_may()
             id(&dana.get("/api/users/dana@example.com").await.done())
         );
         for body in [
-            patch(json!([{ "op": "replace", "path": "active", "value": false }])),
             patch(json!([{ "op": "replace", "path": "displayName", "value": "x" }])),
             patch(json!([{ "op": "add", "path": "externalId", "value": "mine" }])),
         ] {
             no(&scim.patch(&at, &body).await, 403, None);
         }
+        assert_eq!(dana.get("/api/sessions/current").await.status, 200);
+        // An owner who has left is signed out everywhere, and stays an owner until another one sends them away.
+        let mut gone = person("dana");
+        gone["active"] = json!(false);
+        no(
+            &scim.send(Method::PUT, &at, Some(&gone), &[]).await,
+            403,
+            None,
+        );
+        dana.get("/api/sessions/current")
+            .await
+            .refused(401, "token_revoked");
+        let dana = server.owner().await;
         no(&scim.delete(&at).await, 403, None);
+        dana.get("/api/sessions/current")
+            .await
+            .refused(401, "token_revoked");
+        let dana = server.owner().await;
+        let owner = dana.get("/api/users/dana@example.com").await.done();
+        assert_eq!(
+            (&owner["role"], &owner["status"]),
+            (&json!("owner"), &json!("active"))
+        );
+        let shown = scim.get(&at).await.done();
+        assert_eq!(
+            (&shown["active"], &shown["externalId"]),
+            (&json!(true), &Value::Null)
+        );
         no(
             &scim.post(USERS, &person("dana")).await,
             409,
@@ -309,6 +431,33 @@ async fn groups_of_a_directory_are_teams_of_its_own() {
         let found = scim.get(&format!("{GROUPS}?filter=displayName+eq+%22platform%22&excludedAttributes=members")).await.done();
         assert_eq!((&found["totalResults"], &found["Resources"][0]["members"]), (&json!(1), &Value::Null));
         no(&scim.patch(&at, &patch(json!([{ "op": "add", "path": "members", "value": [{ "value": "nobody" }] }]))).await, 404, None);
+        // Operations are applied one after the other (RFC 7644 §3.5.2).
+        let add = |who: &str| json!({ "op": "add", "path": "members", "value": [{ "value": who }] });
+        let remove = |who: &str| json!({ "op": "remove", "path": format!("members[value eq \"{who}\"]") });
+        let are = |who: &str| json!({ "op": "replace", "path": "members", "value": [{ "value": who }] });
+        let none = json!({ "op": "remove", "path": "members" });
+        for (operations, left) in [
+            (json!([remove(&max), add(&max)]), vec![&max]),
+            (json!([add(&max), remove(&max), add(&lee)]), vec![&lee]),
+            (json!([add(&max), are(&lee)]), vec![&lee]),
+            (json!([add(&max), none]), vec![]),
+            (json!([none, add(&lee), are(&lee), add(&max), remove(&lee)]), vec![&max]),
+        ] {
+            let now = scim.patch(&at, &patch(operations.clone())).await.done();
+            assert_eq!(members(&now).iter().collect::<Vec<_>>(), left, "{operations}");
+        }
+        for filter in [
+            format!("members[value eq \"{max}\" or value eq \"{lee}\"]"),
+            format!("members[value eq \"{max}\" x]"),
+            format!("members[value ne \"{max}\"]"),
+            format!("members[value eq {max}]"),
+            "members[]".to_owned(),
+            "members[".to_owned(),
+        ] {
+            let body = patch(json!([{ "op": "remove", "path": filter }]));
+            no(&scim.patch(&at, &body).await, 400, Some("invalidFilter"));
+        }
+        assert_eq!(members(&scim.get(&at).await.done()), std::slice::from_ref(&max));
 
         // What answers for something is never empty, and is not deleted.
         let bot = dana.identity("bot", "triage", "it", json!({ "owner": "team:platform-engineering" })).await;

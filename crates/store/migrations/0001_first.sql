@@ -10,9 +10,11 @@ CREATE TABLE record (
     status {text} NOT NULL,
     doc {text} NOT NULL,
     created_at {int} NOT NULL,
-    updated_at {int} NOT NULL
+    updated_at {int} NOT NULL,
+    external_id {text}
 ) {strict};
 CREATE INDEX record_by_name ON record (tenant_id, noun, name, id);
+CREATE INDEX record_by_external_id ON record (tenant_id, noun, external_id, id) WHERE external_id IS NOT NULL;
 CREATE INDEX record_by_parent ON record (parent_id, noun, name, id);
 
 CREATE TABLE alias (

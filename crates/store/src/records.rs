@@ -53,6 +53,7 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record) -> Result<(), StoreError> {
             doc,
             record.created_at,
             record.updated_at,
+            record.doc.external_id(),
         ],
     )?;
     changes::append(
@@ -81,6 +82,7 @@ pub fn update(tx: &mut Tx<'_>, record: &Record) -> Result<bool, StoreError> {
             record.status.as_str(),
             doc,
             record.updated_at,
+            record.doc.external_id(),
         ],
     )?;
     if changed == 1 {
@@ -160,6 +162,38 @@ pub fn by_alias(
     tx.row(&BY_ALIAS, values![tenant_id, noun.as_str(), name])?
         .map(|row| read(&row))
         .transpose()
+}
+
+/// The living records of a noun that the company's directory calls so, in the order of their making: one, where it is careful.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn by_external_id(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+    noun: Noun,
+    external_id: &str,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    let values = values![tenant_id, noun.as_str(), external_id, limit];
+    tx.rows(&BY_EXTERNAL_ID, values)?.iter().map(read).collect()
+}
+
+/// Living records of a noun in the order of their names, but so many of the first: for who counts pages.
+///
+/// # Errors
+/// When a row does not parse, or the database fails.
+pub fn skipping(
+    tx: &mut Tx<'_>,
+    tenant_id: Id<id::Tenant>,
+    noun: Noun,
+    skip: u32,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    tx.rows(&SKIPPING, values![tenant_id, noun.as_str(), skip, limit])?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// A page of records in the order of their names.
@@ -270,7 +304,9 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &RAISE_EPOCH,
     &BY_ID,
     &BY_ALIAS,
+    &BY_EXTERNAL_ID,
     &LIST,
+    &SKIPPING,
     &LIST_CHILDREN,
     &CHILDREN,
     &COUNT,
@@ -279,13 +315,13 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
 
 static INSERT: Sql = Sql::new(
     "INSERT INTO record
-        (id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        (id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at, external_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 );
 
 static UPDATE: Sql = Sql::new(
     "UPDATE record
-    SET name = ?3, parent_id = ?4, status = ?5, doc = ?6, updated_at = ?7, version = version + 1
+    SET name = ?3, parent_id = ?4, status = ?5, doc = ?6, updated_at = ?7, external_id = ?8, version = version + 1
     WHERE id = ?1 AND version = ?2",
 );
 
@@ -310,6 +346,22 @@ static BY_ALIAS: Sql = Sql::new(
     FROM alias a
     JOIN record r ON r.id = a.record_id
     WHERE a.tenant_id = ?1 AND a.noun = ?2 AND a.name = ?3",
+);
+
+static BY_EXTERNAL_ID: Sql = Sql::new(
+    "SELECT id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at
+    FROM record
+    WHERE tenant_id = ?1 AND noun = ?2 AND external_id = ?3 AND status <> 'deleted'
+    ORDER BY id
+    LIMIT ?4",
+);
+
+static SKIPPING: Sql = Sql::new(
+    "SELECT id, tenant_id, noun, name, parent_id, version, epoch, status, doc, created_at, updated_at
+    FROM record
+    WHERE tenant_id = ?1 AND noun = ?2 AND status <> 'deleted'
+    ORDER BY name, id
+    LIMIT ?4 OFFSET ?3",
 );
 
 static LIST: Sql = Sql::new(

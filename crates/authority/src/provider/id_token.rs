@@ -262,6 +262,6 @@ const CLAIM_BYTES: usize = 255;
 /// Entra lists at most 200 in a token.
 const MOST_GROUPS: usize = 500;
 /// Nobody's ID token lives longer than a day.
-const LIFE_SECONDS: i64 = 86_400;
+pub(super) const LIFE_SECONDS: i64 = 86_400;
 /// Used within a moment.
 const ASSERTION_SECONDS: i64 = 60;

@@ -1,20 +1,21 @@
 //! Who is signed in links their own account at the provider, which they have just proved.
 
 use countersign_model::{
+    Id, id,
     reason::Reason,
     registry::{LinkedAccountDoc, Noun, Record, Status},
-    session::Session,
 };
 use countersign_store::passkeys;
 
 use super::{
     Vouched, account,
     groups::{self, Access},
-    vouching,
+    signed_out, vouching,
 };
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
     rejection::{Rejection, refuse},
+    sessions,
 };
 
 /// Links the account that the provider vouched for to the person of the session.
@@ -22,8 +23,8 @@ use crate::{
 pub struct LinkAtProvider {
     /// What the provider vouched for.
     pub vouched: Vouched,
-    /// The session that it was begun in.
-    pub session: Session,
+    /// The session that it was begun in, which must last still.
+    pub session: Id<id::Session>,
 }
 
 impl Command for LinkAtProvider {
@@ -40,9 +41,12 @@ impl Command for LinkAtProvider {
                 "none of your groups at the provider lets you in here",
             );
         }
-        if !self.session.is_by_passkey()
-            && !passkeys::of_user(tx.peek(), person.user_id)?.is_empty()
-        {
+        // The provider was asked meanwhile: who was signed out then links nothing.
+        let session = sessions::by_id(tx, self.session)?
+            .filter(|session| session.user_id == person.user_id && session.is_live(tx.now()))
+            .ok_or_else(signed_out)?;
+        sessions::person_of(tx, session.user_id, &session.doc.generation)?;
+        if !session.is_by_passkey() && !passkeys::of_user(tx.peek(), person.user_id)?.is_empty() {
             return refuse(
                 Reason::Forbidden,
                 "you have a passkey: sign in with it, and link your account then",

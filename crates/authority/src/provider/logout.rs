@@ -10,7 +10,7 @@ use countersign_model::{
     evidence::Event,
     id,
     reason::{Reason, Refusal},
-    registry::{LinkedAccountDoc, Noun, ProviderDoc, Record, Status},
+    registry::{LinkedAccountDoc, Noun, ProviderDoc, Record},
     session::{AtProvider, Session},
     time::Seconds,
 };
@@ -21,7 +21,7 @@ use countersign_store::{
 use serde_json::Value;
 
 use super::{
-    id_token::{plain, rules, wrong},
+    id_token::{LIFE_SECONDS, plain, rules, wrong},
     still,
 };
 use crate::{
@@ -117,6 +117,12 @@ impl Command for LogOutAtProvider {
         if !replay::consume(tx.rows(), &once)? {
             return refuse(Reason::Replayed, "this logout token was used before");
         }
+        if let Some(sid) = &token.sid {
+            // A sign-in by this session may be on its way.
+            let key = over(&token.issuer, sid, token.subject.as_deref());
+            let until_at = tx.now() + Seconds(LIFE_SECONDS + 2 * LEEWAY_SECONDS);
+            replay::consume(tx.rows(), &ended(tenant_id, &key, until_at))?;
+        }
         let found = self.sessions(tx, tenant_id)?;
         let ended = found.len();
         for session in found {
@@ -149,9 +155,9 @@ impl LogOutAtProvider {
             }
             (None, Some(subject)) => {
                 let name = LinkedAccountDoc::key(&token.issuer, subject);
+                // Whatever became of the account since: what it signed in ends with it.
                 match tx.find(Noun::LinkedAccount, &name)? {
                     Some(Record {
-                        status: Status::Active,
                         parent_id: Some(user),
                         ..
                     }) => sessions::of_user(tx.peek(), user.cast(), now)?,
@@ -172,4 +178,37 @@ impl LogOutAtProvider {
         });
         Ok(found)
     }
+}
+
+/// Whether a session at the provider was ended there within the life of an ID token: for whomever it was, or for this subject.
+pub(super) fn is_over(
+    tx: &mut WriteTx<'_, '_>,
+    issuer: &str,
+    sid: &str,
+    subject: Option<&str>,
+) -> Result<bool, Rejection> {
+    let (tenant, now) = (tx.tenant_id(), tx.now());
+    let key = over(issuer, sid, subject);
+    Ok(replay::is_consumed(tx.peek(), &ended(tenant, &key, now))?)
+}
+
+fn ended(tenant: Id<id::Tenant>, key: &[u8; 32], until_at: Timestamp) -> Use<'_> {
+    Use {
+        tenant_id: tenant,
+        issuer_id: tenant.cast(),
+        key,
+        purpose: "ended",
+        until_at,
+    }
+}
+
+/// What a session at the provider is remembered by. None of the parts has a space.
+fn over(issuer: &str, sid: &str, subject: Option<&str>) -> [u8; 32] {
+    sha256_of(&[
+        issuer.as_bytes(),
+        b" ",
+        sid.as_bytes(),
+        b" ",
+        subject.unwrap_or_default().as_bytes(),
+    ])
 }

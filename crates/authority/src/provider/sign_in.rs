@@ -11,7 +11,7 @@ use countersign_store::passkeys;
 use super::{
     Vouched, account,
     groups::{self, Access},
-    vouching,
+    logout, vouching,
 };
 use crate::{
     command::{Change, Command, NewRecord, Verdict, WriteTx},
@@ -50,6 +50,7 @@ impl Command for SignInAtProvider {
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<AtTheDoor>, Rejection> {
         let provider = vouching(tx, &self.vouched)?;
         let access = groups::access(&provider, &self.vouched.groups)?;
+        self.began_before_it_ended(tx, &provider)?;
         let linked = account(tx, &self.vouched)?.filter(|record| record.status == Status::Active);
         let user = match linked.as_ref().and_then(Record::linked_account) {
             Some(linked) => tx.get(linked.user_id)?,
@@ -63,7 +64,11 @@ impl Command for SignInAtProvider {
         }
         if matches!(access, Access::Lost) {
             let why = "none of their groups at the provider lets them in any more";
-            let departed = leaving::directory_says_gone(tx, user, Status::Disabled, why)?;
+            let gone = Record {
+                status: Status::Disabled,
+                ..user.clone()
+            };
+            let departed = leaving::directory_says_gone(tx, user, gone, why)?;
             return Ok(Verdict::Done(AtTheDoor::SentAway(Box::new(departed))));
         }
         groups::follow(tx, &provider, &user, &self.vouched.groups)?;
@@ -82,6 +87,29 @@ impl Command for SignInAtProvider {
 }
 
 impl SignInAtProvider {
+    /// Refuses a session that has ended at the provider meanwhile: its logout may come before the browser.
+    fn began_before_it_ended(
+        &self,
+        tx: &mut WriteTx<'_, '_>,
+        provider: &ProviderDoc,
+    ) -> Result<(), Rejection> {
+        let Some(sid) = &self.vouched.sid else {
+            return Ok(());
+        };
+        for subject in [None, Some(self.vouched.subject.as_str())] {
+            if logout::is_over(tx, &self.vouched.issuer, sid, subject)? {
+                return refuse(
+                    Reason::CredentialInvalid,
+                    format!(
+                        "your session at {} has ended there: sign in there again",
+                        provider.name
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Who was invited under the address that the provider verified, with the account linked from now on.
     ///
     /// INVARIANT: an address finds only who never signed in by anything, and no owner. Nobody's account is taken over with one.

@@ -20,7 +20,8 @@ use serde_json::{Map, Value};
 
 use super::{
     approvers::{self, Asking, Countersigners},
-    credentials, identities, impersonators, leaving, packs, projects, rails, rights, teams, users,
+    credentials, identities, impersonators, leaving, linked_accounts, packs, projects, rails,
+    rights, teams, users,
 };
 use crate::{
     approvals,
@@ -185,6 +186,7 @@ fn write(
 ) -> Result<Record, Rejection> {
     let record = tx.replace(before, after, change)?;
     impersonators::revoke_lost(tx, before, &record)?;
+    linked_accounts::sign_out_unlinked(tx, before, &record)?;
     let identity = match &record.doc {
         Doc::Identity(_) => Some(record.id.cast()),
         Doc::Credential(doc) => Some(doc.identity_id),

@@ -17,7 +17,7 @@ use countersign_model::{
     Id, id,
     permission::Person,
     reason::Reason,
-    registry::{Noun, Record, Relation, RoleSet, Status},
+    registry::{Noun, Record, Relation, RoleSet, Status, UserDoc},
     time::Seconds,
 };
 
@@ -176,6 +176,7 @@ impl Command for EnableUser {
         }
         let mut doc = rights::doc(before.user())?.clone();
         let approves = approvers::countersigns(tx, before.id.cast(), doc.role)?;
+        has_the_last_word(&mut doc);
         // Who switches somebody on makes an approver, as if they had just let them in.
         doc.role_set = Some(RoleSet {
             by: person.user_id,
@@ -232,7 +233,13 @@ fn leave(
     } else {
         Status::Disabled
     };
+    let mut doc = rights::doc(before.user())?.clone();
+    has_the_last_word(&mut doc);
     if before.status == status {
+        let doc = doc.into();
+        if before.doc != doc {
+            before = tx.update(&before, doc, &Change::verb("updated").because(reason))?;
+        }
         return orphan(tx, before);
     }
     if let Some(waiting) = guarding::waits(tx, person, &before, verb)? {
@@ -245,6 +252,7 @@ fn leave(
     let gone = |before: &Record| Record {
         status,
         epoch: before.epoch + 1,
+        doc: doc.clone().into(),
         ..before.clone()
     };
     users::keeps_an_owner(tx, &before, &gone(&before))?;
@@ -281,6 +289,13 @@ fn leave(
     }
 }
 
+/// INVARIANT: what an owner says of somebody the directory does not undo, whatever it said before.
+fn has_the_last_word(doc: &mut UserDoc) {
+    if let Some(known) = &mut doc.directory {
+        known.switched_off = false;
+    }
+}
+
 /// What the company's directory can do when it says that somebody has left.
 #[derive(Debug, Clone)]
 pub enum Departed {
@@ -290,16 +305,18 @@ pub enum Departed {
     SignedOut(Record),
 }
 
-/// Somebody has left, as the company's directory says: what they answered for is orphaned, as when an owner sends them away.
+/// Somebody has left, as the company's directory says, and is `gone`: what they answered for is orphaned, as when an owner sends
+/// them away.
 ///
 /// INVARIANT: the directory takes away no owner, and nobody who countersigns where one owner alone would be left to: who runs it
 /// would else leave somebody alone with every guard (T16). They can do nothing more at once all the same.
 pub(crate) fn directory_says_gone(
     tx: &mut WriteTx<'_, '_>,
     before: Record,
-    status: Status,
+    gone: Record,
     why: &str,
 ) -> Result<Departed, Rejection> {
+    let status = gone.status;
     if before.status == status {
         return Ok(Departed::Left(orphan(tx, before)?));
     }
@@ -307,9 +324,8 @@ pub(crate) fn directory_says_gone(
     let stays = owners.contains(&before.id.cast())
         || owners.len() < 2 && users::countersigns_now(tx, &before)?;
     let after = Record {
-        status: if stays { before.status } else { status },
         epoch: before.epoch + 1,
-        ..before.clone()
+        ..if stays { before.clone() } else { gone }
     };
     let verb = if stays {
         "signed_out"

@@ -7,7 +7,7 @@ use countersign_model::{
     reason::Reason,
     registry::{HeldBefore, LinkedAccountDoc, Noun, Record, Status, TenantRole},
 };
-use countersign_store::Tx;
+use countersign_store::{Tx, sessions};
 
 use super::{
     approvers::Asking,
@@ -19,6 +19,7 @@ use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
     loosening::Loosening,
     rejection::{Rejection, refuse},
+    sessions::end_with_all_that_came_of_it,
 };
 
 const ISSUER_BYTES: usize = 256;
@@ -36,7 +37,7 @@ pub struct CreateLinkedAccount {
     pub user: String,
 }
 
-/// Unlinks an account, when its user or a second owner agrees. It can be linked again.
+/// Unlinks an account, when its user or a second owner agrees: what it signed them in to ends. It can be linked again.
 #[derive(Debug, Clone)]
 pub struct DeleteLinkedAccount {
     /// Which, by id.
@@ -196,6 +197,32 @@ impl Command for DeleteLinkedAccount {
         };
         guarding::settle(tx, edit).map(Verdict::Done)
     }
+}
+
+/// Ends what an account signed its person in to, once it is theirs no more.
+pub(super) fn sign_out_unlinked(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    after: &Record,
+) -> Result<(), Rejection> {
+    let Some(doc) = before
+        .linked_account()
+        .filter(|_| before.status == Status::Active && after.status != Status::Active)
+    else {
+        return Ok(());
+    };
+    let now = tx.now();
+    for session in sessions::of_user(tx.peek(), doc.user_id, now)? {
+        let by_it = session
+            .doc
+            .provider
+            .as_ref()
+            .is_some_and(|at| at.issuer == doc.issuer && at.subject == doc.subject);
+        if by_it && session.is_live(now) {
+            end_with_all_that_came_of_it(tx, session, "the account was unlinked")?;
+        }
+    }
+    Ok(())
 }
 
 /// Who says whose account it is says who is behind its runs, and so who may approve them (T14).

@@ -41,12 +41,19 @@ pub struct ChangeGroup {
     pub display_name: Option<String>,
     /// Its id there.
     pub external_id: Option<Option<String>>,
-    /// Who is in it, as a whole.
-    pub members: Option<Vec<String>>,
-    /// Who joins, by id.
-    pub join: Vec<String>,
-    /// Who leaves, by id.
-    pub leave: Vec<String>,
+    /// What is done to who is in it, one after the other.
+    pub members: Vec<Membership>,
+}
+
+/// One thing that is done to who is in a group, each by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Membership {
+    /// These are in it, and nobody else.
+    Are(Vec<String>),
+    /// These join.
+    Join(Vec<String>),
+    /// These leave.
+    Leave(Vec<String>),
 }
 
 /// Deletes a group that answers for nothing.
@@ -151,24 +158,24 @@ struct Moves {
 impl ChangeGroup {
     /// Who joins, and who leaves.
     fn moves(&self, tx: &mut WriteTx<'_, '_>, old: &TeamDoc) -> Result<Moves, Rejection> {
-        let is = |member: &Id<id::User>| old.members.contains(member);
-        let mut joins = BTreeSet::new();
-        for member in self.members.iter().flatten().chain(&self.join) {
-            joins.insert(user(tx, member)?.id.cast());
+        let old: BTreeSet<Id<id::User>> = old.members.iter().copied().collect();
+        let mut now = old.clone();
+        for step in &self.members {
+            match step {
+                Membership::Are(named) => now = users(tx, named)?,
+                Membership::Join(named) => now.extend(users(tx, named)?),
+                // Who has left the tenant can leave a group too.
+                Membership::Leave(named) => {
+                    for id in named.iter().filter_map(|text| text.parse().ok()) {
+                        now.remove(&id);
+                    }
+                }
+            }
         }
-        let mut leaves: BTreeSet<Id<id::User>> = BTreeSet::new();
-        // Who has left the tenant can leave a group too.
-        leaves.extend(
-            self.leave
-                .iter()
-                .filter_map(|text| text.parse::<Id<id::User>>().ok()),
-        );
-        if self.members.is_some() {
-            leaves.extend(old.members.iter().filter(|one| !joins.contains(*one)));
-        }
-        leaves.retain(is);
-        joins.retain(|one| !is(one) && !leaves.contains(one));
-        Ok(Moves { joins, leaves })
+        Ok(Moves {
+            joins: &now - &old,
+            leaves: &old - &now,
+        })
     }
 }
 
@@ -196,6 +203,11 @@ impl Command for DeleteGroup {
         tx.replace(&before, after, &Change::verb("deleted").because(why()))?;
         Ok(Verdict::Done(()))
     }
+}
+
+fn users(tx: &mut WriteTx<'_, '_>, named: &[String]) -> Result<BTreeSet<Id<id::User>>, Rejection> {
+    let found = named.iter().map(|text| Ok(user(tx, text)?.id.cast()));
+    found.collect()
 }
 
 /// A team that the directory made.

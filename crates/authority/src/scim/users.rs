@@ -121,13 +121,15 @@ impl Command for ChangePerson {
                 more: false,
             }));
         }
-        if old.role == TenantRole::Owner {
+        let owns = old.role == TenantRole::Owner;
+        if owns && !(goes && before.status == Status::Active) {
             return refuse(
                 Reason::Forbidden,
-                "the directory touches no owner of the tenant: another owner does",
+                "the directory changes no owner of the tenant: another owner does",
             );
         }
-        let before = if doc == old {
+        // Of an owner who has left it changes nothing either: they are signed out.
+        let before = if owns || doc == old {
             before
         } else {
             tx.update(&before, doc.into(), &Change::verb("updated").because(why()))?
@@ -170,21 +172,23 @@ impl ChangePerson {
         // What an owner switched off stays so, whatever the directory says later.
         known.switched_off |= before.status == Status::Active;
         doc.directory = Some(known);
-        let before = tx.update(&before, doc.into(), &Change::verb("updated").because(why()))?;
-        let status = if self.deleted {
-            Status::Deleted
-        } else {
-            Status::Disabled
+        let gone = Record {
+            status: if self.deleted {
+                Status::Deleted
+            } else {
+                Status::Disabled
+            },
+            doc: doc.into(),
+            ..before.clone()
         };
-        match leaving::directory_says_gone(tx, before, status, "the directory says that they left")?
-        {
+        match leaving::directory_says_gone(tx, before, gone, "the directory says that they left")? {
             Departed::Left(left) => Ok(Verdict::Done(Provisioned {
                 user: left.outcome.record().clone(),
                 more: left.more,
             })),
             Departed::SignedOut(_) => Ok(Verdict::RefusedWithEffects(Refusal::new(
                 Reason::Forbidden,
-                "they countersign, and one owner alone would be left to: they are signed out everywhere, and an owner sends them away",
+                "they own the tenant, or countersign where one owner alone would be left to: they are signed out everywhere, and an owner sends them away",
             ))),
         }
     }

@@ -11,7 +11,7 @@ use axum::{
 };
 use countersign_authority::{
     Rejection,
-    scim::{self, Wanted},
+    scim::{self, Found, Wanted, Window},
 };
 use countersign_model::{
     reason::Refusal,
@@ -166,15 +166,7 @@ fn wanted(filter: Option<&str>, name: &str) -> Result<Wanted, ScimFailure> {
             format!("filters are `{name}`, `externalId` or `id`, `eq` and a text in quotes");
         ScimFailure::wrong("invalidFilter", &detail)
     };
-    let mut words = filter.trim().splitn(3, ' ').filter(|word| !word.is_empty());
-    let (Some(attribute), Some(operator), Some(value)) = (words.next(), words.next(), words.next())
-    else {
-        return Err(no());
-    };
-    let value: String = serde_json::from_str(value.trim()).map_err(|_| no())?;
-    if !operator.eq_ignore_ascii_case("eq") {
-        return Err(no());
-    }
+    let (attribute, value) = equals(filter).ok_or_else(no)?;
     let attribute = plain(attribute);
     if attribute.eq_ignore_ascii_case(name) {
         Ok(Wanted::Name(value))
@@ -185,6 +177,16 @@ fn wanted(filter: Option<&str>, name: &str) -> Result<Wanted, ScimFailure> {
     } else {
         Err(no())
     }
+}
+
+/// A filter of one attribute that is equal to one text, and of nothing more (RFC 7644 §3.4.2.2).
+fn equals(filter: &str) -> Option<(&str, String)> {
+    let (attribute, rest) = filter.trim().split_once(' ')?;
+    let (operator, value) = rest.trim_start().split_once(' ')?;
+    let value = serde_json::from_str(value.trim()).ok()?;
+    operator
+        .eq_ignore_ascii_case("eq")
+        .then_some((attribute, value))
 }
 
 /// An attribute without the schema that it may be written with (RFC 7644 §3.10).
@@ -200,24 +202,33 @@ fn plain(attribute: &str) -> &str {
         .unwrap_or(attribute)
 }
 
-/// A page (RFC 7644 §3.4.2.4).
-fn page(query: &ListQuery, found: &[Record], shown: impl Fn(&Record) -> Value) -> Response {
+/// Which page is asked for (RFC 7644 §3.4.2.4).
+fn window(query: &ListQuery) -> Window {
     let start = usize::try_from(query.start_index.unwrap_or(1).max(1)).unwrap_or(usize::MAX);
-    let count = query.count.map_or(PAGE, |count| {
+    let take = query.count.map_or(PAGE, |count| {
         usize::try_from(count.max(0))
             .unwrap_or(usize::MAX)
             .min(PAGE)
     });
-    let resources: Vec<Value> = found
-        .iter()
-        .skip(start - 1)
-        .take(count)
-        .map(|record| narrowed(query, shown(record)))
-        .collect();
+    Window {
+        skip: start - 1,
+        take,
+    }
+}
+
+/// A page (RFC 7644 §3.4.2.4).
+fn page(
+    query: &ListQuery,
+    window: Window,
+    found: &Found,
+    shown: impl Fn(&Record) -> Value,
+) -> Response {
+    let page = found.page.iter();
+    let resources: Vec<Value> = page.map(|record| narrowed(query, shown(record))).collect();
     answer(
         StatusCode::OK,
         &json!({
-            "schemas": [LIST], "totalResults": found.len(), "startIndex": start,
+            "schemas": [LIST], "totalResults": found.total, "startIndex": window.skip + 1,
             "itemsPerPage": resources.len(), "Resources": resources,
         }),
     )
@@ -241,8 +252,11 @@ impl Kind {
         let caller = admitted(app, caller).await?;
         let query = query(text)?;
         let wanted = wanted(query.filter.as_deref(), self.named_by)?;
-        let found = self.read(app, &caller, wanted).await?;
-        Ok(page(&query, &found, |record| (self.shown)(&caller, record)))
+        let window = window(&query);
+        let found = self.read(app, &caller, wanted, window).await?;
+        Ok(page(&query, window, &found, |record| {
+            (self.shown)(&caller, record)
+        }))
     }
 
     async fn show(
@@ -254,8 +268,14 @@ impl Kind {
     ) -> Result<Response, ScimFailure> {
         let caller = admitted(app, caller).await?;
         let query = query(text)?;
-        let found = self.read(app, &caller, Wanted::Id(id.clone())).await?;
-        let one = found.first().ok_or_else(|| scim::no_such(self.noun, &id))?;
+        let only = Window { skip: 0, take: 1 };
+        let found = self
+            .read(app, &caller, Wanted::Id(id.clone()), only)
+            .await?;
+        let one = found
+            .page
+            .first()
+            .ok_or_else(|| scim::no_such(self.noun, &id))?;
         let shown = narrowed(&query, (self.shown)(&caller, one));
         Ok(answer(StatusCode::OK, &shown))
     }
@@ -265,10 +285,11 @@ impl Kind {
         app: &App,
         caller: &Caller,
         wanted: Wanted,
-    ) -> Result<Vec<Record>, ScimFailure> {
+        window: Window,
+    ) -> Result<Found, ScimFailure> {
         let (permit, token) = (caller.permit.clone(), caller.token.claims().clone());
         let (store, noun) = (app.authority().store(), self.noun);
-        let reading = store.read(move |tx| scim::list(tx, &permit, &token, noun, &wanted));
+        let reading = store.read(move |tx| scim::list(tx, &permit, &token, noun, &wanted, window));
         Ok(reading.await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use countersign_model::{
     id::{self, Id},
-    registry::{Noun, Record, Relation, Status},
+    registry::{Doc, InDirectory, Noun, Record, Relation, Status},
 };
 use countersign_store::{
     Store, StoreError, Tx, WriteMode, aliases, links,
@@ -167,6 +167,37 @@ fn records_are_listed_by_name_in_pages() {
             read(store, move |tx| records::count(tx, tenant_id, Noun::Team)),
             3
         );
+        let names = |found: Vec<Record>| -> Vec<String> {
+            found.into_iter().map(|record| record.name).collect()
+        };
+        let part = |skip, limit| {
+            let work =
+                move |tx: &mut Tx<'_>| records::skipping(tx, tenant_id, Noun::Team, skip, limit);
+            names(read(store, work))
+        };
+        assert_eq!(part(1, 1), ["beta"]);
+        assert_eq!(part(1, 9), ["beta", "beta-2"]);
+        assert!(part(3, 9).is_empty() && part(0, 0).is_empty());
+        let called = |external_id: &'static str| {
+            let work = move |tx: &mut Tx<'_>| {
+                records::by_external_id(tx, tenant_id, Noun::Team, external_id, 9)
+            };
+            names(read(store, work))
+        };
+        assert!(called("beta").is_empty());
+        let mut known = team(tenant_id, "known");
+        if let Doc::Team(doc) = &mut known.doc {
+            let external_id = Some("ext-1".to_owned());
+            doc.directory = Some(InDirectory {
+                external_id,
+                ..InDirectory::default()
+            });
+        }
+        insert(store, &known);
+        assert_eq!(called("ext-1"), ["known"]);
+        known.status = Status::Deleted;
+        write(store, move |tx| records::update(tx, &known));
+        assert!(called("ext-1").is_empty());
         let children = read(store, move |tx| {
             let first = records::children(tx, parent.id, Noun::Team, None, 2)?;
             let rest = records::children(

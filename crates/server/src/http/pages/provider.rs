@@ -274,7 +274,7 @@ async fn arrive(
     let authority = app.authority();
     if let Some(browser) = back.link {
         let permit = browser.permit();
-        let session = browser.session;
+        let session = browser.session.id;
         let link = LinkAtProvider { vouched, session };
         authority.execute(ctx, &permit, link).await?;
         return Ok(None);

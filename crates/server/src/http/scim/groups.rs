@@ -4,7 +4,7 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::scim::{ChangeGroup, CreateGroup, DeleteGroup};
+use countersign_authority::scim::{ChangeGroup, CreateGroup, DeleteGroup, Membership};
 use countersign_model::registry::{Noun, Record};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub async fn create(
         token: caller.token.claims().clone(),
         display_name: change.display_name.ok_or_else(missing)?,
         external_id: change.external_id.flatten(),
-        members: change.members.unwrap_or_default(),
+        members: change.members.into_iter().flat_map(named).collect(),
     };
     let made = app
         .authority()
@@ -72,7 +72,9 @@ pub async fn replace(
     let caller = admitted(&app, caller).await?;
     let mut change = GroupChange::of(&body?.0)?;
     // A group that is replaced by one without members has none (RFC 7644 §3.5.1).
-    change.members.get_or_insert_default();
+    if change.members.is_empty() {
+        change.members.push(Membership::Are(Vec::new()));
+    }
     changed(&app, &caller, id, change).await
 }
 
@@ -115,14 +117,19 @@ async fn changed(
         display_name: change.display_name,
         external_id: change.external_id,
         members: change.members,
-        join: change.join,
-        leave: change.leave,
     };
     let record = app
         .authority()
         .execute(&caller.ctx, &caller.permit, command)
         .await?;
     Ok(answer(StatusCode::OK, &shown(caller, &record)))
+}
+
+fn named(members: Membership) -> Vec<String> {
+    match members {
+        Membership::Are(named) | Membership::Join(named) => named,
+        Membership::Leave(_) => Vec::new(),
+    }
 }
 
 fn shown(caller: &Caller, record: &Record) -> Value {

@@ -1,8 +1,9 @@
 //! What a document or a patch of the directory sets (RFC 7644 §3.3, §3.5.1, §3.5.2), in the forms that Entra and Okta send.
 
+use countersign_authority::scim::Membership;
 use serde_json::{Map, Value};
 
-use super::{ScimFailure, plain};
+use super::{ScimFailure, equals, plain};
 
 /// What is set of a person; what is absent stays.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,9 +19,7 @@ pub(super) struct UserChange {
 pub(super) struct GroupChange {
     pub(super) display_name: Option<String>,
     pub(super) external_id: Option<Option<String>>,
-    pub(super) members: Option<Vec<String>>,
-    pub(super) join: Vec<String>,
-    pub(super) leave: Vec<String>,
+    pub(super) members: Vec<Membership>,
 }
 
 impl UserChange {
@@ -102,13 +101,14 @@ impl GroupChange {
         for operation in operations(document)? {
             match (operation.kind, operation.path) {
                 (Kind::Put, Some(path)) if same(path, "members") && operation.adds => {
-                    change.join.extend(ids(operation.value()?)?);
+                    let joining = ids(operation.value()?)?;
+                    change.members.push(Membership::Join(joining));
                 }
                 (Kind::Put, Some(path)) => change.set(path, operation.value()?)?,
                 (Kind::Put, None) => {
                     for (name, value) in operation.members()? {
                         if same(plain(name), "members") && operation.adds {
-                            change.join.extend(ids(value)?);
+                            change.members.push(Membership::Join(ids(value)?));
                         } else {
                             change.set(plain(name), value)?;
                         }
@@ -127,7 +127,7 @@ impl GroupChange {
         } else if same(path, "externalId") {
             self.external_id = Some(optional(path, value)?);
         } else if same(path, "members") {
-            self.members = Some(ids(value)?);
+            self.members.push(Membership::Are(ids(value)?));
         } else if !is_common(path) {
             return Err(unknown(path));
         }
@@ -135,14 +135,15 @@ impl GroupChange {
     }
 
     fn remove(&mut self, path: &str, value: Option<&Value>) -> Result<(), ScimFailure> {
-        if let Some(id) = one_member(path) {
-            self.leave.push(id);
+        if let Some(filter) = member_filter(path) {
+            let one = one_member(filter)?;
+            self.members.push(Membership::Leave(vec![one]));
         } else if same(path, "members") {
-            match value {
+            self.members.push(match value {
                 // Entra names those who leave beside the path.
-                Some(value) => self.leave.extend(ids(value)?),
-                None => self.members = Some(Vec::new()),
-            }
+                Some(value) => Membership::Leave(ids(value)?),
+                None => Membership::Are(Vec::new()),
+            });
         } else if same(path, "externalId") {
             self.external_id = Some(None);
         } else {
@@ -214,16 +215,22 @@ fn operations(document: &Map<String, Value>) -> Result<Vec<Operation<'_>>, ScimF
         .collect()
 }
 
-/// `members[value eq "ID"]`.
-fn one_member(path: &str) -> Option<String> {
-    let inside = path.strip_suffix(']')?;
-    let (head, filter) = inside.split_once('[')?;
-    let mut words = filter.split_whitespace();
-    let fits = same(head, "members")
-        && words.next().is_some_and(|word| same(word, "value"))
-        && words.next().is_some_and(|word| same(word, "eq"));
-    let value = words.next().filter(|_| fits)?;
-    serde_json::from_str(value).ok()
+/// What stands behind the bracket of `members[`.
+fn member_filter(path: &str) -> Option<&str> {
+    let (head, filter) = path.split_once('[')?;
+    same(head, "members").then_some(filter)
+}
+
+/// `value eq "ID"]`, and nothing more: half of a filter would be another one.
+fn one_member(filter: &str) -> Result<String, ScimFailure> {
+    let one = filter.strip_suffix(']').and_then(equals);
+    match one {
+        Some((attribute, id)) if same(attribute, "value") => Ok(id),
+        _ => Err(ScimFailure::wrong(
+            "invalidFilter",
+            "members are named as `members[value eq \"ID\"]`, one in each operation",
+        )),
+    }
 }
 
 fn ids(value: &Value) -> Result<Vec<String>, ScimFailure> {
@@ -373,21 +380,30 @@ mod tests {
 
     #[test]
     fn members_come_and_go_in_the_forms_of_entra_and_of_okta() {
+        let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
         let added = group(
             json!([{ "op": "Add", "path": "members", "value": [{ "value": "a" }, { "value": "b" }] }]),
         );
-        assert_eq!(added.join, ["a", "b"]);
+        assert_eq!(added.members, [Membership::Join(ids(&["a", "b"]))]);
         for operations in [
             json!([{ "op": "Remove", "path": "members", "value": [{ "value": "a" }] }]),
             json!([{ "op": "remove", "path": "members[value eq \"a\"]" }]),
+            json!([{ "op": "remove", "path": "Members[ Value  EQ \"a\" ]" }]),
         ] {
-            assert_eq!(group(operations.clone()).leave, ["a"], "{operations}");
+            let gone = [Membership::Leave(ids(&["a"]))];
+            assert_eq!(group(operations.clone()).members, gone, "{operations}");
         }
-        let all =
-            group(json!([{ "op": "replace", "path": "members", "value": [{ "value": "c" }] }]));
-        assert_eq!(all.members, Some(vec!["c".to_owned()]));
-        let none = group(json!([{ "op": "remove", "path": "members" }]));
-        assert_eq!(none.members, Some(Vec::new()));
+        let several = group(json!([
+            { "op": "remove", "path": "members" },
+            { "op": "add", "value": { "members": [{ "value": "b" }] } },
+            { "op": "replace", "path": "members", "value": [{ "value": "c" }] },
+        ]));
+        let steps = [
+            Membership::Are(Vec::new()),
+            Membership::Join(ids(&["b"])),
+            Membership::Are(ids(&["c"])),
+        ];
+        assert_eq!(several.members, steps);
         let named =
             group(json!([{ "op": "replace", "value": { "id": "x", "displayName": "New" } }]));
         assert_eq!(named.display_name.as_deref(), Some("New"));
