@@ -24,6 +24,7 @@ const deploy = (more = {}) => ({ action: "deploy.release", environment: "product
 
 /** Bound to the key `test-holder`, or to a certificate whose digest this is. */
 const JKT = "GwbMZndlRtVYJwAZhfv2zadUmifKy8a3nhk98hY_r6A";
+const JKT_ED25519 = "g3xFq8RiLQAGHbn7SlP_CNaMm4bdULD5fPuXTI58Q9A";
 const CERTIFICATE = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
 const keyed = (more = {}) => ({ claims: { cnf: { jkt: JKT, ...more } } });
 const certified = { claims: { cnf: { "x5t#S256": CERTIFICATE } } };
@@ -53,6 +54,10 @@ export const acceptCases = [
   { name: "an entry that does not say until when", revocations: [{ grain: "token", target: id(99) }] },
   { name: "bound to a key, with a proof of it", token: keyed(), presented: proof() },
   { name: "a proof for a URL in another spelling", token: keyed(), presented: proof({ claims: { htu: "HTTPS://API.example:443/cases/42/comments?a=b#c" } }) },
+  { name: "a proof for a URL without a path", token: keyed(), presented: proof({ url: "https://api.example", claims: { htu: "https://API.example:443/" } }) },
+  { name: "a proof of a part of a second", token: keyed(), presented: proof({ claims: { iat: NOW + 60.5 } }) },
+  { name: "a proof that says Ed25519", token: { claims: { cnf: { jkt: JKT_ED25519 } } }, presented: proof({ key: "test-holder-ed25519" }) },
+  { name: "a proof that says EdDSA", token: { claims: { cnf: { jkt: JKT_ED25519 } } }, presented: proof({ key: "test-holder-ed25519", header: { alg: "EdDSA" } }) },
   { name: "a proof of 60 s ago", token: keyed(), presented: proof({ claims: { iat: NOW - 60 } }) },
   { name: "a proof of 60 s ahead", token: keyed(), presented: proof({ claims: { iat: NOW + 60 } }) },
   { name: "bound to a certificate, over its connection", token: certified, presented: { certificate: CERTIFICATE } },
@@ -154,6 +159,14 @@ export const refuseCases = [
   { name: "a proof for another path", token: keyed(), presented: proof({ claims: { htu: "https://api.example/cases/43/comments" } }), expect: error("proof_invalid") },
   { name: "a proof for another host", token: keyed(), presented: proof({ claims: { htu: "https://api.example.evil/cases/42/comments" } }), expect: error("proof_invalid") },
   { name: "a proof for the path in another case", token: keyed(), presented: proof({ claims: { htu: "https://api.example/Cases/42/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the path with dots", token: keyed(), presented: proof({ claims: { htu: "https://api.example/x/../cases/42/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the path with escapes", token: keyed(), presented: proof({ claims: { htu: "https://api.example/cases/4%32/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the path with backslashes", token: keyed(), presented: proof({ claims: { htu: "https://api.example\\cases\\42\\comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the host with an escape", token: keyed(), presented: proof({ claims: { htu: "https://api%2Eexample/cases/42/comments" } }), expect: error("proof_invalid") },
+  { name: "a proof for the URL with a line break", token: keyed(), presented: proof({ claims: { htu: "https://api.example/cases/42/comm\nents" } }), expect: error("proof_invalid") },
+  { name: "a proof of part of a second too long ago", token: keyed(), presented: proof({ claims: { iat: NOW - 60.5 } }), expect: error("proof_invalid") },
+  { name: "a proof whose iat is a text", token: keyed(), presented: proof({ claims: { iat: String(NOW) } }), expect: error("proof_invalid") },
+  { name: "a proof that says Ed25519 and has a key of another kind", token: keyed(), presented: proof({ header: { alg: "Ed25519" } }), expect: error("proof_invalid") },
   { name: "a proof for another token", token: keyed(), presented: proof({ claims: { ath: JKT } }), expect: error("proof_invalid") },
   { name: "a proof without the digest of the token", token: keyed(), presented: proof({ claims: { ath: undefined } }), expect: error("proof_invalid") },
   { name: "a proof of 61 s ago", token: keyed(), presented: proof({ claims: { iat: NOW - 61 } }), expect: error("proof_invalid") },

@@ -53,7 +53,8 @@ function presented(token, { dpop, ...rest }) {
 
 function signature(input, jwk) {
   const key = createPrivateKey({ key: jwk, format: "jwk" });
-  return sign("sha256", Buffer.from(input), { key, dsaEncoding: "ieee-p1363" }).toString("base64url");
+  const digest = jwk.kty === "OKP" ? null : "sha256";
+  return sign(digest, Buffer.from(input), { key, dsaEncoding: "ieee-p1363" }).toString("base64url");
 }
 
 /** Members set to `undefined` are left out. */
@@ -73,7 +74,7 @@ const tools = {
 };
 
 const publicKeys = Object.values(keys)
-  .filter(({ kid }) => !["test-stranger", "test-holder"].includes(kid))
+  .filter(({ kid }) => !["test-stranger", "test-holder", "test-holder-ed25519"].includes(kid))
   .map(({ d, p, q, dp, dq, qi, ...jwk }) => jwk);
 
 const request = { action: "case.comment.write" };

@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use countersign_api::results::ActionResult;
 use countersign_crypto::{
     Sender,
-    dpop::{self, Target},
+    dpop::{self, Proof, Target},
     jose::Verified,
 };
 use countersign_model::{
-    enforce::enforce, evidence::Outcome, name::ActionName, token::AccessClaims,
+    Timestamp, enforce::enforce, evidence::Outcome, name::ActionName, token::AccessClaims,
 };
 use http::HeaderMap;
 use tokio::task::AbortHandle;
@@ -135,10 +135,7 @@ impl Guard {
     ) -> Result<Authorized, GuardError> {
         let presented: Presented<'a> = token.into();
         let verified = self.0.verifier.verify(presented.token).await?;
-        let decided = match self.0.check_sender(&presented, verified.claims()) {
-            Ok(()) => self.0.decide(&verified, &request).await,
-            Err(error) => Err(error),
-        };
+        let decided = self.0.admit(&presented, &verified, &request).await;
         match decided {
             Ok(()) => Ok(Authorized::new(self.clone(), verified, request)),
             Err(error) => {
@@ -275,37 +272,17 @@ impl Guard {
 }
 
 impl Inner {
-    /// Whether the sender holds what the token is bound to. A token that is bound to nothing costs a look.
-    fn check_sender(
+    /// Whether all of it may be; only then its proof is used up.
+    async fn admit(
         &self,
         presented: &Presented<'_>,
-        claims: &AccessClaims,
+        verified: &Verified<AccessClaims>,
+        request: &Request,
     ) -> Result<(), GuardError> {
-        if claims.cnf.is_none() && presented.proof.is_none() {
-            return Ok(());
-        }
         let now = self.clock.now();
-        let proof = match presented.proof {
-            None => None,
-            Some(given) => Some(dpop::verify(
-                given.proof,
-                &Target {
-                    access_token: Some(presented.token),
-                    method: given.method,
-                    now,
-                    urls: &[given.url],
-                },
-            )?),
-        };
-        let sender = Sender {
-            proof,
-            certificate: presented.certificate.clone(),
-        };
-        sender.presents(claims.cnf.as_deref())?;
-        match &sender.proof {
-            Some(proof) => self.proofs.use_up(proof, now),
-            None => Ok(()),
-        }
+        let proof = check_sender(presented, verified.claims(), now)?;
+        self.decide(verified, request).await?;
+        proof.map_or(Ok(()), |proof| self.proofs.use_up(&proof, now))
     }
 
     async fn decide(
@@ -335,6 +312,36 @@ impl Inner {
             Revocations::Given(_) | Revocations::Unknown => Ok(()),
         }
     }
+}
+
+/// Whether the sender holds what the token is bound to: the proof that it came with, which is not used up yet. A token that is
+/// bound to nothing costs a look.
+fn check_sender(
+    presented: &Presented<'_>,
+    claims: &AccessClaims,
+    now: Timestamp,
+) -> Result<Option<Proof>, GuardError> {
+    if claims.cnf.is_none() && presented.proof.is_none() {
+        return Ok(None);
+    }
+    let proof = match presented.proof {
+        None => None,
+        Some(given) => Some(dpop::verify(
+            given.proof,
+            &Target {
+                access_token: Some(presented.token),
+                method: given.method,
+                now,
+                urls: &[given.url],
+            },
+        )?),
+    };
+    let sender = Sender {
+        proof,
+        certificate: presented.certificate.clone(),
+    };
+    sender.presents(claims.cnf.as_deref())?;
+    Ok(sender.proof)
 }
 
 impl Following {

@@ -128,6 +128,24 @@ async fn a_token_that_is_bound_to_a_key_passes_with_a_proof_of_that_key_alone() 
 }
 
 #[tokio::test]
+async fn t24_the_proof_of_what_is_refused_is_not_kept() {
+    let holder = Holder::new().await;
+    let token = holder.keyed();
+    let proof = holder.proof(&holder.key, "GET", URL, &token);
+    let presented = || Presented::dpop(&token, &proof, "GET", URL);
+    for _ in 0..2 {
+        let request = Request::parse("case.delete").unwrap();
+        let refused = holder.guard.authorize(presented(), request).await;
+        assert_eq!(refused.unwrap_err().code(), "action_not_allowed");
+    }
+    holder.answer(presented()).await.unwrap();
+    assert_eq!(
+        holder.answer(presented()).await.unwrap_err().0,
+        "proof_invalid"
+    );
+}
+
+#[tokio::test]
 async fn t07_a_proof_counts_once_and_not_after_a_minute() {
     let holder = Holder::new().await;
     let token = holder.keyed();

@@ -574,6 +574,54 @@ async fn t28_a_device_code_that_names_a_key_is_worth_nothing_without_it() {
             claims(given["access_token"].as_str().unwrap())["cnf"]["jkt"],
             own.kid()
         );
+        // Nor does who has it once it was used end the sign-in that came of it.
+        for thief in [None, Some(&other)] {
+            let said = redeem(&server, &begun, thief)
+                .await
+                .refused(400, "invalid_grant");
+            assert_eq!(said["reason_code"], "sender_unproven");
+        }
+        let given = refresh(&server, &given, Some(&own)).await.done();
+        let said = redeem(&server, &begun, Some(&own))
+            .await
+            .refused(400, "invalid_grant");
+        assert_eq!(said["reason_code"], "replayed");
+        refresh(&server, &given, Some(&own))
+            .await
+            .refused(400, "invalid_grant");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t24_proofs_of_a_revoked_token_are_not_kept_and_count_as_failures() {
+    on_each_database(async |database| {
+        let server = TestServer::start_with(&database, |config| {
+            config.limits.failures_per_address_per_minute = 5;
+        })
+        .await;
+        let dana = server.owner().await;
+        let key = key();
+        let given = signed_in(&server, &dana, &key).await;
+        let call = Call {
+            server: &server,
+            key: &key,
+            token: given["access_token"].as_str().unwrap(),
+        };
+        let sessions = dana.get("/api/sessions").await.done();
+        let session = sessions["items"][0]["id"].as_str().unwrap();
+        let ended = dana.delete(&format!("/api/sessions/{session}")).await;
+        assert_eq!(ended.status, 204, "{}", ended.text());
+        // The same answer each time: the proof of a token that is worth nothing was not used up.
+        let once = call.proof("GET", SESSION);
+        for _ in 0..5 {
+            call.send("DPoP", SESSION, &[&once])
+                .await
+                .refused(401, "token_revoked");
+        }
+        let stopped = call.send("DPoP", SESSION, &[&once]).await;
+        assert_eq!(stopped.status, 429, "{}", stopped.text());
         server.stop().await;
     })
     .await;

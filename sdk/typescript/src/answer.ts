@@ -26,9 +26,8 @@ export function presented({ authorization, dpop, method, path, certificate }: Re
   }
   const shown = certificate === undefined ? {} : { certificate };
   if (scheme.toLowerCase() === "bearer") return { token, ...shown };
-  if (!dpop || publicUrl === undefined) {
-    throw new GuardError("token_missing", dpop ? "this server takes no DPoP: it does not know its own `publicUrl`" : "a token came as DPoP without a DPoP header beside it");
-  }
+  if (publicUrl === undefined) throw new GuardError("token_missing", "this server takes no DPoP: it does not know its own `publicUrl`");
+  if (!dpop) throw new KeyError("proof_invalid", "a token came as DPoP without a DPoP header beside it");
   return { token, ...shown, dpop: { proof: dpop, method, url: publicUrl.replace(/\/$/, "") + path } };
 }
 

@@ -7,8 +7,9 @@ import { GuardError } from "./errors.js";
 import { RevocationFeed } from "./feed.js";
 import { checkIssuer, type Fetch } from "./http.js";
 import { Issuer, type GuardCredential } from "./issuer.js";
+import { Proofs } from "./proofs.js";
 import { Results, type Outcome } from "./results.js";
-import { Senders, type Presented } from "./sender.js";
+import { checkSender, type Presented } from "./sender.js";
 import { verifyAccessToken } from "./verify.js";
 
 /** What a resource server states once. */
@@ -72,7 +73,7 @@ class IssuerGuard implements Guard {
   readonly #feed: RevocationFeed | undefined;
   readonly #results: Results | undefined;
   readonly #irreversible: ReadonlySet<string>;
-  readonly #senders = new Senders();
+  readonly #proofs = new Proofs();
 
   constructor(options: GuardOptions) {
     checkIssuer(options.issuer);
@@ -100,9 +101,10 @@ class IssuerGuard implements Guard {
     const presented = typeof token === "string" ? { token } : token;
     const claims = await verifyAccessToken(presented.token, { issuer, audience, keys: this.#keys, now });
     try {
-      await this.#senders.check(claims, presented, now);
+      const proof = await checkSender(claims, presented, now);
       await this.#checkRevocations(claims, request);
       enforce(claims, subjectPrefix, request);
+      if (proof) this.#proofs.useUp(proof, now);
     } catch (error) {
       if (error instanceof GuardError) this.#results?.add(claims, request, "refused", error.message);
       throw error;

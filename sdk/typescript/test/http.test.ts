@@ -124,8 +124,22 @@ test("a token that is bound to a key reaches the handler with a proof of it, onc
   ] as const) {
     assert.equal((await call(scheme, dpop)).status, 401, `${scheme} ${dpop}`);
   }
+  const without = await call("DPoP");
+  assert.match(without.headers.get("www-authenticate") ?? "", /^DPoP error="invalid_dpop_proof".*algs="ES256 /);
+  assert.equal(((await without.json()) as { reason_code: string }).reason_code, "proof_invalid");
   // A server that does not know its own URL cannot tell which requests a proof is for.
   assert.equal((await call("DPoP", await prove("GET", url), guardFetch(guard, () => ({ action: "case.read" }), () => new Response("hello")))).status, 401);
+});
+
+test("the proof of what is refused is not kept", async () => {
+  const { token, prove } = await holder();
+  const [method, url] = ["GET", "https://api.example/cases/42"];
+  const dpop = { proof: await prove(method, url), method, url };
+  for (let times = 0; times < 2; times += 1) {
+    await assert.rejects(guard.authorize({ token, dpop }, { action: "case.delete" }), { code: "action_not_allowed" });
+  }
+  await guard.authorize({ token, dpop }, { action: "case.read" });
+  await assert.rejects(guard.authorize({ token, dpop }, { action: "case.read" }), { code: "proof_invalid" });
 });
 
 test("every check of a proof refuses", async () => {

@@ -52,14 +52,7 @@ impl RedeemDevice {
         confirmation: &Confirmation,
     ) -> Result<GivenOut, Rejection> {
         let now = tx.now();
-        let sender = &tx.ctx().sender;
-        let key = sender.proof.as_ref().map(Proof::key);
-        if request.doc.dpop_jkt.is_some() && request.doc.dpop_jkt.as_ref() != key {
-            return refuse(
-                Reason::SenderUnproven,
-                "this device code is bound to a key: send a DPoP proof of it",
-            );
-        }
+        let key = tx.ctx().sender.proof.as_ref().map(Proof::key);
         let user = person_of(tx, confirmation.user_id, &confirmation.generation)?;
         room_for_one(tx, confirmation.user_id)?;
         let mut session = Session {
@@ -138,6 +131,14 @@ impl Command for RedeemDevice {
         let Some(request) = found else {
             return unknown_secret("device code").map_err(Rejection::from);
         };
+        // Before anything comes of it: who has the code and not its key gets nothing, and ends nothing.
+        let key = tx.ctx().sender.proof.as_ref().map(Proof::key);
+        if request.doc.dpop_jkt.is_some() && request.doc.dpop_jkt.as_ref() != key {
+            return refuse(
+                Reason::SenderUnproven,
+                "this device code is bound to a key: send a DPoP proof of it",
+            );
+        }
         match request.doc.state.clone() {
             DeviceState::Confirmed(confirmation) if now < request.expires_at => {
                 self.session(tx, request, &confirmation).map(Verdict::Done)

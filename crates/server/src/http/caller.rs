@@ -116,6 +116,12 @@ where
         Some(Way::of(parts, state).await?)
     };
     let tenant = app.tenant(&context)?;
+    let refused = |subject: Option<&str>, refusal: &Refusal| {
+        app.attempts().failed("", context.address, context.arrived);
+        app.authority()
+            .note_refusal(&ctx, tenant.id, "api", subject, refusal);
+    };
+    let mut proof = None;
     let (presented, browser) = match way {
         None => {
             let detail = "a token came in the query or in a cookie, where it is not read and others can see it: send it in the Authorization header alone, and replace it";
@@ -131,28 +137,17 @@ where
         Some(Way::Token(token)) => {
             let audience = own_audience.then_some(tenant.issuer.as_str());
             app.attempts().admit("", context.address, context.arrived)?;
-            let authority = app.authority();
-            let refused = |subject: Option<&str>, refusal: &Refusal| {
-                app.attempts().failed("", context.address, context.arrived);
-                authority.note_refusal(&ctx, tenant.id, "api", subject, refusal);
-            };
             let sender = sender::of_token(parts, &tenant, &token, &ctx)
                 .inspect_err(|refusal| refused(None, refusal))?;
             let shown = Shown::Presented(&sender);
-            let verified = authority
+            let verified = app
+                .authority()
                 .verify_token(&ctx, &tenant, token.token.expose(), audience, shown)
                 .map_err(|not| {
                     refused(not.subject.as_deref(), &not.refusal);
                     not.refusal
                 })?;
-            if let Some(proof) = sender.proof {
-                let used = authority.use_proof(tenant.id, proof).await;
-                used.inspect_err(|rejection| {
-                    if let Rejection::Recorded(refusal) | Rejection::Refused(refusal) = rejection {
-                        refused(Some(&verified.claims().sub), refusal);
-                    }
-                })?;
-            }
+            proof = sender.proof;
             (verified, None)
         }
     };
@@ -161,6 +156,14 @@ where
         app.authority().permit(&presented, facts)
     })
     .await;
+    // A proof is kept of who is let in alone: each one costs a row.
+    let permit = match (permit, proof) {
+        (Ok(permit), Some(proof)) => {
+            let used = app.authority().use_proof(tenant.id, proof).await;
+            used.map(|()| permit)
+        }
+        (permit, _) => permit,
+    };
     match permit {
         Ok(permit) => {
             let taken = app
@@ -197,13 +200,7 @@ where
             })
         }
         Err(Rejection::Recorded(refusal) | Rejection::Refused(refusal)) => {
-            app.authority().note_refusal(
-                &ctx,
-                tenant.id,
-                "api",
-                Some(&presented.claims().sub),
-                &refusal,
-            );
+            refused(Some(&presented.claims().sub), &refusal);
             Err(refusal.into())
         }
         Err(fault) => Err(fault.into()),

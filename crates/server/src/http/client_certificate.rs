@@ -30,12 +30,13 @@ pub fn shown(
     source: ClientCertificates,
     proxies: &[Cidr],
 ) -> Option<Arc<ClientCertificate>> {
+    let by_proxy = is_proxy(canonical(peer.address), proxies);
     match source {
         ClientCertificates::None => None,
+        // INVARIANT: the certificate of a proxy's own connection is nobody's: whoever calls through it would be the proxy.
+        ClientCertificates::Tls if by_proxy => None,
         ClientCertificates::Tls => peer.certificate.clone(),
-        ClientCertificates::Proxy if is_proxy(canonical(peer.address), proxies) => {
-            forwarded(headers).map(Arc::new)
-        }
+        ClientCertificates::Proxy if by_proxy => forwarded(headers).map(Arc::new),
         ClientCertificates::Proxy => None,
     }
 }
@@ -110,10 +111,14 @@ mod tests {
         assert_eq!(of("::ffff:198.51.100.7", HEADER, &lines), None);
         // Where the listener itself asks for certificates, no header is one; and nowhere when nobody asks.
         let tls = ClientCertificates::Tls;
-        assert_eq!(of("10.1.1.1", tls, &lines), thumbprint(b"tls"));
-        assert_eq!(of("10.1.1.1", ClientCertificates::None, &lines), None);
-        // Behind a proxy the certificate of the proxy's own connection is nobody's.
-        assert_eq!(of("10.1.1.1", HEADER, &[]), None);
+        assert_eq!(of("198.51.100.7", tls, &lines), thumbprint(b"tls"));
+        assert_eq!(of("198.51.100.7", ClientCertificates::None, &lines), None);
+        // Behind a proxy the certificate of the proxy's own connection is nobody's: it would be that of whoever calls through it.
+        for peer in ["10.1.1.1", "::ffff:10.1.1.1"] {
+            assert_eq!(of(peer, HEADER, &[]), None);
+            assert_eq!(of(peer, tls, &[]), None);
+            assert_eq!(of(peer, tls, &lines), None);
+        }
     }
 
     #[test]
