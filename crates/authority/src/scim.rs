@@ -8,7 +8,7 @@ mod groups;
 mod users;
 
 pub use groups::{ChangeGroup, CreateGroup, DeleteGroup, Membership};
-pub use users::{ChangePerson, CreatePerson, Provisioned};
+pub use users::{ChangePerson, CreatePerson, Provisioned, USER_NAME_STAYS};
 
 use countersign_model::{
     Id,

@@ -446,7 +446,7 @@ async fn an_id_token_that_is_not_for_this_sign_in_signs_nobody_in() {
             )));
         scene.provider.rotate(false).await.unwrap();
         let no = scene.back(&way.cookie, &answer).await;
-        assert!(matches!(no.status, 403 | 502), "{}", no.text());
+        refused(&no, "the ID token is not acceptable: no key");
         scene.provider.set_fault(None);
         scene.server.stop().await;
     })
@@ -884,6 +884,31 @@ async fn another_provider_takes_a_second_owner_and_never_gets_the_secret() {
         scene.server.stop().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_office_behind_one_address_signs_in() {
+    let databases = countersign_testkit::databases();
+    let scene = Scene::new(&databases[0], json!({})).await;
+    // More than command lines may begin to wait.
+    for _ in 0..70 {
+        scene.begin(None, &[]).await;
+    }
+    let asked = scene.server.anyone();
+    let mut waiting = Vec::new();
+    for _ in 0..70 {
+        let fields = [("client_id", "countersign-cli")];
+        let answer = asked
+            .form("/oauth2/device_authorization", &fields, &[])
+            .await;
+        waiting.push(answer.status);
+    }
+    assert!(
+        waiting[..60].iter().all(|status| *status == 200),
+        "{waiting:?}"
+    );
+    assert_eq!(waiting[60], 429);
+    scene.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

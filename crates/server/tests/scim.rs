@@ -121,8 +121,8 @@ async fn a_directory_makes_finds_and_changes_people() {
         assert_eq!(scim.send(Method::PUT, &at, Some(&whole), &[]).await.done()["displayName"], "Lee");
         // Codes to sign in are made for an address: the directory gives nobody another one.
         whole["userName"] = json!("dana@example.com");
-        no(&scim.send(Method::PUT, &at, Some(&whole), &[]).await, 400, Some("invalidValue"));
-        no(&scim.patch(&at, &patch(json!([{ "op": "replace", "path": "password", "value": "x" }]))).await, 400, Some("invalidPath"));
+        no(&scim.send(Method::PUT, &at, Some(&whole), &[]).await, 400, Some("mutability"));
+        no(&scim.patch(&at, &patch(json!([{ "op": "replace", "path": "secret", "value": "x" }]))).await, 400, Some("invalidPath"));
         no(&scim.patch(&at, &patch(json!([{ "op": "replace", "path": "active", "value": "x" }]))).await, 400, Some("invalidValue"));
         no(&scim.patch(&at, &json!({})).await, 400, Some("invalidSyntax"));
         no(&scim.get(&format!("{USERS}/nobody")).await, 404, None);
@@ -131,11 +131,25 @@ async fn a_directory_makes_finds_and_changes_people() {
         assert!(plain.header("www-authenticate").unwrap().starts_with("Bearer"));
         // What it does is on record as its own.
         let found = dana.get("/api/evidence?kind=changed").await.done();
-        assert!(found.to_string().contains("directory"), "{found}");
-        for path in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
+        let newest = found["items"][0]["id"].as_str().unwrap();
+        let shown = dana.get(&format!("/api/evidence/{newest}")).await.done();
+        let actor = shown["record"]["refs"].as_array().unwrap().iter().find(|one| one["role"] == "actor");
+        assert_eq!(actor.unwrap()["name"], "directory", "{shown}");
+        let told = server.anyone().get("/scim/v2/ServiceProviderConfig").await;
+        assert_eq!(told.header("content-type"), Some("application/scim+json"));
+        assert_eq!(told.done()["patch"]["supported"], true);
+        // Each says where it stands, and stands there.
+        for (path, count) in [("ResourceTypes", 2), ("Schemas", 2)] {
             let told = server.anyone().get(&format!("/scim/v2/{path}")).await;
             assert_eq!(told.header("content-type"), Some("application/scim+json"));
-            assert!(told.done().is_object());
+            let all = told.done()["Resources"].as_array().unwrap().clone();
+            assert_eq!(all.len(), count);
+            for one in all {
+                let at = one["meta"]["location"].as_str().unwrap();
+                let path = at.strip_prefix(server.issuer()).unwrap();
+                assert_eq!(server.anyone().get(path).await.done(), one);
+            }
+            no(&server.anyone().get(&format!("/scim/v2/{path}/nothing")).await, 404, None);
         }
         server.stop().await;
     })
@@ -411,7 +425,21 @@ async fn groups_of_a_directory_are_teams_of_its_own() {
         let made = json!({ "displayName": "Platform Engineering", "externalId": "g-1" });
         let group = scim.post(GROUPS, &made).await.done();
         assert_eq!((&group["displayName"], &group["members"]), (&made["displayName"], &json!([])));
+        // Sent again it is the same group; another of the same letters is not.
         no(&scim.post(GROUPS, &made).await, 409, Some("uniqueness"));
+        let mut names = Vec::new();
+        for called in ["営業部", "経理部", "R&D", "R D", "Platform-Engineering"] {
+            let made = scim.post(GROUPS, &json!({ "displayName": called })).await;
+            assert_eq!(made.status, 201, "{called}: {}", made.text());
+            let team = dana.get(&format!("/api/teams/{}", id(&made.json()))).await.done();
+            names.push(team["name"].as_str().unwrap().to_owned());
+        }
+        let begin = ["group-", "group-", "r-d", "r-d-", "platform-engineering-"];
+        assert!(names.iter().zip(begin).all(|(name, begins)| name.starts_with(begins)), "{names:?}");
+        // One that was deleted can be made again.
+        let gone = scim.post(GROUPS, &json!({ "displayName": "Gone" })).await.done();
+        assert_eq!(scim.delete(&format!("{GROUPS}/{}", id(&gone))).await.status, 204);
+        assert_eq!(scim.post(GROUPS, &json!({ "displayName": "Gone" })).await.status, 201);
         let at = format!("{GROUPS}/{}", id(&group));
         let members = |group: &Value| -> Vec<String> {
             let members = group["members"].as_array().unwrap().iter();
@@ -471,7 +499,8 @@ async fn groups_of_a_directory_are_teams_of_its_own() {
         no(&scim.get(&theirs).await, 404, None);
         no(&scim.patch(&theirs, &patch(json!([{ "op": "add", "path": "members", "value": [{ "value": lee }] }]))).await, 404, None);
         no(&scim.delete(&theirs).await, 404, None);
-        no(&scim.post(GROUPS, &json!({ "displayName": "People" })).await, 409, Some("uniqueness"));
+        let other = scim.post(GROUPS, &json!({ "displayName": "People" })).await.done();
+        assert_ne!(id(&other), id(&people));
         // Nobody becomes an approver by it.
         let guarded = json!({
             "requires_approval": true, "environments": ["production"],

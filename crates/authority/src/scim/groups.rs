@@ -74,7 +74,8 @@ impl Command for CreateGroup {
         directory(tx, &self.token)?;
         check("displayName", Some(&self.display_name))?;
         check("externalId", self.external_id.as_deref())?;
-        let name = name_of(&self.display_name)?;
+        let id = tx.ctx().id();
+        let name = self.name(tx, id)?;
         let mut members: Vec<Id<id::User>> = Vec::new();
         for member in &self.members {
             let id = user(tx, member)?.id.cast();
@@ -93,13 +94,45 @@ impl Command for CreateGroup {
             }),
         };
         let new = NewRecord {
-            id: None,
+            id: Some(id),
             name: doc.name.to_string(),
             parent_id: None,
             doc: doc.into(),
         };
         tx.create(new, &Change::verb("created").because(why()))
             .map(Verdict::Done)
+    }
+}
+
+impl CreateGroup {
+    /// The name that the team has here: that of the group, with a part of its own id where that is another's, or was.
+    fn name(&self, tx: &mut WriteTx<'_, '_>, id: Id<id::Record>) -> Result<TeamName, Rejection> {
+        let plain = plain(&self.display_name);
+        let known = match plain.as_str() {
+            "" => None,
+            plain => tx.find(Noun::Team, plain)?,
+        };
+        // The same group, sent once more, is not made twice.
+        let again = known.as_ref().is_some_and(|known| {
+            let called = known.team().and_then(|doc| doc.directory.as_ref());
+            known.status == Status::Active
+                && called.is_some_and(|one| one.display_name == self.display_name)
+        });
+        let name = if again || known.is_none() && !plain.is_empty() {
+            plain
+        } else {
+            let id = id.to_string();
+            let part: String = id.chars().rev().take(ID_CHARACTERS).collect();
+            let plain = if plain.is_empty() {
+                "group"
+            } else {
+                plain.as_str()
+            };
+            let head: String = plain.chars().take(NAME_CHARACTERS).collect();
+            format!("{head}-{part}")
+        };
+        let wrong = |error| Refusal::new(Reason::Unprocessable, format!("`displayName`: {error}"));
+        Ok(name.parse().map_err(wrong)?)
     }
 }
 
@@ -222,8 +255,8 @@ fn group(tx: &mut WriteTx<'_, '_>, text: &str) -> Result<Record, Rejection> {
     Err(missing())
 }
 
-/// The name that a team has here: the letters, digits and `._-` of the group's, in lower case.
-fn name_of(display_name: &str) -> Result<TeamName, Refusal> {
+/// What a team's name can have of the group's: its letters, digits and `._-`, in lower case; nothing of a name in other letters.
+fn plain(display_name: &str) -> String {
     let plain: String = display_name
         .trim()
         .to_lowercase()
@@ -233,11 +266,14 @@ fn name_of(display_name: &str) -> Result<TeamName, Refusal> {
             _ => '-',
         })
         .collect();
-    plain
-        .trim_start_matches(['.', '_', '-'])
-        .parse()
-        .map_err(|error| Refusal::new(Reason::Unprocessable, format!("`displayName`: {error}")))
+    let plain = plain.trim_start_matches(['.', '_', '-']);
+    plain.chars().take(NAME_CHARACTERS).collect()
 }
+
+/// How much of its name here a team has of the group's: with a part of its id that is a name's whole length.
+const NAME_CHARACTERS: usize = 119;
+/// Enough to tell two groups of one name apart.
+const ID_CHARACTERS: usize = 8;
 
 fn why() -> Option<String> {
     Some(DIRECTORY.to_owned())

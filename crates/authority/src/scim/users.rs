@@ -107,10 +107,7 @@ impl Command for ChangePerson {
         let before = user(tx, &self.user)?;
         let old = rights::doc(before.user())?.clone();
         if self.email.as_ref().is_some_and(|email| *email != old.email) {
-            return refuse(
-                Reason::Unprocessable,
-                "`userName` stays: codes to sign in are made for it, and an owner of the tenant changes it",
-            );
+            return refuse(Reason::Unprocessable, USER_NAME_STAYS);
         }
         let doc = self.edited(&old);
         let comes = self.active == Some(true) && before.status == Status::Disabled;
@@ -221,6 +218,10 @@ impl ChangePerson {
         })
     }
 }
+
+/// Why the directory gives nobody another address.
+pub const USER_NAME_STAYS: &str =
+    "`userName` stays: codes to sign in are made for it, and an owner of the tenant changes it";
 
 fn why() -> Option<String> {
     Some("the directory says so".to_owned())

@@ -224,6 +224,7 @@ pub struct Attempts {
     address: Limiter,
     requests: Option<Limiter>,
     devices: Limiter,
+    sign_ins: Limiter,
     /// Of long-lived tokens.
     pub tokens: TokenBudgets,
 }
@@ -239,6 +240,7 @@ impl Attempts {
                 .requests_per_client_per_second
                 .map(|amount| Limiter::new(amount, SECOND)),
             devices: Limiter::new(DEVICES, 10 * MINUTE),
+            sign_ins: Limiter::new(SIGN_INS, 10 * MINUTE),
             tokens: TokenBudgets::new(config),
         }
     }
@@ -249,6 +251,14 @@ impl Attempts {
     /// When too many of this address did.
     pub fn device(&self, address: IpAddr, now: Instant) -> Result<(), Exhausted> {
         self.devices.charge(&subscriber(address), now)
+    }
+
+    /// A browser at this address begins to sign in.
+    ///
+    /// # Errors
+    /// When too many of this address did.
+    pub fn sign_in(&self, address: IpAddr, now: Instant) -> Result<(), Exhausted> {
+        self.sign_ins.charge(&subscriber(address), now)
     }
 
     /// Before anything is looked up. A client that is not named yet is the empty text.
@@ -296,6 +306,9 @@ fn nanos(span: Duration) -> u64 {
 const SHARDS: usize = 64;
 /// How many command lines of one address begin to wait within the ten minutes that they wait: a lecture hall's.
 const DEVICES: u32 = 60;
+/// How many browsers of one address begin to sign in within ten minutes: an office's in the morning, behind one address. How many
+/// sign-ins wait at all is limited where they are kept.
+const SIGN_INS: u32 = 1_000;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-pub use discovery::{config, resource_types, schemas};
+pub use discovery::{config, resource_type, resource_types, schema, schemas};
 pub use groups::{
     create as create_group, delete as delete_group, list as groups, patch as patch_group,
     replace as replace_group, show as group,
@@ -49,6 +49,14 @@ impl ScimFailure {
             failure: Failure::bad_request(detail),
             scim_type: Some(scim_type),
         }
+    }
+
+    /// The same, which is one of an attribute that stays when it says this.
+    fn immutable(mut self, detail: &str) -> Self {
+        if self.failure.detail() == detail {
+            self.scim_type = Some("mutability");
+        }
+        self
     }
 }
 
@@ -78,9 +86,10 @@ impl IntoResponse for ScimFailure {
         let detail = self.failure.detail().to_owned();
         let (status, scim_type) = match (self.failure.status(), self.failure.code()) {
             (_, "name_taken") => (StatusCode::CONFLICT, Some("uniqueness")),
-            (StatusCode::UNPROCESSABLE_ENTITY, _) => {
-                (StatusCode::BAD_REQUEST, Some("invalidValue"))
-            }
+            (StatusCode::UNPROCESSABLE_ENTITY, _) => (
+                StatusCode::BAD_REQUEST,
+                Some(self.scim_type.unwrap_or("invalidValue")),
+            ),
             (StatusCode::BAD_REQUEST, _) => (
                 StatusCode::BAD_REQUEST,
                 Some(self.scim_type.unwrap_or("invalidSyntax")),

@@ -66,7 +66,7 @@ pub async fn begin(
     let Form(form) = form.map_err(|_| Failure::bad_request("the form is not well formed"))?;
     app.attempts()
         .admit(WHO, context.address, context.arrived)?;
-    app.attempts().device(context.address, context.arrived)?;
+    app.attempts().sign_in(context.address, context.arrived)?;
     let link = match (&person, &form.token) {
         (Some(person), Some(token)) => {
             person.sent(token)?;

@@ -126,7 +126,7 @@ pub async fn begin(
     let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
     app.attempts()
         .admit("passkey", context.address, context.arrived)?;
-    app.attempts().device(context.address, context.arrived)?;
+    app.attempts().sign_in(context.address, context.arrived)?;
     let asked = app.authority().ask_for_passkey(&ctx, &tenant)?.await?;
     Ok(JsonAnswer(AskedPasskey {
         ceremony: asked.ceremony,

@@ -2,11 +2,15 @@
 //! before anybody has a token.
 
 use axum::{extract::State, response::Response};
+use countersign_model::reason::{Reason, Refusal};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{GROUP, LIST, PAGE, ScimFailure, USER, answer};
-use crate::{app::App, http::context::Context};
+use crate::{
+    app::App,
+    http::{addressed::Addressed, context::Context},
+};
 
 /// `GET /scim/v2/ServiceProviderConfig`.
 pub async fn config(
@@ -41,7 +45,19 @@ pub async fn resource_types(
     State(app): State<App>,
     Context(context): Context,
 ) -> Result<Response, ScimFailure> {
-    let issuer = &app.tenant(&context)?.issuer;
+    Ok(all(&kinds(&app.tenant(&context)?.issuer)))
+}
+
+/// `GET /scim/v2/ResourceTypes/{id}`.
+pub async fn resource_type(
+    State(app): State<App>,
+    Context(context): Context,
+    Addressed(id): Addressed,
+) -> Result<Response, ScimFailure> {
+    one(kinds(&app.tenant(&context)?.issuer), &id)
+}
+
+fn kinds(issuer: &str) -> [Value; 2] {
     let kind = |name: &str, schema: &str| {
         json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
@@ -52,7 +68,7 @@ pub async fn resource_types(
             },
         })
     };
-    Ok(all(&[kind("User", USER), kind("Group", GROUP)]))
+    [kind("User", USER), kind("Group", GROUP)]
 }
 
 /// `GET /scim/v2/Schemas`.
@@ -60,9 +76,21 @@ pub async fn schemas(
     State(app): State<App>,
     Context(context): Context,
 ) -> Result<Response, ScimFailure> {
-    let issuer = &app.tenant(&context)?.issuer;
+    Ok(all(&made_of(&app.tenant(&context)?.issuer)))
+}
+
+/// `GET /scim/v2/Schemas/{id}`.
+pub async fn schema(
+    State(app): State<App>,
+    Context(context): Context,
+    Addressed(id): Addressed,
+) -> Result<Response, ScimFailure> {
+    one(made_of(&app.tenant(&context)?.issuer), &id)
+}
+
+fn made_of(issuer: &str) -> [Value; 2] {
     let user = [
-        attribute("userName", "string", true, "readWrite", "server"),
+        attribute("userName", "string", true, "immutable", "server"),
         attribute("displayName", "string", false, "readWrite", "none"),
         attribute("active", "boolean", false, "readWrite", "none"),
         several(
@@ -95,10 +123,7 @@ pub async fn schemas(
             },
         })
     };
-    Ok(all(&[
-        schema(USER, "User", &user),
-        schema(GROUP, "Group", &group),
-    ]))
+    [schema(USER, "User", &user), schema(GROUP, "Group", &group)]
 }
 
 fn attribute(name: &str, kind: &str, required: bool, mutability: &str, uniqueness: &str) -> Value {
@@ -121,6 +146,18 @@ fn several(mut attribute: Value, parts: &[Value]) -> Value {
         members.insert("subAttributes".to_owned(), json!(parts));
     }
     attribute
+}
+
+/// The one of this id (RFC 7644 §4).
+fn one(resources: [Value; 2], id: &str) -> Result<Response, ScimFailure> {
+    let found = resources.into_iter().find(|one| one["id"] == id);
+    let missing = || {
+        ScimFailure::from(Refusal::new(
+            Reason::NotFound,
+            "there is nothing of this id",
+        ))
+    };
+    Ok(answer(StatusCode::OK, &found.ok_or_else(missing)?))
 }
 
 fn all(resources: &[Value]) -> Response {

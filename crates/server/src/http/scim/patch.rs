@@ -10,6 +10,8 @@ use super::{ScimFailure, equals, plain};
 pub(super) struct UserChange {
     pub(super) user_name: Option<String>,
     pub(super) display_name: Option<String>,
+    /// What they are called where no `displayName` says it.
+    formatted: Option<String>,
     pub(super) external_id: Option<Option<String>>,
     pub(super) active: Option<bool>,
 }
@@ -26,13 +28,12 @@ impl UserChange {
     /// Of a whole person. What is not kept here is left out.
     pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
         let mut change = Self::default();
-        let named = document.keys().any(|name| same(name, "displayName"));
         for (name, value) in document {
-            if !(named && same(name, "name")) {
+            if is_assigned(name, value) {
                 change.set(plain(name), value)?;
             }
         }
-        Ok(change)
+        Ok(change.named())
     }
 
     /// Of a patch.
@@ -62,7 +63,14 @@ impl UserChange {
                 (Kind::Remove, None) => return Err(no_target()),
             }
         }
-        Ok(change)
+        Ok(change.named())
+    }
+
+    /// `displayName` is what they are called, wherever it stands; `name.formatted` where there is none.
+    fn named(mut self) -> Self {
+        let formatted = self.formatted.take();
+        self.display_name = self.display_name.or(formatted);
+        self
     }
 
     fn set(&mut self, path: &str, value: &Value) -> Result<(), ScimFailure> {
@@ -70,13 +78,15 @@ impl UserChange {
             self.active = Some(truth(value)?);
         } else if same(path, "userName") {
             self.user_name = Some(text(path, value)?);
-        } else if same(path, "displayName") || same(path, "name.formatted") {
-            self.display_name = Some(text(path, value)?);
+        } else if same(path, "displayName") {
+            self.display_name = Some(optional(path, value)?.unwrap_or_default());
+        } else if same(path, "name.formatted") {
+            self.formatted = Some(optional(path, value)?.unwrap_or_default());
         } else if same(path, "externalId") {
             self.external_id = Some(optional(path, value)?);
         } else if same(path, "name") {
             if let Some(formatted) = member(value, "formatted") {
-                self.display_name = Some(text(path, formatted)?);
+                self.formatted = Some(optional(path, formatted)?.unwrap_or_default());
             }
         } else if !is_ignored(path) {
             return Err(unknown(path));
@@ -90,7 +100,9 @@ impl GroupChange {
     pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
         let mut change = Self::default();
         for (name, value) in document {
-            change.set(plain(name), value)?;
+            if is_assigned(name, value) {
+                change.set(plain(name), value)?;
+            }
         }
         Ok(change)
     }
@@ -234,6 +246,9 @@ fn one_member(filter: &str) -> Result<String, ScimFailure> {
 }
 
 fn ids(value: &Value) -> Result<Vec<String>, ScimFailure> {
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
     let one = std::slice::from_ref(value);
     let all = value.as_array().map_or(one, Vec::as_slice);
     all.iter()
@@ -283,6 +298,11 @@ fn same(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
 }
 
+/// An attribute that is null is not there (RFC 7643 §2.5). An `externalId` that is null is taken away.
+fn is_assigned(name: &str, value: &Value) -> bool {
+    !value.is_null() || same(plain(name), "externalId")
+}
+
 /// What every resource has and nobody sets.
 fn is_common(path: &str) -> bool {
     ["schemas", "id", "meta"]
@@ -313,7 +333,7 @@ fn shown(path: &str) -> String {
 }
 
 /// Attributes of the core and enterprise schemas (RFC 7643 §4.1, §4.3); the last is how the latter's names begin.
-const IGNORED: [&str; 18] = [
+const IGNORED: [&str; 19] = [
     "name",
     "emails",
     "phonenumbers",
@@ -322,6 +342,8 @@ const IGNORED: [&str; 18] = [
     "usertype",
     "locale",
     "timezone",
+    // Nobody has one here, and directories send one.
+    "password",
     "preferredlanguage",
     "nickname",
     "profileurl",
@@ -369,13 +391,60 @@ mod tests {
             json!([{ "op": "replace", "path": "active", "value": "no" }]),
             json!([{ "op": "replace", "path": "active" }]),
             json!([{ "op": "move", "path": "active", "value": false }]),
-            json!([{ "op": "replace", "path": "password", "value": "x" }]),
+            json!([{ "op": "replace", "path": "secret", "value": "x" }]),
             json!([{ "op": "remove", "path": "active" }]),
             json!([{ "op": "remove" }]),
             json!([]),
         ] {
             assert!(user(operations.clone()).is_err(), "{operations}");
         }
+    }
+
+    #[test]
+    fn what_is_null_is_not_there_and_a_display_name_comes_before_a_formatted_one() {
+        let whole = |document: Value| UserChange::of(document.as_object().unwrap()).ok();
+        let empty = json!({ "displayName": null, "userName": null, "active": null, "name": null, "password": "x" });
+        assert_eq!(whole(empty), Some(UserChange::default()));
+        let called = |change: Option<UserChange>| change.and_then(|change| change.display_name);
+        for document in [
+            json!({ "displayName": "a", "name": { "formatted": "b" } }),
+            json!({ "displayName": null, "name": { "formatted": "a" } }),
+        ] {
+            assert_eq!(
+                called(whole(document.clone())).as_deref(),
+                Some("a"),
+                "{document}"
+            );
+        }
+        for (operations, name) in [
+            (
+                json!([{ "op": "add", "path": "displayName", "value": "a" }, { "op": "add", "path": "name.formatted", "value": "b" }]),
+                "a",
+            ),
+            (
+                json!([{ "op": "add", "path": "name.formatted", "value": "b" }, { "op": "add", "path": "displayName", "value": "a" }]),
+                "a",
+            ),
+            (
+                json!([{ "op": "add", "value": { "name": { "formatted": "b" }, "active": true } }]),
+                "b",
+            ),
+            (
+                json!([{ "op": "replace", "path": "displayName", "value": null }]),
+                "",
+            ),
+        ] {
+            assert_eq!(
+                called(user(operations.clone()).ok()).as_deref(),
+                Some(name),
+                "{operations}"
+            );
+        }
+        let whole = |document: Value| GroupChange::of(document.as_object().unwrap()).ok();
+        let empty = json!({ "displayName": null, "members": null });
+        assert_eq!(whole(empty), Some(GroupChange::default()));
+        let none = group(json!([{ "op": "replace", "path": "members", "value": null }]));
+        assert_eq!(none.members, [Membership::Are(Vec::new())]);
     }
 
     #[test]

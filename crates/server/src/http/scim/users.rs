@@ -4,7 +4,7 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use countersign_authority::scim::{ChangePerson, CreatePerson, Provisioned};
+use countersign_authority::scim::{ChangePerson, CreatePerson, Provisioned, USER_NAME_STAYS};
 use countersign_model::{
     name::Email,
     registry::{Noun, Record, Status},
@@ -110,7 +110,8 @@ async fn changed(
     change: UserChange,
 ) -> Result<Response, ScimFailure> {
     let command = command(caller, id, change)?;
-    let done = execute(app, caller, command).await?;
+    let done = execute(app, caller, command).await;
+    let done = done.map_err(|failure| failure.immutable(USER_NAME_STAYS))?;
     Ok(answer(StatusCode::OK, &shown(caller, &done.user)))
 }
 

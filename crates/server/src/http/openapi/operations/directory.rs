@@ -15,9 +15,19 @@ pub(super) fn directory() -> Vec<Operation> {
             "the resources of SCIM",
         ),
         about(
+            "ResourceTypes/{id}",
+            "scim.resource_type",
+            "one kind of resource of SCIM",
+        ),
+        about(
             "Schemas",
             "scim.schemas",
             "of what the resources of SCIM are made",
+        ),
+        about(
+            "Schemas/{id}",
+            "scim.schema",
+            "of what one kind of resource of SCIM is made",
         ),
     ];
     for (noun, of) in [("Users", "people"), ("Groups", "teams of the directory")] {
