@@ -10,8 +10,10 @@ use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject as _};
 use thiserror::Error;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::{
-    certificate::X509Certificate, extensions::GeneralName, objects::oid_registry,
-    objects::oid2abbrev, prelude::FromDer as _, x509::X509Name,
+    certificate::X509Certificate,
+    extensions::GeneralName,
+    prelude::FromDer as _,
+    x509::{AttributeTypeAndValue, X509Name},
 };
 
 use crate::digest::sha256;
@@ -118,7 +120,7 @@ impl ClientCertificate {
         };
         if let CertificateSubject::Dn(name) = subject {
             let found = rfc4514(certificate.subject());
-            return found.is_some_and(|found| found == without_spaces(name));
+            return found.is_some_and(|found| found == canonical(name));
         }
         let Ok(Some(names)) = certificate.subject_alternative_name() else {
             return false;
@@ -215,7 +217,7 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     four.map(IpAddr::from).or(sixteen.map(IpAddr::from))
 }
 
-/// A distinguished name as RFC 4514 §2 writes it: the last part first. Nothing for a name with a part that has no text.
+/// A distinguished name as RFC 4514 §2 writes it: the last part first. Nothing for a name with a part that it cannot write.
 fn rfc4514(name: &X509Name<'_>) -> Option<String> {
     let mut text = String::new();
     let parts: Vec<_> = name.iter_rdn().collect();
@@ -227,16 +229,53 @@ fn rfc4514(name: &X509Name<'_>) -> Option<String> {
             if index > 0 {
                 text.push('+');
             }
-            let kind = attribute.attr_type();
-            match oid2abbrev(kind, oid_registry()) {
-                Ok(short) => text.push_str(short),
-                Err(_) => text.push_str(&kind.to_id_string()),
+            let kind = attribute.attr_type().to_id_string();
+            match TYPES.iter().find(|(oid, _)| *oid == kind) {
+                Some((_, short)) => {
+                    text.push_str(short);
+                    text.push('=');
+                    escape(attribute.as_str().ok()?, &mut text);
+                }
+                None => {
+                    text.push_str(&kind);
+                    text.push_str("=#");
+                    text.push_str(&hex::encode(der(attribute)?));
+                }
             }
-            text.push('=');
-            escape(attribute.as_str().ok()?, &mut text);
         }
     }
     Some(text)
+}
+
+/// The types that RFC 4514 §3 has names for. All others are written as numbers, with their value in hexadecimal (§2.4).
+const TYPES: [(&str, &str); 9] = [
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("2.5.4.3", "CN"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+];
+
+/// The value of an attribute as it stands in the certificate.
+fn der(attribute: &AttributeTypeAndValue<'_>) -> Option<Vec<u8>> {
+    let value = attribute.attr_value();
+    let header = &value.header;
+    let tag = u8::try_from(header.tag().0).ok().filter(|tag| *tag < 31)?;
+    let constructed = u8::from(header.is_constructed()) << 5;
+    let mut bytes = vec![(header.class() as u8) << 6 | constructed | tag];
+    // X.690 §8.1.3: a length below 128 is one byte, a greater one says first how many it has.
+    let length = u16::try_from(value.data.len()).ok()?;
+    match length.to_be_bytes() {
+        [0, low] if low < 128 => bytes.push(low),
+        [0, low] => bytes.extend([0x81, low]),
+        [high, low] => bytes.extend([0x82, high, low]),
+    }
+    bytes.extend(value.data);
+    Some(bytes)
 }
 
 /// RFC 4514 §2.4.
@@ -262,18 +301,30 @@ fn escape(value: &str, text: &mut String) {
     }
 }
 
-/// People put a space after each comma, which RFC 4514 does not.
-fn without_spaces(name: &str) -> String {
+/// A name as people write it: with a space after each comma, which RFC 4514 does not, and types and hexadecimal values in any case
+/// (§3).
+fn canonical(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
-    let mut after_comma = true;
-    let mut escaped = false;
+    let (mut at_type, mut in_hex, mut escaped) = (true, false, false);
+    let mut before = ',';
     for letter in name.trim().chars() {
-        if after_comma && letter == ' ' {
+        if before == ',' && letter == ' ' {
             continue;
         }
-        after_comma = letter == ',' && !escaped;
+        match letter {
+            ',' | '+' if !escaped => (at_type, in_hex) = (true, false),
+            '=' if at_type => at_type = false,
+            '#' if before == '=' && !at_type => in_hex = true,
+            _ => {}
+        }
+        text.push(match letter {
+            letter if at_type => letter.to_ascii_uppercase(),
+            letter if in_hex => letter.to_ascii_lowercase(),
+            letter => letter,
+        });
+        // An escaped comma is no end of a part.
+        before = if escaped { '\\' } else { letter };
         escaped = letter == '\\' && !escaped;
-        text.push(letter);
     }
     text
 }

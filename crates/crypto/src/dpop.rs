@@ -148,7 +148,8 @@ fn check_target(claims: &Map<String, Value>, target: &Target<'_>) -> Result<(), 
 }
 
 /// A URL without query and fragment, its scheme and host in lower case, without the scheme's own port and with a path
-/// (RFC 3986 §6.2.2, §6.2.3). Nothing for what is no URL with a host.
+/// (RFC 3986 §6.2.2.1, §6.2.3). Escapes and dots in the path stand as they were written: who makes a proof and who checks it
+/// read the same request. Nothing for what is no URL with a host.
 fn normal(url: &str) -> Option<String> {
     let url = url.split(['?', '#']).next()?;
     let (scheme, rest) = url.split_once("://")?;

@@ -98,6 +98,24 @@ fn a_subject_is_met_exactly_or_not() {
     ] {
         assert!(!client.is_for(&subject(bad)), "{bad}");
     }
+    // RFC 4514 §3 has nine names of types, in any case; any other type is a number, and its value hexadecimal.
+    let names = shown(pem!("names"), &[]);
+    for good in [
+        "2.5.4.5=#13023432,1.2.840.113549.1.9.1=#160d61406578616d706c652e636f6d,CN=payroll,UID=payroll,OU=Payroll,O=Example,STREET=Main 1,L=Munich,ST=Bavaria,C=DE,DC=example,DC=com",
+        "2.5.4.5=#13023432, 1.2.840.113549.1.9.1=#160D61406578616D706C652E636F6D, cn=payroll, uid=payroll, ou=Payroll, o=Example, Street=Main 1, l=Munich, st=Bavaria, c=DE, dc=example, dc=com",
+    ] {
+        assert!(names.is_for(&subject(&format!("dn:{good}"))), "{good}");
+        for (one, other) in [
+            ("Main 1", "main 1"),
+            ("Main 1", " Main 1"),
+            ("#13023432", "42"),
+            ("2.5.4.5", "serialNumber"),
+            ("Munich", "#0c064d756e696368"),
+        ] {
+            let bad = good.replace(one, other);
+            assert!(!names.is_for(&subject(&format!("dn:{bad}"))), "{bad}");
+        }
+    }
     for text in ["", "dns", "dns:", "cn:payroll", "ip:payroll", "dn: "] {
         assert!(text.parse::<CertificateSubject>().is_err(), "{text}");
     }

@@ -54,7 +54,9 @@ impl GuardError {
     ) -> Option<HeaderValue> {
         let error = match (self, self.status()) {
             (Self::TokenMissing(_), _) => None,
-            (Self::ProofInvalid(_) | Self::ProofReplayed, _) => Some("invalid_dpop_proof"),
+            (Self::ProofInvalid(_) | Self::ProofMissing | Self::ProofReplayed, _) => {
+                Some("invalid_dpop_proof")
+            }
             (_, StatusCode::UNAUTHORIZED) => Some("invalid_token"),
             (_, StatusCode::FORBIDDEN) => Some("insufficient_scope"),
             _ => return None,

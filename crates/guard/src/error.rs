@@ -25,6 +25,9 @@ pub enum GuardError {
     /// The DPoP proof is not one for this request.
     #[error(transparent)]
     ProofInvalid(#[from] InvalidProof),
+    /// The token came as DPoP, and not exactly one proof beside it.
+    #[error("a token came as DPoP without exactly one DPoP header beside it")]
+    ProofMissing,
     /// The DPoP proof was used before.
     #[error("this DPoP proof was used before: make a new one for each request")]
     ProofReplayed,
@@ -71,7 +74,7 @@ impl GuardError {
             },
             Self::InvalidRequest(_) => "bad_request",
             Self::KeysUnavailable => "keys_unavailable",
-            Self::ProofInvalid(_) | Self::ProofReplayed => "proof_invalid",
+            Self::ProofInvalid(_) | Self::ProofMissing | Self::ProofReplayed => "proof_invalid",
             Self::ResultsBacklog => "results_backlog",
             Self::RevocationsStale { .. } => "revocations_stale",
             Self::Revoked { .. } => "token_revoked",
@@ -94,6 +97,7 @@ impl GuardError {
             | Self::RevocationsStale { .. }
             | Self::TooManyProofs => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProofInvalid(_)
+            | Self::ProofMissing
             | Self::ProofReplayed
             | Self::Revoked { .. }
             | Self::Sender(_)
@@ -105,7 +109,7 @@ impl GuardError {
     /// Whether it is about a key that the sender has to prove, so that the challenge is one for a proof (RFC 9449 §7.1).
     pub(crate) const fn is_of_key(&self) -> bool {
         match self {
-            Self::ProofInvalid(_) | Self::ProofReplayed => true,
+            Self::ProofInvalid(_) | Self::ProofMissing | Self::ProofReplayed => true,
             Self::Sender(error) => !matches!(error, NotTheSender::Certificate),
             _ => false,
         }

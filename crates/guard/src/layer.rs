@@ -15,7 +15,7 @@ use crate::{
     challenge::bearer_token,
     error::GuardError,
     guard::Guard,
-    presented::{DPOP, PeerCertificate, Presented},
+    presented::{PeerCertificate, Presented},
     request::{InvalidRequest, Request},
 };
 
@@ -84,7 +84,6 @@ impl<D: Describe> GuardLayer<D> {
     async fn admit(&self, head: &Parts) -> Result<Authorized, (GuardError, Option<Request>)> {
         // Who has no token learns nothing of what the service expects.
         let url = self.guard.public_url();
-        let url = url.filter(|_| head.headers.contains_key(DPOP));
         let url = url.map(|url| format!("{url}{}", head.uri.path()));
         let presented = match &url {
             Some(url) => Presented::of_request(&head.headers, &head.method, url),

@@ -84,9 +84,7 @@ impl<'a> Presented<'a> {
         let mut proofs = headers.get_all(&DPOP).iter();
         match (proofs.next().map(|proof| proof.to_str()), proofs.next()) {
             (Some(Ok(proof)), None) => Ok(Self::dpop(token, proof, method.as_str(), url)),
-            _ => Err(GuardError::TokenMissing(
-                "a token came as DPoP without exactly one DPoP header beside it",
-            )),
+            _ => Err(GuardError::ProofMissing),
         }
     }
 }

@@ -128,6 +128,31 @@ async fn a_token_that_is_bound_to_a_key_passes_with_a_proof_of_that_key_alone() 
 }
 
 #[tokio::test]
+async fn a_token_that_came_as_dpop_without_a_proof_is_told_so() {
+    let holder = Holder::new().await;
+    let layer = holder
+        .guard
+        .require("case.read".parse().unwrap())
+        .without_status_reports();
+    let service = layer.layer(service_fn(|_: http::Request<String>| async {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let request = http::Request::get("/cases/42")
+        .header("authorization", format!("DPoP {}", holder.keyed()))
+        .body(String::new())
+        .unwrap();
+    let answer = service.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+    assert!(
+        challenge.starts_with("DPoP error=\"invalid_dpop_proof\""),
+        "{challenge}"
+    );
+    let body: Value = serde_json::from_str(answer.body()).unwrap();
+    assert_eq!(body["reason_code"], "proof_invalid");
+}
+
+#[tokio::test]
 async fn t24_the_proof_of_what_is_refused_is_not_kept() {
     let holder = Holder::new().await;
     let token = holder.keyed();

@@ -15,7 +15,7 @@ pub struct InvalidThumbprint;
 
 /// The claim `cnf` (RFC 7800 §3): each member that it has must be proved. One that is not known here cannot be, so that
 /// a token with it does not parse.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Members")]
 pub struct Confirmation {
     /// The key of DPoP proofs (RFC 9449 §6.1).

@@ -16,6 +16,24 @@ pub async fn present(server: &TestServer, identity: &str, token: &str) -> Answer
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trust_rule_is_not_rotated_and_the_answer_says_what_to_do() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let pipeline = pipeline(&server).await;
+        let path = format!("/api/identities/{}/credentials", pipeline.id());
+        let rules = pipeline.owner.get(&path).await.done();
+        let rule = rules["items"][0]["id"].as_str().unwrap();
+        let rotate = format!("/api/credentials/{rule}/rotate");
+        let no = pipeline.owner.post(&rotate, &json!({})).await;
+        let no = no.refused(422, "unprocessable");
+        let why = no["detail"].as_str().unwrap();
+        assert!(why.contains("make another and revoke this one"), "{no}");
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_comes_in_by_three_wire_forms_and_gets_the_same_token() {
     on_each_database(async |database| {
         let server = TestServer::start(&database).await;

@@ -44,7 +44,7 @@ mod rotate;
 pub use create::{CreateCredential, TrustInput};
 pub use read::{list, show};
 pub use revoke::RevokeCredential;
-pub use rotate::RotateCredential;
+pub use rotate::{NOT_ROTATED, RotateCredential};
 
 pub(crate) use create::{Adding, put_new};
 

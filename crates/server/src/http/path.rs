@@ -142,8 +142,8 @@ fn inserted(path: &str) -> Option<(&str, &str)> {
     path.split_at_checked(WELL_KNOWN.len() + end)
 }
 
-/// Paths of clients that were written for another issuer.
-const ALIASES: [(&str, &str); 1] = [("/passport/token", "/oauth2/token")];
+/// Paths of clients that were written for another issuer, and what they are here.
+pub(super) const ALIASES: [(&str, &str); 1] = [("/passport/token", "/oauth2/token")];
 
 const TENANTS: &str = "/t/";
 const WELL_KNOWN: &str = "/.well-known/";

@@ -18,14 +18,20 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     app::App,
-    http::{authorization::AccessToken, context::RequestContext, oauth_error::OauthFailure},
+    http::{
+        authorization::AccessToken, context::RequestContext, oauth_error::OauthFailure,
+        path::ALIASES,
+    },
 };
 
 /// The header of proofs (RFC 9449 §4.1).
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The paths under which clients know the token endpoint: they sign the one that they called.
-const TOKEN_PATHS: [&str; 2] = ["/oauth2/token", "/passport/token"];
+const TOKEN_PATHS: [&str; 2] = {
+    let [(alias, path)] = ALIASES;
+    [path, alias]
+};
 
 /// A proof as it came to the token endpoint, if one did.
 pub struct Unproved(Option<Secret<String>>);

@@ -29,6 +29,10 @@ pub struct RotateCredential {
     pub reason: Option<String>,
 }
 
+/// Why what holds no secret is not rotated.
+pub const NOT_ROTATED: &str =
+    "a trust rule or a certificate holds no secret of ours: make another and revoke this one";
+
 impl Command for RotateCredential {
     type Output = CreatedCredential;
 
@@ -59,10 +63,7 @@ impl Command for RotateCredential {
             CredentialType::SelfSignedTlsClientAuth
             | CredentialType::TlsClientAuth
             | CredentialType::TrustRule => {
-                return refuse(
-                    Reason::Unprocessable,
-                    "a trust rule or a certificate holds no secret of ours: make another and revoke this one",
-                );
+                return refuse(Reason::Unprocessable, NOT_ROTATED);
             }
         }
         if self

@@ -113,10 +113,8 @@ pub async fn rotate(
         .record
         .credential()
         .map_or(CredentialType::ClientSecret, |doc| doc.credential_type());
-    if credential_type.is_certificate() {
-        let detail =
-            "a certificate holds no secret of ours: make another credential and revoke this one";
-        return Err(Refusal::new(Reason::Unprocessable, detail).into());
+    if credential_type.is_certificate() || credential_type == CredentialType::TrustRule {
+        return Err(Refusal::new(Reason::Unprocessable, credentials::NOT_ROTATED).into());
     }
     let made = Secrets::make(
         &app,
