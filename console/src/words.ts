@@ -69,6 +69,7 @@ export const CREDENTIAL_WORDS: Record<string, string> = {
 export const NODE_WORDS: Record<string, { word: string; icon: IconName }> = {
   action: { word: 'Result', icon: 'action' },
   approval: { word: 'Approval', icon: 'approval' },
+  change: { word: 'Change', icon: 'log' },
   commit: { word: 'Commit', icon: 'commit' },
   credential: { word: 'Credential', icon: 'credential' },
   decision: { word: 'Decision', icon: 'check' },

@@ -5119,6 +5119,7 @@ export interface components {
             authority?: string | null;
             /** @description The commit. */
             commit?: string | null;
+            edit?: components["schemas"]["Edit"] | null;
             /** @description The identity that acted. */
             identity?: string | null;
             /** @description The keys that were read for it. */
@@ -5189,6 +5190,17 @@ export interface components {
             relations: string[];
             /** @description Where it stands. */
             status: components["schemas"]["Status"];
+        };
+        /** @description An edit that took a second person. */
+        Edit: {
+            /** @description Who asked for it. */
+            asked_by?: string | null;
+            /** @description Who said no. */
+            denied_by?: string[];
+            /** @description When it was made, RFC 3339; absent while it is not. */
+            made_at?: string | null;
+            /** @description What it does, as the people read it who decided. */
+            what: string;
         };
         /** @description The chain. */
         Lineage: {

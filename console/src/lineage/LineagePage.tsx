@@ -6,7 +6,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense } from 'react';
 import { get } from '../api/client';
 import { exact } from '../time';
-import { Badge, Copy, Facts, LineageLink, PageHead, Panel, Status } from '../ui/bits';
+import { Badge, Copy, Facts, LineageLink, PageHead, Panel, Status, When } from '../ui/bits';
 import { Icon } from '../ui/icons';
 import { Loaded, Waiting } from '../ui/Loaded';
 import { save } from '../ui/save';
@@ -176,11 +176,15 @@ function Answer({ lineage, proofs, records }: { lineage: Lineage; proofs: string
                   </>
                 ),
               ],
-              ['Triggered by', story.triggered_by],
+              ['Asked for by', story.edit?.asked_by],
+              ['Made', story.edit && (story.edit.made_at ? <When at={story.edit.made_at} /> : 'not made')],
+              ['Triggered by', !story.edit && story.triggered_by],
               [
                 'Approved by',
                 story.approved_by.length > 0 ? (
                   story.approved_by.join(', ')
+                ) : story.edit && !story.edit.made_at ? (
+                  'nobody'
                 ) : story.approval_needed ? (
                   <Badge tone="warn">not on record</Badge>
                 ) : (

@@ -21,6 +21,7 @@ pub(crate) use write::Effects;
 pub use write::{Change, NewRecord, Revocation, WriteTx};
 
 use crate::{
+    ctx::Ctx,
     evidence::seal::{Draft, refer, refer_person},
     rejection::Rejection,
 };
@@ -102,6 +103,16 @@ impl Permit {
                 "only a program with a token of its own can do this",
             )),
         }
+    }
+
+    /// The permit for one request of theirs. What a person does is a story of its own, which follows from their sign-in: that
+    /// lasts for hours, and two things done in it have nothing to do with each other. What a program does is its token's story.
+    #[must_use]
+    pub fn for_request(mut self, ctx: &Ctx) -> Self {
+        if let Actor::User { .. } = self.actor {
+            self.txn = ctx.id();
+        }
+        self
     }
 
     /// Says in a record who acts, and what that follows from. A program is found as one.

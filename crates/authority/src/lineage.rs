@@ -2,6 +2,7 @@
 //! they answer for. Read from the evidence, with the names of then, beside who answers now.
 
 mod backward;
+mod edit;
 mod execution;
 mod forward;
 mod gathering;

@@ -149,11 +149,9 @@ impl Authority {
             let Some(token) = token else { return Ok(None) };
             let session = sessions::by_id(tx, token.session_id)?.filter(|session| {
                 session.tenant_id == tenant
+                    && session.is_in_browser()
                     && session.is_live(now)
-                    && session
-                        .doc
-                        .seen_at
-                        .is_some_and(|seen| now < seen + BROWSER_IDLE)
+                    && !session.is_idle(now)
             });
             let Some(session) = session else {
                 return Ok(None);

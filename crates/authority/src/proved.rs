@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_crypto::jose::Verified;
-use countersign_model::{Id, id, token::AccessClaims};
+use countersign_model::token::AccessClaims;
 
 /// What a caller proved who they are with: a token, or the cookie of a browser's session. Whether it was revoked since is asked
 /// when the permit is made.
@@ -30,14 +30,6 @@ impl Proved {
         match &self.0 {
             Source::Session(claims) => claims,
             Source::Token(token) => token.claims(),
-        }
-    }
-
-    /// The record of the sign-in, which what is done in a browser follows from; a token is a record of its own.
-    pub(crate) fn entered(&self) -> Option<Id<id::Evidence>> {
-        match &self.0 {
-            Source::Session(claims) => Some(claims.jti),
-            Source::Token(_) => None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub mod teams;
 pub mod tenants;
 pub mod users;
 
-pub use guarding::{ChangeOutcome, apply_change};
+pub use guarding::{ChangeOutcome, Countersigned, apply_change};
 pub(crate) use guarding::{called, sends_away};
 pub use impersonators::ImpersonatorInput;
 pub use reading::{Listed, Page, PageQuery, Shown};

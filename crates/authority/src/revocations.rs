@@ -101,7 +101,12 @@ impl Revoke {
         let mut evidence = Vec::new();
         if let Some(session) = token.session(tx)? {
             let targets = vec![self.target.clone(), session.id.to_string()];
-            evidence.push(sessions::end(tx, session, self.because())?);
+            evidence.extend(sessions::end_with_all_that_came_of_it(
+                tx,
+                session,
+                self.because(),
+                None,
+            )?);
             return Ok(RevokedThing {
                 grain: self.grain,
                 targets,
@@ -222,7 +227,7 @@ impl Revoke {
             return Err(unknown("renewal chain", &self.target));
         };
         let holder = tx.get(session.user_id)?;
-        let evidence = vec![sessions::end(tx, session, self.because())?];
+        let evidence = sessions::end_with_all_that_came_of_it(tx, session, self.because(), None)?;
         Ok(RevokedThing {
             grain: self.grain,
             targets: vec![self.target.clone()],

@@ -167,7 +167,9 @@ pub(crate) fn person_of(
 /// Refuses one more session of a person who has too many.
 pub(crate) fn room_for_one(tx: &mut WriteTx<'_, '_>, user: Id<id::User>) -> Result<(), Rejection> {
     let now = tx.now();
-    if sessions::of_user(tx.peek(), user, now)?.len() < MOST_SESSIONS {
+    let mut all = sessions::of_user(tx.peek(), user, now)?;
+    all.retain(|session| !session.is_idle(now));
+    if all.len() < MOST_SESSIONS {
         return Ok(());
     }
     refuse(
@@ -234,32 +236,21 @@ pub(crate) fn end(
     tx.revoke(revocation, Some(whose), reason)
 }
 
-/// Ends a session that somebody else holds too, and all that were confirmed in it.
+/// Ends a session that somebody else may hold too, and all that came of it, but for the one of who asks.
 pub(crate) fn end_with_all_that_came_of_it(
     tx: &mut WriteTx<'_, '_>,
     session: Session,
     reason: &str,
-) -> Result<(), Rejection> {
+    spared: Option<Id<id::Session>>,
+) -> Result<Vec<Id<id::Evidence>>, Rejection> {
     let now = tx.now();
-    let all = sessions::of_user(tx.peek(), session.user_id, now)?;
-    let mut ending = vec![session.id];
-    let mut next = 0;
-    while let Some(parent) = ending.get(next).copied() {
-        let came = all
-            .iter()
-            .filter(|other| other.doc.confirmed_in == Some(parent))
-            .map(|other| other.id);
-        let came: Vec<_> = came.filter(|id| !ending.contains(id)).collect();
-        ending.extend(came);
-        next += 1;
-    }
-    let children = all
+    let mut ending = sessions::of_user(tx.peek(), session.user_id, now)?;
+    ending.retain(|other| other.doc.came_of.contains(&session.id) && Some(other.id) != spared);
+    ending.push(session);
+    ending
         .into_iter()
-        .filter(|other| other.id != session.id && ending.contains(&other.id));
-    for child in children {
-        end(tx, child, reason)?;
-    }
-    end(tx, session, reason).map(drop)
+        .map(|session| end(tx, session, reason))
+        .collect()
 }
 
 /// What a person is signed in by that lasts.
@@ -279,6 +270,17 @@ pub struct EndSession {
     pub session: Id<id::Session>,
     /// Whose it must be, unless its refresh token was presented.
     pub of: Option<Id<id::User>>,
+    /// What ends with it.
+    pub ending: Ending,
+}
+
+/// What ends with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing: its person leaves.
+    Alone,
+    /// All that came of it, because it may be somebody else's too; but for the session of who asks.
+    WithAllBut(Option<Id<id::Session>>),
 }
 
 impl Command for EndSession {
@@ -304,7 +306,14 @@ impl Command for EndSession {
                 format!("there is no sign-in {}", self.session),
             );
         };
-        end(tx, session, SIGNED_OUT)?;
+        match self.ending {
+            Ending::Alone => drop(end(tx, session, SIGNED_OUT)?),
+            Ending::WithAllBut(spared) => {
+                drop(end_with_all_that_came_of_it(
+                    tx, session, SIGNED_OUT, spared,
+                )?);
+            }
+        }
         Ok(Verdict::Done(()))
     }
 }

@@ -386,7 +386,10 @@ pub fn permit(facts: &Facts, revoked: &RevokedSet, presented: &Proved) -> Result
         tenant_id,
         actor,
         txn: claims.txn,
-        parents: presented.entered().into_iter().collect(),
+        parents: match claims.identity_type {
+            PrincipalType::User => vec![claims.jti],
+            PrincipalType::ServiceAccount => Vec::new(),
+        },
     })
 }
 

@@ -31,6 +31,9 @@ pub struct Story {
     pub authority: Option<String>,
     /// The task.
     pub task: Option<String>,
+    /// The edit of a record that people decided about, where that is the story, and who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
     /// The keys that were read for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys_read: Vec<String>,
@@ -44,10 +47,67 @@ pub struct Story {
     pub sponsor_now: Option<String>,
 }
 
+/// An edit that took a second person.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// What it does, as the people read it who decided.
+    pub what: String,
+    /// Who asked for it.
+    pub asked_by: Option<String>,
+    /// Who said no.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_by: Vec<String>,
+    /// When it was made, RFC 3339; absent while it is not.
+    pub made_at: Option<String>,
+}
+
 impl Story {
     /// The sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
+        match &self.edit {
+            Some(edit) => self.of_edit(edit),
+            None => self.of_action(),
+        }
+    }
+
+    fn of_edit(&self, edit: &Edit) -> String {
+        let asked_by = edit.asked_by.as_deref();
+        let mut text = asked_by
+            .unwrap_or("[gap: who asked is not on record]")
+            .to_owned();
+        let _ = match &edit.made_at {
+            Some(at) => write!(text, " had this made at {at}: {}", edit.what),
+            None => write!(text, " asked for this, and it was not made: {}", edit.what),
+        };
+        match (self.approved_by.as_slice(), edit.denied_by.as_slice()) {
+            ([], []) if edit.made_at.is_some() => {
+                text.push_str("; [gap: the approval is not on record]");
+            }
+            ([], []) => text.push_str("; nobody has decided"),
+            (by, []) => {
+                let _ = write!(text, "; approved by {}", by.join(" and "));
+            }
+            (_, by) => {
+                let _ = write!(text, "; denied by {}", by.join(" and "));
+            }
+        }
+        match (&self.identity, &self.sponsor_now) {
+            (Some(_), Some(now)) => {
+                let _ = write!(text, "; {now} must respond");
+            }
+            (Some(_), None) => text.push_str("; [gap: nobody is on record to respond]"),
+            // No identity's: who asked answers for it.
+            (None, _) => {
+                let _ = write!(text, "; {} must respond", asked_by.unwrap_or("somebody"));
+            }
+        }
+        text.push('.');
+        text
+    }
+
+    fn of_action(&self) -> String {
         let mut text = String::new();
         let gap = |part: &Option<String>, what: &str| {
             part.clone()

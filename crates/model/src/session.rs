@@ -26,6 +26,9 @@ pub const BROWSER_IDLE: Seconds = Seconds(30 * 60);
 /// the session a stolen cookie would do.
 pub const LATELY: Seconds = Seconds(5 * 60);
 
+/// How many sign-ins one can have come of, each confirmed in the one before: more than a year of them, one a month.
+pub const MOST_ABOVE: usize = 16;
+
 /// A person's sign-in that lasts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -62,8 +65,10 @@ pub struct SessionDoc {
     pub txn: Id<id::Transaction>,
     /// The record of the sign-in.
     pub entered: Id<id::Evidence>,
-    /// The session that confirmed it.
-    pub confirmed_in: Option<Id<id::Session>>,
+    /// The session that confirmed it, the one that confirmed that, and so on: whichever of them turns out to be stolen, this one
+    /// came of it, also when those between are over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub came_of: Vec<Id<id::Session>>,
     /// The refresh tokens, at a command line.
     pub refresh: Option<Refreshing>,
     /// The key that they are bound to: who refreshes proves to hold it (RFC 9449 §5).
@@ -183,6 +188,13 @@ impl Session {
         ))
     }
 
+    /// Whether it is a browser's that nobody used for so long that it is taken no more.
+    #[must_use]
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        let seen = self.doc.seen_at;
+        seen.is_some_and(|seen| now >= seen + BROWSER_IDLE)
+    }
+
     /// Whether it can still be used.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -285,7 +297,7 @@ mod tests {
                 txn: Id::from_bytes([4; 16]),
                 entered: Id::from_bytes([5; 16]),
                 seen_at: None,
-                confirmed_in: None,
+                came_of: Vec::new(),
                 jkt: None,
                 refresh: Some(Refreshing {
                     current: "one".to_owned(),

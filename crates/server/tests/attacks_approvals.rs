@@ -245,3 +245,93 @@ async fn t15_loosening_waits_for_a_second_person_and_then_voids_too() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_10_a_countersigned_edit_is_one_story_of_who_asked_and_who_agreed() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let (pipeline, lee) = with_approver(&server).await;
+        let owner = &pipeline.owner;
+        let path = format!("/api/identities/{}", pipeline.id());
+        let mut stories = Vec::new();
+        for (action, verdict) in [
+            ("infrastructure.modify", "approve"),
+            ("ticket.close", "deny"),
+        ] {
+            let wider =
+                json!({ "allowed_actions": ["deploy.release", "rollout.status.read", action] });
+            let change = owner.patch(&path, &wider).await.waits();
+            let id = change["id"].as_str().unwrap().to_owned();
+            let body = json!({ "digest": change["digest"] });
+            lee.post(&format!("/api/approvals/{id}/{verdict}"), &body)
+                .await
+                .done();
+            stories.push(
+                owner
+                    .get(&format!("/api/lineage?ref=approval:{id}"))
+                    .await
+                    .done(),
+            );
+        }
+        let told = |number: usize| stories[number]["sentence"].as_str().unwrap();
+        assert!(
+            told(0)
+                .starts_with("dana@example.com had this made at 2026-11-22T09:00:00Z: identity `"),
+            "{}",
+            told(0)
+        );
+        assert!(
+            told(0).ends_with("; approved by lee@example.com; dana@example.com must respond."),
+            "{}",
+            told(0)
+        );
+        assert!(
+            told(1).starts_with("dana@example.com asked for this, and it was not made: identity `"),
+            "{}",
+            told(1)
+        );
+        assert!(
+            told(1).ends_with("; denied by lee@example.com; dana@example.com must respond."),
+            "{}",
+            told(1)
+        );
+        // The record of the edit is of that story, and says whose it was.
+        let edges = stories[0]["edges"].to_string();
+        assert!(
+            edges.contains("asked_by") && edges.contains("decided_by"),
+            "{edges}"
+        );
+        let changed = owner.get("/api/evidence?kind=changed").await.done();
+        let full = owner
+            .get(&format!(
+                "/api/evidence/{}",
+                changed["items"][0]["id"].as_str().unwrap()
+            ))
+            .await
+            .done();
+        let decided = owner
+            .get("/api/evidence?kind=approval_decided")
+            .await
+            .done();
+        let decisions = decided["items"].as_array().unwrap();
+        let record = &full["record"];
+        assert_eq!(record["parents"], json!([decisions.last().unwrap()["id"]]));
+        let role = |role: &str| {
+            let refs = record["refs"].as_array().unwrap();
+            refs.iter()
+                .find(|one| one["role"] == role)
+                .map(|one| one["id"].clone())
+        };
+        assert_eq!(
+            role("actor"),
+            Some(claims(owner.token())["identity_id"].clone())
+        );
+        assert_eq!(
+            role("approver"),
+            Some(claims(lee.token())["identity_id"].clone())
+        );
+        assert!(role("approval").is_some(), "{record}");
+        server.stop().await;
+    })
+    .await;
+}

@@ -378,3 +378,35 @@ async fn what_is_no_request_of_a_command_line_is_refused() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thief_who_signs_the_middle_one_out_keeps_nothing() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let kim = server.enrol("kim@example.com", TenantRole::Member).await;
+        let held = async |by: &Caller| {
+            let given = signed_in(&server, by).await;
+            server
+                .anyone()
+                .with_token(given["access_token"].as_str().unwrap())
+        };
+        let first = held(&kim).await;
+        let middle = held(&first).await;
+        let last = held(&middle).await;
+        assert_eq!(middle.delete("/api/sessions/current").await.status, 204);
+        last.get("/api/sessions").await.done();
+        // Whoever ends the first from elsewhere ends what came of it, and not where they are.
+        let listed = kim.get("/api/sessions").await.done();
+        let oldest = listed["items"].as_array().unwrap().last().unwrap()["id"].clone();
+        let path = format!("/api/sessions/{}", oldest.as_str().unwrap());
+        assert_eq!(kim.delete(&path).await.status, 204);
+        for gone in [&first, &middle, &last] {
+            gone.get("/api/sessions")
+                .await
+                .refused(401, "token_revoked");
+        }
+        assert_eq!(kim.get("/api/sessions").await.done()["items"], json!([]));
+        server.stop().await;
+    })
+    .await;
+}

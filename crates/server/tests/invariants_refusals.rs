@@ -211,7 +211,8 @@ async fn invariant_7_a_refused_call_names_the_route_and_what_the_caller_wrote_ca
         let found = refusals(owner, &of).await;
         let full = in_full(owner, &found[0]).await;
         assert_eq!(full["record"]["asked"], "GET /api/users/{id}", "{full}");
-        assert_eq!(full["record"]["txn"], claims(mo.token())["txn"]);
+        let jti = claims(mo.token())["jti"].clone();
+        assert_eq!(full["record"]["parents"], json!([jti]));
         let body = full["body"].as_str().unwrap();
         assert!(
             !body.contains("ghost") && !full.to_string().contains("secret-in-a-query"),

@@ -73,6 +73,17 @@ pub fn cookie(answer: &Answer) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
+/// Removes something as the console does.
+async fn remove(server: &TestServer, session: &str, path: &str) -> Answer {
+    let told = page(server, "/api/console", session).await.done();
+    let csrf = told["csrf_token"].as_str().unwrap();
+    let headers = [OWN, ("cookie", session), ("x-csrf-token", csrf)];
+    server
+        .anyone()
+        .send(Method::DELETE, path, None, &headers)
+        .await
+}
+
 pub async fn page(server: &TestServer, path: &str, cookie: &str) -> Answer {
     server
         .anyone()
@@ -374,7 +385,9 @@ async fn a_link_makes_one_passkey_for_its_own_person_and_lapses() {
         // The same key is nobody's twice.
         let lee = server.enrol("lee@example.com", TenantRole::Member).await;
         let lees = link(&lee).await;
-        register(&server, &lees, &mut first).await.refused(409, "conflict");
+        let max = server.enrol("max@example.com", TenantRole::Member).await;
+        let mut maxs = passkey(&server, &max).await;
+        register(&server, &lees, &mut maxs).await.refused(409, "conflict");
         // A question of one link is not answered with another.
         let kim = server.enrol("kim@example.com", TenantRole::Member).await;
         let kims = link(&kim).await;
@@ -398,8 +411,11 @@ async fn a_link_makes_one_passkey_for_its_own_person_and_lapses() {
         let id = dana.get("/api/passkeys").await.done()["items"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/api/passkeys/{id}");
         assert_eq!(lee.get("/api/passkeys").await.done()["items"], json!([]));
-        lee.delete(&path).await.refused(404, "not_found");
-        assert_eq!(dana.delete(&path).await.status, 204);
+        let mut other = passkey(&server, &lee).await;
+        let there = cookie(&show(&server, &mut other).await);
+        remove(&server, &there, &path).await.refused(404, "not_found");
+        let own = cookie(&show(&server, &mut first).await);
+        assert_eq!(remove(&server, &own, &path).await.status, 204);
         let gone = show(&server, &mut first).await;
         gone.refused(401, "credential_invalid");
         // A link takes presence.
@@ -497,6 +513,76 @@ async fn t27_a_stolen_cookie_makes_nothing_that_outlives_its_session() {
         let done = confirm(&fresh).await;
         assert!(done.text().contains("Confirmed"), "{}", done.text());
         poll(&server.anyone(), &begun).await.done();
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t27_no_stolen_token_and_no_old_cookie_removes_a_passkey() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let dana = server.owner().await;
+        let mut key = passkey(&server, &dana).await;
+        let listed = dana.get("/api/passkeys").await.done();
+        let path = format!(
+            "/api/passkeys/{}",
+            listed["items"][0]["id"].as_str().unwrap()
+        );
+        dana.delete(&path).await.refused(403, "forbidden");
+        let old = cookie(&show(&server, &mut key).await);
+        server.clock().advance(Seconds(5 * 60 + 1));
+        remove(&server, &old, &path)
+            .await
+            .refused(401, "presence_too_old");
+        let fresh = cookie(&show(&server, &mut key).await);
+        assert_eq!(remove(&server, &fresh, &path).await.status, 204);
+        assert_eq!(dana.get("/api/passkeys").await.done()["items"], json!([]));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_in_a_session_ends_with_it_also_past_one_that_is_over() {
+    on_each_database(async |database| {
+        let server = named(&database).await;
+        let dana = server.owner().await;
+        let mut key = passkey(&server, &dana).await;
+        let browser = cookie(&show(&server, &mut key).await);
+        let confirm = async |begun: &Value| {
+            let opened = page(&server, "/device", &browser).await;
+            let code = begun["user_code"].as_str().unwrap();
+            let yes = [
+                ("token", &*token(&opened)),
+                ("user_code", code),
+                ("say", "confirm"),
+            ];
+            let done = form(&server, "/device", &yes, &[OWN, ("cookie", &*browser)]).await;
+            assert!(done.text().contains("Confirmed"), "{}", done.text());
+        };
+        let begun = begin(&server.anyone()).await;
+        confirm(&begun).await;
+        let given = poll(&server.anyone(), &begun).await.done();
+        let line = server
+            .anyone()
+            .with_token(given["access_token"].as_str().unwrap());
+        let late = begin(&server.anyone()).await;
+        confirm(&late).await;
+        // An owner ends the browser's session, as a stolen one: what it confirmed ends too, and what waits for it gets nothing.
+        let listed = line.get("/api/sessions").await.done();
+        let items = listed["items"].as_array().unwrap();
+        let place = |one: &&Value| one["place"] == "browser";
+        let id = items.iter().find(place).unwrap()["id"].clone();
+        let body = json!({ "grain": "chain", "target": id, "reason": "stolen" });
+        dana.post("/api/revocations", &body).await.done();
+        assert_eq!(page(&server, "/api/console", &browser).await.status, 401);
+        line.get("/api/sessions")
+            .await
+            .refused(401, "token_revoked");
+        poll(&server.anyone(), &late)
+            .await
+            .refused(401, "credential_invalid");
         server.stop().await;
     })
     .await;

@@ -804,6 +804,52 @@ async fn who_is_unlinked_is_signed_out_of_what_the_account_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_at_the_provider_reaches_command_lines_after_their_browser_is_signed_out() {
+    on_each_database(async |database| {
+        let scene = Scene::new(&database, json!({ "admit_invited": true })).await;
+        let invited = json!({ "email": "lee@example.com", "role": "member" });
+        scene.dana.post("/api/users", &invited).await.done();
+        let session = entered(&scene.sign_in(lee()).await);
+        let server = &scene.server;
+        let begun = crate::device_login::begin(&server.anyone()).await;
+        let csrf = scene.who(&session).await.done()["csrf_token"].clone();
+        let headers = [
+            OWN,
+            ("cookie", session.as_str()),
+            ("x-csrf-token", csrf.as_str().unwrap()),
+        ];
+        let yes = json!({ "user_code": begun["user_code"] });
+        let confirm = "/api/device-authorizations/confirm";
+        let said = server
+            .anyone()
+            .send(Method::POST, confirm, Some(&yes), &headers)
+            .await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        let given = crate::device_login::poll(&server.anyone(), &begun)
+            .await
+            .done();
+        let line = server
+            .anyone()
+            .with_token(given["access_token"].as_str().unwrap());
+        let out = server
+            .anyone()
+            .send(Method::DELETE, "/api/sessions/current", None, &headers)
+            .await;
+        assert_eq!(out.status, 204);
+        line.get("/api/sessions").await.done();
+        let gone = scene
+            .log_out(json!({ "sid": "s-1", "sub": "00u-lee" }))
+            .await;
+        assert_eq!(gone.status, 200);
+        line.get("/api/sessions")
+            .await
+            .refused(401, "token_revoked");
+        scene.server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_provider_takes_a_second_owner_and_never_gets_the_secret() {
     on_each_database(async |database| {
         let scene = Scene::new(&database, json!({ "admit_invited": true })).await;

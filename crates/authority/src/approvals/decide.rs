@@ -270,8 +270,14 @@ impl Decide {
             );
         }
         approval.version += 1;
+        let countersigned = registry::Countersigned {
+            approval: approval.id,
+            txn: approval.doc.txn,
+            decided: evidence,
+            approver: user,
+        };
         let changed = change
-            .map(|change| registry::apply_change(tx, &change))
+            .map(|change| registry::apply_change(tx, &change, &countersigned))
             .transpose()?;
         automation::settle(tx, &approval)?;
         let approvals = earlier + u32::from(self.approved);

@@ -117,7 +117,7 @@ pub(super) fn of(
 }
 
 /// A reference to a user, whose name is personal.
-pub(super) fn person(
+pub(crate) fn person(
     tx: &mut WriteTx<'_, '_>,
     role: Role,
     user: Id<id::User>,

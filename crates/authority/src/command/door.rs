@@ -70,6 +70,7 @@ fn run<C: Command>(
             ctx,
             permit,
             effects: Effects::default(),
+            also: Vec::new(),
         };
         let verdict = command.run(&mut write)?;
         if write.effects.wrote && write.effects.evidence == 0 {
@@ -97,6 +98,7 @@ fn run<C: Command>(
         ctx,
         permit,
         effects,
+        also: Vec::new(),
     };
     let event = refusals::event(ctx, C::NAME, &refusal, 1);
     write.evidence(write.draft(Event::Refused(Box::new(event))))?;

@@ -29,6 +29,8 @@ pub struct WriteTx<'t, 'c> {
     pub(super) ctx: &'t Ctx,
     pub(super) permit: &'t Permit,
     pub(super) effects: Effects,
+    /// What each record of it refers to besides.
+    pub(super) also: Vec<Reference>,
 }
 
 /// What a command did, for the memory of this replica.
@@ -358,10 +360,31 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             .into());
         }
         self.permit.sign(&mut draft);
+        draft.refs.extend(self.also.iter().cloned());
         let sealed = draft.seal(self.ctx, self.permit.tenant_id)?;
         evidence::insert(self.tx, &sealed.row)?;
         self.effects.evidence += 1;
         Ok(sealed.id)
+    }
+
+    /// Does what somebody else asked for earlier, in the story of their request: the records say that it was they, and refer to
+    /// these besides.
+    pub(crate) fn in_story<R>(
+        &mut self,
+        permit: &Permit,
+        also: Vec<Reference>,
+        work: impl FnOnce(&mut WriteTx<'_, 'c>) -> Result<R, Rejection>,
+    ) -> Result<R, Rejection> {
+        let mut inner = WriteTx {
+            tx: self.tx,
+            ctx: self.ctx,
+            permit,
+            effects: std::mem::take(&mut self.effects),
+            also,
+        };
+        let done = work(&mut inner);
+        self.effects = inner.effects;
+        done
     }
 
     /// Counts a record that was written by who issues a token.

@@ -50,6 +50,9 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
         if let Some(execution) = find(&main.record, Role::Execution).map(|one| one.id.clone()) {
             return self.execution(&execution);
         }
+        if let Some(opened) = self.edit_of(main) {
+            return self.edit(&opened);
+        }
         let mut story = Story::default();
         let action = Some(main).filter(|found| matches!(found.record.event, Event::Action(_)));
         let token = self.token_of(main);
@@ -221,6 +224,13 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
             story.authority = Some("the long-lived token that it exchanged".to_owned());
         }
         Ok(key)
+    }
+
+    /// The node of a person.
+    pub(super) fn user(&mut self, of: &Reference) -> String {
+        let node = format!("user:{}", of.id);
+        self.graph.node(Node::new(node.clone(), "user", shown(of)));
+        node
     }
 
     /// The key of who answers: a person or a team.
@@ -412,6 +422,8 @@ impl<'a, 'b, 'c> Teller<'a, 'b, 'c> {
                     self.graph.edge(&key, "decided_by", &node);
                     if decided.approved {
                         story.approved_by.push(shown(approver));
+                    } else if let Some(edit) = &mut story.edit {
+                        edit.denied_by.push(shown(approver));
                     }
                 }
                 _ => {}

@@ -262,9 +262,7 @@ impl Command for RegisterPasskey {
         if passkeys::of_user(tx.peek(), user_id)?.len() >= MOST {
             return refuse(
                 Reason::Unprocessable,
-                format!(
-                    "there are {MOST} passkeys already: remove one with `countersign passkey remove`"
-                ),
+                format!("there are {MOST} passkeys already: remove one in the console's settings"),
             );
         }
         let made = self
@@ -311,13 +309,16 @@ impl Command for RegisterPasskey {
     }
 }
 
-/// Removes one of a person's own passkeys. What was signed in with it stays; it is ended by itself.
-#[derive(Debug, Clone, Copy)]
+/// Removes one of a person's own passkeys, for who signed in with one just now: with them gone, a token alone, which can be
+/// stolen, would make the next. What was signed in with it stays; it is ended by itself.
+#[derive(Debug, Clone)]
 pub struct RemovePasskey {
     /// Which.
     pub passkey: Id<id::Passkey>,
     /// The token of who asks.
     pub token: Id<id::Evidence>,
+    /// Their session, in a browser.
+    pub browser: Option<Session>,
 }
 
 impl Command for RemovePasskey {
@@ -327,6 +328,15 @@ impl Command for RemovePasskey {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<()>, Rejection> {
         let user_id = present(tx)?;
+        match &self.browser {
+            Some(session) if session.is_by_passkey() => session.lately(tx.now())?,
+            _ => {
+                return refuse(
+                    Reason::Forbidden,
+                    "a passkey is removed by who signed in with one: in the console's settings",
+                );
+            }
+        }
         let own = passkeys::of_user(tx.peek(), user_id)?;
         let Some(passkey) = own.iter().find(|one| one.id == self.passkey) else {
             return refuse(

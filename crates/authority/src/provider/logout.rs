@@ -126,7 +126,7 @@ impl Command for LogOutAtProvider {
         let found = self.sessions(tx, tenant_id)?;
         let ended = found.len();
         for session in found {
-            end_with_all_that_came_of_it(tx, session, "signed out at the provider")?;
+            end_with_all_that_came_of_it(tx, session, "signed out at the provider", None)?;
         }
         if ended == 0 {
             // It is used up all the same, and on record: who is signed out already is signed out (§2.7).

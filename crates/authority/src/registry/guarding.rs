@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{
-    Id,
+    Id, Timestamp,
     approval::{ApprovalRequest, ChangeRequest},
+    evidence::Role,
     id,
     permission::Person,
     reason::{Reason, Refusal},
@@ -25,7 +26,8 @@ use super::{
 };
 use crate::{
     approvals,
-    command::{Change, WriteTx},
+    command::{Actor, Change, Permit, WriteTx},
+    evidence::seal::refer,
     loosening::Loosening,
     rejection::{Fault, Rejection, refuse},
 };
@@ -357,7 +359,42 @@ pub(crate) fn called(record: &Record) -> String {
 pub fn apply_change(
     tx: &mut WriteTx<'_, '_>,
     request: &ChangeRequest,
+    countersigned: &Countersigned,
 ) -> Result<Record, Rejection> {
+    let pending: PendingChange = serde_json::from_value(request.change.clone())?;
+    let requester = tx.get(pending.requested_by)?;
+    let permit = Permit {
+        tenant_id: tx.tenant_id(),
+        actor: Actor::User {
+            id: pending.requested_by,
+            email: requester.name,
+            // They are not here now.
+            auth_time: Timestamp::from_seconds(0),
+        },
+        txn: countersigned.txn,
+        parents: vec![countersigned.decided],
+    };
+    let also = vec![
+        refer(Role::Approval, countersigned.approval, None),
+        approvals::references::person(tx, Role::Approver, countersigned.approver)?,
+    ];
+    tx.in_story(&permit, also, |tx| make(tx, request))
+}
+
+/// What was countersigned, by the last of those whom it took.
+#[derive(Debug, Clone, Copy)]
+pub struct Countersigned {
+    /// The approval.
+    pub approval: Id<id::Approval>,
+    /// Its story.
+    pub txn: Id<id::Transaction>,
+    /// The record of the decision that made it whole.
+    pub decided: Id<id::Evidence>,
+    /// Whose decision that was.
+    pub approver: Id<id::User>,
+}
+
+fn make(tx: &mut WriteTx<'_, '_>, request: &ChangeRequest) -> Result<Record, Rejection> {
     let pending: PendingChange = serde_json::from_value(request.change.clone())?;
     let before = tx.get(request.record_id)?;
     if before.version != request.version {

@@ -82,7 +82,7 @@ pub(crate) fn enter(
             },
             txn: tx.permit().txn(),
             entered,
-            confirmed_in: None,
+            came_of: Vec::new(),
             refresh: None,
             jkt: None,
             seen_at: Some(now),

@@ -7,10 +7,12 @@ use countersign_crypto::{
     opaque::{ParsedSecret, Pepper},
 };
 use countersign_model::{
+    Id,
     device::{Confirmation, DeviceRequest, DeviceState},
     evidence::{Event, Role, SignedIn, Text},
+    id,
     reason::{Reason, Refusal},
-    session::{Refreshing, Session, SessionDoc},
+    session::{AtProvider, MOST_ABOVE, Refreshing, Session, SessionDoc},
     time::Seconds,
 };
 use countersign_store::{devices, sessions};
@@ -55,6 +57,10 @@ impl RedeemDevice {
         let key = tx.ctx().sender.proof.as_ref().map(Proof::key);
         let user = person_of(tx, confirmation.user_id, &confirmation.generation)?;
         room_for_one(tx, confirmation.user_id)?;
+        let (came_of, provider) = match confirmation.session {
+            Some(id) => above(tx, id)?,
+            None => (Vec::new(), None),
+        };
         let mut session = Session {
             id: tx.ctx().id(),
             tenant_id: tx.tenant_id(),
@@ -71,11 +77,11 @@ impl RedeemDevice {
                 txn: tx.permit().txn(),
                 // Known below, as the refresh token is.
                 entered: confirmation.evidence,
-                confirmed_in: confirmation.session,
+                came_of,
                 refresh: None,
                 jkt: key.cloned(),
                 seen_at: None,
-                provider: None,
+                provider,
                 ended: None,
             },
         };
@@ -119,6 +125,30 @@ impl RedeemDevice {
     }
 }
 
+/// What a sign-in that was confirmed in this session comes of, and whose account at the provider it rests on: when they are
+/// signed out there, so is it. A session that was ended since has confirmed nothing.
+fn above(
+    tx: &mut WriteTx<'_, '_>,
+    id: Id<id::Session>,
+) -> Result<(Vec<Id<id::Session>>, Option<AtProvider>), Rejection> {
+    let now = tx.now();
+    let Some(session) = by_id(tx, id)?.filter(|session| session.is_live(now)) else {
+        return refuse(
+            Reason::CredentialInvalid,
+            "the sign-in that confirmed this one is over: begin again",
+        );
+    };
+    if session.doc.came_of.len() >= MOST_ABOVE {
+        return refuse(
+            Reason::Unprocessable,
+            "this sign-in was confirmed in one that was confirmed in one, and so on: confirm it with a passkey, or use a one-time code",
+        );
+    }
+    let mut came_of = vec![session.id];
+    came_of.extend(session.doc.came_of);
+    Ok((came_of, session.doc.provider))
+}
+
 impl Command for RedeemDevice {
     type Output = GivenOut;
 
@@ -146,7 +176,12 @@ impl Command for RedeemDevice {
             DeviceState::Redeemed(session) => {
                 // Two parties hold the code, or an answer was lost: in both cases nobody may go on with it.
                 if let Some(session) = by_id(tx, session)?.filter(|session| session.is_live(now)) {
-                    end_with_all_that_came_of_it(tx, session, "its device code was used twice")?;
+                    end_with_all_that_came_of_it(
+                        tx,
+                        session,
+                        "its device code was used twice",
+                        None,
+                    )?;
                 }
                 Ok(Verdict::RefusedWithEffects(Refusal::new(
                     Reason::Replayed,

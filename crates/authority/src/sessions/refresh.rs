@@ -107,7 +107,7 @@ impl Command for RefreshSession {
         let rotation = match session.rotation(&self.presented.id, address.as_deref(), tx.now()) {
             Ok(rotation) => rotation,
             Err(NotRotated::Reused) => {
-                end_with_all_that_came_of_it(tx, session, "a refresh token was used twice")?;
+                end_with_all_that_came_of_it(tx, session, "a refresh token was used twice", None)?;
                 return Ok(Verdict::RefusedWithEffects(Refusal::new(
                     Reason::Replayed,
                     "this refresh token was used before: two parties hold the sign-in, so it is ended for both; sign in again",

@@ -15,17 +15,9 @@ pub enum Passkey {
     /// Print a link that makes a passkey for you, once, within 15 minutes
     #[command(after_help = "Example:\n  countersign passkey add")]
     Add,
-    /// List your passkeys
+    /// List your passkeys; the console's settings remove one
     #[command(after_help = "Example:\n  countersign passkey list")]
     List,
-    /// Remove one of your passkeys
-    #[command(
-        after_help = "Example:\n  countersign passkey remove 0199d3a4-6f2e-7c41-9f00-3f8e1c5a7b21"
-    )]
-    Remove {
-        /// The id, as `countersign passkey list` shows it
-        id: String,
-    },
 }
 
 impl Passkey {
@@ -50,11 +42,6 @@ impl Passkey {
                 let passkeys = client.passkeys(&()).await?;
                 app.out
                     .data(&passkeys.items, |json| view::table(&COLUMNS, json))
-            }
-            Self::Remove { id } => {
-                client.remove_passkey(&id).await?;
-                app.out.talk(&format!("passkey {id} is removed"));
-                Ok(())
             }
         }
     }

@@ -72,7 +72,8 @@ impl Caller {
         Ok(gather(app, self.tenant.id, &mut facts, |facts| {
             app.authority().permit(&self.token, facts)
         })
-        .await?)
+        .await?
+        .for_request(ctx))
     }
 }
 
@@ -166,6 +167,7 @@ where
     };
     match permit {
         Ok(permit) => {
+            let permit = permit.for_request(&ctx);
             let taken = app
                 .attempts()
                 .tokens

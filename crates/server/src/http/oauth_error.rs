@@ -125,7 +125,12 @@ impl OauthFailure {
 impl From<Refusal> for OauthFailure {
     fn from(refusal: Refusal) -> Self {
         let (status, error) = code(refusal.reason);
-        let mut failure = Self::new(status, error, &refusal.detail);
+        let told = match refusal.reason {
+            // INVARIANT: where an issuer is, and why it does not answer, is for the attempt: nobody has proved anything yet.
+            Reason::IssuerUnreachable => NO_KEYS,
+            _ => &refusal.detail,
+        };
+        let mut failure = Self::new(status, error, told);
         failure.body.reason_code = Some(refusal.reason.as_str().to_owned());
         failure.body.interval = (error == "authorization_pending").then_some(POLL_SECONDS);
         failure.retry_after_seconds = matches!(status.as_u16(), 429 | 503).then_some(1);
@@ -231,6 +236,8 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
+/// What is said of an issuer that cannot be reached.
+const NO_KEYS: &str = "the keys that would prove this cannot be had now: try again; whoever manages the identity sees why, with its refused attempts";
 /// How long a run waits between two looks at its approval.
 const POLL_SECONDS: i64 = 5;
 const LONGEST_DESCRIPTION: usize = 512;

@@ -35,7 +35,7 @@ fn session(user_id: Id<id::User>, ends: i64) -> Session {
             txn: id(),
             entered: id(),
             seen_at: Some(at(2)),
-            confirmed_in: Some(id()),
+            came_of: vec![id()],
             jkt: None,
             refresh: Some(Refreshing {
                 current: "two".to_owned(),

@@ -79,6 +79,7 @@ pub async fn remove(
     let command = RemovePasskey {
         passkey,
         token: caller.token.claims().jti,
+        browser: caller.browser_session(),
     };
     app.authority()
         .execute(&caller.ctx, &caller.permit, command)

@@ -19,7 +19,7 @@ use countersign_authority::{
     enrolment::{EnrolmentCode, SignedInUser, UseCode},
     issue::{RecordError, Released},
     long_lived::{SignInForDays, personal_lifetime},
-    sessions::EndSession,
+    sessions::{EndSession, Ending},
     signing_keys::Tenant,
 };
 use countersign_model::{
@@ -236,6 +236,7 @@ pub async fn delete(State(app): State<App>, caller: Caller) -> Result<Response, 
     let command = EndSession {
         session: session.id,
         of: Some(session.user_id),
+        ending: Ending::Alone,
     };
     authority
         .execute(&caller.ctx, &caller.permit, command)
@@ -275,9 +276,16 @@ pub async fn end(
         let detail = "there is no such sign-in: `GET /api/sessions` lists yours";
         return Err(Refusal::new(Reason::NotFound, detail).into());
     };
+    let own = caller.token.claims().chain_id.as_deref();
+    let own = own.and_then(|id| id.parse().ok());
     let command = EndSession {
         session,
         of: Some(user),
+        ending: if own == Some(session) {
+            Ending::Alone
+        } else {
+            Ending::WithAllBut(own)
+        },
     };
     app.authority()
         .execute(&caller.ctx, &caller.permit, command)

@@ -8,7 +8,7 @@ use axum::{
 };
 use countersign_authority::{
     Ctx, Pending, Proved, Rejection,
-    sessions::{EndSession, Presented},
+    sessions::{EndSession, Ending, Presented},
     signing_keys::Tenant,
     tokens::Shown,
 };
@@ -107,6 +107,7 @@ async fn end_sign_in(
     let command = EndSession {
         session: session.id,
         of: None,
+        ending: Ending::Alone,
     };
     match app.authority().execute(&ctx, &permit, command).await {
         Ok(()) => Ok(()),

@@ -6,7 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_api::passkeys::{AskedPasskey, FinishLogin, Nothing};
-use countersign_authority::{Rejection, passkeys::relying_party, sessions::EndSession};
+use countersign_authority::{
+    Rejection,
+    passkeys::relying_party,
+    sessions::{EndSession, Ending},
+};
 use countersign_model::reason::Refusal;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -193,6 +197,7 @@ pub async fn leave(
         let command = EndSession {
             session: person.browser.session.id,
             of: Some(person.browser.session.user_id),
+            ending: Ending::Alone,
         };
         app.authority()
             .execute(&person.ctx, &person.browser.permit(), command)
