@@ -4,6 +4,7 @@
 //! dropped, the refusal is recorded) or *refused with effects*. Whatever changes a record writes the
 //! evidence of it in the same call, so that state without evidence cannot be written.
 
+mod change;
 mod difference;
 mod door;
 mod write;
@@ -15,10 +16,11 @@ use countersign_model::{
     reason::{Reason, Refusal},
 };
 
+pub use change::{Change, NewRecord};
 pub(crate) use door::Door;
 pub use door::Execution;
 pub(crate) use write::Effects;
-pub use write::{Change, NewRecord, Revocation, WriteTx};
+pub use write::{Revocation, WriteTx};
 
 use crate::{
     ctx::Ctx,

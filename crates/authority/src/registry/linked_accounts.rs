@@ -219,7 +219,7 @@ pub(super) fn sign_out_unlinked(
             .as_ref()
             .is_some_and(|at| at.issuer == doc.issuer && at.subject == doc.subject);
         if by_it && session.is_live(now) {
-            end_with_all_that_came_of_it(tx, session, "the account was unlinked")?;
+            end_with_all_that_came_of_it(tx, session, "the account was unlinked", None)?;
         }
     }
     Ok(())
