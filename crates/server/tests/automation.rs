@@ -385,3 +385,55 @@ async fn a_waiting_worker_is_told_at_once_of_what_becomes_due() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pack_of_the_documentation_applies_and_its_rule_looks_at_numbers() {
+    on_each_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let dana = server.owner().await;
+        dana.project("ops").await;
+        let page = include_str!("../../../docs/packs.md");
+        let example = page
+            .split("```yaml\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        let attached = json!({ "file": "charge.py", "text": "print()\n", "attached": true });
+        let packed = async |text: &str, verb: &str| {
+            let documents = json!([{ "file": "pack.yaml", "text": text }, attached]);
+            dana.post(
+                &format!("/api/manifests/{verb}"),
+                &json!({ "documents": documents }),
+            )
+            .await
+        };
+        packed(example, "apply").await.done();
+        let sensor = sensor(&server, &dana, &["billing.invoice"]).await;
+        for amount in [json!(0), json!(0.5), json!("5")] {
+            let payload = json!({ "state": "due", "amount": amount, "customer": "acme" });
+            let event = json!({ "trigger_type": "billing.invoice", "payload": payload });
+            sensor.post("/api/events", &event).await.done();
+        }
+        let begun = dana.get("/api/executions").await.done();
+        assert_eq!(
+            begun["items"].as_array().unwrap().len(),
+            1,
+            "of 0.5 alone: {begun}"
+        );
+        for (number, says) in [
+            ("5.25", json!([])),
+            ("-3", json!([])),
+            ("\"5\"", json!(["`above` expects a number"])),
+        ] {
+            let edited = example.replace("above: 0", &format!("above: {number}"));
+            let told = packed(&edited, "plan").await.done();
+            let found = told["diagnostics"].as_array().unwrap().iter();
+            let found: Vec<_> = found.map(|one| one["message"].clone()).collect();
+            assert_eq!(json!(found), says, "{number}");
+        }
+        server.stop().await;
+    })
+    .await;
+}

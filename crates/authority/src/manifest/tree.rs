@@ -112,11 +112,12 @@ impl Check<'_> {
             Shape::Text(text) if allows("string") => {
                 return self.text(name, node.place(), text, schema);
             }
-            Shape::Integer(_) | Shape::Number if allows("string") => return,
+            Shape::Integer(_) | Shape::Number if allows("number") || allows("string") => return,
             _ if allows("object") => "fields of its own",
             _ if allows("array") => "a list",
             _ if allows("boolean") => "`true` or `false`",
             _ if allows("integer") => "a whole number",
+            _ if allows("number") => "a number",
             _ => "text",
         };
         let place = if matches!(node.value, Shape::Null) {
