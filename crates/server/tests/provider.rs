@@ -958,6 +958,34 @@ async fn an_office_behind_one_address_signs_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proposals_that_wait_take_away_no_secret_that_is_in_force() {
+    on_each_database(async |database| {
+        let scene = Scene::new(&database, json!({ "admit_invited": true })).await;
+        let invite = json!({ "email": "lee@example.com", "role": "member" });
+        scene.dana.post("/api/users", &invite).await.done();
+        let omar = scene
+            .server
+            .enrol("omar@example.com", TenantRole::Owner)
+            .await;
+        for number in 0..12 {
+            let client = format!("other-{number}");
+            let waits = scene.configure(json!({ "client_id": client })).await;
+            assert_eq!(waits.status, 202, "{}", waits.text());
+            let waits = waits.json();
+            let id = waits["id"].as_str().unwrap();
+            let read = omar.get(&format!("/api/approvals/{id}")).await.done();
+            let no = json!({ "digest": read["digest"], "reason": "not this one" });
+            omar.post(&format!("/api/approvals/{id}/deny"), &no)
+                .await
+                .done();
+        }
+        entered(&scene.sign_in(lee()).await);
+        scene.server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn this_server_proves_itself_by_the_tenants_own_key_where_there_is_no_secret() {
     on_each_database(async |database| {
         let server = named(&database).await;

@@ -91,7 +91,10 @@ impl PutProvider {
             before.filter(|old| old.issuer == self.issuer && old.client_id == self.client_id);
         match (&self.client_secret, self.private_key_jwt) {
             (None, true) => Ok(ProviderClientAuth::PrivateKeyJwt),
-            (Some(secret), false) => keep(tx, secret, &self.secrets),
+            (Some(secret), false) => {
+                let in_force = before.map(|old| old.client_auth);
+                keep(tx, secret, &self.secrets, in_force)
+            }
             (None, false) => match same.map(|old| old.client_auth) {
                 Some(kept @ ProviderClientAuth::Secret { .. }) => Ok(kept),
                 Some(ProviderClientAuth::PrivateKeyJwt) | None => refuse(
@@ -182,6 +185,7 @@ fn keep(
     tx: &mut WriteTx<'_, '_>,
     secret: &Secret<String>,
     secrets: &Secrets,
+    in_force: Option<ProviderClientAuth>,
 ) -> Result<ProviderClientAuth, Rejection> {
     if !(1..=VALUE_BYTES).contains(&secret.expose().len()) {
         return refuse(
@@ -194,9 +198,12 @@ fn keep(
     let key_id: Id<id::Key> = tenant_id.cast();
     let versions = key_values::versions(tx.peek(), key_id)?;
     let version = versions.first().map_or(1, |newest| newest.version + 1);
-    // The one in force, the one that waits for a second person, and the new one.
+    // Beside the one in force: whoever may propose one takes away none that people sign in by.
     for old in versions.iter().skip(KEPT) {
-        key_values::remove(tx.rows(), key_id, old.version)?;
+        let version = old.version;
+        if in_force != Some(ProviderClientAuth::Secret { version }) {
+            key_values::remove(tx.rows(), key_id, version)?;
+        }
     }
     let data_key = data_keys::current(tx, secrets)?;
     let row = KeyValue {
@@ -220,5 +227,5 @@ const MOST_ACR: usize = 16;
 const MOST_GROUPS: usize = 200;
 /// A client id, a group or a class of authentication.
 const TEXT_BYTES: usize = 256;
-/// Versions of the secret that are kept beside a new one.
+/// Versions of the secret that are kept beside a new one and the one in force: those that wait for a second person.
 const KEPT: usize = 9;
