@@ -221,6 +221,12 @@ pub fn of_identity(
     if !is_guarded(before, protected) && !is_guarded(after, protected) {
         return BTreeSet::new();
     }
+    of_guarded(before, after)
+}
+
+/// How an edit loosens an identity that is guarded, or is the company's directory.
+#[must_use]
+pub fn of_guarded(before: &IdentityDoc, after: &IdentityDoc) -> BTreeSet<Loosening> {
     let (rule, new_rule) = (&before.approval_rule, &after.approval_rule);
     let checks = [
         (
@@ -301,11 +307,19 @@ pub fn of_trust(
         .iter()
         .flat_map(|rule| &rule.environments)
         .any(|name| protected.contains(name));
-    let guarded = is_guarded(identity, protected) || yields_protected;
+    if !is_guarded(identity, protected) && !yields_protected {
+        return BTreeSet::new();
+    }
+    of_guarded_trust(before, after)
+}
+
+/// The same of an identity that is guarded, or is the company's directory.
+#[must_use]
+pub fn of_guarded_trust(before: &[TrustRule], after: &[TrustRule]) -> BTreeSet<Loosening> {
     let wider = after
         .iter()
         .any(|rule| !before.iter().any(|old| covers(old, rule)));
-    (guarded && wider)
+    wider
         .then_some(Loosening::TrustWidened)
         .into_iter()
         .collect()

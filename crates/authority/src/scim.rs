@@ -206,5 +206,5 @@ const TEXT_BYTES: usize = 256;
 /// Refuses a name or id of the directory that is too long or has what no line shows.
 fn check(field: &'static str, text: Option<&str>) -> Result<(), Rejection> {
     let Some(text) = text else { return Ok(()) };
-    rights::check_text(field, text, TEXT_BYTES)
+    rights::check_line(field, text, TEXT_BYTES)
 }

@@ -1,6 +1,8 @@
 //! An approver whom the requester made counts for their requests only after a day (T14).
 
-use countersign_authority::{approvals::GrantAsk, registry::linked_accounts::CreateLinkedAccount};
+use countersign_authority::{
+    approvals::GrantAsk, command::Change, registry::linked_accounts::CreateLinkedAccount,
+};
 use countersign_model::{
     approval::{Approval, NEW_APPROVER, OPEN_FOR},
     evidence::Separation,
@@ -158,6 +160,39 @@ fn a_member_whom_the_requester_put_in_the_team_counts_after_a_day() {
                 if let Doc::Team(doc) = doc {
                     doc.members.push(kim);
                 }
+            });
+        });
+    });
+}
+
+#[test]
+fn t14_whom_no_person_put_in_the_team_counts_after_a_day() {
+    on_each(|world| {
+        let scene = world.scene();
+        let team = TeamDoc {
+            name: "release".parse().unwrap(),
+            members: vec![scene.lee.id],
+            directory: None,
+        };
+        let team = world.create(&scene.dana.permit, "release", None, team);
+        rule(
+            world,
+            &scene.lee,
+            &scene,
+            vec![Party::Team(team.id.cast())],
+            1,
+        );
+        // As their groups at the provider do.
+        made_by_the_requester(world, &scene, move |world, scene| {
+            let permit = world
+                .authority()
+                .system_permit(&world.ctx(), &world.tenant());
+            let (team, kim) = (team.id, scene.kim.id);
+            world.edit(&permit, move |tx| {
+                let before = tx.get(team)?;
+                let mut doc = before.team().unwrap().clone();
+                doc.members.push(kim);
+                tx.update(&before, doc.into(), &Change::verb("updated"))
             });
         });
     });

@@ -6,6 +6,7 @@ mod api_registry;
 mod archive;
 mod attacks_approvals;
 mod attacks_approvers;
+mod attacks_directory;
 mod attacks_found;
 mod attacks_guessing;
 mod attacks_introspection;

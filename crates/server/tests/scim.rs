@@ -5,11 +5,11 @@ use countersign_testkit::{Answer, Caller, TestServer, on_each_database};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const USERS: &str = "/scim/v2/Users";
-const GROUPS: &str = "/scim/v2/Groups";
+pub const USERS: &str = "/scim/v2/Users";
+pub const GROUPS: &str = "/scim/v2/Groups";
 
 /// A server whose owner Dana named this program as the directory.
-async fn directory(server: &TestServer) -> (Caller, Caller) {
+pub async fn directory(server: &TestServer) -> (Caller, Caller) {
     let dana = server.owner().await;
     dana.project("it").await;
     let program = program(server, &dana, "directory").await;
@@ -28,7 +28,7 @@ async fn program(server: &TestServer, owner: &Caller, name: &str) -> Caller {
     server.anyone().with_token(token.access_token())
 }
 
-fn person(name: &str) -> Value {
+pub fn person(name: &str) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "userName": format!("{name}@example.com"), "externalId": format!("ext-{name}"),
@@ -38,12 +38,12 @@ fn person(name: &str) -> Value {
     })
 }
 
-fn id(value: &Value) -> String {
+pub fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
 }
 
 /// A refusal in SCIM's form.
-fn no(answer: &Answer, status: u16, scim_type: Option<&str>) {
+pub fn no(answer: &Answer, status: u16, scim_type: Option<&str>) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/scim+json"));
     let body = answer.json();
@@ -56,7 +56,7 @@ fn no(answer: &Answer, status: u16, scim_type: Option<&str>) {
     assert_eq!(body["scimType"].as_str(), scim_type, "{body}");
 }
 
-fn patch(operations: Value) -> Value {
+pub fn patch(operations: Value) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations,
     })

@@ -82,7 +82,7 @@ pub fn eligible_user(
     }))
 }
 
-/// Those who ask, and whomever they, or these in turn, let in or gave a role in the last day.
+/// Those who ask, and whomever they, or the directory, or these in turn, let in or gave a role in the last day.
 fn makers(
     tx: &mut Tx<'_>,
     tenant: Id<id::Tenant>,
@@ -95,12 +95,13 @@ fn makers(
     }
     let users = rows::matching(tx, tenant, Noun::User, |user| {
         let role = user.user().and_then(|doc| doc.role_set.as_ref());
-        role.is_some_and(|set| now < set.at + NEW_APPROVER)
+        role.is_some_and(|set| now < set.at + NEW_APPROVER) || is_new_by_directory(user, now)
     })?;
     loop {
         let is_new = |user: &&Record| {
             let role = user.user().and_then(|doc| doc.role_set.as_ref());
-            role.is_some_and(|set| makers.contains(&set.by)) && !makers.contains(&user.id.cast())
+            let theirs = role.is_some_and(|set| makers.contains(&set.by));
+            (theirs || is_new_by_directory(user, now)) && !makers.contains(&user.id.cast())
         };
         let found: Vec<_> = users
             .iter()
@@ -112,6 +113,14 @@ fn makers(
         }
         makers.extend(found);
     }
+}
+
+/// Whether the directory made a user in the last day. Nobody invited them.
+fn is_new_by_directory(user: &Record, now: Timestamp) -> bool {
+    user.created_at + NEW_APPROVER > now
+        && user
+            .user()
+            .is_some_and(|doc| doc.directory.is_some() && doc.invited_by.is_none())
 }
 
 /// Everybody who may countersign for an identity; for what no identity has, the tenant's owners.
@@ -243,7 +252,18 @@ fn examine(
         }
     }
     // Whom the asker brought in is their creature by whichever way.
-    let invited = doc.invited_by.map(|by| (by, user.created_at));
+    let invited = match ground.askers.first() {
+        // INVARIANT: so is whom the directory brought in: whoever has hold of it may be the asker (T14).
+        Some(asker) if is_new_by_directory(&user, ground.now) => Some((*asker, user.created_at)),
+        Some(asker) if doc.directory.is_some() => {
+            let by = std::slice::from_ref(asker);
+            trail::find(tx, &user, by, ground.now, |changes| {
+                changes.verb() == "enabled"
+            })?
+        }
+        Some(_) | None => None,
+    };
+    let invited = invited.or_else(|| doc.invited_by.map(|by| (by, user.created_at)));
     let recent = |(by, at): &(Id<id::User>, Timestamp)| {
         ground.askers.contains(by) && ground.now < *at + NEW_APPROVER
     };

@@ -18,6 +18,7 @@ use crate::{
         terms::term,
     },
     rejection::Rejection,
+    rows,
 };
 
 /// How many changes of one record in a day are looked at.
@@ -27,6 +28,11 @@ const CHANGES: usize = 500;
 pub(super) struct Trail<'a>(&'a Changed);
 
 impl Trail<'_> {
+    /// What was done.
+    pub(super) fn verb(&self) -> &str {
+        &self.0.verb
+    }
+
     /// A member of the document before and after, when the change touched it.
     pub(super) fn member<T: DeserializeOwned>(&self, name: &str) -> Option<(T, T)> {
         let change = self.0.changes.get(name)?;
@@ -37,6 +43,9 @@ impl Trail<'_> {
 
 /// The newest edit of a record in the last day, made by one of these users, that does this. Making the
 /// record does not count: whoever makes an identity could have made it without any guard.
+///
+/// INVARIANT: what no person did counts as done by the first of them: a program, such as the company's directory, does what
+/// whoever has hold of it says.
 pub(super) fn find(
     tx: &mut Tx<'_>,
     record: &Record,
@@ -47,9 +56,8 @@ pub(super) fn find(
     if record.version == 1 {
         return Ok(None);
     }
-    search(tx, record, by, now, |changed| {
-        changed.verb != "created" && does(&Trail(changed))
-    })
+    let does = |changed: &Changed| changed.verb != "created" && does(&Trail(changed));
+    search(tx, record, by, now, Whose::TheirsOrNobodys, does)
 }
 
 /// Whether a user made or edited a record in the last day.
@@ -59,7 +67,15 @@ pub(super) fn touched(
     user: Id<id::User>,
     now: Timestamp,
 ) -> Result<bool, Rejection> {
-    search(tx, record, &[user], now, |_| true).map(|found| found.is_some())
+    search(tx, record, &[user], now, Whose::Theirs, |_| true).map(|found| found.is_some())
+}
+
+/// Whose changes are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Theirs,
+    /// Those that no person made too.
+    TheirsOrNobodys,
 }
 
 fn search(
@@ -67,6 +83,7 @@ fn search(
     record: &Record,
     by: &[Id<id::User>],
     now: Timestamp,
+    whose: Whose,
     does: impl Fn(&Changed) -> bool,
 ) -> Result<Option<(Id<id::User>, Timestamp)>, Rejection> {
     let since = now - NEW_APPROVER;
@@ -86,26 +103,46 @@ fn search(
         most: CHANGES,
         bytes: looking::BYTES,
     };
-    let (rows, all) = looking::newest(tx, &query)?;
+    let (found, all) = looking::newest(tx, &query)?;
     if !all {
         // INVARIANT: what cannot be seen counts as having happened. Many small edits hide nothing.
         return Ok(Some((*first, now)));
     }
-    Ok(rows.iter().find_map(|row| made(row, record, by, &does)))
+    for row in &found {
+        let maker = match made(row, record, &does) {
+            Made::Not => continue,
+            // INVARIANT: what cannot be read counts as having happened.
+            Made::Unreadable => Some(*first),
+            Made::By(Some(actor)) if by.contains(&actor) => Some(actor),
+            Made::By(actor) => {
+                let found = actor.map(|actor| rows::by_id(tx, record.tenant_id, actor.cast()));
+                let found = found.transpose()?.flatten();
+                let person = found.is_some_and(|record| record.user().is_some());
+                (whose == Whose::TheirsOrNobodys && !person).then_some(*first)
+            }
+        };
+        if let Some(maker) = maker {
+            return Ok(Some((maker, row.recorded_at)));
+        }
+    }
+    Ok(None)
 }
 
-fn made(
-    row: &EvidenceRow,
-    record: &Record,
-    by: &[Id<id::User>],
-    does: &impl Fn(&Changed) -> bool,
-) -> Option<(Id<id::User>, Timestamp)> {
+/// What a record of evidence says of a change that is looked for.
+enum Made {
+    /// Who made it; nobody when that has no id.
+    By(Option<Id<id::User>>),
+    /// It is another one.
+    Not,
+    Unreadable,
+}
+
+fn made(row: &EvidenceRow, record: &Record, does: &impl Fn(&Changed) -> bool) -> Made {
     let Ok(found) = seal::read(&row.body, row.disclosed.as_deref()) else {
-        // INVARIANT: what cannot be read counts as having happened.
-        return by.first().map(|first| (*first, row.recorded_at));
+        return Made::Unreadable;
     };
     let Event::Changed(changed) = &found.event else {
-        return None;
+        return Made::Not;
     };
     let referred = |role: Role| {
         found
@@ -114,11 +151,9 @@ fn made(
             .filter(move |reference| reference.role == role)
             .map(|reference| &reference.id)
     };
-    if !referred(Role::Target).any(|id| *id == record.id.to_string()) {
-        return None;
+    let target = record.id.to_string();
+    if !referred(Role::Target).any(|id| *id == target) || !does(changed) {
+        return Made::Not;
     }
-    let actor = referred(Role::Actor)
-        .find_map(|id| id.parse::<Id<id::User>>().ok())
-        .filter(|actor| by.contains(actor))?;
-    does(changed).then_some((actor, row.recorded_at))
+    Made::By(referred(Role::Actor).find_map(|id| id.parse().ok()))
 }

@@ -318,13 +318,13 @@ impl Planned<'_> {
             Some(before) => guards::loosened(desire, self.entry.id, before, after)?,
             None => guards::loosened_by_new(desire, after)?,
         });
-        if let (Some(Doc::Identity(_)), Doc::Identity(identity)) = (before, after) {
-            loosens.extend(loosening::of_trust(
-                identity,
-                &self.trust.before,
-                &self.trust.after,
-                &protected,
-            ));
+        if let (Some(Doc::Identity(old)), Doc::Identity(identity)) = (before, after) {
+            let (trusted, trusts) = (&self.trust.before, &self.trust.after);
+            loosens.extend(loosening::of_trust(identity, trusted, trusts, &protected));
+            if guards::is_directory(desire, self.entry.id)? {
+                loosens.extend(loosening::of_guarded(old, identity));
+                loosens.extend(loosening::of_guarded_trust(trusted, trusts));
+            }
         }
         let verb = match before {
             None => Verb::Create,

@@ -232,7 +232,7 @@ pub(crate) fn fits(
 ) -> Result<(), Rejection> {
     let own = rights::doc(identity.identity())?;
     let wanted = doc.credential_type();
-    rights::check_text("label", &doc.label, LABEL_BYTES)?;
+    rights::check_line("label", &doc.label, LABEL_BYTES)?;
     if (own.kind == Kind::ApiKey) != (wanted == CredentialType::ApiKey) {
         let detail = format!(
             "an identity of kind `{}` takes no credential of type `{}`",

@@ -308,8 +308,8 @@ pub enum Departed {
 /// Somebody has left, as the company's directory says, and is `gone`: what they answered for is orphaned, as when an owner sends
 /// them away.
 ///
-/// INVARIANT: the directory takes away no owner, and nobody who countersigns where one owner alone would be left to: who runs it
-/// would else leave somebody alone with every guard (T16). They can do nothing more at once all the same.
+/// INVARIANT: the directory takes away no owner, and nobody who countersigns, however many owners there are: that takes a second
+/// person, and the directory is none (T16). They are signed out at once all the same.
 pub(crate) fn directory_says_gone(
     tx: &mut WriteTx<'_, '_>,
     before: Record,
@@ -321,8 +321,7 @@ pub(crate) fn directory_says_gone(
         return Ok(Departed::Left(orphan(tx, before)?));
     }
     let owners = rights::tenant_owners(tx)?;
-    let stays = owners.contains(&before.id.cast())
-        || owners.len() < 2 && users::countersigns_now(tx, &before)?;
+    let stays = owners.contains(&before.id.cast()) || users::countersigns_now(tx, &before)?;
     let after = Record {
         epoch: before.epoch + 1,
         ..if stays { before.clone() } else { gone }

@@ -100,6 +100,23 @@ pub(crate) fn tenant(tx: &mut WriteTx<'_, '_>) -> Result<TenantDoc, Rejection> {
     Ok(doc(record.tenant())?.clone())
 }
 
+/// Whether an identity is the company's directory. Whoever has hold of it sends people away (T16), so that what it may and who may
+/// prove to be it is for the owners of the tenant, two of them, as naming it is.
+pub(crate) fn is_directory(
+    tx: &mut WriteTx<'_, '_>,
+    identity: Id<id::Record>,
+) -> Result<bool, Rejection> {
+    Ok(tenant(tx)?.provisioner == Some(identity.cast()))
+}
+
+/// Refuses whoever would loosen what guards the company's directory and does not own the tenant.
+pub(crate) fn must_own_directory(person: &Person) -> Result<(), Rejection> {
+    must_own_tenant(
+        person,
+        "say what the company's directory may, or what proves that it is it",
+    )
+}
+
 /// The project of an identity.
 pub(crate) fn project_of(
     tx: &mut WriteTx<'_, '_>,
@@ -376,6 +393,19 @@ pub(crate) fn check_text(field: &str, text: &str, bytes: usize) -> Result<(), Re
         Reason::Unprocessable,
         format!("`{field}` takes at most {bytes} bytes and no control characters"),
     )
+}
+
+/// Refuses the same, and in what is one line also line breaks, tabs and what nobody sees at all: two names that look alike are one
+/// name to whoever reads them.
+pub(crate) fn check_line(field: &str, text: &str, bytes: usize) -> Result<(), Rejection> {
+    let unseen = |c| matches!(c, '\n' | '\t' | '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    if text.chars().any(unseen) {
+        return refuse(
+            Reason::Unprocessable,
+            format!("`{field}` is one line, without characters that nobody sees"),
+        );
+    }
+    check_text(field, text, bytes)
 }
 
 /// Refuses a list that is too long.

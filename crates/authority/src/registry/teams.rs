@@ -223,8 +223,8 @@ pub(crate) fn answers(
 
 /// Lets a user into a team, or out of it, as the company's directory says.
 ///
-/// INVARIANT: the directory brings no approver: into a team that countersigns for something guarded people let people. And a
-/// team keeps its last active member: somebody answers.
+/// INVARIANT: the directory brings no approver and takes none away (T16): into a team that countersigns for something guarded, and
+/// out of it, people let people. And a team keeps its last active member: somebody answers.
 pub(crate) fn follow(
     tx: &mut WriteTx<'_, '_>,
     before: &Record,
@@ -236,11 +236,13 @@ pub(crate) fn follow(
     if doc.members.contains(&user) == joins {
         return Ok(true);
     }
+    // Who has left countersigns no more, and may leave the team too.
+    let counts = joins || !rights::active(tx, [user])?.is_empty();
+    if counts && !guarded(tx, before)?.is_empty() {
+        return Ok(false);
+    }
     if joins {
         doc.members.push(user);
-        if !guarded(tx, before)?.is_empty() {
-            return Ok(false);
-        }
     } else {
         doc.members.retain(|member| *member != user);
     }

@@ -17,7 +17,7 @@ use super::{
     guarding::{self, ChangeOutcome, Edit, Verb},
     rails,
     reading::{self, Page, PageQuery, Shown},
-    rights::{self, check_text},
+    rights::{self, check_line},
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
@@ -65,7 +65,7 @@ impl Command for CreateUser {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<ChangeOutcome>, Rejection> {
         let person = rights::tenant_owner(tx, "invite people")?;
-        check_text("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
+        check_line("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
         let invited = Invited {
             by: Some(person.user_id),
             handle: self.handle.clone(),
@@ -104,7 +104,7 @@ impl Command for UpdateUser {
             doc.email = email.clone();
         }
         if let Some(name) = &self.display_name {
-            check_text("display_name", name, DISPLAY_NAME_BYTES)?;
+            check_line("display_name", name, DISPLAY_NAME_BYTES)?;
             doc.display_name.clone_from(name);
         }
         doc.role = self.role.unwrap_or(doc.role);

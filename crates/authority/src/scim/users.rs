@@ -185,7 +185,7 @@ impl ChangePerson {
             })),
             Departed::SignedOut(_) => Ok(Verdict::RefusedWithEffects(Refusal::new(
                 Reason::Forbidden,
-                "they own the tenant, or countersign where one owner alone would be left to: they are signed out everywhere, and an owner sends them away",
+                "they own the tenant, or countersign for something guarded: they are signed out everywhere, and an owner sends them away with a second person",
             ))),
         }
     }

@@ -3,8 +3,10 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
+use countersign_crypto::jose::strict_json;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::http::{
     body::{self, BodyError},
@@ -90,6 +92,22 @@ pub fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::bad_request(&sentence(&error)))
 }
 
+/// Reads an object within the same limits, with no member twice at any depth: which of two counts another reader may see
+/// otherwise (T32).
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub fn object(bytes: &Bytes) -> Result<Map<String, Value>, Failure> {
+    check_shape(bytes)?;
+    let limits = strict_json::Limits {
+        bytes: bytes.len(),
+        depth: JSON_DEPTH,
+        // Each takes several bytes: as many as the body has room for.
+        members: bytes.len(),
+    };
+    strict_json::object(bytes, &limits).map_err(|error| Failure::bad_request(&sentence(&error)))
+}
+
 /// One pass over the bytes, before anything is allocated. It need not understand JSON: text that is
 /// not JSON is refused by the parser after it, whatever was counted here.
 fn check_shape(bytes: &[u8]) -> Result<(), Failure> {
@@ -130,7 +148,7 @@ fn check_shape(bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn sentence(error: &serde_json::Error) -> String {
+fn sentence(error: &impl ToString) -> String {
     let text = error.to_string();
     text.chars()
         .take(LONGEST_MESSAGE)
@@ -157,7 +175,6 @@ const LONGEST_MESSAGE: usize = 240;
 mod tests {
     use axum::body::Body;
     use http::header;
-    use serde_json::Value;
 
     use super::*;
 

@@ -143,7 +143,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let bytes = body::read(body, &parts.headers, BODY_BYTES)
             .await
             .map_err(Failure::from)?;
-        Ok(Self(json::parse(&bytes)?))
+        let document = json::object(&bytes)?;
+        patch::one_of_each(&document)?;
+        Ok(Self(document))
     }
 }
 

@@ -39,6 +39,16 @@ pub(super) fn loosened<R: Resolver>(
     }
 }
 
+/// Whether an identity is the company's directory.
+pub(super) fn is_directory<R: Resolver>(
+    desire: &Desire<'_, R>,
+    identity: Id<id::Record>,
+) -> Result<bool, R::Stop> {
+    let tenants = desire.resolver.all(Noun::Tenant)?;
+    let mut docs = tenants.iter().filter_map(|record| record.tenant());
+    Ok(docs.any(|doc| doc.provisioner == Some(identity.cast())))
+}
+
 /// What a new record loosens: an action that counts as something else until now, built in or unknown; a pack whose actions
 /// read keys.
 pub(super) fn loosened_by_new<R: Resolver>(

@@ -119,48 +119,52 @@ pub(crate) fn put_new(
     } else {
         loosens(tx, person, identity, doc)?
     };
-    let outcome =
-        if loosens.is_empty() || !approvers::somebody_else(tx, person, Asking::of(identity))? {
-            let changed_alone = !loosens.is_empty();
-            let change = Change {
-                verb: "created",
-                reason: reason.clone(),
-                changed_alone,
-            };
-            let record = tx.create(new, &change)?;
-            void(tx, identity)?;
-            if let Some(retire) = retires {
-                super::retire(tx, retire, reason)?;
-            }
-            ChangeOutcome::Applied {
-                record,
-                changed_alone,
-            }
-        } else {
-            let created = tx.create(new, &Change::verb("created").because(reason.clone()))?;
-            let off = Record {
-                status: Status::Disabled,
-                ..created.clone()
-            };
-            let waits =
-                Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
-            let before = tx.replace(&created, off, &waits)?;
-            let after = Record {
-                status: Status::Active,
-                ..before.clone()
-            };
-            let edit = Edit {
-                person,
-                before: &before,
-                after,
-                verb: Verb::Enabled,
-                reason,
-                loosens,
-                asks: Asking::of(identity),
-                retires,
-            };
-            guarding::settle(tx, edit)?
+    let mut asks = Asking::of(identity);
+    if !loosens.is_empty() && rights::is_directory(tx, identity.id)? {
+        rights::must_own_directory(person)?;
+        asks = Asking::default();
+    }
+    let outcome = if loosens.is_empty() || !approvers::somebody_else(tx, person, asks)? {
+        let changed_alone = !loosens.is_empty();
+        let change = Change {
+            verb: "created",
+            reason: reason.clone(),
+            changed_alone,
         };
+        let record = tx.create(new, &change)?;
+        void(tx, identity)?;
+        if let Some(retire) = retires {
+            super::retire(tx, retire, reason)?;
+        }
+        ChangeOutcome::Applied {
+            record,
+            changed_alone,
+        }
+    } else {
+        let created = tx.create(new, &Change::verb("created").because(reason.clone()))?;
+        let off = Record {
+            status: Status::Disabled,
+            ..created.clone()
+        };
+        let waits =
+            Change::verb("disabled").because(Some("it waits for a second person".to_owned()));
+        let before = tx.replace(&created, off, &waits)?;
+        let after = Record {
+            status: Status::Active,
+            ..before.clone()
+        };
+        let edit = Edit {
+            person,
+            before: &before,
+            after,
+            verb: Verb::Enabled,
+            reason,
+            loosens,
+            asks,
+            retires,
+        };
+        guarding::settle(tx, edit)?
+    };
     Ok(CreatedCredential {
         identity: identity.clone(),
         outcome,
@@ -188,7 +192,7 @@ fn room(tx: &mut WriteTx<'_, '_>, identity: &Record) -> Result<(), Rejection> {
 }
 
 /// What the new credential loosens. The first one of an identity, by who made the identity, is part
-/// of making it and loosens nothing.
+/// of making it and loosens nothing; of the company's directory none is.
 fn loosens(
     tx: &mut WriteTx<'_, '_>,
     person: &Person,
@@ -197,7 +201,8 @@ fn loosens(
 ) -> Result<BTreeSet<Loosening>, Rejection> {
     let own = rights::doc(identity.identity())?;
     let all = tx.children(Noun::Credential, identity.id)?;
-    if all.is_empty() && own.created_by == person.user_id {
+    let directory = rights::is_directory(tx, identity.id)?;
+    if all.is_empty() && own.created_by == person.user_id && !directory {
         return Ok(BTreeSet::new());
     }
     let protected = rights::protected(tx)?;
@@ -215,14 +220,19 @@ fn loosens(
                     | CredentialSecret::TlsClientAuth { .. } => None,
                 })
                 .collect();
-            loosening::of_trust(own, &rules, std::slice::from_ref(rule), &protected)
+            let more = std::slice::from_ref(rule);
+            if directory {
+                loosening::of_guarded_trust(&rules, more)
+            } else {
+                loosening::of_trust(own, &rules, more, &protected)
+            }
         }
         CredentialSecret::ApiKey { .. }
         | CredentialSecret::ClientSecret { .. }
         | CredentialSecret::PublicKey { .. }
         | CredentialSecret::SelfSignedTlsClientAuth { .. }
         | CredentialSecret::TlsClientAuth { .. } => {
-            let guarded = loosening::is_guarded(own, &protected);
+            let guarded = directory || loosening::is_guarded(own, &protected);
             guarded
                 .then_some(Loosening::CredentialAdded)
                 .into_iter()

@@ -250,7 +250,13 @@ pub(crate) fn put_edit(
     }
     let warnings = may_become(tx, person, before, &after)?;
     let protected = rights::protected(tx)?;
-    let mut loosens = loosening::of_identity(&old, rights::doc(after.identity())?, &protected);
+    let directory = rights::is_directory(tx, before.id)?;
+    let new = rights::doc(after.identity())?;
+    let mut loosens = if directory {
+        loosening::of_guarded(&old, new)
+    } else {
+        loosening::of_identity(&old, new, &protected)
+    };
     if verb == Verb::Transferred
         && old.approval_rule.approvers.is_empty()
         && loosening::is_guarded(&old, &protected)
@@ -260,7 +266,6 @@ pub(crate) fn put_edit(
     }
     let mut asks = Asking::of(before);
     let claims = claims()?;
-    let new = rights::doc(after.identity())?;
     let comes_to_claim = new.allowed_actions.contains(&claims)
         && (!old.allowed_actions.contains(&claims) || verb == Verb::Transferred);
     if comes_to_claim && packs::read_keys(tx, new.project_id)? {
@@ -269,6 +274,10 @@ pub(crate) fn put_edit(
             asks = Asking::owners_of(new.project_id);
         }
         loosens.insert(Loosening::ActionAdded);
+    }
+    if directory && !loosens.is_empty() {
+        rights::must_own_directory(person)?;
+        asks = Asking::default();
     }
     let edit = Edit {
         person,

@@ -16,7 +16,7 @@ use countersign_store::{Tx, records};
 
 use super::super::{
     circle, reading,
-    rights::{self, check_count, check_text},
+    rights::{self, check_count, check_line, check_text},
 };
 use crate::{
     command::{Change, Command, NewRecord, Permit, Verdict, WriteTx},
@@ -376,5 +376,5 @@ pub fn check_cell(column: &str, text: &str) -> Result<(), Rejection> {
     } else {
         TEXT_BYTES
     };
-    check_text(column, &text.replace(['\n', '\t'], "\u{0}"), bytes)
+    check_line(column, text, bytes)
 }

@@ -5,7 +5,8 @@ use countersign_api::observed::{Import, ImportRequest};
 use countersign_authority::{
     ReadMode,
     registry::observed::{
-        BATCH, ImportAccounts, ImportOutcome, ImportedAccount, ImportedFile, Outcome, preview,
+        BATCH, ImportAccounts, ImportOutcome, ImportedAccount, ImportedFile, Outcome, check_cell,
+        preview,
     },
 };
 use countersign_crypto::digest::sha256;
@@ -122,7 +123,7 @@ fn told(file_digest: String, dry_run: bool, outcomes: &[ImportOutcome]) -> Impor
 fn plain(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     last.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| check_cell("file_name", c.encode_utf8(&mut [0; 4])).is_ok())
         .take(FILE_NAME_CHARS)
         .collect()
 }

@@ -1,9 +1,11 @@
 //! What a document or a patch of the directory sets (RFC 7644 §3.3, §3.5.1, §3.5.2), in the forms that Entra and Okta send.
 
+use std::collections::BTreeSet;
+
 use countersign_authority::scim::Membership;
 use serde_json::{Map, Value};
 
-use super::{ScimFailure, equals, plain};
+use super::{GROUP, ScimFailure, USER, equals, plain};
 
 /// What is set of a person; what is absent stays.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,9 +30,9 @@ impl UserChange {
     /// Of a whole person. What is not kept here is left out.
     pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
         let mut change = Self::default();
-        for (name, value) in document {
+        for (name, value) in attributes(document)? {
             if is_assigned(name, value) {
-                change.set(plain(name), value)?;
+                change.set(name, value)?;
             }
         }
         Ok(change.named())
@@ -44,7 +46,7 @@ impl UserChange {
                 (Kind::Put, Some(path)) => change.set(path, operation.value()?)?,
                 (Kind::Put, None) => {
                     for (name, value) in operation.members()? {
-                        change.set(plain(name), value)?;
+                        change.set(name, value)?;
                     }
                 }
                 (Kind::Remove, Some(path)) if same(path, "externalId") => {
@@ -99,9 +101,9 @@ impl GroupChange {
     /// Of a whole group.
     pub(super) fn of(document: &Map<String, Value>) -> Result<Self, ScimFailure> {
         let mut change = Self::default();
-        for (name, value) in document {
+        for (name, value) in attributes(document)? {
             if is_assigned(name, value) {
-                change.set(plain(name), value)?;
+                change.set(name, value)?;
             }
         }
         Ok(change)
@@ -119,10 +121,10 @@ impl GroupChange {
                 (Kind::Put, Some(path)) => change.set(path, operation.value()?)?,
                 (Kind::Put, None) => {
                     for (name, value) in operation.members()? {
-                        if same(plain(name), "members") && operation.adds {
+                        if same(name, "members") && operation.adds {
                             change.members.push(Membership::Join(ids(value)?));
                         } else {
-                            change.set(plain(name), value)?;
+                            change.set(name, value)?;
                         }
                     }
                 }
@@ -187,9 +189,53 @@ impl Operation<'_> {
         self.value.as_ref().ok_or_else(missing)
     }
 
-    fn members(&self) -> Result<&Map<String, Value>, ScimFailure> {
-        self.value()?.as_object().ok_or_else(no_target)
+    fn members(&self) -> Result<Vec<(&str, &Value)>, ScimFailure> {
+        attributes(self.value()?.as_object().ok_or_else(no_target)?)
     }
+}
+
+/// The attributes of an object by their plain names, also those that stand under the name of the core schema (RFC 7643 §3.3): a
+/// departure is one however it is written.
+fn attributes(object: &Map<String, Value>) -> Result<Vec<(&str, &Value)>, ScimFailure> {
+    let mut found = Vec::new();
+    unwrapped(object, &mut found)?;
+    let mut names = BTreeSet::new();
+    for (name, _) in &found {
+        if !names.insert(name.to_ascii_lowercase()) {
+            return Err(twice(name));
+        }
+    }
+    Ok(found)
+}
+
+fn unwrapped<'a>(
+    object: &'a Map<String, Value>,
+    found: &mut Vec<(&'a str, &'a Value)>,
+) -> Result<(), ScimFailure> {
+    for (name, value) in object {
+        if is_core(name) {
+            let inner = value.as_object().ok_or_else(no_target)?;
+            unwrapped(inner, found)?;
+        } else {
+            found.push((plain(name), value));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a document that says something twice, in whatever spelling of one name: which of the two counts nobody can tell (T32).
+pub(super) fn one_of_each(object: &Map<String, Value>) -> Result<(), ScimFailure> {
+    let mut names = BTreeSet::new();
+    for (name, value) in object {
+        if !names.insert(plain(name).to_ascii_lowercase()) {
+            return Err(twice(name));
+        }
+        let several = value.as_array().into_iter().flatten();
+        for inner in several.chain([value]).filter_map(Value::as_object) {
+            one_of_each(inner)?;
+        }
+    }
+    Ok(())
 }
 
 /// The operations of a patch: their words in any case, as Entra writes them.
@@ -220,7 +266,10 @@ fn operations(document: &Map<String, Value>) -> Result<Vec<Operation<'_>>, ScimF
             Ok(Operation {
                 kind,
                 adds,
-                path: path.map(|path| plain(path.trim())),
+                // The whole of the core schema is what no path at all is.
+                path: path
+                    .map(|path| plain(path.trim()))
+                    .filter(|path| !is_core(path)),
                 value: member(one, "value").cloned(),
             })
         })
@@ -315,6 +364,17 @@ fn is_ignored(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let head = lower.split(['.', '[', ':']).next().unwrap_or_default();
     is_common(path) || IGNORED.contains(&head)
+}
+
+fn is_core(name: &str) -> bool {
+    same(name, USER) || same(name, GROUP)
+}
+
+fn twice(name: &str) -> ScimFailure {
+    ScimFailure::wrong(
+        "invalidSyntax",
+        &format!("`{}` stands there twice", shown(name)),
+    )
 }
 
 fn no_target() -> ScimFailure {
