@@ -138,6 +138,12 @@ impl DueMessage {
         self.0.id
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub const fn tenant_id(&self) -> Id<id::Tenant> {
+        self.0.tenant_id
+    }
+
     /// The payload, as it was written.
     #[must_use]
     pub fn payload(&self) -> &str {

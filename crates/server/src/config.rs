@@ -10,6 +10,7 @@ pub mod keys;
 mod load;
 mod nearest;
 pub mod reference;
+mod webhook;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -19,7 +20,6 @@ use std::{
 
 use countersign_authority::long_lived::{OnFork, RenewAt};
 use countersign_crypto::Secret;
-use countersign_model::notice::Channel;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -27,6 +27,7 @@ pub use self::{
     automation::AutomationConfig,
     cidr::Cidr,
     load::{ConfigError, load},
+    webhook::{WebhookConfig, WebhookForm},
 };
 
 /// The whole configuration. Every field has a value; `None` means what its key's page says.
@@ -227,37 +228,6 @@ pub struct SmtpConfig {
     pub from: String,
     /// Certificates of the relay's authority, where the machine does not have them.
     pub ca_file: Option<PathBuf>,
-}
-
-/// One webhook.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// Where; for Slack it is a secret by itself.
-    #[serde(deserialize_with = "required_secret")]
-    pub url: Secret<String>,
-    /// `whsec_` and base64 of 24 to 64 bytes; the standard form needs it.
-    #[serde(default, deserialize_with = "secret")]
-    pub secret: Option<Secret<String>>,
-    /// In which form.
-    #[serde(default)]
-    pub form: WebhookForm,
-    /// By which name people choose it. Without one it gets everything.
-    #[serde(default)]
-    pub name: Option<Channel>,
-}
-
-/// The form of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WebhookForm {
-    /// CloudEvents 1.0 in their JSON form, signed as Standard Webhooks.
-    CloudEvents,
-    /// A Slack-compatible incoming webhook.
-    Slack,
-    /// Standard Webhooks, signed.
-    #[default]
-    Standard,
 }
 
 /// Limits that an operator may move.

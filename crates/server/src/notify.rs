@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 
 use crate::{
-    config::{NotifyConfig, WebhookForm},
+    config::{NotifyConfig, WebhookConfig, WebhookForm},
     federation::Outbound,
     metrics::{Metrics, OutcomeLabel},
 };
@@ -33,6 +33,10 @@ pub struct Notification {
     pub id: String,
     /// The payload of the standard form, as it was written: `type`, `timestamp`, `data`.
     pub body: String,
+    /// The name of the tenant whose it is.
+    pub tenant: String,
+    /// The issuer of that tenant: where its console is.
+    pub issuer: String,
 }
 
 /// How a try ended.
@@ -74,7 +78,6 @@ pub enum NotifyError {
 pub struct Notifier {
     webhooks: Vec<Arc<Webhook>>,
     mailer: Option<email::Mailer>,
-    issuer: String,
     /// Who is done with which message, so that a retry for one does not repeat it to all; and whether they took it. Lost
     /// at a restart, which is why receivers look at the id.
     done: Mutex<HashMap<(String, usize), bool>>,
@@ -84,7 +87,13 @@ struct Webhook {
     client: reqwest::Client,
     url: Url,
     form: Form,
-    name: Option<String>,
+    config: WebhookConfig,
+}
+
+impl Webhook {
+    fn name(&self) -> Option<&str> {
+        self.config.name.as_ref().map(|name| name.as_str())
+    }
 }
 
 enum Form {
@@ -98,11 +107,7 @@ impl Notifier {
     ///
     /// # Errors
     /// When a URL or secret cannot be used.
-    pub fn new(
-        config: &NotifyConfig,
-        outbound: &Outbound,
-        issuer: &str,
-    ) -> Result<Self, NotifyError> {
+    pub fn new(config: &NotifyConfig, outbound: &Outbound) -> Result<Self, NotifyError> {
         let mut webhooks = Vec::with_capacity(config.webhooks.len());
         for webhook in &config.webhooks {
             let url: Url = webhook.url.expose().parse().map_err(|_| NotifyError::Url)?;
@@ -120,31 +125,30 @@ impl Notifier {
                     return Err(InvalidSecret.into());
                 }
             };
-            let name = webhook.name.as_ref().map(|name| name.as_str().to_owned());
             webhooks.push(Arc::new(Webhook {
                 client,
                 url,
                 form,
-                name,
+                config: webhook.clone(),
             }));
         }
         let smtp = config.smtp.url.as_ref();
-        let mailer = smtp.map(|_| email::Mailer::new(&config.smtp, issuer));
+        let mailer = smtp.map(|_| email::Mailer::new(&config.smtp));
         Ok(Self {
             webhooks,
             mailer: mailer.transpose()?,
-            issuer: issuer.to_owned(),
             done: Mutex::default(),
         })
     }
 
-    /// What can be reached.
+    /// What can be reached with messages of a tenant.
     #[must_use]
-    pub fn reach(&self) -> Reach {
-        let named = self.webhooks.iter().filter_map(|one| one.name.clone());
+    pub fn reach(&self, tenant: &str) -> Reach {
+        let its = || self.webhooks.iter().filter(|one| one.config.is_of(tenant));
+        let named = its().filter_map(|one| one.name().map(str::to_owned));
         Reach {
             email: self.mailer.is_some(),
-            everybody: self.webhooks.iter().any(|one| one.name.is_none()),
+            everybody: its().any(|one| one.name().is_none()),
             named: named.collect(),
         }
     }
@@ -169,7 +173,7 @@ impl Notifier {
                 None => again = true,
             }
         }
-        let meant = self.meant(to);
+        let meant = self.meant(to, &notification.tenant);
         // Another replica made it, with a configuration that has somebody there.
         again |= meant.is_empty() && matches!(to, Address::Everybody | Address::Named(_));
         for (index, sent) in self.send_to_webhooks(meant, notification, now).await {
@@ -204,14 +208,16 @@ impl Notifier {
     }
 
     /// The webhooks that are at an address.
-    fn meant(&self, to: &Address) -> Vec<usize> {
+    ///
+    /// INVARIANT: no tenant's message goes to a webhook of others, whoever chose it and whatever was configured then (T30).
+    fn meant(&self, to: &Address, tenant: &str) -> Vec<usize> {
         let at = |webhook: &Webhook| match to {
-            Address::Everybody => webhook.name.is_none(),
-            Address::Named(name) => webhook.name.as_ref() == Some(name),
+            Address::Everybody => webhook.name().is_none(),
+            Address::Named(name) => webhook.name() == Some(name),
             Address::Mail(_) | Address::Nobody => false,
         };
         let all = self.webhooks.iter().enumerate();
-        all.filter(|(_, webhook)| at(webhook))
+        all.filter(|(_, webhook)| at(webhook) && webhook.config.is_of(tenant))
             .map(|(index, _)| index)
             .collect()
     }
@@ -232,9 +238,9 @@ impl Notifier {
                 continue;
             }
             let webhook = Arc::clone(webhook);
-            let (notification, issuer) = (notification.clone(), self.issuer.clone());
+            let notification = notification.clone();
             tries.spawn(async move {
-                let sent = delivery::send(&webhook, &notification, &issuer, now).await;
+                let sent = delivery::send(&webhook, &notification, now).await;
                 (index, sent)
             });
         }

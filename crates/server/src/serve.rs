@@ -114,7 +114,7 @@ impl Server {
         let tls = open_tls(&config).await?;
         let outbound = Outbound::new(AddressPolicy::of(&config.federation));
         let sinks = open_sinks(&config, &outbound)?;
-        let notifier = Notifier::new(&config.notify, &outbound, &issuer)?;
+        let notifier = Notifier::new(&config.notify, &outbound)?;
         let opened = open_authority(&config, &clock, &issuer).await?;
         refuse_older_log(&opened.authority, &sinks).await?;
         opened.record_start(&clock).await?;

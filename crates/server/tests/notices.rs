@@ -310,6 +310,7 @@ async fn a_webhook_that_people_choose_gets_once_what_they_are_told_of_and_nothin
                 secret: None,
                 form: WebhookForm::Slack,
                 name: Some("ops".parse().unwrap()),
+                tenants: Vec::new(),
             }];
         })
         .await;
@@ -336,6 +337,55 @@ async fn a_webhook_that_people_choose_gets_once_what_they_are_told_of_and_nothin
         assert!(came[0].contains("Waits for an answer"), "{came:?}");
         server.stop().await;
         receiver.abort();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t30_a_message_leads_to_its_own_tenant_and_goes_to_no_webhook_of_another() {
+    on_each_database(async |database| {
+        let relay = MailRelay::plain().await;
+        let server = TestServer::start_with(&database, |config| {
+            config.notify.smtp.url = Some(Secret::new(relay.url("")));
+            config.notify.smtp.from = FROM.to_owned();
+            config.notify.webhooks = vec![WebhookConfig {
+                url: Secret::new("http://127.0.0.1:9/".to_owned()),
+                secret: None,
+                form: WebhookForm::Slack,
+                name: Some("ops".parse().unwrap()),
+                tenants: vec!["other".parse().unwrap()],
+            }];
+        })
+        .await;
+        let dana = server.owner().await;
+        let there = server.tenant("other", "mo@example.com").await;
+        let chosen = json!({ "channels": ["ops"] });
+        let put = async |caller: &Caller| {
+            let method = http::Method::PUT;
+            caller
+                .send(method, "/api/notices", Some(&chosen), &[])
+                .await
+        };
+        assert_eq!(
+            dana.get("/api/notices").await.done()["channels"],
+            json!(["email"])
+        );
+        put(&dana).await.refused(422, "unprocessable");
+        put(&there).await.done();
+        // Another owner of the other tenant is asked.
+        let kim = json!({ "email": "kim@example.com", "role": "owner" });
+        there.post("/api/users", &kim).await.done();
+        there.project("it").await;
+        there
+            .identity("service_account", "directory", "it", json!({}))
+            .await;
+        let named = json!({ "provisioner": "directory" });
+        there.patch("/api/tenant", &named).await.waits();
+        let mails = taken(&relay, 1).await;
+        let link = format!("{}/t/other/#/approvals/", server.issuer());
+        let text = mails[0].text.replace("=\r\n", "");
+        assert!(text.contains(&link), "{link}: {text}");
+        server.stop().await;
     })
     .await;
 }

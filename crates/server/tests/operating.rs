@@ -302,6 +302,7 @@ async fn t26_a_webhook_hears_of_approvals_and_can_tell_who_sent_it() {
                 secret: Some(secret.to_owned().into()),
                 form: WebhookForm::Standard,
                 name: None,
+                tenants: Vec::new(),
             }];
         })
         .await;

@@ -243,8 +243,7 @@ impl TestServer {
 
     fn job(&self, name: &str) -> Arc<dyn Job> {
         let outbound = Outbound::new(AddressPolicy::of(&self.config.federation));
-        let notifier =
-            Notifier::new(&self.config.notify, &outbound, self.issuer()).expect("webhooks");
+        let notifier = Notifier::new(&self.config.notify, &outbound).expect("webhooks");
         jobs::all(self.app(), Vec::new(), notifier)
             .into_iter()
             .find(|job| job.name() == name)

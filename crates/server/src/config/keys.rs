@@ -164,7 +164,7 @@ pub const KEYS: &[Key] = &[
         "How long the bodies of records stay in the database, at least 2. A file holds 1,048,576 records and is written when all of them are older."),
     key("notify.webhooks", KeyKind::Tables, "none",
         "[{url = \"https://hooks.example.com/cs\", secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\", form = \"standard\"}]",
-        "Who is told when an approval opens or is decided, an identity is orphaned, a credential is about to end, a review or a renewal is overdue, or a hand-over is offered. `form` is `standard` (Standard Webhooks; needs `secret`), `cloud_events` (the same with CloudEvents as the body) or `slack`. With a `name` it gets what people send there with `countersign user notices`, else everything. At most 16: a message goes to all of them at once."),
+        "Who is told when an approval opens or is decided, an identity is orphaned, a credential is about to end, a review or a renewal is overdue, or a hand-over is offered. `form` is `standard` (Standard Webhooks; needs `secret`), `cloud_events` (the same with CloudEvents as the body) or `slack`. With a `name` it gets what people send there with `countersign user notices`, else everything. With `tenants` it gets the messages of these tenants alone, else of all. At most 16: a message goes to all of them at once."),
     key("notify.smtp.url", KeyKind::Text, "none: no e-mail", "\"smtps://countersign:PASSWORD@mail.example.com\"",
         "The mail relay. `smtps://` (port 465) or `smtp://` with STARTTLS (port 587); in the clear only on loopback. Secret when it holds a password, percent-encoded: then prefer the environment."),
     key("notify.smtp.from", KeyKind::Text, "none", "\"Countersign <countersign@example.com>\"",

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use countersign_authority::housekeeping::DueMessage;
+use countersign_authority::{housekeeping::DueMessage, signing_keys::Tenant};
 use countersign_crypto::random;
 use countersign_model::time::Seconds;
 use tokio::task::JoinSet;
@@ -48,10 +48,16 @@ impl SendMessages {
 }
 
 impl Sender {
+    /// Whose message it is.
+    fn tenant(&self, message: &DueMessage) -> anyhow::Result<Arc<Tenant>> {
+        let tenant = self.app.authority().tenant_by_id(message.tenant_id());
+        tenant.context("a message is of no tenant")
+    }
+
     /// Makes a message for each place of one that nobody has looked at yet.
     async fn address(&self, message: &DueMessage) -> anyhow::Result<()> {
         let ctx = self.app.internal_ctx();
-        let reach = self.notifier.reach();
+        let reach = self.notifier.reach(&self.tenant(message)?.name);
         let addressed = self.app.authority().address(&ctx, message, &reach);
         addressed.await.context("a message has no addresses")
     }
@@ -60,9 +66,12 @@ impl Sender {
         let authority = self.app.authority();
         let to = authority.whom(message).await;
         let to = to.context("a message has no address")?;
+        let tenant = self.tenant(message)?;
         let notification = Notification {
             id: message.id().to_string(),
             body: message.payload().to_owned(),
+            tenant: tenant.name.clone(),
+            issuer: tenant.issuer.clone(),
         };
         let now = self.app.clock().now();
         let delivery = self

@@ -16,12 +16,7 @@ pub enum Sent {
 }
 
 /// Sends. INVARIANT: neither the URL, which may be a secret, nor the body is logged.
-pub async fn send(
-    webhook: &Webhook,
-    notification: &Notification,
-    issuer: &str,
-    now: Timestamp,
-) -> Sent {
+pub async fn send(webhook: &Webhook, notification: &Notification, now: Timestamp) -> Sent {
     let request = webhook
         .client
         .post(webhook.url.clone())
@@ -31,7 +26,7 @@ pub async fn send(
         Form::CloudEvents(secret) | Form::Standard(secret) => {
             let body = match &webhook.form {
                 Form::CloudEvents(_) => {
-                    form::cloud_event(&notification.id, issuer, &notification.body)
+                    form::cloud_event(&notification.id, &notification.issuer, &notification.body)
                 }
                 Form::Slack | Form::Standard(_) => notification.body.clone(),
             };

@@ -25,7 +25,6 @@ use crate::config::SmtpConfig;
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    issuer: String,
 }
 
 impl Mailer {
@@ -33,7 +32,7 @@ impl Mailer {
     ///
     /// # Errors
     /// When URL, sender or certificates cannot be used. No message holds the URL: it may have a password.
-    pub fn new(config: &SmtpConfig, issuer: &str) -> Result<Self, NotifyError> {
+    pub fn new(config: &SmtpConfig) -> Result<Self, NotifyError> {
         let relay = Relay::parse(config)?;
         let mut builder =
             AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(relay.host.clone())
@@ -46,7 +45,6 @@ impl Mailer {
         Ok(Self {
             transport: builder.build(),
             from: config.from.parse().map_err(|_| NotifyError::From)?,
-            issuer: issuer.to_owned(),
         })
     }
 
@@ -119,7 +117,7 @@ impl Mailer {
             .date(UNIX_EPOCH + Duration::from_secs(seconds))
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
-            .body(told.text(&self.issuer))
+            .body(told.text(&notification.issuer))
     }
 }
 

@@ -27,8 +27,8 @@ struct Identity {
     id: String,
 }
 
-/// A message as people read it. INVARIANT: each part is one line, whoever wrote it: nobody's text becomes a header,
-/// another line, or a link.
+/// A message as people read it. INVARIANT: each part is one line, whoever wrote it: nobody's text becomes a header or another
+/// line, and no address in it is one that a program makes a link of.
 pub struct Told {
     lead: String,
     summary: String,
@@ -53,8 +53,13 @@ pub fn told(body: &str) -> Told {
     };
     Told {
         lead: one_line(&lead),
-        summary: one_line(&data.summary),
-        reason: data.reason.as_deref().map(one_line),
+        summary: unlinked(&one_line(&data.summary)),
+        reason: data
+            .reason
+            .as_deref()
+            .map(one_line)
+            .as_deref()
+            .map(unlinked),
         approval_id: one_line(&data.approval_id),
         identity_id: data.identity.map(|identity| one_line(&identity.id)),
     }
@@ -131,6 +136,26 @@ fn one_line(text: &str) -> String {
         .map(|c| if hidden(c) { ' ' } else { c })
         .collect()
 }
+
+/// The text with its web addresses broken where everybody sees it: `https[:]//evil.example`, `www[.]evil.example`.
+fn unlinked(text: &str) -> String {
+    let text = text.replace("://", "[:]//");
+    let lower = text.to_ascii_lowercase();
+    let mut broken = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    for (at, _) in lower.match_indices(WWW) {
+        let done = text.len() - rest.len();
+        let (before, after) = rest.split_at(at - done);
+        let (name, after) = after.split_at(WWW.len());
+        broken.push_str(before);
+        broken.push_str(&name.replace('.', "[.]"));
+        rest = after;
+    }
+    broken.push_str(rest);
+    broken
+}
+
+const WWW: &str = "www.";
 
 /// Slack reads `<`, `>` and `&` as its markup: nobody's text may become a link or a mention.
 fn escaped(text: &str) -> String {

@@ -51,6 +51,7 @@ fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
             secret: Some(Secret::new(SECRET.to_owned())),
             form,
             name: None,
+            tenants: Vec::new(),
         })
         .collect();
     Notifier::new(
@@ -59,7 +60,6 @@ fn notifier(webhooks: Vec<(String, WebhookForm)>) -> Notifier {
             ..NotifyConfig::default()
         },
         &Outbound::new(AddressPolicy::new(true, vec![])),
-        "https://id.example.com",
     )
     .unwrap()
 }
@@ -73,6 +73,8 @@ fn notification() -> Notification {
     Notification {
         id: "msg-1".into(),
         body: body.to_string(),
+        tenant: "acme".into(),
+        issuer: "https://id.example.com/t/acme".into(),
     }
 }
 
@@ -283,6 +285,7 @@ fn t23_a_webhook_is_not_sent_to_where_the_server_may_not_connect() {
             secret: None,
             form: WebhookForm::Slack,
             name: None,
+            tenants: Vec::new(),
         };
         let error = Notifier::new(
             &NotifyConfig {
@@ -290,7 +293,6 @@ fn t23_a_webhook_is_not_sent_to_where_the_server_may_not_connect() {
                 ..NotifyConfig::default()
             },
             &strict,
-            "https://id.example.com",
         )
         .err();
         assert_eq!(error, Some(NotifyError::Url), "{url}");
@@ -319,7 +321,7 @@ async fn a_cloud_event_is_signed_and_has_the_same_id_on_every_try() {
     assert_eq!(body["specversion"], "1.0");
     assert_eq!(body["type"], "countersign.approval.opened");
     assert_eq!(body["id"], "msg-1");
-    assert_eq!(body["source"], "https://id.example.com");
+    assert_eq!(body["source"], "https://id.example.com/t/acme");
     assert_eq!(body["time"], "2026-11-22T09:00:00Z");
     assert_eq!(body["data"]["approval_id"], "7");
 }
@@ -331,7 +333,7 @@ fn t29_nobodys_text_becomes_a_header_or_another_line_of_an_email() {
         from: "Countersign <countersign@example.com>".to_owned(),
         ca_file: None,
     };
-    let mailer = email::Mailer::new(&smtp, "https://id.example.com").unwrap();
+    let mailer = email::Mailer::new(&smtp).unwrap();
     let body = json!({
         "type": "approval.opened",
         "data": {
@@ -356,9 +358,61 @@ fn t29_nobodys_text_becomes_a_header_or_another_line_of_an_email() {
         );
     }
     assert!(
-        text.contains("https://id.example.com/#/approvals/7"),
+        text.contains("https://id.example.com/t/acme/#/approvals/7"),
         "{text}"
     );
+}
+
+#[test]
+fn t29_nobodys_text_becomes_a_link_of_an_email() {
+    let body = json!({
+        "type": "approval.opened",
+        "data": {
+            "approval_id": "7", "summary": "https://evil.example/\u{130}WWW.evil.example",
+            "reason": "See HTTPS://countersign-login.evil.example/approve and www.evil.example first, wwwww.x",
+        },
+    });
+    let text = form::told(&body.to_string()).text("https://id.example.com");
+    let expected = "Waits for a countersignature: https[:]//evil.example/\u{130}WWW[.]evil.example\r\n\r\n\
+        > See HTTPS[:]//countersign-login.evil.example/approve and www[.]evil.example first, wwwww[.]x\r\n\r\n\
+        https://id.example.com/#/approvals/7\r\n";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[tokio::test]
+async fn t30_no_message_of_one_tenant_goes_to_the_webhook_of_another() {
+    let (url, seen) = receiver(204).await;
+    let webhook = |name: Option<&str>| WebhookConfig {
+        url: Secret::new(url.clone()),
+        secret: Some(Secret::new(SECRET.to_owned())),
+        form: WebhookForm::Standard,
+        name: name.map(|name| name.parse().unwrap()),
+        tenants: vec!["other".parse().unwrap()],
+    };
+    let config = NotifyConfig {
+        webhooks: vec![webhook(Some("ops")), webhook(None)],
+        ..NotifyConfig::default()
+    };
+    let outbound = Outbound::new(AddressPolicy::new(true, vec![]));
+    let notifier = Notifier::new(&config, &outbound).unwrap();
+    let its = |tenant: &str| {
+        (
+            notifier.reach(tenant).everybody,
+            notifier.reach(tenant).named.len(),
+        )
+    };
+    assert_eq!((its("acme"), its("other")), ((false, 0), (true, 1)));
+    let (now, metrics) = (Timestamp::from_seconds(1_800_000_001), Metrics::new());
+    for (tenant, count) in [("acme", 0), ("other", 2)] {
+        let told = Notification {
+            tenant: tenant.to_owned(),
+            ..notification()
+        };
+        for to in [Address::Everybody, Address::Named("ops".to_owned())] {
+            notifier.deliver(&to, &told, 0, now, &metrics).await;
+        }
+        assert_eq!(seen.0.lock().unwrap().len(), count, "{tenant}");
+    }
 }
 
 #[test]
@@ -396,7 +450,7 @@ fn a_relay_that_cannot_be_used_is_said_without_its_password() {
             from: from.to_owned(),
             ca_file: None,
         };
-        let error = email::Mailer::new(&smtp, "").err();
+        let error = email::Mailer::new(&smtp).err();
         assert_eq!(error, Some(expected), "{url} {from}");
         assert!(!expected.to_string().contains("hunter2"));
     }

@@ -141,7 +141,7 @@ pub(super) fn smtp(config: &Config, findings: &mut Vec<Finding>) {
     if smtp.url.is_none() {
         return;
     }
-    if let Err(invalid) = crate::notify::email::Mailer::new(smtp, "") {
+    if let Err(invalid) = crate::notify::email::Mailer::new(smtp) {
         error(findings, "notify.smtp", invalid.to_string());
     }
 }

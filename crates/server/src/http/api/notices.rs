@@ -21,7 +21,7 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<JsonAnswer<N
         .store()
         .read(move |tx| notices::choices(tx, &permit))
         .await?;
-    Ok(JsonAnswer(wire(&app, &chosen)))
+    Ok(JsonAnswer(wire(&app, &caller, &chosen)))
 }
 
 /// Chooses.
@@ -35,21 +35,22 @@ pub async fn choose(
     let command = ChooseNotices {
         kinds: body.kinds,
         channels: channels.collect::<Result<_, _>>().map_err(invalid)?,
-        reach: named(&app).collect(),
+        reach: named(&app, &caller).collect(),
     };
     let chosen = app
         .authority()
         .execute(&caller.ctx, &caller.permit, command)
         .await?;
-    Ok(JsonAnswer(wire(&app, &chosen)))
+    Ok(JsonAnswer(wire(&app, &caller, &chosen)))
 }
 
-fn named(app: &App) -> impl Iterator<Item = String> {
+fn named(app: &App, caller: &Caller) -> impl Iterator<Item = String> {
     let webhooks = app.config().notify.webhooks.iter();
-    webhooks.filter_map(|one| one.name.as_ref().map(|name| name.as_str().to_owned()))
+    let its = webhooks.filter(|one| one.is_of(&caller.tenant.name));
+    its.filter_map(|one| one.name.as_ref().map(|name| name.as_str().to_owned()))
 }
 
-fn wire(app: &App, chosen: &NoticeChoices) -> Notices {
+fn wire(app: &App, caller: &Caller, chosen: &NoticeChoices) -> Notices {
     let kinds = NoticeKind::ALL.into_iter().map(|kind| {
         let channels = chosen.channels(kind).into_iter();
         (kind, channels.map(String::from).collect())
@@ -58,6 +59,6 @@ fn wire(app: &App, chosen: &NoticeChoices) -> Notices {
     let email = email.map(|_| EMAIL.to_owned());
     Notices {
         kinds: kinds.collect(),
-        channels: email.into_iter().chain(named(app)).collect(),
+        channels: email.into_iter().chain(named(app, caller)).collect(),
     }
 }
