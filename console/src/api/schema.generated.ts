@@ -866,6 +866,43 @@ export interface paths {
         patch: operations["policies.update"];
         trace?: never;
     };
+    "/api/scopes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** lists scopes */
+        get: operations["scopes.list"];
+        put?: never;
+        /** makes a part of a built-in scope */
+        post: operations["scopes.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scopes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** shows a part of a built-in scope, by id or name */
+        get: operations["scopes.show"];
+        put?: never;
+        post?: never;
+        /** deletes a part of a built-in scope; its names stay taken */
+        delete: operations["scopes.delete"];
+        options?: never;
+        head?: never;
+        /** edits a part of a built-in scope */
+        patch: operations["scopes.update"];
+        trace?: never;
+    };
     "/api/linked-accounts": {
         parameters: {
             query?: never;
@@ -3407,6 +3444,8 @@ export interface components {
         ServiceAccount: {
             /** @description When it was made. */
             created_at: components["schemas"]["Time"];
+            /** @description The scope of the organisation that leaves less of it. */
+            defined_scope?: string | null;
             /** @description What it is for. */
             description: string;
             expires_at?: components["schemas"]["Time"] | null;
@@ -3416,7 +3455,7 @@ export interface components {
             metadata: components["schemas"]["TokenMetadata"];
             /** @description Its name. */
             name: string;
-            /** @description What its tokens are for. */
+            /** @description What its tokens are for, and say: a built-in scope. */
             scope: components["schemas"]["Scope"];
             /** @description Where it stands. */
             status: components["schemas"]["Status"];
@@ -3471,6 +3510,8 @@ export interface components {
             /** @description What to give as `after` for the next page; absent on the last one. */
             next?: string | null;
         };
+        /** @example openid */
+        ScopeWord: string;
         /** @description A new service account. */
         CreateServiceAccount: {
             /** @description What it is for. */
@@ -3482,8 +3523,8 @@ export interface components {
             /** @description Its name, which is its subject: `sensor:core.timer`. */
             name: components["schemas"]["IdentityName"];
             project?: components["schemas"]["NameOrId"] | null;
-            /** @description What its tokens are for: `sensor`, `webhook` or `readonly`. */
-            scope: components["schemas"]["Scope"];
+            /** @description What its tokens are for: `sensor`, `webhook`, `readonly`, or a scope that the organisation defined. */
+            scope: components["schemas"]["ScopeWord"];
             sponsor?: components["schemas"]["NameOrId"] | null;
             /**
              * Format: int64
@@ -3508,11 +3549,13 @@ export interface components {
         };
         /** @description The answer that holds the token: the only one. */
         CreatedServiceAccount: components["schemas"]["LongLivedToken"] & {
+            /** @description The scope of the organisation that leaves less of it. */
+            defined_scope?: string | null;
             /** @description The identity. */
             identity_id: components["schemas"]["Id_Identity"];
             /** @description Its name. */
             name: string;
-            /** @description What the token is for. */
+            /** @description What the token is for, and says: a built-in scope. */
             scope: components["schemas"]["Scope"];
             /** @description What people should know. */
             warnings?: string[];
@@ -3844,6 +3887,79 @@ export interface components {
             description?: string | null;
             /** @description Why. */
             reason?: string | null;
+        };
+        /** @description A part of a built-in scope. */
+        DefinedScope: components["schemas"]["Meta"] & {
+            /** @description What it bundles of what its parent bundles. */
+            actions: components["schemas"]["ActionSet"];
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: int64
+             * @description The longest.
+             */
+            longest_days: number;
+            /** @description The built-in scope that it is a part of, which its tokens say. */
+            parent: components["schemas"]["Scope"];
+            /**
+             * Format: int64
+             * @description The shortest life of a token.
+             */
+            shortest_days: number;
+            /**
+             * Format: int64
+             * @description The one when none is asked for.
+             */
+            usual_days: number;
+        };
+        /** @description A new scope. */
+        CreateScope: {
+            /** @description What it bundles of what its parent bundles. */
+            actions: components["schemas"]["ActionSet"];
+            /** @description What it is for. */
+            description?: string;
+            /**
+             * Format: int64
+             * @description The longest; that of the parent when left out.
+             */
+            longest_days?: number | null;
+            /** @description Its name, which is no built-in scope's and is never given out again. */
+            name: components["schemas"]["ScopeWord"];
+            /** @description The built-in scope that it is a part of: `sensor`, `webhook` or `readonly`. It never changes. */
+            parent: components["schemas"]["Scope"];
+            /**
+             * Format: int64
+             * @description The shortest life of a token; that of the parent when left out.
+             */
+            shortest_days?: number | null;
+            /**
+             * Format: int64
+             * @description The one when none is asked for; as near that of the parent as the others allow when left out.
+             */
+            usual_days?: number | null;
+        };
+        /** @description What an edit changes; what is left out stays. What bundles more, or lets tokens live longer, waits for a second owner. */
+        UpdateScope: {
+            actions?: components["schemas"]["ActionSet"] | null;
+            /** @description What it is for. */
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description The longest. A live token that is older is refused.
+             */
+            longest_days?: number | null;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description The shortest life of a token.
+             */
+            shortest_days?: number | null;
+            /**
+             * Format: int64
+             * @description The one when none is asked for.
+             */
+            usual_days?: number | null;
         };
         /** @description A person's account at a foreign issuer. The record's name is issuer and subject. */
         LinkedAccount: components["schemas"]["Meta"] & {
@@ -4901,7 +5017,7 @@ export interface components {
             severity: components["schemas"]["Severity"];
         };
         /** @enum {string} */
-        Noun: "action" | "audience" | "credential" | "environment" | "identity" | "issuer" | "key" | "linked_account" | "observed_account" | "pack" | "policy" | "project" | "team" | "tenant" | "user";
+        Noun: "action" | "audience" | "credential" | "environment" | "identity" | "issuer" | "key" | "linked_account" | "observed_account" | "pack" | "policy" | "project" | "scope" | "team" | "tenant" | "user";
         /**
          * @description What happens to a record.
          * @enum {string}
@@ -8686,6 +8802,213 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description nothing is changed yet: a second person must countersign it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scopes.list": {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many entries, at most 500. */
+                limit?: number;
+                /** @description Only those of this status. */
+                status?: components["schemas"]["Status"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["DefinedScope"][];
+                        /** @description what to give as `after` for the next page; absent on the last one */
+                        next?: string;
+                    };
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scopes.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description makes a repetition harmless: the same key and request happen once within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateScope"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinedScope"];
+                };
+            };
+            /** @description nothing is changed yet: a second person must countersign it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scopes.show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinedScope"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scopes.delete": {
+        parameters: {
+            query?: {
+                /** @description For the evidence and for whoever asks later. */
+                reason?: string;
+            };
+            header?: {
+                /** @description the ETag of the version that was read; 412 when it is another now */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description nothing is changed yet: a second person must countersign it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scopes.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag of the version that was read; 412 when it is another now */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateScope"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinedScope"];
                 };
             };
             /** @description nothing is changed yet: a second person must countersign it */

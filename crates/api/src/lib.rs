@@ -60,6 +60,8 @@
 //! | GET, PATCH, DELETE | `/api/issuers/{id}` | [`issuers::UpdateIssuer`] | [`issuers::Issuer`], 204 |
 //! | GET, POST | `/api/policies` | [`paging::ListQuery`], [`policies::CreatePolicy`] | page of, 201 [`policies::Policy`] |
 //! | GET, PATCH, DELETE | `/api/policies/{id}` | [`policies::UpdatePolicy`] | [`policies::Policy`], 204 |
+//! | GET, POST | `/api/scopes` | [`paging::ListQuery`], [`scopes::CreateScope`] | page of, 201 [`scopes::DefinedScope`] |
+//! | GET, PATCH, DELETE | `/api/scopes/{id}` | [`scopes::UpdateScope`] | [`scopes::DefinedScope`], 204 |
 //! | GET, PATCH | `/api/tenant` | [`tenants::UpdateTenant`] | [`tenants::Tenant`] |
 //! | POST | `/api/manifests/plan` | [`manifests::ManifestRequest`] | [`manifests::Plan`] |
 //! | POST | `/api/manifests/apply` | [`manifests::ManifestRequest`] | [`manifests::Plan`] |
@@ -159,6 +161,7 @@ pub mod queue;
 pub mod reference;
 pub mod results;
 pub mod revocations;
+pub mod scopes;
 pub mod service_accounts;
 pub mod sessions;
 pub mod signing_keys;

@@ -1,7 +1,11 @@
 //! Service accounts: identities with a long-lived token, in the words of seed 004. A token is in exactly one answer.
 
 use countersign_model::{
-    Id, id, name::IdentityName, registry::Status, scope::Scope, token_metadata::TokenMetadata,
+    Id, id,
+    name::{IdentityName, ScopeWord},
+    registry::Status,
+    scope::Scope,
+    token_metadata::TokenMetadata,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +18,8 @@ use crate::{credentials::OneTimeSecret, reference::NameOrId, time::Time};
 pub struct CreateServiceAccount {
     /// Its name, which is its subject: `sensor:core.timer`.
     pub name: IdentityName,
-    /// What its tokens are for: `sensor`, `webhook` or `readonly`.
-    pub scope: Scope,
+    /// What its tokens are for: `sensor`, `webhook`, `readonly`, or a scope that the organisation defined.
+    pub scope: ScopeWord,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -44,8 +48,11 @@ pub struct CreatedServiceAccount {
     pub identity_id: Id<id::Identity>,
     /// Its name.
     pub name: String,
-    /// What the token is for.
+    /// What the token is for, and says: a built-in scope.
     pub scope: Scope,
+    /// The scope of the organisation that leaves less of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defined_scope: Option<String>,
     /// The token and when to renew it.
     #[serde(flatten)]
     pub token: LongLivedToken,
@@ -80,8 +87,11 @@ pub struct ServiceAccount {
     pub identity_id: Id<id::Identity>,
     /// Its name.
     pub name: String,
-    /// What its tokens are for.
+    /// What its tokens are for, and say: a built-in scope.
     pub scope: Scope,
+    /// The scope of the organisation that leaves less of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defined_scope: Option<String>,
     /// What it is for.
     pub description: String,
     /// Where it stands.

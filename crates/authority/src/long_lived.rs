@@ -6,6 +6,7 @@
 mod authority_of;
 mod chains;
 mod create;
+mod defined;
 mod delete;
 mod execution;
 mod next;
@@ -17,6 +18,7 @@ mod standing;
 mod uses;
 
 pub use create::CreateServiceAccount;
+pub use defined::{DEFINED_SCOPE, defined_scope_of};
 pub use delete::DeleteServiceAccount;
 pub(crate) use execution::{EXECUTION, IssueExecutionToken};
 pub use next::NextToken;
@@ -27,17 +29,19 @@ pub use renew::RenewToken;
 pub use uses::{Use, UseSums};
 
 pub(crate) use chains::{by_text, revoke as revoke_chain};
+pub(crate) use defined::{left, names_a_part};
 pub(crate) use standing::{is_long_lived, still_bound};
 
 use std::net::IpAddr;
 
 use countersign_model::{
+    action::ActionSet,
     chain::Chain,
     enforce,
     evidence::{Reference, Role},
     identity::Kind,
     reason::{Reason, Refusal},
-    registry::{IdentityDoc, Record},
+    registry::{IdentityDoc, Record, ScopeDoc},
     scope::{Holder, Scope},
     time::Seconds,
     token::{AccessClaims, PrincipalType},
@@ -130,22 +134,38 @@ pub fn scope_of(doc: &IdentityDoc) -> Option<Scope> {
     (scope.profile().holder == Holder::Identity).then_some(scope)
 }
 
-/// The life that was asked for, when tokens of this scope may have it.
-fn lifetime(scope: Scope, ttl_days: Option<i64>) -> Result<Seconds, Refusal> {
+/// The life that was asked for, when tokens of this scope, or of this part of it, may have it.
+fn lifetime(
+    scope: Scope,
+    part: Option<&ScopeDoc>,
+    ttl_days: Option<i64>,
+) -> Result<Seconds, Refusal> {
     let profile = scope.profile();
+    let (word, shortest, longest, usual) = match part {
+        Some(part) => {
+            let [shortest, usual] = [part.shortest_days, part.usual_days].map(Seconds::days);
+            (part.name.as_str(), shortest, part.longest(), usual)
+        }
+        None => (
+            profile.word,
+            profile.shortest,
+            profile.longest,
+            profile.usual,
+        ),
+    };
     let Some(days) = ttl_days else {
-        return Ok(profile.usual);
+        return Ok(usual);
     };
     let asked = days.checked_mul(86_400).map_or(Seconds(i64::MAX), Seconds);
-    if (profile.shortest.0..=profile.longest.0).contains(&asked.0) {
+    if (shortest.0..=longest.0).contains(&asked.0) {
         return Ok(asked);
     }
     Err(Refusal::new(
         Reason::Unprocessable,
         format!(
-            "a `{scope}` token lives {} to {} days, not {days}: everything expires",
-            profile.shortest.0 / 86_400,
-            profile.longest.0 / 86_400
+            "a `{word}` token lives {} to {} days, not {days}: everything expires",
+            shortest.0 / 86_400,
+            longest.0 / 86_400
         ),
     ))
 }
@@ -175,7 +195,8 @@ impl Authority {
     }
 
     /// Refuses a live token that may not be presented at this path from this address, or whose identity would get no token
-    /// today: one that lives for months must not outlive what the identity is allowed.
+    /// today: one that lives for months must not outlive what the identity is allowed. Answers what a scope of the
+    /// organisation leaves of its actions today, when one narrows it: whoever decides on the token decides on these.
     ///
     /// # Errors
     /// A refusal of somebody who proved who they are, or what must be looked up first.
@@ -186,18 +207,19 @@ impl Authority {
         path: &str,
         address: IpAddr,
         facts: &Facts,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<ActionSet>, Stop> {
         enforce::presented(claims, path, address)
             .map_err(|outside| Refusal::new(Reason::Forbidden, outside.to_string()))?;
         if !is_long_lived(claims) || claims.identity_type == PrincipalType::User {
-            return Ok(());
+            return Ok(None);
         }
         let identity = facts.record(claims.tenant_id, claims.identity_id)?;
         let doc = identity.as_ref().and_then(|record| record.identity());
         match (&identity, doc) {
             (Some(identity), Some(doc)) => {
                 grants::may_get_tokens(identity, doc, ctx.now)?;
-                standing::still_fits(claims, doc, path, address, facts)
+                standing::still_fits(claims, doc, path, address, facts)?;
+                left(facts, claims, doc, ctx.now)
             }
             _ => refuse(
                 Reason::TokenRevoked,

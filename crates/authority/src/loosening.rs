@@ -9,13 +9,13 @@ use countersign_model::{
     action::{ActionClass, ActionSet},
     name::EnvironmentName,
     pack::{PackAction, Rule},
-    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator, PackDoc},
+    registry::{ApprovalRule, Doc, IdentityDoc, Impersonator, PackDoc, ScopeDoc},
     token_metadata::TokenMetadata,
     trust::{Accepted, TrustRule},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::long_lived::scope_of;
+use crate::long_lived::{defined_scope_of, scope_of};
 
 /// One way in which a change weakens a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,9 +146,22 @@ pub fn of_doc(
         (Doc::Policy(before), Doc::Policy(after)) => {
             (before.cedar != after.cedar).then_some(Loosening::PolicyChanged)
         }
+        (Doc::Scope(before), Doc::Scope(after)) => return of_scope(before, after),
         _ => None,
     };
     found.into_iter().collect()
+}
+
+/// How another definition of a scope loosens: live tokens of months get what it adds with their next renewal.
+#[must_use]
+pub fn of_scope(before: &ScopeDoc, after: &ScopeDoc) -> BTreeSet<Loosening> {
+    let more = !after.actions.is_subset(&before.actions);
+    let longer = after.longest_days > before.longest_days;
+    let found = [
+        more.then_some(Loosening::ActionAdded),
+        longer.then_some(Loosening::TokenLifeLonger),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// What another class and group of an action loosen: a lower class what somebody must countersign now (`held`: whether an
@@ -291,7 +304,10 @@ fn widens_tokens(before: &IdentityDoc, after: &IdentityDoc) -> bool {
         return false;
     }
     let bound = |doc: &IdentityDoc| TokenMetadata::of_identity(&doc.metadata);
+    // Two parts of a scope cannot be told apart here, and none is all of it.
+    let (had, has) = (defined_scope_of(before), defined_scope_of(after));
     scope != scope_of(before)
+        || had.is_some() && had != has
         || !matches!((bound(before), bound(after)), (Ok(before), Ok(after)) if before.covers(&after))
 }
 

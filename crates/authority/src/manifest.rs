@@ -25,7 +25,8 @@ pub use document::{
     ActionManifest, ApprovalManifest, AudienceManifest, Claim, ConditionManifest, Document,
     EnvironmentManifest, IdentityManifest, ImpersonatorManifest, IssuerManifest, MemberManifest,
     PackActionManifest, PackManifest, ParameterManifest, PolicyManifest, ProjectManifest,
-    RuleManifest, SignatureManifest, TeamManifest, TriggerManifest, TrustManifest, WebhookManifest,
+    RuleManifest, ScopeManifest, SignatureManifest, TeamManifest, TriggerManifest, TrustManifest,
+    WebhookManifest,
 };
 pub use export::{ExportError, export};
 pub use located::{Diagnostic, Located, Place, Source};

@@ -28,6 +28,7 @@ pub mod projects;
 pub(crate) mod rails;
 pub mod reading;
 pub(crate) mod rights;
+pub mod scopes;
 pub mod teams;
 pub mod tenants;
 pub mod users;

@@ -266,6 +266,16 @@ pub fn as_of_now(
         ActionSet::default()
     };
     now.actions.retain(|action| left.contains(action));
+    if claims.chain_id.is_some() && claims.principal_id.is_none() {
+        // It came of a long-lived token, and what the organisation's scope leaves of that counts for it too.
+        match long_lived::left(facts, &now, doc, Timestamp::from_seconds(claims.iat)) {
+            Ok(None) => {}
+            Ok(Some(left)) => now.actions.retain(|action| left.contains(action)),
+            Err(Stop::Refused(_)) => now.actions.clear(),
+            Err(stop) => return Err(stop),
+        }
+    }
+    let left: ActionSet = now.actions.iter().cloned().collect();
     for detail in &mut now.authorization_details {
         detail.actions.retain(|action| left.contains(action));
     }

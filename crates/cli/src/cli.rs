@@ -14,8 +14,8 @@ use crate::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
         evidence, execution, finding, hand_over, identity, import, incident, issuer, key, lineage,
         linked_account, log, login, manifest, observed, pack, passkey, policy, project, reference,
-        revoke, rule, run, sensor, service_account, signing_key, team, tenant, token, trigger,
-        trust, user,
+        revoke, rule, run, scope, sensor, service_account, signing_key, team, tenant, token,
+        trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -122,6 +122,8 @@ pub enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
+    Scope(scope::Scope),
+    #[command(subcommand)]
     Tenant(tenant::Tenant),
     #[command(subcommand)]
     Key(key::Key),
@@ -214,6 +216,7 @@ impl Command {
             Self::Action(command) => Box::pin(command.run(app)).await,
             Self::Issuer(command) => Box::pin(command.run(app)).await,
             Self::Policy(command) => Box::pin(command.run(app)).await,
+            Self::Scope(command) => Box::pin(command.run(app)).await,
             Self::Tenant(command) => command.run(app).await,
             Self::Key(command) => Box::pin(command.run(app)).await,
             Self::SigningKey(command) => command.run(app).await,

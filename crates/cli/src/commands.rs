@@ -40,6 +40,7 @@ pub mod reference;
 pub mod revoke;
 pub mod rule;
 pub mod run;
+pub mod scope;
 pub mod sensor;
 #[cfg(feature = "server")]
 pub mod serve;

@@ -213,7 +213,7 @@ fn by_noun(detail: &str) -> Option<String> {
 }
 
 /// The nouns whose records are listed by themselves.
-const LISTED: [&str; 15] = [
+const LISTED: [&str; 16] = [
     "action",
     "approval",
     "audience",
@@ -227,6 +227,7 @@ const LISTED: [&str; 15] = [
     "policy",
     "project",
     "rule",
+    "scope",
     "team",
     "user",
 ];

@@ -20,6 +20,7 @@ mod people;
 mod places;
 mod policy;
 mod provider;
+mod scope;
 
 pub use audience::{AudienceDoc, SigningAlg};
 pub use credential::{CredentialDoc, CredentialSecret, CredentialType};
@@ -39,6 +40,7 @@ pub use people::{
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;
 pub use provider::{Admits, MOST_MAX_AGE, ProviderClientAuth, ProviderDoc};
+pub use scope::{InvalidScope, ScopeDoc};
 
 pub use crate::pack::PackDoc;
 
@@ -70,6 +72,8 @@ pub enum Noun {
     Policy,
     /// Where identities live.
     Project,
+    /// A part of a built-in scope.
+    Scope,
     /// People who answer together.
     Team,
     /// The wall between customers.
@@ -80,7 +84,7 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun, in alphabetical order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Action,
         Self::Audience,
         Self::Credential,
@@ -93,6 +97,7 @@ impl Noun {
         Self::Pack,
         Self::Policy,
         Self::Project,
+        Self::Scope,
         Self::Team,
         Self::Tenant,
         Self::User,
@@ -114,6 +119,7 @@ impl Noun {
             Self::Pack => "pack",
             Self::Policy => "policy",
             Self::Project => "project",
+            Self::Scope => "scope",
             Self::Team => "team",
             Self::Tenant => "tenant",
             Self::User => "user",
@@ -274,6 +280,8 @@ pub enum Doc {
     Policy(PolicyDoc),
     /// Of a project.
     Project(ProjectDoc),
+    /// Of a scope.
+    Scope(ScopeDoc),
     /// Of a team.
     Team(TeamDoc),
     /// Of a tenant.
@@ -319,6 +327,7 @@ accessors! {
     pack: Pack(PackDoc),
     policy: Policy(PolicyDoc),
     project: Project(ProjectDoc),
+    scope: Scope(ScopeDoc),
     team: Team(TeamDoc),
     tenant: Tenant(TenantDoc),
     user: User(UserDoc),
@@ -341,6 +350,7 @@ impl Doc {
             Self::Pack(_) => Noun::Pack,
             Self::Policy(_) => Noun::Policy,
             Self::Project(_) => Noun::Project,
+            Self::Scope(_) => Noun::Scope,
             Self::Team(_) => Noun::Team,
             Self::Tenant(_) => Noun::Tenant,
             Self::User(_) => Noun::User,
@@ -365,6 +375,7 @@ impl Doc {
             Noun::Pack => Self::Pack(serde_json::from_str(text)?),
             Noun::Policy => Self::Policy(serde_json::from_str(text)?),
             Noun::Project => Self::Project(serde_json::from_str(text)?),
+            Noun::Scope => Self::Scope(serde_json::from_str(text)?),
             Noun::Team => Self::Team(serde_json::from_str(text)?),
             Noun::Tenant => Self::Tenant(serde_json::from_str(text)?),
             Noun::User => Self::User(serde_json::from_str(text)?),
@@ -389,6 +400,7 @@ impl Doc {
             Self::Pack(doc) => serde_json::to_string(doc),
             Self::Policy(doc) => serde_json::to_string(doc),
             Self::Project(doc) => serde_json::to_string(doc),
+            Self::Scope(doc) => serde_json::to_string(doc),
             Self::Team(doc) => serde_json::to_string(doc),
             Self::Tenant(doc) => serde_json::to_string(doc),
             Self::User(doc) => serde_json::to_string(doc),
@@ -424,6 +436,7 @@ impl Doc {
             | Self::Key(_)
             | Self::Pack(_)
             | Self::Policy(_)
+            | Self::Scope(_)
             | Self::Tenant(_)
             | Self::User(_) => Vec::new(),
         }
@@ -447,6 +460,7 @@ impl Doc {
             | Self::Pack(_)
             | Self::Policy(_)
             | Self::Project(_)
+            | Self::Scope(_)
             | Self::Tenant(_) => None,
         };
         known.and_then(|one| one.external_id.as_deref())
@@ -469,6 +483,7 @@ impl Doc {
             | Self::Pack(_)
             | Self::Policy(_)
             | Self::Project(_)
+            | Self::Scope(_)
             | Self::Team(_)
             | Self::Tenant(_) => Vec::new(),
         }

@@ -2,7 +2,8 @@
 //!
 //! A bundle is where authority begins, and it only narrows from there: an identity carries those of its actions that it is
 //! also allowed, that its project's ceiling leaves, that nothing denies and that no guard rail forbids. An organisation adds
-//! to `readonly` by stating an action of class `read` in its catalogue.
+//! to `readonly` by stating an action of class `read` in its catalogue, and makes parts of a scope
+//! ([`crate::registry::ScopeDoc`]) that narrow like everything else.
 
 use std::fmt;
 

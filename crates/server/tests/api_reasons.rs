@@ -38,6 +38,8 @@ async fn edits(owner: &Caller, identity: &str) -> Vec<(String, Value)> {
             &json!({ "email": "mo@example.com", "role": "member" }),
         )
         .await;
+    let timer = json!({ "name": "timer", "parent": "sensor", "actions": ["event.create"] });
+    owner.make("scopes", &timer).await;
     let issuer = json!({ "url": "https://ci.example.com", "profile": "oidc" });
     let issuer = owner.make("issuers", &issuer).await["id"]
         .as_str()
@@ -58,6 +60,7 @@ async fn edits(owner: &Caller, identity: &str) -> Vec<(String, Value)> {
         ),
         ("/api/policies/never".to_owned(), described()),
         ("/api/projects/release".to_owned(), described()),
+        ("/api/scopes/timer".to_owned(), described()),
         ("/api/teams/night".to_owned(), json!({ "name": "day" })),
         (
             "/api/tenant".to_owned(),

@@ -41,6 +41,7 @@ async fn t16_a_manager_gives_nothing_that_they_do_not_hold() {
         for (path, body) in [
             ("/api/projects/release/x", json!({})),
             ("/api/environments", json!({ "name": "mine" })),
+            ("/api/scopes", json!({ "name": "mine", "parent": "sensor", "actions": ["event.create"] })),
             ("/api/issuers", json!({ "url": "https://evil.example.com", "profile": "oidc" })),
             ("/api/users", json!({ "email": "friend@example.com", "role": "owner" })),
             ("/api/actions", json!({ "name": "secrets.read", "class": "read" })),

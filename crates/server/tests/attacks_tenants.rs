@@ -36,6 +36,8 @@ pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static s
         .await;
     let policy = json!({ "name": "nothing", "cedar": "forbid(principal, action, resource) when { false };" });
     owner.post("/api/policies", &policy).await;
+    let timer = json!({ "name": "timer", "parent": "sensor", "actions": ["event.create"] });
+    owner.make("scopes", &timer).await;
     let key = json!({ "project": "release", "value": "hunter2" });
     owner
         .send(Method::PUT, "/api/keys/release.password", Some(&key), &[])
@@ -62,6 +64,7 @@ pub async fn ids_of(server: &TestServer, pipeline: &Pipeline) -> Vec<(&'static s
         "issuers",
         "keys",
         "policies",
+        "scopes",
         "evidence",
     ] {
         let id = first(noun).await;

@@ -186,6 +186,11 @@ async fn invariant_7_no_effect_without_evidence() {
             ),
             (
                 "post",
+                "/api/scopes".to_owned(),
+                json!({ "name": "seen", "parent": "sensor", "actions": ["event.create"] }),
+            ),
+            (
+                "post",
                 "/api/actions".to_owned(),
                 json!({ "name": "seen.it", "class": "read" }),
             ),

@@ -313,6 +313,7 @@ async fn t34_a_long_lived_token_has_the_lifetimes_and_the_bounds_of_its_scope() 
         for bad in [
             json!({ "name": "s", "scope": "sensor" }),
             json!({ "name": "s", "scope": "webhook" }),
+            json!({ "name": "s", "scope": "root", "metadata": bounds() }),
             json!({ "name": "s", "scope": "sensor", "metadata": { "trigger_types": ["a".repeat(256)] } }),
             json!({ "name": "s", "scope": "webhook", "metadata": { "allowed_paths": ["/a/../b"] } }),
         ] {
@@ -321,7 +322,7 @@ async fn t34_a_long_lived_token_has_the_lifetimes_and_the_bounds_of_its_scope() 
         // What is misspelt must not be taken for no bound at all.
         for bad in [
             json!({ "name": "s", "scope": "sensor", "metadata": { "trigger_type": ["core.timer"] } }),
-            json!({ "name": "s", "scope": "root", "metadata": bounds() }),
+            json!({ "name": "s", "scope": "Sensor", "metadata": bounds() }),
             json!({ "name": "s", "scope": "sensor", "metadata": { "ip_whitelist": ["everywhere"] } }),
         ] {
             owner.post("/api/service-accounts", &bad).await.refused(400, "bad_request");

@@ -26,6 +26,7 @@ mod automation_world;
 mod bound_tokens;
 mod client_certificates;
 mod console;
+mod defined_scopes;
 mod departures;
 mod device_login;
 mod edges;

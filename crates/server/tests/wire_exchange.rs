@@ -16,7 +16,7 @@ use crate::{
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Exchanges a token, as who holds it.
-async fn exchange(holder: &Caller, fields: &[(&str, &str)]) -> Answer {
+pub async fn exchange(holder: &Caller, fields: &[(&str, &str)]) -> Answer {
     let form = [
         (
             "grant_type",
@@ -32,7 +32,7 @@ async fn exchange(holder: &Caller, fields: &[(&str, &str)]) -> Answer {
 }
 
 /// Lets an identity call the resource server.
-async fn calls(owner: &Caller, name: &str, further: Value) {
+pub async fn calls(owner: &Caller, name: &str, further: Value) {
     let mut patch = json!({ "audiences": [AUDIENCE] });
     patch
         .as_object_mut()

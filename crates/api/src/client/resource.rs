@@ -16,6 +16,7 @@ use crate::{
     policies::{CreatePolicy, Policy, UpdatePolicy},
     projects::{CreateProject, Project, UpdateProject},
     reference::{Meta, Why},
+    scopes::{CreateScope, DefinedScope, UpdateScope},
     teams::{CreateTeam, Team, UpdateTeam},
     users::{CreateLinkedAccount, CreateUser, LinkedAccount, UpdateUser, User},
 };
@@ -55,6 +56,7 @@ macro_rules! resources {
 resources! {
     Action: "actions", ListQuery, CreateAction, UpdateAction;
     Audience: "audiences", ListQuery, CreateAudience, UpdateAudience;
+    DefinedScope: "scopes", ListQuery, CreateScope, UpdateScope;
     Environment: "environments", ListQuery, CreateEnvironment, UpdateEnvironment;
     Identity: "identities", ListIdentities, CreateIdentity, UpdateIdentity;
     Issuer: "issuers", ListQuery, CreateIssuer, UpdateIssuer;

@@ -80,6 +80,7 @@ pub fn void_for_record(
         | Noun::ObservedAccount
         | Noun::Pack
         | Noun::Policy
+        | Noun::Scope
         | Noun::Team
         | Noun::Tenant
         | Noun::User => Ok(0),

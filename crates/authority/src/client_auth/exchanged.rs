@@ -57,7 +57,7 @@ pub(super) fn authenticate(
     // Networks, paths, scope and guard of today, as at every other door.
     let address = ctx.source.as_deref().and_then(|text| text.parse().ok());
     let nowhere = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    authority.presented(ctx, claims, PATH, address.unwrap_or(nowhere), facts)?;
+    let left = authority.presented(ctx, claims, PATH, address.unwrap_or(nowhere), facts)?;
     let identity = facts.record(tenant.id, claims.identity_id)?;
     let doc = identity.as_ref().and_then(|record| record.identity());
     let (Some(identity), Some(doc)) = (&identity, doc) else {
@@ -84,7 +84,7 @@ pub(super) fn authenticate(
         replay: None,
         person: None,
         exchanged: Some(Exchanged {
-            actions: claims.actions.iter().cloned().collect(),
+            actions: left.unwrap_or_else(|| claims.actions.iter().cloned().collect()),
             resources: resources(claims, doc)?,
             claims: Arc::new(claims.clone()),
         }),

@@ -11,7 +11,7 @@ use countersign_model::{
 use countersign_store::{Tx, changes, evidence, records, revocations};
 
 use super::{
-    Actor, Change, NewRecord, Permit,
+    Change, NewRecord, Permit,
     difference::{changed, difference},
 };
 use crate::{
@@ -415,6 +415,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
             | Noun::ObservedAccount
             | Noun::Pack
             | Noun::Policy
+            | Noun::Scope
             | Noun::Team => return Ok(()),
         };
         let revocation = Revocation {
@@ -434,10 +435,7 @@ impl<'t, 'c> WriteTx<'t, 'c> {
         revocation: Revocation,
         reason: &str,
     ) -> Result<(), Rejection> {
-        let by = match &self.permit.actor {
-            Actor::User { id, .. } => Some(*id),
-            Actor::Identity { .. } | Actor::System => None,
-        };
+        let by = self.permit.user().ok();
         let row = revocations::Revocation {
             tenant_id: revocation.tenant_id,
             grain: revocation.grain,

@@ -2,14 +2,18 @@
 
 use countersign_model::{
     action::ActionSet,
+    evidence::{Reference, Role},
+    name::ActionName,
     narrow::narrow,
     reason::Reason,
-    registry::{IdentityDoc, Noun, Party, Record, Status},
+    registry::{IdentityDoc, Noun, Party, Record, ScopeDoc, Status},
     scope::Scope,
 };
 
+use super::defined;
 use crate::{
     command::WriteTx,
+    evidence::seal::refer,
     grants, loosening,
     policy::{GuardRails, PolicyRequest},
     registry::rights,
@@ -21,10 +25,14 @@ use crate::{
 pub(super) struct Decided {
     pub(super) project: Record,
     pub(super) actions: ActionSet,
+    /// The scope of the organisation that narrowed them.
+    pub(super) part: Option<ScopeDoc>,
+    /// The same as evidence names it.
+    pub(super) named: Option<Reference>,
     pub(super) policies: Vec<String>,
 }
 
-/// Narrows the bundle of the scope by the identity, its project and the guard rails.
+/// Narrows the bundle of the scope by the organisation's part of it, the identity, its project and the guard rails.
 pub(super) fn decide(
     tx: &mut WriteTx<'_, '_>,
     issuer: &str,
@@ -47,11 +55,17 @@ pub(super) fn decide(
         );
         return refuse(Reason::Forbidden, detail);
     }
+    let part = defined::in_tx(tx, doc, scope)?;
     let catalogue = rights::catalogue(tx)?;
+    let bundles = |action: &ActionName| {
+        let class = catalogue.class(action);
+        let leaves = |(_, part): &defined::Definition| part.leaves(action, class);
+        scope.bundles(action, class) && part.as_ref().is_none_or(leaves)
+    };
     let bundle: ActionSet = doc
         .allowed_actions
         .iter()
-        .filter(|action| scope.bundles(action, catalogue.class(action)))
+        .filter(|action| bundles(action))
         .cloned()
         .collect();
     let ceiling = rights::doc(project.project())?.allowed_actions.as_ref();
@@ -65,9 +79,14 @@ pub(super) fn decide(
         );
         return refuse(Reason::ActionNotAllowed, detail);
     }
+    let named = part
+        .as_ref()
+        .map(|(id, part)| refer(Role::Target, *id, Some(&part.name)));
     Ok(Decided {
         project,
         actions,
+        part: part.map(|(_, part)| part),
+        named,
         policies,
     })
 }

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use countersign_model::{
-    action::{ActionClass, ActionSet},
+    action::ActionSet,
     identity::Kind,
-    name::IdentityName,
+    name::{ActionName, IdentityName, ScopeWord},
     permission::Person,
     reason::{Reason, Refusal},
-    registry::{Noun, Record, Status},
+    registry::{Noun, Record, ScopeDoc, Status},
     scope::{Bundle, Holder, Scope},
     token_metadata::TokenMetadata,
 };
 use serde_json::{Map, Value};
 
 use super::{
-    Given, RenewAt, SCOPE, authority_of,
+    DEFINED_SCOPE, Given, RenewAt, SCOPE, authority_of,
     chains::{Deciding, new_doc},
     check_metadata, lifetime,
 };
@@ -35,8 +35,8 @@ pub struct CreateServiceAccount {
     pub tenant: Arc<Tenant>,
     /// Its name, which is its subject: `sensor:core.timer`.
     pub name: IdentityName,
-    /// What its tokens are for.
-    pub scope: Scope,
+    /// What its tokens are for: a built-in scope, or one of the organisation.
+    pub scope: ScopeWord,
     /// What it is for.
     pub description: Option<String>,
     /// How many days its tokens live; what is usual for the scope when absent.
@@ -62,17 +62,17 @@ impl Command for CreateServiceAccount {
 
     fn run(&self, tx: &mut WriteTx<'_, '_>) -> Result<Verdict<Given>, Rejection> {
         let person = rights::editor(tx)?;
-        for_identities(self.scope)?;
+        let (scope, part) = meant(tx, &self.scope)?;
         not_buried(tx, &person, &self.name)?;
-        check_metadata(self.scope, &self.metadata)?;
-        lifetime(self.scope, self.ttl_days)?;
+        check_metadata(scope, &self.metadata)?;
+        lifetime(scope, part.as_ref(), self.ttl_days)?;
         let identity = CreateIdentity {
             project: self.project.clone(),
             sponsor: self.sponsor.clone(),
             managers: self.managers.clone(),
             purpose: self.description.clone(),
-            allowed_actions: bundle(tx, self.scope)?,
-            metadata: data(self.scope, &self.metadata)?,
+            allowed_actions: bundle(tx, scope, part.as_ref())?,
+            metadata: data(scope, part.as_ref(), &self.metadata)?,
             ..CreateIdentity::new(Kind::ServiceAccount, self.name.clone(), &*self.trust_domain)
         };
         let created = match identity.run(tx)? {
@@ -83,7 +83,7 @@ impl Command for CreateServiceAccount {
         };
         let asked = First {
             tenant: &self.tenant,
-            scope: self.scope,
+            scope,
             metadata: self.metadata.clone(),
             ttl_days: self.ttl_days,
             renew_at: self.renew_at,
@@ -113,11 +113,12 @@ impl First<'_> {
         identity: Record,
     ) -> Result<Given, Rejection> {
         check_metadata(self.scope, &self.metadata)?;
-        let ttl = lifetime(self.scope, self.ttl_days)?;
         let decided = authority_of::decide(tx, &self.tenant.issuer, &identity, self.scope)?;
+        let ttl = lifetime(self.scope, decided.part.as_ref(), self.ttl_days)?;
         let mut refs = Vec::with_capacity(6);
         references::of_identity(tx, identity.id.cast(), &mut refs)?;
         refs.extend(super::actor(tx));
+        refs.extend(decided.named);
         let deciding = Deciding {
             tenant: self.tenant,
             held: Held::Identity(&identity, &decided.project),
@@ -160,8 +161,30 @@ fn not_buried(
     refuse(Reason::NameTaken, detail)
 }
 
+/// The built-in scope that a word means, and the organisation's part of it when it is one of those.
+fn meant(
+    tx: &mut WriteTx<'_, '_>,
+    word: &ScopeWord,
+) -> Result<(Scope, Option<ScopeDoc>), Rejection> {
+    if let Ok(scope) = word.parse() {
+        for_identities(scope)?;
+        return Ok((scope, None));
+    }
+    let found = tx.find(Noun::Scope, word)?;
+    let living = found.filter(|record| record.status == Status::Active);
+    match living.as_ref().and_then(Record::scope) {
+        Some(part) => Ok((part.parent, Some(part.clone()))),
+        None => refuse(
+            Reason::Unprocessable,
+            format!(
+                "there is no scope `{word}`: expected `sensor`, `webhook`, `readonly`, or one that an owner of the tenant defined"
+            ),
+        ),
+    }
+}
+
 /// Refuses a scope that no service account has.
-pub(super) fn for_identities(scope: Scope) -> Result<(), Refusal> {
+fn for_identities(scope: Scope) -> Result<(), Refusal> {
     match scope.profile().holder {
         Holder::Identity => Ok(()),
         Holder::Execution => refuse(
@@ -175,24 +198,36 @@ pub(super) fn for_identities(scope: Scope) -> Result<(), Refusal> {
     }
 }
 
-fn bundle(tx: &mut WriteTx<'_, '_>, scope: Scope) -> Result<ActionSet, Rejection> {
+fn bundle(
+    tx: &mut WriteTx<'_, '_>,
+    scope: Scope,
+    part: Option<&ScopeDoc>,
+) -> Result<ActionSet, Rejection> {
+    let catalogue = rights::catalogue(tx)?;
+    let bundled = |action: &&ActionName| {
+        let class = catalogue.class(action);
+        scope.bundles(action, class) && part.is_none_or(|part| part.leaves(action, class))
+    };
+    let names = catalogue.actions().map(|action| &action.name);
     Ok(match scope.profile().bundle {
-        Bundle::Listed(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
-        Bundle::EveryRead => rights::catalogue(tx)?
-            .actions()
-            .filter(|action| action.class == ActionClass::Read)
-            .map(|action| action.name.clone())
-            .collect(),
+        Bundle::EveryRead | Bundle::Listed(_) => names.filter(bundled).cloned().collect(),
         Bundle::Every | Bundle::OfThePerson => ActionSet::default(),
     })
 }
 
 /// What stands in the free data of the identity, so that its next token is like its first.
-fn data(scope: Scope, metadata: &TokenMetadata) -> Result<Map<String, Value>, Rejection> {
+fn data(
+    scope: Scope,
+    part: Option<&ScopeDoc>,
+    metadata: &TokenMetadata,
+) -> Result<Map<String, Value>, Rejection> {
     let mut data = match serde_json::to_value(metadata)? {
         Value::Object(data) => data,
         _ => Map::new(),
     };
     data.insert(SCOPE.to_owned(), Value::from(scope.as_str()));
+    if let Some(part) = part {
+        data.insert(DEFINED_SCOPE.to_owned(), Value::from(part.name.as_str()));
+    }
     Ok(data)
 }

@@ -43,7 +43,7 @@ pub struct SignInForDays {
 /// # Errors
 /// `unprocessable`.
 pub fn personal_lifetime(ttl_days: i64) -> Result<Seconds, Refusal> {
-    lifetime(Scope::User, Some(ttl_days))
+    lifetime(Scope::User, None, Some(ttl_days))
 }
 
 impl Command for SignInForDays {

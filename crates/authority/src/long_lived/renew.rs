@@ -156,7 +156,7 @@ impl RenewToken {
     fn of_identity(
         &self,
         tx: &mut WriteTx<'_, '_>,
-        chain: Chain,
+        mut chain: Chain,
         replaces: Option<Id<id::Evidence>>,
     ) -> Result<Given, Rejection> {
         let identity = tx.get(self.token.identity_id)?;
@@ -174,8 +174,12 @@ impl RenewToken {
             return refuse(Reason::ScopeNotAllowed, detail);
         }
         let decided = authority_of::decide(tx, &self.tenant.issuer, &identity, chain.scope)?;
+        if let Some(part) = &decided.part {
+            chain.doc.ttl_seconds = chain.doc.ttl_seconds.min(part.longest().0);
+        }
         let mut refs = Vec::with_capacity(6);
         references::of_identity(tx, identity.id.cast(), &mut refs)?;
+        refs.extend(decided.named);
         let deciding = Deciding {
             tenant: &self.tenant,
             held: Held::Identity(&identity, &decided.project),

@@ -2,6 +2,7 @@ use countersign_model::{
     Id, Timestamp,
     action::ActionClass,
     registry::{EnvironmentDoc, Party, TrustModel},
+    scope::Scope,
 };
 use serde_json::json;
 
@@ -327,4 +328,47 @@ fn invariant_9_a_pack_hands_a_key_to_a_script_with_a_second_person_alone() {
     let other = json!([action(json!({"script": null}))]);
     let (one, two) = (Doc::from(before.clone()), Doc::from(pack(other)));
     assert_eq!(of_doc(&one, &two, &protected()), BTreeSet::from([changed]));
+}
+
+#[test]
+fn a_scope_that_bundles_more_or_lives_longer_is_looser_and_so_is_an_identity_that_leaves_its_part()
+{
+    let part = |actions: &[&str], longest: i64| {
+        let actions = actions.iter().map(|name| name.parse().unwrap()).collect();
+        let mut doc = ScopeDoc::new("timer".parse().unwrap(), Scope::Sensor, actions);
+        doc.state_days(None, Some(longest), None);
+        doc
+    };
+    let before = part(&["event.create"], 30);
+    let found = |after: &ScopeDoc| Vec::from_iter(of_scope(&before, after));
+    assert_eq!(found(&part(&["event.create"], 7)), []);
+    assert_eq!(
+        found(&part(&["event.create", "rule.read"], 30)),
+        [Loosening::ActionAdded]
+    );
+    assert_eq!(
+        found(&part(&["rule.read"], 30)),
+        [Loosening::ActionAdded],
+        "another is more"
+    );
+    assert_eq!(
+        found(&part(&["event.create"], 31)),
+        [Loosening::TokenLifeLonger]
+    );
+
+    let named = |data: serde_json::Value| {
+        let mut doc = guarded();
+        (doc.kind, doc.trust_model) = (countersign_model::identity::Kind::ServiceAccount, None);
+        doc.metadata = data.as_object().unwrap().clone();
+        doc
+    };
+    let timer = named(json!({ "scope": "sensor", "defined_scope": "timer" }));
+    let whole = named(json!({ "scope": "sensor" }));
+    let other = named(json!({ "scope": "sensor", "defined_scope": "other" }));
+    let widens = |before: &IdentityDoc, after: &IdentityDoc| {
+        of_identity(before, after, &protected()).contains(&Loosening::TokenScopeWidened)
+    };
+    assert!(widens(&timer, &whole), "all of it is more than a part");
+    assert!(widens(&timer, &other), "two parts cannot be told apart");
+    assert!(!widens(&whole, &timer));
 }

@@ -24,6 +24,7 @@ mod pack;
 mod people;
 mod places;
 mod policy;
+mod scope;
 mod trust;
 
 /// Who applies, and what stands where documents are silent.
@@ -92,6 +93,7 @@ impl<'a, R: Resolver> Desire<'a, R> {
             Document::Pack(manifest) => self.pack(entry, manifest)?.map(Doc::from),
             Document::Policy(manifest) => self.policy(entry, manifest),
             Document::Project(manifest) => self.project(entry, manifest)?.map(Doc::from),
+            Document::Scope(manifest) => self.scope(entry, manifest),
             Document::Team(manifest) => self.team(entry, manifest)?.map(Doc::from),
         };
         Ok(doc.filter(|_| self.errors.len() == errors))

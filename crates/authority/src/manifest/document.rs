@@ -46,6 +46,8 @@ pub enum Document {
     Policy(PolicyManifest),
     /// Where identities live.
     Project(ProjectManifest),
+    /// A part of a built-in scope.
+    Scope(ScopeManifest),
     /// People who answer together.
     Team(TeamManifest),
 }
@@ -261,6 +263,34 @@ pub struct ActionManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// What it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A part of a built-in scope: what long-lived tokens of the organisation are for.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ScopeManifest {
+    /// Its name, which is no built-in scope's.
+    pub name: Located<String>,
+    /// The built-in scope that it is a part of. Fixed once it is made.
+    #[schemars(extend("enum" = ["readonly", "sensor", "webhook"]))]
+    pub parent: Located<String>,
+    /// What it bundles of what its parent bundles.
+    pub actions: Located<Vec<Located<String>>>,
+    /// The shortest life of a token; that of the parent when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 365))]
+    pub shortest_days: Option<Located<i64>>,
+    /// The longest; that of the parent when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 365))]
+    pub longest_days: Option<Located<i64>>,
+    /// The one when none is asked for; as near that of the parent as the others allow when not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 365))]
+    pub usual_days: Option<Located<i64>>,
+    /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }

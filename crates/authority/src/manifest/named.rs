@@ -7,7 +7,7 @@ use std::fmt::Display;
 use super::{
     ActionManifest, ApprovalManifest, AudienceManifest, Claim, Document, EnvironmentManifest,
     IdentityManifest, ImpersonatorManifest, IssuerManifest, Located, MemberManifest,
-    PolicyManifest, ProjectManifest, TeamManifest, TrustManifest,
+    PolicyManifest, ProjectManifest, ScopeManifest, TeamManifest, TrustManifest,
 };
 use countersign_model::{
     Id, Timestamp,
@@ -15,7 +15,7 @@ use countersign_model::{
     id::{self, Kind},
     registry::{
         ActionDoc, ApprovalRule, AudienceDoc, Doc, EnvironmentDoc, IdentityDoc, IssuerDoc,
-        KeySource, Party, PolicyDoc, ProjectDoc, TeamDoc, TrustModel,
+        KeySource, Party, PolicyDoc, ProjectDoc, ScopeDoc, TeamDoc, TrustModel,
     },
     trust::TrustRule,
 };
@@ -55,6 +55,7 @@ pub(super) fn document<N: Names>(
         Doc::Pack(doc) => Document::Pack(Box::new(writer.pack(doc)?)),
         Doc::Policy(doc) => Document::Policy(writer.policy(doc)),
         Doc::Project(doc) => Document::Project(writer.project(doc)?),
+        Doc::Scope(doc) => Document::Scope(writer.scope(doc)),
         Doc::Team(doc) => Document::Team(writer.team(doc)?),
         Doc::Credential(_)
         | Doc::Key(_)
@@ -240,6 +241,19 @@ impl<N: Names> Writer<'_, N> {
             audience: doc.audience.clone().map(Located::unplaced),
             ca_bundle: doc.ca_bundle.clone().map(Located::unplaced),
             trust_domain: doc.trust_domain.clone().map(Located::unplaced),
+        }
+    }
+
+    fn scope(&self, doc: &ScopeDoc) -> ScopeManifest {
+        let days = |days| Some(Located::unplaced(days));
+        ScopeManifest {
+            name: located(&doc.name),
+            parent: text(doc.parent.as_str()),
+            actions: Located::unplaced(actions(&doc.actions)),
+            shortest_days: days(doc.shortest_days),
+            longest_days: days(doc.longest_days),
+            usual_days: days(doc.usual_days),
+            description: self.text(&doc.description),
         }
     }
 

@@ -17,7 +17,7 @@ use super::{
     guarding::ChangeOutcome,
     identities,
     issuers::{self, IssuerRules},
-    packs, policies, projects, rights, teams,
+    packs, policies, projects, rights, scopes, teams,
 };
 use crate::{
     command::{Command, NewRecord, Verdict, WriteTx},
@@ -150,6 +150,7 @@ impl ApplyManifest {
             Doc::Pack(doc) => return packs::put_new(tx, person, id, *doc),
             Doc::Policy(doc) => policies::put_new(tx, person, id, doc)?,
             Doc::Project(doc) => projects::put_new(tx, person, id, doc)?,
+            Doc::Scope(doc) => scopes::put_new(tx, person, id, doc)?,
             Doc::Team(doc) => teams::put_new(tx, person, id, doc)?,
             Doc::Credential(_)
             | Doc::Key(_)
@@ -210,6 +211,7 @@ impl ApplyManifest {
             Doc::Pack(doc) => packs::put_edit(tx, person, before, *doc, reason),
             Doc::Policy(doc) => policies::put_edit(tx, person, before, doc, reason),
             Doc::Project(doc) => projects::put_edit(tx, person, before, doc, reason),
+            Doc::Scope(doc) => scopes::put_edit(tx, person, before, doc, reason),
             Doc::Team(doc) => teams::put_edit(tx, person, before, doc, reason),
             Doc::Credential(_)
             | Doc::Key(_)

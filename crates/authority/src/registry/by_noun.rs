@@ -11,7 +11,7 @@ use super::{
     actions, audiences, credentials, environments, identities, issuers, keys, linked_accounts,
     observed, packs, policies, projects,
     reading::{self, Page, PageQuery, Shown},
-    teams, tenants, users,
+    scopes, teams, tenants, users,
 };
 use crate::{
     command::Permit,
@@ -43,6 +43,7 @@ pub fn list(
         Noun::Pack => packs::list(tx, permit, query),
         Noun::Policy => policies::list(tx, permit, query),
         Noun::Project => projects::list(tx, permit, query),
+        Noun::Scope => scopes::list(tx, permit, query),
         Noun::Team => teams::list(tx, permit, query),
         Noun::Tenant => refuse(
             Reason::BadRequest,
@@ -70,6 +71,7 @@ pub fn show(tx: &mut Tx<'_>, permit: &Permit, noun: Noun, text: &str) -> Result<
         Noun::Pack => packs::show(tx, permit, text),
         Noun::Policy => policies::show(tx, permit, text),
         Noun::Project => projects::show(tx, permit, text),
+        Noun::Scope => scopes::show(tx, permit, text),
         Noun::Team => teams::show(tx, permit, text),
         Noun::Tenant => tenants::show(tx, permit),
         Noun::User => users::show(tx, permit, text),

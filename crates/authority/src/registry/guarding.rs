@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use super::{
     approvers::{self, Asking, Countersigners},
     credentials, identities, impersonators, leaving, linked_accounts, packs, projects, rails,
-    rights, teams, users,
+    rights, scopes, teams, users,
 };
 use crate::{
     approvals,
@@ -346,6 +346,7 @@ pub(crate) fn called(record: &Record) -> String {
         | Noun::Pack
         | Noun::Policy
         | Noun::Project
+        | Noun::Scope
         | Noun::Team
         | Noun::Tenant => record.name.clone(),
     }
@@ -437,6 +438,7 @@ fn check_again(
             projects::may_become(tx, person, before, rights::doc(after.project())?).map(drop)
         }
         Noun::Pack => packs::may_become(tx, person, before, after),
+        Noun::Scope => scopes::may_become(tx, person, after),
         Noun::Team => teams::may_edit(person, rights::doc(before.team())?),
         Noun::User => {
             rights::must_own_tenant(person, "make this change")?;

@@ -194,6 +194,7 @@ impl<'s, 't> Snapshot<'s, 't> {
             | Noun::LinkedAccount
             | Noun::ObservedAccount
             | Noun::Policy
+            | Noun::Scope
             | Noun::Team
             | Noun::Tenant
             | Noun::User => Ok(true),

@@ -383,6 +383,8 @@ fn mentions(doc: &Doc) -> Vec<Id<id::Record>> {
             let teams = teams.map(|team| team.cast());
             teams.chain(doc.provisioner.map(Id::cast)).collect()
         }
-        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) => Vec::new(),
+        Doc::Action(_) | Doc::Environment(_) | Doc::Issuer(_) | Doc::Policy(_) | Doc::Scope(_) => {
+            Vec::new()
+        }
     }
 }

@@ -10,14 +10,16 @@ use countersign_api::{
     service_accounts::{CreateServiceAccount, CreatedServiceAccount, NextToken},
 };
 use countersign_model::{
-    cidr::Cidr, name::IdentityName, scope::Scope, token_metadata::TokenMetadata,
+    cidr::Cidr,
+    name::{IdentityName, ScopeWord},
+    token_metadata::TokenMetadata,
 };
 use serde_json::Value;
 
 use crate::{
     app::App,
     failure::Failure,
-    input::{confirm, word},
+    input::confirm,
     registry::{ActArgs, ListArgs},
     view::{self, Column},
 };
@@ -52,9 +54,9 @@ pub enum ServiceAccount {
 pub struct Create {
     /// Its name, which is its subject: sensor:core.timer
     name: IdentityName,
-    /// What its tokens are for: sensor, webhook, readonly
-    #[arg(long, value_parser = word::<Scope>)]
-    scope: Scope,
+    /// What its tokens are for: sensor, webhook, readonly, or a scope of the organisation (countersign scope list)
+    #[arg(long)]
+    scope: ScopeWord,
     /// What it is for
     #[arg(long)]
     description: Option<String>,
@@ -154,7 +156,7 @@ impl Create {
     fn request(&self) -> CreateServiceAccount {
         CreateServiceAccount {
             name: self.name.clone(),
-            scope: self.scope,
+            scope: self.scope.clone(),
             description: self.description.clone(),
             ttl_days: self.ttl_days,
             metadata: TokenMetadata {
@@ -192,6 +194,10 @@ async fn list(app: &App, args: &ListArgs) -> Result<(), Failure> {
 fn summed(accounts: &Value) -> Value {
     let rows = accounts.as_array().into_iter().flatten().map(|account| {
         let mut row = account.clone();
+        if let Some(part) = account["defined_scope"].as_str() {
+            let whole = account["scope"].as_str().unwrap_or_default();
+            row["scope"] = Value::from(format!("{part} ({whole})"));
+        }
         let chains = account["tokens"].as_array().into_iter().flatten();
         let live: u64 = chains
             .clone()

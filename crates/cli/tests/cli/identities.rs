@@ -578,3 +578,38 @@ fn accounts_of_other_systems_are_imported_answered_for_and_replaced_from_the_com
         .json();
     assert_eq!(shown["sponsor"]["name"], "lee@example.com");
 }
+
+#[test]
+fn an_owner_makes_a_scope_smaller_and_a_service_account_gets_tokens_of_it() {
+    let server = Server::start();
+    let dana = server.dana();
+    let run = |line: &str| dana.run(&line.split(' ').collect::<Vec<_>>());
+    run("scope create timer --parent sensor --action event.create,rule.read --longest-days 30")
+        .ok();
+    let line =
+        "service-account create sensor:core.timer --scope timer --trigger-type core.timer -o json";
+    let made = run(line).json();
+    assert_eq!(
+        (&made["scope"], &made["defined_scope"]),
+        (&json!("sensor"), &json!("timer"))
+    );
+    assert!(made["token"].as_str().unwrap().starts_with("sensor_"));
+    let listed = run("service-account list").ok();
+    assert!(listed.contains("timer (sensor)"), "{listed}");
+    // A list that drops something says so first; another action is not the parent's.
+    run("scope update timer --action event.create").fails(2);
+    run("scope update timer --action event.create --replace").ok();
+    let refused = run("scope update timer --action event.create,key.read").fails(1);
+    assert!(
+        refused.contains("`key.read` is not among what `sensor` bundles"),
+        "{refused}"
+    );
+    let none = run("scope show nothing").fails(6);
+    assert!(none.contains("countersign scope list"), "{none}");
+    run("scope delete timer --yes").ok();
+    let gone = run("service-account token sensor:core.timer").fails(1);
+    assert!(
+        gone.contains("has no such part of `sensor` any more"),
+        "{gone}"
+    );
+}

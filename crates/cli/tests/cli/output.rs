@@ -28,7 +28,9 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
     dana.shell(set).ok();
     dana.run(&["team", "create", "platform", "--member", "dana@example.com"])
         .ok();
-    let lists: [&[&str]; 18] = [
+    let timer = "scope create timer --parent sensor --action event.create,rule.read,trigger.read";
+    dana.run(&timer.split(' ').collect::<Vec<_>>()).ok();
+    let lists: [&[&str]; 19] = [
         &["identity", "list"],
         &["identity", "list", "--incomplete"],
         &["credential", "list", "release-promoter-production"],
@@ -39,6 +41,7 @@ fn tables_fit_eighty_columns_and_data_is_only_data() {
         &["audience", "list"],
         &["action", "list"],
         &["policy", "list"],
+        &["scope", "list"],
         &["key", "list"],
         &["key", "show", "a-key-with-a-name-of-thirty"],
         &["key", "data-keys"],

@@ -34,6 +34,7 @@ pub mod refresh;
 pub mod results;
 pub mod revocation_feed;
 pub mod revocations;
+pub mod scopes;
 pub mod service_accounts;
 pub mod sessions;
 pub mod signing_keys;

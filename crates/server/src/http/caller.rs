@@ -187,17 +187,21 @@ where
                 person.may_ask(&parts.method, &parts.headers)?;
             }
             let path = path_of(parts)?;
-            gather(&app, tenant.id, &mut facts, |facts| {
+            let left = gather(&app, tenant.id, &mut facts, |facts| {
                 let claims = presented.claims();
                 app.authority()
                     .presented(&ctx, claims, &path, context.address, facts)
             })
             .await?;
+            let token = match left {
+                Some(left) => presented.within(&left),
+                None => presented,
+            };
             Ok(Caller {
                 ctx,
                 tenant,
                 permit,
-                token: presented,
+                token,
                 browser,
             })
         }

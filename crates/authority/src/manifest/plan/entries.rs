@@ -108,6 +108,7 @@ pub(in crate::manifest) fn subject(document: &Document) -> (Noun, &Located<Strin
         Document::Pack(pack) => (Noun::Pack, &pack.name),
         Document::Policy(policy) => (Noun::Policy, &policy.name),
         Document::Project(project) => (Noun::Project, &project.name),
+        Document::Scope(scope) => (Noun::Scope, &scope.name),
         Document::Team(team) => (Noun::Team, &team.name),
     }
 }
@@ -121,15 +122,16 @@ pub(in crate::manifest) const fn rank(noun: Noun) -> u8 {
         Noun::Project => 3,
         Noun::Issuer => 4,
         Noun::Audience => 5,
-        Noun::Identity => 6,
-        Noun::Policy => 7,
-        Noun::Pack => 8,
+        Noun::Scope => 6,
+        Noun::Identity => 7,
+        Noun::Policy => 8,
+        Noun::Pack => 9,
         Noun::Credential
         | Noun::Key
         | Noun::LinkedAccount
         | Noun::ObservedAccount
         | Noun::Tenant
-        | Noun::User => 9,
+        | Noun::User => 10,
     }
 }
 

@@ -77,7 +77,7 @@ action: {name: deploy.release}
             "11:1 unknown noun `idnetity`; did you mean `identity`?",
             "15:1 `team` is a second key: a document has one; separate documents by `---`",
             "17:1 expected one key, its noun: `action`, `audience`, `environment`, `identity`, `issuer`, \
-             `pack`, `pipeline_identity`, `policy`, `project`, `team`",
+             `pack`, `pipeline_identity`, `policy`, `project`, `scope`, `team`",
             "19:1 `class` is missing",
         ]
     );

@@ -12,6 +12,7 @@ use countersign_model::{
 
 use crate::{
     command::WriteTx,
+    long_lived,
     registry::{
         impersonators,
         rights::{self, DESCRIPTION_BYTES, Held, check_count, check_text},
@@ -49,6 +50,7 @@ pub(super) fn check(
     people(tx, doc, before)?;
     places(tx, doc, before)?;
     impersonators::check(tx, doc, before)?;
+    long_lived::names_a_part(tx, doc, before)?;
     // Giving is what counts: an action that the identity already has stays, and narrows at issue.
     let none = ActionSet::default();
     let had = before.map_or(&none, |before| &before.allowed_actions);

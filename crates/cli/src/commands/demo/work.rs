@@ -217,7 +217,10 @@ async fn sensor(stage: &Stage) -> Result<Sensor, Failure> {
         INTERVAL.parse().map_err(|error| failed(&error))?;
     let create = CreateServiceAccount {
         name: SENSOR.parse().map_err(|error| failed(&error))?,
-        scope: Scope::Sensor,
+        scope: Scope::Sensor
+            .as_str()
+            .parse()
+            .map_err(|error| failed(&error))?,
         description: Some("Says that a time came".to_owned()),
         ttl_days: None,
         metadata: TokenMetadata {

@@ -19,7 +19,8 @@ use countersign_authority::{
     command::Command,
     idempotency::{Key, Once, Outcome},
     long_lived::{
-        self, CreateServiceAccount, DeleteServiceAccount, Given, Held, NextToken, scope_of,
+        self, CreateServiceAccount, DeleteServiceAccount, Given, Held, NextToken, defined_scope_of,
+        scope_of,
     },
 };
 use countersign_model::{
@@ -172,7 +173,9 @@ async fn hand_out<C: Command<Output = Given>>(
     };
     let warnings = given.warnings.clone();
     let (holder, chain) = (given.holder.clone(), given.chain.clone());
+    let named = holder.identity().and_then(defined_scope_of);
     let body = CreatedServiceAccount {
+        defined_scope: named.map(str::to_owned),
         identity_id: holder.id.cast(),
         name: holder.name,
         scope: chain.scope,
@@ -234,6 +237,7 @@ fn shown(held: &Held, now: Timestamp) -> Option<ServiceAccount> {
         identity_id: id.cast(),
         name: name.clone(),
         scope: scope_of(doc)?,
+        defined_scope: defined_scope_of(doc).map(str::to_owned),
         description: doc.purpose.clone(),
         status: held.identity.status,
         created_at: held.identity.created_at.into(),

@@ -14,6 +14,7 @@ use countersign_api::{
     policies::{CreatePolicy, Policy, UpdatePolicy},
     projects::{CreateProject, Project, UpdateProject},
     reference::Why,
+    scopes::{CreateScope, DefinedScope, UpdateScope},
     teams::{CreateTeam, Team, UpdateTeam},
     tenants::{Tenant, UpdateTenant},
     users::{CreateLinkedAccount, CreateUser, LinkedAccount, UpdateUser, User},
@@ -48,6 +49,11 @@ pub(super) fn registry(s: &mut Schemas) -> Vec<Operation> {
         s,
         "policies",
         "a guard rail",
+    ));
+    rows.extend(noun::<DefinedScope, CreateScope, UpdateScope>(
+        s,
+        "scopes",
+        "a part of a built-in scope",
     ));
     // A linked account is never edited: it is deleted and made again.
     let linked =
