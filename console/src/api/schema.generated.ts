@@ -2160,6 +2160,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** the open invitations that the caller may see */
+        get: operations["invitations.list"];
+        put?: never;
+        /** invites the person of an address */
+        post: operations["invitations.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** takes an invitation back */
+        delete: operations["invitations.revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/login": {
         parameters: {
             query?: never;
@@ -4281,6 +4316,8 @@ export interface components {
             /** @description An e-mail address, handle, id or `team:NAME`. */
             sponsor: components["schemas"]["NameOrId"];
         };
+        /** @enum {string} */
+        Registration: "off" | "invitation";
         /** @description The company's OpenID Provider, through which people sign in. */
         Provider: {
             /** @description The groups, one of which lets in: who has none of them has left. Anybody's when empty. */
@@ -4328,6 +4365,8 @@ export interface components {
             provisioner?: components["schemas"]["Ref"] | null;
             /** @description Whether an action outside the catalogue is an error instead of a warning. */
             refuse_unknown_actions: boolean;
+            /** @description Who lets people in. */
+            registration?: components["schemas"]["Registration"];
         };
         /** @description What owners say of the provider, as a whole. */
         PutProvider: {
@@ -4376,6 +4415,7 @@ export interface components {
             reason?: string | null;
             /** @description Whether an action outside the catalogue is an error. */
             refuse_unknown_actions?: boolean | null;
+            registration?: components["schemas"]["Registration"] | null;
             /** @description Whether nobody signs in through a provider any more. */
             remove_provider?: boolean;
         };
@@ -5746,6 +5786,43 @@ export interface components {
         Passkeys: {
             /** @description Oldest first. */
             items: components["schemas"]["Passkey"][];
+        };
+        /** @description Whom to invite, and into what. */
+        CreateInvitation: {
+            /** @description Their address. */
+            email: components["schemas"]["Email"];
+            project?: components["schemas"]["NameOrId"] | null;
+            project_role?: components["schemas"]["ProjectRole"] | null;
+            /** @description What they become in the tenant: a member, or as a tenant owner says an auditor. */
+            role?: components["schemas"]["TenantRole"];
+        };
+        /** Format: uuid */
+        Id_Invitation: string;
+        /** @description An invitation that is open. */
+        Invitation: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Time"];
+            /** @description Whom it lets in. */
+            email: components["schemas"]["Email"];
+            /** @description Until when it is good. */
+            expires_at: components["schemas"]["Time"];
+            /** @description Its id. */
+            id: components["schemas"]["Id_Invitation"];
+            /** @description Who invites. */
+            invited_by: components["schemas"]["Ref"];
+            /** @description Whether the link was sent to the address. Then nobody is shown it. */
+            mailed: boolean;
+            project?: components["schemas"]["Ref"] | null;
+            project_role?: components["schemas"]["ProjectRole"] | null;
+            /** @description What they become in the tenant. */
+            role: components["schemas"]["TenantRole"];
+            /** @description The link, where the server sends no e-mail: only in the answer that makes it. Whoever opens it comes in. */
+            url?: string | null;
+        };
+        /** @description The open invitations that the caller may see. */
+        Invitations: {
+            /** @description By address. */
+            items: components["schemas"]["Invitation"][];
         };
         /** @description The answer of who signs in. */
         FinishLogin: {
@@ -12099,6 +12176,97 @@ export interface operations {
         };
     };
     "passkeys.remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitations"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.revoke": {
         parameters: {
             query?: never;
             header?: never;

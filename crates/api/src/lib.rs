@@ -143,6 +143,7 @@ pub mod findings;
 pub mod hand_overs;
 pub mod identities;
 pub mod incidents;
+pub mod invitations;
 pub mod issuers;
 pub mod keys;
 pub mod lineage;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_model::registry::Registration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +25,9 @@ pub struct Tenant {
     pub orphan_grace_seconds: i64,
     /// Whether people decide on approvals with a passkey's signature alone.
     pub approvals_need_passkey: bool,
+    /// Who lets people in.
+    #[serde(default)]
+    pub registration: Registration,
     /// Through whom people sign in besides their passkeys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
@@ -113,6 +117,10 @@ pub struct UpdateTenant {
     /// Whether people decide on approvals with a passkey's signature alone. Turning it off waits for a second person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals_need_passkey: Option<bool>,
+    /// Who lets people in: `off`, owners of the tenant alone; `invitation`, owners of projects too, into
+    /// their project. That waits for a second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
     /// Through whom people sign in besides their passkeys. Another one waits for a second person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<PutProvider>,

@@ -9,7 +9,7 @@ use countersign_model::{Id, Timestamp, id, time::Seconds, token::AccessClaims};
 pub use countersign_store::executions::ToPublish;
 use countersign_store::{
     Pending, StoreError, Tx, WriteMode, attempts, chains, changes, codes, devices, events,
-    executions, idempotency, leases, log,
+    executions, idempotency, invitations, leases, log,
     outbox::{self, Message},
     passkeys, replay, revocations, sessions,
 };
@@ -49,6 +49,8 @@ pub enum CleanUp {
     DeviceRequests,
     /// Idempotency keys whose time is over.
     IdempotencyKeys,
+    /// Invitations that nobody used.
+    Invitations,
     /// Refresh tokens of sign-ins that are over.
     RefreshTokens,
     /// Assertions that are dead anyway.
@@ -63,7 +65,7 @@ pub enum CleanUp {
 
 impl CleanUp {
     /// Every row of the list.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ArchivedBodies,
         Self::Attempts,
         Self::Ceremonies,
@@ -75,6 +77,7 @@ impl CleanUp {
         Self::Events,
         Self::Executions,
         Self::IdempotencyKeys,
+        Self::Invitations,
         Self::RefreshTokens,
         Self::Replays,
         Self::Revocations,
@@ -97,6 +100,7 @@ impl CleanUp {
             Self::Events => "events",
             Self::Executions => "executions",
             Self::IdempotencyKeys => "idempotency_keys",
+            Self::Invitations => "invitations",
             Self::RefreshTokens => "refresh_tokens",
             Self::Replays => "replays",
             Self::Revocations => "revocations",
@@ -118,6 +122,7 @@ impl CleanUp {
             Self::Events => events::prune(tx, now - KEEP_AUTOMATION, BATCH),
             Self::Executions => executions::prune(tx, now - KEEP_AUTOMATION, BATCH),
             Self::IdempotencyKeys => idempotency::prune(tx, now, BATCH),
+            Self::Invitations => invitations::prune(tx, now, BATCH),
             Self::RefreshTokens => sessions::prune_tokens(tx, now, BATCH),
             Self::Replays => replay::prune(tx, now, BATCH),
             Self::Revocations => revocations::prune(tx, now, BATCH),
@@ -350,6 +355,7 @@ mod tests {
                 | CleanUp::Events
                 | CleanUp::Executions
                 | CleanUp::IdempotencyKeys
+                | CleanUp::Invitations
                 | CleanUp::RefreshTokens
                 | CleanUp::Replays
                 | CleanUp::Revocations

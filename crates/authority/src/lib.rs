@@ -33,6 +33,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod incident;
 pub mod introspections;
+pub mod invitations;
 pub mod issue;
 pub mod key_file;
 pub mod lineage;

@@ -57,6 +57,8 @@ pub enum Loosening {
     ProvisionerChanged,
     /// A guard rail says something else, or covers something else.
     PolicyChanged,
+    /// More people let people in, or they come in by themselves.
+    RegistrationWidened,
     /// It may touch more resources.
     ResourceAdded,
     /// Whoever made it says that it can do less harm.
@@ -100,6 +102,7 @@ impl Loosening {
             Self::KeyReaderChanged => "changes what an action that reads keys executes",
             Self::PolicyChanged => "changes what a guard rail covers",
             Self::ProvisionerChanged => "changes which program says who is here and who has left",
+            Self::RegistrationWidened => "lets more people in",
             Self::ResourceAdded => "adds a resource",
             Self::RiskLowered => "lowers its risk",
             Self::RoleAdded => "adds a role",

@@ -94,6 +94,31 @@ pub(crate) fn queue(
     insert(tx.rows(), &ctx, tenant, message_type, data)
 }
 
+/// Where a letter goes that invites somebody: to the address of the invitation, and to no channel.
+pub(crate) const LETTER: &str = "invitation";
+
+/// The message of a letter.
+const INVITATION_CREATED: &str = "invitation.created";
+
+/// Queues the letter of an invitation. INVARIANT: the link is made when it is sent; what waits here lets nobody in.
+pub(crate) fn queue_letter(
+    tx: &mut WriteTx<'_, '_>,
+    invitation: Id<id::Invitation>,
+) -> Result<(), Rejection> {
+    let message = Message {
+        id: tx.ctx().id(),
+        tenant_id: tx.tenant_id(),
+        kind: INVITATION_CREATED.to_owned(),
+        payload: invitation.to_string(),
+        next_at: tx.now(),
+        attempts: 0,
+        channel: LETTER.to_owned(),
+        recipient: None,
+    };
+    outbox::insert(tx.rows(), &message)?;
+    Ok(())
+}
+
 /// Queues a message that tells of no change, but of time that goes by.
 pub(crate) fn insert(
     tx: &mut Tx<'_>,

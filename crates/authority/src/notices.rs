@@ -8,6 +8,7 @@ mod recipients;
 
 use std::collections::BTreeSet;
 
+use countersign_crypto::Secret;
 use countersign_model::{
     Id, Timestamp,
     evidence::{Event, NoticeGivenUp, Role},
@@ -17,7 +18,7 @@ use countersign_model::{
     registry::{Record, Status},
 };
 use countersign_store::{
-    Pending, Tx, WriteMode,
+    Pending, Tx, WriteMode, invitations as stored,
     outbox::{self, Message},
 };
 use serde_json::Value;
@@ -30,6 +31,8 @@ use crate::{
     ctx::Ctx,
     evidence::seal::refer,
     housekeeping::DueMessage,
+    invitations::{self, Invited},
+    notice::LETTER,
     registry::{reading, rights},
     rejection::{Rejection, refuse},
     rows,
@@ -104,16 +107,27 @@ pub fn choices(tx: &mut Tx<'_>, permit: &Permit) -> Result<NoticeChoices, Reject
     Ok(rights::doc(doc)?.notices.clone())
 }
 
+/// A letter that lets somebody in.
+#[derive(Debug)]
+pub struct Letter {
+    /// The invitation.
+    pub invited: Invited,
+    /// The link. It is a secret: whoever opens it comes in.
+    pub url: Secret<String>,
+}
+
 /// Where a message goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Address {
     /// To the webhooks that get everything.
     Everybody,
+    /// To somebody who is invited.
+    Invited(Box<Letter>),
     /// To a person by e-mail.
     Mail(countersign_model::name::Email),
     /// To a webhook that somebody chose.
     Named(String),
-    /// To nobody any more: the person left meanwhile.
+    /// To nobody any more: the person left meanwhile, or is invited no more.
     Nobody,
 }
 
@@ -154,9 +168,24 @@ impl Authority {
     /// Where one message goes now.
     pub fn whom(&self, message: &DueMessage) -> Pending<Result<Address, Rejection>> {
         let message = message.0.clone();
+        let tenant = self.tenant_by_id(message.tenant_id);
+        let secrets = self.shared_secrets();
         self.store().read(move |tx| {
             if message.channel == EVERYBODY {
                 return Ok(Address::Everybody);
+            }
+            if message.channel == LETTER {
+                let id = message.payload.parse().ok();
+                let open = match id {
+                    Some(id) => stored::by_id(tx, id)?,
+                    None => None,
+                };
+                let (Some(invitation), Some(tenant)) = (open, &tenant) else {
+                    return Ok(Address::Nobody);
+                };
+                let url = invitations::url(&secrets.codes, tenant, invitation.id);
+                let invited = invitations::named(tx, invitation)?;
+                return Ok(Address::Invited(Box::new(Letter { invited, url })));
             }
             let Some(recipient) = message.recipient else {
                 return Ok(Address::Named(message.channel.clone()));

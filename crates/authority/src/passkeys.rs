@@ -5,7 +5,9 @@
 mod register;
 mod sign_in;
 
-pub use register::{BegunPasskey, OfferPasskey, PasskeyLink, RegisterPasskey, RemovePasskey};
+pub use register::{
+    BegunPasskey, Entrance, OfferPasskey, PasskeyLink, RegisterPasskey, RemovePasskey,
+};
 pub use sign_in::SignInByPasskey;
 
 use countersign_crypto::{

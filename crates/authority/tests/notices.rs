@@ -34,6 +34,7 @@ fn told(world: &World, reach: &Reach) -> BTreeSet<(String, String)> {
     for message in due() {
         let to = match authority.whom(&message).wait().unwrap() {
             Address::Everybody => "everybody".to_owned(),
+            Address::Invited(letter) => format!("letter to {}", letter.invited.invitation.email),
             Address::Mail(email) => email.to_string(),
             Address::Named(name) => format!("webhook {name}"),
             Address::Nobody => "nobody".to_owned(),

@@ -12,10 +12,10 @@ use crate::{
     app::App,
     commands::{
         action, approval, audience, audit, auth, completions, credential, environment, event,
-        evidence, execution, finding, hand_over, identity, import, incident, issuer, key, lineage,
-        linked_account, log, login, manifest, observed, pack, passkey, policy, project, reference,
-        revoke, rule, run, scope, sensor, service_account, signing_key, team, tenant, token,
-        trigger, trust, user,
+        evidence, execution, finding, hand_over, identity, import, incident, invitation, issuer,
+        key, lineage, linked_account, log, login, manifest, observed, pack, passkey, policy,
+        project, reference, revoke, rule, run, scope, sensor, service_account, signing_key, team,
+        tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -109,6 +109,8 @@ pub enum Command {
     Team(team::Team),
     #[command(subcommand)]
     User(user::User),
+    #[command(subcommand)]
+    Invitation(invitation::Invitation),
     #[command(subcommand)]
     LinkedAccount(linked_account::LinkedAccount),
     #[command(subcommand)]
@@ -210,6 +212,7 @@ impl Command {
             Self::Project(command) => Box::pin(command.run(app)).await,
             Self::Team(command) => Box::pin(command.run(app)).await,
             Self::User(command) => Box::pin(command.run(app)).await,
+            Self::Invitation(command) => command.run(app).await,
             Self::LinkedAccount(command) => Box::pin(command.run(app)).await,
             Self::Environment(command) => Box::pin(command.run(app)).await,
             Self::Audience(command) => Box::pin(command.run(app)).await,

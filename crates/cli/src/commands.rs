@@ -24,6 +24,7 @@ pub mod hand_over;
 pub mod identity;
 pub mod import;
 pub mod incident;
+pub mod invitation;
 pub mod issuer;
 pub mod key;
 pub mod lineage;

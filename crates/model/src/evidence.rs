@@ -21,7 +21,7 @@ pub use events::{
 pub use grain::Grain;
 pub use keys::{DataKeyEvent, KeyFileRotated, KeyRead};
 pub use long_lived::{NoticeGivenUp, RenewalAlert, RenewalTrouble, TokenUsed};
-pub use sign_in::{PasskeyChanged, SaidByProvider, SignInDecided, SignedIn};
+pub use sign_in::{InvitationChanged, PasskeyChanged, SaidByProvider, SignInDecided, SignedIn};
 
 use crate::{
     audit_fields::AuditField,

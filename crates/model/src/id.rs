@@ -50,6 +50,8 @@ kinds! {
     Identity = "identity",
     /// One run of an automated action.
     Execution = "execution",
+    /// A letter that lets a person in.
+    Invitation = "invitation",
     /// A foreign issuer of run identities.
     Issuer = "issuer",
     /// A value that actions read.

@@ -28,6 +28,7 @@ pub mod execution;
 pub mod finding;
 pub mod id;
 pub mod identity;
+pub mod invitation;
 pub mod lineage;
 pub mod name;
 pub mod narrow;

@@ -26,8 +26,8 @@ use crate::{
     },
     reason::Reason,
     registry::{
-        AccountType, CredentialType, ImportFormat, IssuerProfile, Noun, ProjectRole, Relation,
-        SigningAlg, Status, TenantRole, TrustModel,
+        AccountType, CredentialType, ImportFormat, IssuerProfile, Noun, ProjectRole, Registration,
+        Relation, SigningAlg, Status, TenantRole, TrustModel,
     },
     run::RunAssurance,
     scope::Scope,
@@ -65,7 +65,7 @@ macro_rules! markers {
 }
 
 markers! {
-    Action, Approval, Audience, Ceremony, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Issuer, Key,
+    Action, Approval, Audience, Ceremony, Chain, Credential, DataKey, Environment, Event, Evidence, Execution, Identity, Invitation, Issuer, Key,
     LinkedAccount, ObservedAccount, Pack, Passkey, Policy, Project, Record, Session, Team, Tenant, Transaction, User,
 }
 
@@ -140,6 +140,7 @@ words! {
     IssuerProfile: ["github", "gitlab", "kubernetes", "oidc", "spiffe"],
     Outcome: ["done", "failed", "refused"],
     ProjectRole: ["viewer", "editor", "owner"],
+    Registration: ["off", "invitation"],
     Relation: ["approver", "audience", "belongs", "manager", "member", "observed", "owner", "served_by", "sponsor", "trusts"],
     RiskTier: ["low", "medium", "high"],
     RunAssurance: ["claimed", "verified"],

@@ -35,7 +35,8 @@ pub use observed::{
     Replaced, SignIn, SignInTally, SignIns, needs_guard,
 };
 pub use people::{
-    HeldBefore, InDirectory, LinkedAccountDoc, RoleSet, TeamDoc, TenantDoc, TenantRole, UserDoc,
+    HeldBefore, InDirectory, LinkedAccountDoc, Registration, RoleSet, TeamDoc, TenantDoc,
+    TenantRole, UserDoc,
 };
 pub use places::{ActionDoc, EnvironmentDoc, Member, ProjectDoc, ProjectRole};
 pub use policy::PolicyDoc;

@@ -6,6 +6,7 @@
 mod delivery;
 pub(crate) mod email;
 mod form;
+mod letter;
 
 use std::{
     collections::HashMap,
@@ -163,9 +164,17 @@ impl Notifier {
         metrics: &Metrics,
     ) -> Delivery {
         let (mut again, mut taken, mut refused) = (false, false, false);
-        if let Address::Mail(email) = to {
+        let mail = match to {
+            Address::Invited(letter) => Some(letter::mail(letter)),
+            Address::Mail(email) => Some((
+                email,
+                form::told(&notification.body).mail(&notification.issuer),
+            )),
+            Address::Everybody | Address::Named(_) | Address::Nobody => None,
+        };
+        if let Some((email, mail)) = mail {
             match &self.mailer {
-                Some(mailer) => match mailer.send(email, notification, now).await {
+                Some(mailer) => match mailer.send(email, &notification.id, mail, now).await {
                     delivery::Sent::Taken => taken = true,
                     delivery::Sent::Refused => refused = true,
                     delivery::Sent::Failed => again = true,
@@ -214,7 +223,7 @@ impl Notifier {
         let at = |webhook: &Webhook| match to {
             Address::Everybody => webhook.name().is_none(),
             Address::Named(name) => webhook.name() == Some(name),
-            Address::Mail(_) | Address::Nobody => false,
+            Address::Invited(_) | Address::Mail(_) | Address::Nobody => false,
         };
         let all = self.webhooks.iter().enumerate();
         all.filter(|(_, webhook)| at(webhook) && webhook.config.is_of(tenant))

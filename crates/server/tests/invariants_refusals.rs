@@ -102,6 +102,7 @@ fn beyond_the_schema(route: &str, mut body: Value) -> Value {
         "/api/service-accounts" => {
             json!({ "name": "another-sensor", "scope": "sensor", "metadata": { "trigger_types": ["core.timer"] } })
         }
+        "/api/invitations" => json!({ "email": "another@example.com" }),
         "/api/notices" => json!({ "channels": [] }),
         "/api/trust-tests" => json!({ "attempt": "0198c0de-0000-7000-8000-000000000000" }),
         _ => json!({}),

@@ -35,6 +35,7 @@ mod incidents;
 mod invariants;
 mod invariants_evidence;
 mod invariants_refusals;
+mod invitations;
 mod key_file;
 mod keys;
 mod keys_read;

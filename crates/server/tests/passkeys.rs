@@ -20,7 +20,7 @@ pub async fn named(database: &Database) -> TestServer {
     .await
 }
 
-async fn post(server: &TestServer, path: &str, body: &Value) -> Answer {
+pub async fn post(server: &TestServer, path: &str, body: &Value) -> Answer {
     server
         .anyone()
         .send(Method::POST, path, Some(body), &[OWN])
@@ -37,7 +37,7 @@ async fn link(person: &Caller) -> String {
     link.to_owned()
 }
 
-async fn register(server: &TestServer, link: &str, key: &mut Authenticator) -> Answer {
+pub async fn register(server: &TestServer, link: &str, key: &mut Authenticator) -> Answer {
     let asked = post(server, "/passkeys/begin", &json!({ "link": link }))
         .await
         .done();
@@ -504,6 +504,12 @@ async fn t27_a_stolen_cookie_makes_nothing_that_outlives_its_session() {
             .send(Method::POST, "/api/passkeys", Some(&json!({})), &headers)
             .await;
         offered.refused(401, "presence_too_old");
+        let body = json!({ "email": "kim@example.com" });
+        let invited = server
+            .anyone()
+            .send(Method::POST, "/api/invitations", Some(&body), &headers)
+            .await;
+        invited.refused(401, "presence_too_old");
         poll(&server.anyone(), &begun)
             .await
             .refused(400, "authorization_pending");

@@ -225,6 +225,18 @@ CREATE UNIQUE INDEX ceremony_by_user ON ceremony (user_id);
 CREATE INDEX ceremony_by_tenant ON ceremony (tenant_id, expires_at) WHERE user_id IS NULL;
 CREATE INDEX ceremony_by_expiry ON ceremony (expires_at);
 
+-- Invitations that are open: one that was used, taken back or is over is no more.
+CREATE TABLE invitation (
+    id {blob} NOT NULL PRIMARY KEY,
+    tenant_id {blob} NOT NULL,
+    email {text} NOT NULL,
+    created_at {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    doc {text} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX invitation_by_email ON invitation (tenant_id, email);
+CREATE INDEX invitation_by_expiry ON invitation (expires_at);
+
 -- Command lines that wait for a person to confirm their code (RFC 8628).
 CREATE TABLE device_request (
     id {text} NOT NULL PRIMARY KEY,

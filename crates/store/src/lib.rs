@@ -31,6 +31,7 @@ pub mod executions;
 mod feed;
 pub mod idempotency;
 pub mod installation;
+pub mod invitations;
 mod job;
 pub mod key_file;
 pub mod key_values;

@@ -19,6 +19,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::executions::STATEMENTS,
     crate::idempotency::STATEMENTS,
     crate::installation::STATEMENTS,
+    crate::invitations::STATEMENTS,
     crate::key_file::STATEMENTS,
     crate::key_values::STATEMENTS,
     crate::leases::STATEMENTS,

@@ -15,6 +15,7 @@ use crate::{
     hand_overs::{AnswerHandOver, HandOver, HandedOver, OfferHandOver},
     identities::{Identity, Rename, ReviewInput, Transfer},
     incidents::{Incident, IncidentQuery},
+    invitations::{CreateInvitation, Invitation, Invitations},
     issuers::Issuer,
     keys::{DataKeyList, Key, KeyHistory, KeyValue, ListKeys, PutKey, RotateDataKey, RotateKey},
     lineage::{Lineage, LineageQuery},
@@ -179,6 +180,10 @@ endpoints! {
     post offer_passkey() ["api", "passkeys"], Nothing => PasskeyLink;
     /// The caller's passkeys.
     get passkeys() ["api", "passkeys"], () => Passkeys;
+    /// Invites a person.
+    post invite() ["api", "invitations"], CreateInvitation => Invitation;
+    /// The open invitations that the caller may see.
+    get invitations() ["api", "invitations"], () => Invitations;
     /// Who asks to be signed in with this code.
     post device_authorization() ["api", "device-authorizations", "show"], UserCode => DeviceAuthorization;
     /// Lets a command line act for the caller.
@@ -285,6 +290,16 @@ impl Client {
     /// When the server refuses or cannot be reached.
     pub async fn end_session(&self, session: &str) -> Result<(), ClientError> {
         self.send(self.request(Method::DELETE, &["api", "sessions", session]))
+            .await
+            .map(drop)
+    }
+
+    /// Takes an invitation back.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn revoke_invitation(&self, invitation: &str) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, &["api", "invitations", invitation]))
             .await
             .map(drop)
     }

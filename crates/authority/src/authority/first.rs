@@ -11,7 +11,7 @@ use crate::{
 use countersign_model::{
     Id, id,
     reason::Reason,
-    registry::{SigningAlg, TenantDoc},
+    registry::{Registration, SigningAlg, TenantDoc},
     time::Seconds,
 };
 
@@ -63,6 +63,7 @@ pub(super) fn first_tenant() -> Result<TenantDoc, Fault> {
         refuse_unknown_actions: false,
         orphan_grace_seconds: Seconds::days(30).0,
         approvals_need_passkey: false,
+        registration: Registration::Off,
         provider: None,
         provisioner: None,
     })

@@ -110,6 +110,17 @@ pub fn line(record: &Evidence) -> String {
             summed.active
         ),
         Event::SigningKey(key) => format!("{} key {} {}", key.alg, key.kid, key.verb),
+        Event::InvitationChanged(changed) => {
+            let email = changed.email.shown();
+            match changed.verb.as_str() {
+                "accepted" => format!("{email} came in by an invitation"),
+                "created" => format!("{} invited {email}", name(record, Role::Actor)),
+                _ => format!(
+                    "{} took back the invitation of {email}",
+                    name(record, Role::Actor)
+                ),
+            }
+        }
         Event::KeyFileRotated(files) => {
             format!("key file {} took the place of {}", files.to, files.from)
         }

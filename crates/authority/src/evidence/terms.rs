@@ -217,6 +217,7 @@ fn events(record: &Evidence, terms: &mut Vec<String>) {
 pub(crate) fn source(event: &Event) -> Option<&Text> {
     match event {
         Event::Refused(refused) => refused.source_address.as_ref(),
+        Event::InvitationChanged(changed) => changed.source_address.as_ref(),
         Event::PasskeyChanged(changed) => changed.source_address.as_ref(),
         Event::SignInDecided(decided) => decided.source_address.as_ref(),
         Event::SignedIn(signed_in) => signed_in.source_address.as_ref(),

@@ -10,10 +10,10 @@ use countersign_model::{
         ASKED_FOR, Ceremony, CeremonyDoc, LINK_LIFETIME, MOST, NAME_CHARS, Passkey, PasskeyDoc,
     },
     reason::{Reason, Refusal},
-    registry::{Noun, Status},
+    registry::{Noun, Record, Status},
     session::Session,
 };
-use countersign_store::{Pending, WriteMode, codes, passkeys};
+use countersign_store::{Pending, Tx, WriteMode, codes, passkeys};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ use crate::{
     command::{Actor, Command, Verdict, WriteTx},
     ctx::Ctx,
     evidence::seal::refer_person,
+    invitations,
     registry::rights,
     rejection::{Fault, Rejection, refuse},
     rows,
@@ -30,6 +31,8 @@ use crate::{
 };
 
 const PREFIX: &str = "cspasskey";
+
+const USED: &str = "this link was used before; make a new one with `countersign passkey add`";
 
 /// What a link says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +81,94 @@ impl PasskeyLink {
         }
         Ok(link)
     }
+}
+
+/// What lets somebody make a passkey.
+#[derive(Debug, Clone)]
+pub enum Entrance {
+    /// They are invited, and become a user with it.
+    Invitation(Id<id::Invitation>),
+    /// They are a user, and got a link where they are signed in.
+    Link(PasskeyLink),
+}
+
+impl Entrance {
+    /// Reads what stands behind the `#`. Whether an invitation is open is seen when it is looked up.
+    ///
+    /// # Errors
+    /// `credential_invalid` when it was not made here, or its time is over.
+    pub fn open(
+        key: &MacKey,
+        tenant: Id<id::Tenant>,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        match invitations::open(key, text) {
+            Some(invitation) => Ok(Self::Invitation(invitation)),
+            None => PasskeyLink::open(key, tenant, text, now).map(Self::Link),
+        }
+    }
+
+    /// Who comes in so.
+    fn comer(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: Id<id::Tenant>,
+        now: Timestamp,
+    ) -> Result<Comer, Rejection> {
+        match self {
+            Self::Invitation(id) => {
+                let found = invitations::of_tenant(tx, tenant, *id, now)?;
+                let invitation = found.ok_or_else(invitations::gone)?;
+                Ok(Comer {
+                    user_id: invitation.doc.user_id,
+                    email: invitation.email.to_string(),
+                    evidence: invitation.doc.evidence,
+                })
+            }
+            Self::Link(link) => {
+                let user = rows::by_id(tx, tenant, link.user_id.cast())?
+                    .filter(|user| user.noun == Noun::User && user.status == Status::Active);
+                let Some(user) = user else {
+                    return refuse(Reason::CredentialInvalid, "this user is not active");
+                };
+                Ok(Comer {
+                    user_id: link.user_id,
+                    email: user.name,
+                    evidence: link.evidence,
+                })
+            }
+        }
+    }
+
+    /// Uses it up, and answers whose passkey it makes.
+    fn used_up(&self, tx: &mut WriteTx<'_, '_>) -> Result<Record, Rejection> {
+        let (tenant, now) = (tx.tenant_id(), tx.now());
+        match self {
+            Self::Invitation(id) => {
+                let found = invitations::of_tenant(tx.peek(), tenant, *id, now)?;
+                invitations::accept(tx, &found.ok_or_else(invitations::gone)?)
+            }
+            Self::Link(link) => {
+                if !codes::consume(tx.rows(), link.nonce.as_bytes(), now)? {
+                    return refuse(Reason::CredentialInvalid, USED);
+                }
+                if !link.more_than_token {
+                    // INVARIANT: a link is no better than what it was made with, also when much changed since.
+                    a_token_is_enough(tx, link.user_id)?;
+                }
+                tx.get(link.user_id)
+            }
+        }
+    }
+}
+
+/// Somebody who comes in.
+struct Comer {
+    user_id: Id<id::User>,
+    email: String,
+    /// The record of what let them.
+    evidence: Id<id::Evidence>,
 }
 
 /// Makes a link, for who proved presence lately; for a further passkey by more than a token, which can be stolen.
@@ -170,36 +261,32 @@ impl Authority {
         &self,
         ctx: &Ctx,
         tenant: &Tenant,
-        link: PasskeyLink,
+        entrance: Entrance,
     ) -> Result<Pending<Result<BegunPasskey, Rejection>>, Rejection> {
         let (party, tenant, ceremony) = (relying_party(tenant)?, tenant.id, ctx.id());
         let now = ctx.now;
         Ok(self.door.store.write(WriteMode::Housekeeping, move |tx| {
-            let user = rows::by_id(tx, tenant, link.user_id.cast())?
-                .filter(|user| user.noun == Noun::User && user.status == Status::Active);
-            let Some(user) = user else {
-                return refuse(Reason::CredentialInvalid, "this user is not active");
-            };
-            let others: Vec<_> = passkeys::of_user(tx, link.user_id)?
+            let comer = entrance.comer(tx, tenant, now)?;
+            let others: Vec<_> = passkeys::of_user(tx, comer.user_id)?
                 .into_iter()
                 .map(|passkey| passkey.credential_id)
                 .collect();
             let begun = party
-                .begin_registration(link.user_id.bytes(), &user.name, &others)
+                .begin_registration(comer.user_id.bytes(), &comer.email, &others)
                 .map_err(broken)?;
             let ceremony = Ceremony {
                 id: ceremony,
                 tenant_id: tenant,
                 expires_at: now + ASKED_FOR,
                 doc: CeremonyDoc::Register {
-                    user_id: link.user_id,
-                    evidence: link.evidence,
+                    user_id: comer.user_id,
+                    evidence: comer.evidence,
                     state: begun.state,
                 },
             };
             ask(tx, &ceremony, now)?;
             Ok(BegunPasskey {
-                email: user.name,
+                email: comer.email,
                 question: Question {
                     ceremony: ceremony.id,
                     options: begun.question,
@@ -209,10 +296,10 @@ impl Authority {
     }
 }
 
-/// Registers a passkey: uses up the link and the question.
+/// Registers a passkey: uses up the link and the question. Who is invited becomes a user with it.
 pub struct RegisterPasskey {
-    /// The link.
-    pub link: PasskeyLink,
+    /// What lets them.
+    pub entrance: Entrance,
     /// The question.
     pub ceremony: Id<id::Ceremony>,
     /// What the browser answered.
@@ -252,12 +339,9 @@ impl Command for RegisterPasskey {
         else {
             return refuse(Reason::CredentialInvalid, "another question was asked");
         };
-        if user_id != self.link.user_id || evidence != self.link.evidence {
+        let comer = self.entrance.comer(tx.peek(), tenant, now)?;
+        if user_id != comer.user_id || evidence != comer.evidence {
             return refuse(Reason::CredentialInvalid, "the question is of another link");
-        }
-        let user = tx.get(user_id)?;
-        if user.noun != Noun::User || user.status != Status::Active {
-            return refuse(Reason::CredentialInvalid, "this user is not active");
         }
         if passkeys::of_user(tx.peek(), user_id)?.len() >= MOST {
             return refuse(
@@ -269,18 +353,10 @@ impl Command for RegisterPasskey {
             .party
             .finish_registration(&self.answer, &state)
             .map_err(broken)?;
-        if !passkeys::answered(tx.rows(), self.ceremony)?
-            || !codes::consume(tx.rows(), self.link.nonce.as_bytes(), now)?
-        {
-            return refuse(
-                Reason::CredentialInvalid,
-                "this link was used before; make a new one with `countersign passkey add`",
-            );
+        if !passkeys::answered(tx.rows(), self.ceremony)? {
+            return refuse(Reason::CredentialInvalid, USED);
         }
-        if !self.link.more_than_token {
-            // INVARIANT: a link is no better than what it was made with, also when much changed since.
-            a_token_is_enough(tx, user_id)?;
-        }
+        let user = self.entrance.used_up(tx)?;
         let passkey = Passkey {
             id: tx.ctx().id(),
             tenant_id: tenant,

@@ -307,6 +307,42 @@ fn raises(tx: &mut WriteTx<'_, '_>, before: &Record, doc: &ProjectDoc) -> Result
     Ok(guarded.any(|identity| loosening::lets_through(old, new, identity)))
 }
 
+/// Whether the owners of a project countersign for something guarded in it.
+pub(crate) fn owners_countersign(
+    tx: &mut WriteTx<'_, '_>,
+    project: &Record,
+) -> Result<bool, Rejection> {
+    let guarded = approvers::guarded_in(tx, project)?;
+    let mut guarded = guarded.iter().filter_map(Record::identity);
+    Ok(guarded.any(|doc| doc.approval_rule.approvers.is_empty()))
+}
+
+/// Lets in somebody who was invited.
+///
+/// INVARIANT: an invitation brings no approver: where owners countersign it brings an editor, whom people raise (T16).
+pub(crate) fn join(
+    tx: &mut WriteTx<'_, '_>,
+    before: &Record,
+    user_id: Id<id::User>,
+    role: ProjectRole,
+    added_by: Id<id::User>,
+) -> Result<(), Rejection> {
+    let mut doc = rights::doc(before.project())?.clone();
+    let role = match role {
+        ProjectRole::Owner if owners_countersign(tx, before)? => ProjectRole::Editor,
+        role => role,
+    };
+    doc.members.push(Member {
+        user_id,
+        role,
+        added_by,
+        added_at: tx.now(),
+    });
+    check(&doc)?;
+    tx.update(before, doc.into(), &Change::verb("joined"))
+        .map(drop)
+}
+
 /// Adds which approvers come and go with the owners of the project; answers the guarded identities for
 /// which they countersign. Whoever owns the tenant countersigns anyway, and who goes by themselves may.
 fn approvers_change(

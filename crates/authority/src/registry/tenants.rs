@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use countersign_model::{
     Id, Timestamp, id,
     reason::{Reason, Refusal},
-    registry::{EnvironmentDoc, Noun, ProviderDoc, Record, TenantDoc},
+    registry::{EnvironmentDoc, Noun, ProviderDoc, Record, Registration, TenantDoc},
     session::Session,
 };
 use countersign_store::{
@@ -112,6 +112,8 @@ pub struct UpdateTenant {
     pub orphan_grace_seconds: Option<i64>,
     /// Whether people decide on approvals with a passkey's signature alone.
     pub approvals_need_passkey: Option<bool>,
+    /// Who lets people in.
+    pub registration: Option<Registration>,
     /// Through whom people sign in besides their passkeys; `Some(None)` for nobody.
     pub provider: Option<Option<PutProvider>>,
     /// The identity of the company's directory, by id or name; `Some(None)` for none.
@@ -160,6 +162,11 @@ impl Command for UpdateTenant {
             self.shown_a_passkey(tx.now())?;
             loosens.insert(Loosening::SignatureTurnedOff);
         }
+        let registration = self.registration.unwrap_or(doc.registration);
+        if registration > doc.registration {
+            loosens.insert(Loosening::RegistrationWidened);
+        }
+        doc.registration = registration;
         match &self.provider {
             None => {}
             Some(None) => doc.provider = None,

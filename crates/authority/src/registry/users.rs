@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::{
     Id, id,
+    invitation::Invitation,
     name::{Email, Handle, ProjectName},
     notice::NoticeChoices,
     permission::Person,
@@ -67,6 +68,7 @@ impl Command for CreateUser {
         let person = rights::tenant_owner(tx, "invite people")?;
         check_line("display_name", &self.display_name, DISPLAY_NAME_BYTES)?;
         let invited = Invited {
+            id: None,
             by: Some(person.user_id),
             handle: self.handle.clone(),
             display_name: self.display_name.clone(),
@@ -278,6 +280,7 @@ pub(crate) fn create(
         email,
         role,
         Invited {
+            id: None,
             by: invited_by,
             handle: None,
             display_name: String::new(),
@@ -285,8 +288,24 @@ pub(crate) fn create(
     )
 }
 
+/// Makes the user of an invitation, under the id that it gave out, and notes that they are here.
+///
+/// # Errors
+/// `name_taken` when the address is or was in use, or a fault.
+pub(crate) fn join(tx: &mut WriteTx<'_, '_>, invitation: &Invitation) -> Result<Record, Rejection> {
+    let invited = Invited {
+        id: Some(invitation.doc.user_id),
+        by: Some(invitation.doc.invited_by),
+        handle: None,
+        display_name: String::new(),
+    };
+    let user = make(tx, &invitation.email, invitation.doc.role, invited)?;
+    enrolled(tx, &user, None)
+}
+
 /// What is known of somebody besides their address.
 struct Invited {
+    id: Option<Id<id::User>>,
     by: Option<Id<id::User>>,
     handle: Option<Handle>,
     display_name: String,
@@ -315,7 +334,7 @@ fn make(
         notices: NoticeChoices::default(),
     };
     let new = NewRecord {
-        id: None,
+        id: invited.id.map(Id::cast),
         name: email.to_string(),
         parent_id: None,
         doc: doc.into(),

@@ -135,6 +135,7 @@ pub fn stranger(world: &World, tenant: &str, email: &str) -> User {
         refuse_unknown_actions: false,
         orphan_grace_seconds: 30 * 86_400,
         approvals_need_passkey: false,
+        registration: Default::default(),
         provider: None,
         provisioner: None,
     };

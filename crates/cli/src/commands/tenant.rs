@@ -5,8 +5,14 @@ use countersign_api::{
     keys::SecretText,
     tenants::{PutProvider, UpdateTenant},
 };
+use countersign_model::registry::Registration;
 
-use crate::{app::App, failure::Failure, input::pair, prompt, view};
+use crate::{
+    app::App,
+    failure::Failure,
+    input::{pair, word},
+    prompt, view,
+};
 
 /// The tenant that you are signed in to
 #[derive(Debug, Subcommand)]
@@ -87,6 +93,9 @@ pub struct Update {
     /// Whether people decide on approvals with a passkey's signature alone, in the console
     #[arg(long, value_name = "true|false")]
     approvals_need_passkey: Option<bool>,
+    /// Who lets people in: owners of the tenant alone (off), or of projects too (invitation)
+    #[arg(long, value_name = "off|invitation", value_parser = word::<Registration>)]
+    registration: Option<Registration>,
     /// The identity of the company's directory, which may use /scim/v2; nobody when it is empty
     #[arg(long, value_name = "NAME|ID")]
     provisioner: Option<String>,
@@ -109,6 +118,7 @@ impl Tenant {
                         .orphan_grace_days
                         .map(|days| i64::from(days) * 86_400),
                     approvals_need_passkey: args.approvals_need_passkey,
+                    registration: args.registration,
                     provisioner: args.provisioner,
                     reason: args.reason,
                     ..UpdateTenant::default()

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, KeyFileRotated, KeyRead,
-    NoticeGivenUp, PasskeyChanged, RenewalAlert, SignInDecided, SignedIn, Text, TokenUsed,
+    DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, InvitationChanged,
+    KeyFileRotated, KeyRead, NoticeGivenUp, PasskeyChanged, RenewalAlert, SignInDecided, SignedIn,
+    Text, TokenUsed,
 };
 use crate::{
     action::ActionSet,
@@ -53,6 +54,8 @@ pub enum Event {
     Gap(Gap),
     /// Tokens were introspected: summed.
     Introspected(Introspected),
+    /// Somebody was invited, came in, or may not any more.
+    InvitationChanged(InvitationChanged),
     /// Another key file took the place of the one before.
     KeyFileRotated(KeyFileRotated),
     /// An execution read the value of a key.
@@ -372,6 +375,7 @@ impl Event {
             Self::ExecutionScheduled(_) => "execution_scheduled",
             Self::Gap(_) => "gap",
             Self::Introspected(_) => "introspected",
+            Self::InvitationChanged(_) => "invitation_changed",
             Self::KeyFileRotated(_) => "key_file_rotated",
             Self::KeyRead(_) => "key_read",
             Self::NoticeGivenUp(_) => "notice_given_up",
@@ -407,6 +411,7 @@ impl Event {
             | Self::ExecutionScheduled(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::InvitationChanged(_)
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
             | Self::NoticeGivenUp(_)
@@ -462,6 +467,7 @@ impl Event {
             | Self::ExecutionScheduled(_)
             | Self::Gap(_)
             | Self::Introspected(_)
+            | Self::InvitationChanged(_)
             | Self::KeyFileRotated(_)
             | Self::KeyRead(_)
             | Self::NoticeGivenUp(_)

@@ -6,6 +6,8 @@ use super::Text;
 use crate::{
     countersignature::PasskeyKey,
     id::{self, Id},
+    invitation::IntoProject,
+    registry::TenantRole,
     time::Timestamp,
 };
 
@@ -62,5 +64,25 @@ pub struct PasskeyChanged {
     /// What its person calls it.
     pub name: Option<Text>,
     /// Where the person was.
+    pub source_address: Option<Text>,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvitationChanged {
+    /// `created`, `accepted`, `revoked`.
+    pub verb: String,
+    /// Which.
+    pub invitation_id: Id<id::Invitation>,
+    /// Whom it lets in.
+    pub email: Text,
+    /// What they become in the tenant.
+    pub role: TenantRole,
+    /// The project that they come into, and as what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<IntoProject>,
+    /// Whether it was sent to the address; otherwise who made it was shown the link.
+    pub mailed: bool,
+    /// Where who did it was.
     pub source_address: Option<Text>,
 }

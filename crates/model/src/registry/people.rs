@@ -26,12 +26,38 @@ pub struct TenantDoc {
     /// Whether people decide on approvals with a passkey's signature alone.
     #[serde(default)]
     pub approvals_need_passkey: bool,
+    /// Who lets people in.
+    #[serde(default)]
+    pub registration: Registration,
     /// Through whom people sign in besides their passkeys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderDoc>,
     /// The identity of the company's directory, which keeps people and teams in step (SCIM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioner: Option<Id<id::Identity>>,
+}
+
+/// Who lets people into a tenant, besides whoever holds the data directory, the company's provider and its directory. Each lets
+/// in whom the one before it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Owners of the tenant alone.
+    #[default]
+    Off,
+    /// Owners of a project too, into their project.
+    Invitation,
+}
+
+impl Registration {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Invitation => "invitation",
+        }
+    }
 }
 
 /// What the company's directory knows of a person, or of a team that it made.

@@ -17,6 +17,7 @@ pub mod hand_overs;
 pub mod identities;
 pub mod imports;
 pub mod incidents;
+pub mod invitations;
 pub mod issuers;
 pub mod keys;
 pub mod lineage;

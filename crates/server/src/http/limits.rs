@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use countersign_model::{Id, id};
+
 use crate::{
     config::{LimitsConfig, cidr::subscriber},
     http::budgets::TokenBudgets,
@@ -225,6 +227,7 @@ pub struct Attempts {
     requests: Option<Limiter>,
     devices: Limiter,
     sign_ins: Limiter,
+    invitations: Limiter,
     /// Of long-lived tokens.
     pub tokens: TokenBudgets,
 }
@@ -241,6 +244,7 @@ impl Attempts {
                 .map(|amount| Limiter::new(amount, SECOND)),
             devices: Limiter::new(DEVICES, 10 * MINUTE),
             sign_ins: Limiter::new(SIGN_INS, 10 * MINUTE),
+            invitations: Limiter::new(INVITATIONS, 60 * MINUTE),
             tokens: TokenBudgets::new(config),
         }
     }
@@ -259,6 +263,19 @@ impl Attempts {
     /// When too many of this address did.
     pub fn sign_in(&self, address: IpAddr, now: Instant) -> Result<(), Exhausted> {
         self.sign_ins.charge(&subscriber(address), now)
+    }
+
+    /// A person invites somebody: mail goes out in their name.
+    ///
+    /// # Errors
+    /// When they invited too many.
+    pub fn invites(
+        &self,
+        tenant: Id<id::Tenant>,
+        person: Id<id::User>,
+        now: Instant,
+    ) -> Result<(), Exhausted> {
+        self.invitations.charge(&(tenant, person), now)
     }
 
     /// Before anything is looked up. A client that is not named yet is the empty text.
@@ -309,6 +326,9 @@ const DEVICES: u32 = 60;
 /// How many browsers of one address begin to sign in within ten minutes: an office's in the morning, behind one address. How many
 /// sign-ins wait at all is limited where they are kept.
 const SIGN_INS: u32 = 1_000;
+
+/// How many people somebody invites within an hour: a class, and not a mailing list.
+const INVITATIONS: u32 = 60;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);

@@ -18,13 +18,22 @@ use lettre::{
 };
 use url::Url;
 
-use super::{Notification, NotifyError, delivery::Sent, form};
+use super::{NotifyError, delivery::Sent};
 use crate::config::SmtpConfig;
 
 /// Sends mail through one relay.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+}
+
+/// What a mail says, in plain text.
+#[derive(Clone)]
+pub struct Mail {
+    /// Its subject, in one line.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
 }
 
 impl Mailer {
@@ -49,8 +58,8 @@ impl Mailer {
     }
 
     /// Sends one message to one person. INVARIANT: neither the address nor the text is logged.
-    pub async fn send(&self, to: &Email, notification: &Notification, now: Timestamp) -> Sent {
-        let message = match self.message(to, notification, now) {
+    pub async fn send(&self, to: &Email, id: &str, mail: Mail, now: Timestamp) -> Sent {
+        let message = match self.message(to, id, mail, now) {
             Ok(message) => message,
             Err(error) => {
                 tracing::warn!("a notification does not fit into an e-mail: {error}");
@@ -101,23 +110,23 @@ impl Mailer {
     pub(super) fn message(
         &self,
         to: &Email,
-        notification: &Notification,
+        id: &str,
+        mail: Mail,
         now: Timestamp,
     ) -> Result<Message, lettre::error::Error> {
-        let told = form::told(&notification.body);
         let seconds = u64::try_from(now.seconds()).unwrap_or_default();
         let host = self.from.email.domain();
         let invalid = lettre::error::Error::MissingTo;
         Message::builder()
             .from(self.from.clone())
             .to(to.as_str().parse().map_err(|_| invalid)?)
-            .subject(told.subject())
+            .subject(mail.subject)
             // The same on every try: whoever gets it twice can tell.
-            .message_id(Some(format!("<{}@{host}>", notification.id)))
+            .message_id(Some(format!("<{id}@{host}>")))
             .date(UNIX_EPOCH + Duration::from_secs(seconds))
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
-            .body(told.text(&notification.issuer))
+            .body(mail.text)
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::email::Mail;
+
 /// What a message for people takes out of the payload.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -66,14 +68,22 @@ pub fn told(body: &str) -> Told {
 }
 
 impl Told {
+    /// The message as an e-mail.
+    pub fn mail(&self, issuer: &str) -> Mail {
+        Mail {
+            subject: self.subject(),
+            text: self.text(issuer),
+        }
+    }
+
     /// The subject of an e-mail.
-    pub fn subject(&self) -> String {
+    fn subject(&self) -> String {
         let whole = format!("[Countersign] {}: {}", self.lead, self.summary);
         whole.chars().take(SUBJECT_CHARS).collect()
     }
 
     /// The text of an e-mail.
-    pub fn text(&self, issuer: &str) -> String {
+    fn text(&self, issuer: &str) -> String {
         let mut text = format!("{}: {}\r\n", self.lead, self.summary);
         if let Some(reason) = &self.reason {
             text.push_str(&format!("\r\n> {reason}\r\n"));
@@ -127,7 +137,7 @@ pub fn cloud_event(id: &str, issuer: &str, body: &str) -> String {
     .to_string()
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

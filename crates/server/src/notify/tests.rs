@@ -341,13 +341,10 @@ fn t29_nobodys_text_becomes_a_header_or_another_line_of_an_email() {
             "reason": "a\r\n.\r\nMAIL FROM:<eve@example.com>",
         },
     });
-    let told = Notification {
-        body: body.to_string(),
-        ..notification()
-    };
+    let mail = form::told(&body.to_string()).mail("https://id.example.com");
     let to = "lee@example.com".parse().unwrap();
     let now = Timestamp::from_seconds(1_800_000_001);
-    let message = mailer.message(&to, &told, now).unwrap();
+    let message = mailer.message(&to, "7", mail, now).unwrap();
     assert_eq!(message.envelope().to().len(), 1);
     let text = String::from_utf8(message.formatted()).unwrap();
     assert!(text.contains("Subject: [Countersign] Waits for a countersignature: deploy"));

@@ -3,12 +3,14 @@
 use countersign_model::{
     device::{DeviceDoc, DeviceRequest, DeviceState},
     id::{self, Id},
+    invitation::{IntoProject, Invitation, InvitationDoc},
     passkey::{Ceremony, CeremonyDoc, Passkey, PasskeyDoc},
+    registry::{ProjectRole, TenantRole},
     session::{Before, Ended, Refreshing, Session, SessionDoc},
     token::Generation,
 };
 use countersign_store::{
-    WriteMode, devices, passkeys,
+    WriteMode, devices, invitations, passkeys,
     sessions::{self, RefreshToken},
 };
 
@@ -266,5 +268,60 @@ fn one_person_is_asked_many_times_at_once_and_the_last_question_waits() {
             one.wait().unwrap();
         }
         assert_eq!(write(store, |tx| passkeys::prune(tx, at(11), 100)), 1);
+    });
+}
+
+#[test]
+fn an_address_has_one_invitation_which_goes_once() {
+    on_each(|store| {
+        let tenant_id = id();
+        let made = |email: &str, expires: i64| Invitation {
+            id: id(),
+            tenant_id,
+            email: email.parse().unwrap(),
+            created_at: at(1),
+            expires_at: at(expires),
+            doc: InvitationDoc {
+                invited_by: id(),
+                user_id: id(),
+                evidence: id(),
+                role: TenantRole::Member,
+                project: Some(IntoProject {
+                    project_id: id(),
+                    role: ProjectRole::Editor,
+                }),
+                mailed: true,
+            },
+        };
+        let (kim, lee) = (made("kim@example.com", 10), made("lee@example.com", 20));
+        let again = made("kim@example.com", 30);
+        let elsewhere = Invitation {
+            tenant_id: id(),
+            ..again.clone()
+        };
+        for (invitation, fits) in [
+            (&lee, true),
+            (&kim, true),
+            (&again, false),
+            (&elsewhere, true),
+        ] {
+            let one = invitation.clone();
+            assert_eq!(write(store, move |tx| invitations::insert(tx, &one)), fits);
+        }
+        let found = read(store, move |tx| {
+            invitations::by_email(tx, tenant_id, "kim@example.com")
+        });
+        assert_eq!(found, Some(kim.clone()));
+        let name = lee.id;
+        assert_eq!(
+            read(store, move |tx| invitations::by_id(tx, name)),
+            Some(lee.clone())
+        );
+        let all = read(store, move |tx| invitations::of_tenant(tx, tenant_id, 10));
+        assert_eq!(all, [kim, lee]);
+        assert_eq!(write(store, |tx| invitations::prune(tx, at(9), 10)), 0);
+        assert_eq!(write(store, |tx| invitations::prune(tx, at(10), 10)), 1);
+        assert!(write(store, move |tx| invitations::delete(tx, name)));
+        assert!(!write(store, move |tx| invitations::delete(tx, name)));
     });
 }

@@ -27,7 +27,7 @@ use countersign_model::{
     chain::Chain,
     finding::of_chain,
     reason::{Reason, Refusal},
-    registry::TenantDoc,
+    registry::{Registration, TenantDoc},
     session::Session,
     time::Seconds,
 };
@@ -165,6 +165,7 @@ async fn make_tenant(app: &App, ctx: &Ctx, code: &EnrolmentCode) -> Result<(), F
         refuse_unknown_actions: false,
         orphan_grace_seconds: Seconds::days(30).0,
         approvals_need_passkey: false,
+        registration: Registration::Off,
         provider: None,
         provisioner: None,
     };

@@ -68,6 +68,7 @@ pub async fn update(
         refuse_unknown_actions: body.refuse_unknown_actions,
         orphan_grace_seconds: body.orphan_grace_seconds,
         approvals_need_passkey: body.approvals_need_passkey,
+        registration: body.registration,
         provider,
         provisioner: body
             .provisioner
@@ -141,6 +142,7 @@ impl Shows for Tenant {
             refuse_unknown_actions: doc.refuse_unknown_actions,
             orphan_grace_seconds: doc.orphan_grace_seconds,
             approvals_need_passkey: doc.approvals_need_passkey,
+            registration: doc.registration,
             provider: doc.provider.as_ref().map(|doc| wire(doc, view)),
             provisioner: doc.provisioner.map(|id| view.refer(id)),
         })

@@ -12,7 +12,7 @@ use countersign_api::passkeys::{
 use countersign_authority::{
     Ctx, Rejection,
     enrolment::UseCode,
-    passkeys::{OfferPasskey, PasskeyLink, RegisterPasskey, relying_party},
+    passkeys::{Entrance, OfferPasskey, RegisterPasskey, relying_party},
     signing_keys::Tenant,
 };
 use http::{HeaderMap, StatusCode};
@@ -96,8 +96,9 @@ pub async fn begin(
     Json(body): Json<BeginPasskey>,
 ) -> Result<JsonAnswer<AskedPasskey>, Failure> {
     let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
-    let link = opened(&app, &context, &ctx, &tenant, &body.link)?;
-    let begun = app.authority().begin_passkey(&ctx, &tenant, link)?.await?;
+    let entrance = opened(&app, &context, &ctx, &tenant, &body.link)?;
+    let begun = app.authority().begin_passkey(&ctx, &tenant, entrance)?;
+    let begun = begun.await?;
     Ok(JsonAnswer(AskedPasskey {
         ceremony: begun.question.ceremony,
         options: begun.question.options,
@@ -113,9 +114,8 @@ pub async fn finish(
     Json(body): Json<FinishPasskey>,
 ) -> Result<Response, Failure> {
     let (ctx, tenant) = (app.ctx(&context), app.tenant(&context)?);
-    let link = opened(&app, &context, &ctx, &tenant, &body.link)?;
     let command = RegisterPasskey {
-        link,
+        entrance: opened(&app, &context, &ctx, &tenant, &body.link)?,
         ceremony: body.ceremony,
         answer: body.credential,
         name: body.name,
@@ -133,11 +133,11 @@ fn opened(
     ctx: &Ctx,
     tenant: &Tenant,
     link: &str,
-) -> Result<PasskeyLink, Failure> {
+) -> Result<Entrance, Failure> {
     app.attempts()
         .admit("passkey", context.address, context.arrived)?;
     let key = &app.authority().secrets().codes;
-    PasskeyLink::open(key, tenant.id, link, ctx.now).map_err(|refusal| {
+    Entrance::open(key, tenant.id, link, ctx.now).map_err(|refusal| {
         app.attempts()
             .failed("passkey", context.address, context.arrived);
         app.authority()

@@ -3,6 +3,7 @@
 use countersign_api::{
     console::Console,
     device_authorizations::{BeginDevice, DeviceAuthorization, DeviceCodes, UserCode},
+    invitations::{CreateInvitation, Invitation, Invitations},
     passkeys::{
         AskedPasskey, BeginPasskey, EnrolInBrowser, FinishLogin, FinishPasskey, Nothing,
         PasskeyLink, Passkeys,
@@ -16,6 +17,7 @@ pub(super) fn signing_in(s: &mut Schemas) -> Vec<Operation> {
     let mut rows = sessions(s);
     rows.extend(devices(s));
     rows.extend(passkeys(s));
+    rows.extend(invitations(s));
     rows.extend(pages(s));
     rows
 }
@@ -108,6 +110,31 @@ fn passkeys(s: &mut Schemas) -> Vec<Operation> {
             format!("{own}/{{id}}"),
             "passkeys.remove",
             "one of the caller's passkeys is no more",
+        )
+        .nothing(204),
+    ]
+}
+
+fn invitations(s: &mut Schemas) -> Vec<Operation> {
+    let own = "/api/invitations";
+    vec![
+        Operation::post(
+            own,
+            "invitations.create",
+            "invites the person of an address",
+        )
+        .body::<CreateInvitation>(s)
+        .answers::<Invitation>(201, s),
+        Operation::get(
+            own,
+            "invitations.list",
+            "the open invitations that the caller may see",
+        )
+        .answers::<Invitations>(200, s),
+        Operation::delete(
+            format!("{own}/{{id}}"),
+            "invitations.revoke",
+            "takes an invitation back",
         )
         .nothing(204),
     ]
