@@ -7,6 +7,7 @@ import { PageHead, Panel, Status, When } from '../ui/bits';
 import { Empty, Loaded } from '../ui/Loaded';
 import { type Column, Paging, Table } from '../ui/Table';
 import { spoken } from '../words';
+import { Invitations, Invite } from './Invite';
 import { Offered } from './Offered';
 
 export interface ListSearch {
@@ -47,14 +48,17 @@ export function PeoplePage({ search }: { search: ListSearch }) {
       <PageHead
         title="People"
         lead="Choose somebody to see what they answer for, and what would break if they left."
-      />
+      >
+        <Invite />
+      </PageHead>
       <Offered />
+      <Invitations />
       <Panel>
         <Loaded of={people}>
           {(page) =>
             page.items.length === 0 ? (
               <Empty icon="people" title="Nobody has been let in yet">
-                <p>Whoever holds the data directory makes a one-time code:</p>
+                <p>Invite somebody, or let whoever holds the data directory make a one-time code:</p>
                 <code>countersign admin enrol EMAIL --data DIR</code>
               </Empty>
             ) : (
