@@ -1765,6 +1765,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/billing/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** the months in which anything was counted, for who owns what is billed */
+        get: operations["billing.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/statements/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** what was done in a month; as CSV with `Accept: text/csv` or when the month ends in `.csv` */
+        get: operations["billing.statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/log/entries": {
         parameters: {
             query?: never;
@@ -5087,6 +5121,80 @@ export interface components {
             diagnostics: components["schemas"]["Diagnostic"][];
             /** @description Identities that need approval which nobody but the caller could ever give. */
             nobody_can_approve?: string[];
+        };
+        /** @description A month in which something was counted. */
+        BilledMonth: {
+            closed?: components["schemas"]["ClosedMonth"] | null;
+            /** @description The month of the calendar, in UTC. */
+            month: components["schemas"]["Month"];
+        };
+        /** @example 2026-11 */
+        Month: string;
+        /** @description How a month was closed. What was counted until then does not change. */
+        ClosedMonth: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /** @description SHA-256 over all counters of the tenant in that month, as `docs/billing.md` writes them down. */
+            digest: string;
+            /** @description The record of it, which has the digest too. */
+            evidence_id: components["schemas"]["Id_Evidence"];
+        };
+        /** @description The months in which anything was counted. */
+        StatementList: {
+            /** @description The months, the newest first. */
+            items: components["schemas"]["BilledMonth"][];
+        };
+        /** @description A part of the log, from its beginning. */
+        CountedLog: {
+            /**
+             * Format: int64
+             * @description From how many of its entries `count` is counted.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description In how many of its entries `late` was looked for by now; as many as `entries` while the month is open.
+             */
+            looked_at: number;
+            /** @description The log's name, the first line of its checkpoints. */
+            origin: string;
+        };
+        /** @description Operations that are counted together. */
+        StatementLine: {
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+            identity?: components["schemas"]["Ref"] | null;
+            /**
+             * Format: int64
+             * @description How often more, found after the month was closed.
+             */
+            late: number;
+            /** @description What was done. */
+            operation: components["schemas"]["Operation"];
+            project?: components["schemas"]["Ref"] | null;
+        };
+        /** @enum {string} */
+        Operation: "action" | "approval" | "decision" | "execution" | "token";
+        /** @description What was done in a month. */
+        Statement: components["schemas"]["BilledMonth"] & {
+            /** @description What `count` is counted from: the log until now, or until the month was closed. */
+            counted: components["schemas"]["CountedLog"];
+            /**
+             * Format: int64
+             * @description How many more were found after the month was closed.
+             */
+            late: number;
+            /** @description Of a project by identity and operation, of a tenant by project and operation. */
+            lines: components["schemas"]["StatementLine"][];
+            /**
+             * Format: int64
+             * @description How many operations.
+             */
+            operations: number;
+            project?: components["schemas"]["Ref"] | null;
         };
         /** @description A record as it stands behind its entry: the entry is SHA-256 over salt and body. */
         LogEntry: {
@@ -11278,6 +11386,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "billing.list": {
+        parameters: {
+            query?: {
+                /** @description A project, by name or id; without it those of the whole tenant, of a program those of its own project. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementList"];
+                };
+            };
+            /** @description refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "billing.statement": {
+        parameters: {
+            query?: {
+                /** @description A project, by name or id; without it those of the whole tenant, of a program those of its own project. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statement"];
                 };
             };
             /** @description refused */

@@ -128,6 +128,7 @@
 pub mod actions;
 pub mod approvals;
 pub mod audiences;
+pub mod billing;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod console;

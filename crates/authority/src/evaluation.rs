@@ -82,8 +82,10 @@ pub struct EvaluationAnswer {
     pub policies: Vec<String>,
     /// The identity that it is about.
     pub identity_id: Option<Id<id::Identity>>,
-    /// Its subject, for the evidence.
+    /// What evidence calls it.
     pub subject: Option<String>,
+    /// The project that it lives in, for the evidence.
+    pub project: Option<(Id<id::Project>, String)>,
 }
 
 impl EvaluationAnswer {
@@ -95,7 +97,8 @@ impl EvaluationAnswer {
             approval_would_unlock: false,
             policies: Vec::new(),
             identity_id: Some(identity.id.cast()),
-            subject: Some(doc.subject.clone()),
+            subject: Some(doc.attribution().into_owned()),
+            project: None,
         }
     }
 
@@ -132,14 +135,15 @@ pub fn evaluate(
     let Some(doc) = identity.identity() else {
         return refuse(Reason::NotFound, "the subject is not an identity");
     };
-    let answer = EvaluationAnswer::about(identity, doc);
+    let project = facts.record(claims.tenant_id, doc.project_id)?;
+    let mut answer = EvaluationAnswer::about(identity, doc);
+    answer.project = project
+        .as_ref()
+        .map(|project| (project.id.cast(), project.name.clone()));
     if let Err(refusal) = grants::may_get_tokens(identity, doc, ctx.now) {
         return Ok(answer.no(refusal));
     }
-    let project = facts
-        .record(claims.tenant_id, doc.project_id)?
-        .filter(|project| project.status == Status::Active);
-    let Some(project) = project else {
+    let Some(project) = project.filter(|project| project.status == Status::Active) else {
         return Ok(answer.no(Refusal::new(
             Reason::IdentityDisabled,
             "the identity's project is not active",

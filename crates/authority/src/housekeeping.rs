@@ -1,6 +1,6 @@
 //! What writes without evidence: a closed list. Nothing here changes what anybody may do.
 //!
-//! The sequencer ([`crate::log`]), the archive, last uses, kept attempts, command lines that wait for a person
+//! The sequencer ([`crate::log`]), the archive, the counters of bills ([`crate::billing`]), last uses, kept attempts, command lines that wait for a person
 //! ([`crate::sessions`]), questions to browsers and when those were seen ([`crate::passkeys`]), what puts values of keys under
 //! another data key ([`crate::data_keys`]), where a message goes ([`crate::notices`]), the notes of running servers and the migrations of the store are the others that do.
 //! Expiry of identities is not among them: it changes state, so it is a command with evidence.

@@ -18,6 +18,7 @@ pub mod archive;
 pub mod attempts;
 mod authority;
 pub mod automation;
+pub mod billing;
 pub mod client_auth;
 pub mod command;
 mod ctx;

@@ -161,7 +161,8 @@ fn record(
     draft.txn = issued.txn;
     draft.assurance = Assurance::Reported;
     draft.source = format!("guard:{}", token.audience);
-    draft.occurred_at = Some(report.occurred_at.min(tx.now()));
+    // Nothing is done with a token before there is one: a guard's clock does not move what was done into a month that is closed.
+    draft.occurred_at = Some(report.occurred_at.max(issued.occurred_at).min(tx.now()));
     if let Some(kind) = token.identity_kind {
         draft = draft.audited(kind, &present(kind, &issued, report));
     }

@@ -11,11 +11,11 @@ use crate::commands::{admin, config, demo, doctor, serve};
 use crate::{
     app::App,
     commands::{
-        action, approval, audience, audit, auth, completions, credential, environment, event,
-        evidence, execution, finding, hand_over, identity, import, incident, invitation, issuer,
-        key, lineage, linked_account, log, login, manifest, observed, pack, passkey, policy,
-        project, reference, revoke, rule, run, scope, sensor, service_account, signing_key, team,
-        tenant, token, trigger, trust, user,
+        action, approval, audience, audit, auth, billing, completions, credential, environment,
+        event, evidence, execution, finding, hand_over, identity, import, incident, invitation,
+        issuer, key, lineage, linked_account, log, login, manifest, observed, pack, passkey,
+        policy, project, reference, revoke, rule, run, scope, sensor, service_account, signing_key,
+        team, tenant, token, trigger, trust, user,
     },
     failure::{EXIT_CODES, Failure},
     out::Format,
@@ -158,6 +158,8 @@ pub enum Command {
     Sensor(sensor::Sensor),
 
     // What happened
+    #[command(subcommand)]
+    Billing(billing::Billing),
     Lineage(lineage::Lineage),
     Incident(incident::Incident),
     #[command(subcommand)]
@@ -235,6 +237,7 @@ impl Command {
             #[cfg(unix)]
             Self::Worker(command) => Box::pin(command.run(app)).await,
             Self::Sensor(command) => Box::pin(command.run(app)).await,
+            Self::Billing(command) => Box::pin(command.run(app)).await,
             Self::Lineage(command) => command.run(app).await,
             Self::Incident(command) => command.run(app).await,
             Self::Audit(command) => command.run(app).await,

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod audience;
 pub mod audit;
 pub mod auth;
+pub mod billing;
 pub mod completions;
 #[cfg(feature = "server")]
 pub mod config;

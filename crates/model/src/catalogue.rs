@@ -138,6 +138,12 @@ pub const BUILT_IN: &[BuiltIn] = &[
         "administers billing",
     ),
     action(
+        "billing.statement.read",
+        Read,
+        "credentials",
+        "reads the statements of its project",
+    ),
+    action(
         "case.comment.write",
         Reversible,
         "tickets",
@@ -267,6 +273,7 @@ mod tests {
                     "identity.admin",
                     "identity.impersonate",
                     "billing.admin",
+                    "billing.statement.read",
                 ],
             ),
             (

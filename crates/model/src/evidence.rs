@@ -4,6 +4,7 @@
 //! in them as salted digests; what they were is kept beside the record and can be erased.
 
 mod automation;
+mod billing;
 mod events;
 mod grain;
 mod keys;
@@ -13,6 +14,7 @@ mod sign_in;
 use serde::{Deserialize, Serialize};
 
 pub use automation::{EventCreated, ExecutionEnded, ExecutionScheduled, SignedWith};
+pub use billing::BillingClosed;
 pub use events::{
     ActionEvent, ApprovalDecided, ApprovalOpened, ApprovalVoided, Changed, Decision, Erased, Event,
     Gap, Introspected, Outcome, Refused, Revoked, RunEvidence, Separation, SigningKeyEvent,

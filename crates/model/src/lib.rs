@@ -15,6 +15,7 @@
 pub mod action;
 pub mod approval;
 pub mod audit_fields;
+pub mod billing;
 pub mod catalogue;
 pub mod certificate;
 pub mod chain;

@@ -1,6 +1,7 @@
 //! Work that nobody waits for: each job is idempotent, in small steps, and survives its own failure.
 
 mod archive;
+mod billing;
 mod clean_up;
 mod endings;
 mod executions;
@@ -42,6 +43,8 @@ pub fn all(app: &App, sinks: Vec<Sink>, notifier: Notifier) -> Vec<Arc<dyn Job>>
         Arc::new(outbox::SendMessages::new(app.clone(), notifier)),
         Arc::new(sequencer::Sequence::new(app.clone())),
         Arc::new(archive::Archive::new(app.clone())),
+        Arc::new(billing::CountOperations(app.clone())),
+        Arc::new(billing::CloseMonths(app.clone())),
         Arc::new(gaps::RecordGaps(app.clone())),
     ];
     if let Some(Ok(broker)) = app.config().automation.broker() {

@@ -23,6 +23,7 @@ mod automation;
 mod automation_attacks;
 mod automation_countersigned;
 mod automation_world;
+mod billing;
 mod bound_tokens;
 mod client_certificates;
 mod console;

@@ -119,6 +119,45 @@ CREATE TABLE checkpoint (
     PRIMARY KEY (generation, size)
 ) {strict};
 
+-- What is billed: operations counted from the log, what their projects and identities were called, and how far the count is.
+CREATE TABLE billing_counter (
+    tenant_id {blob} NOT NULL,
+    month {text} NOT NULL,
+    project_id {blob} NOT NULL,
+    identity_id {blob} NOT NULL,
+    operation {text} NOT NULL,
+    counted {int} NOT NULL,
+    late {int} NOT NULL,
+    PRIMARY KEY (tenant_id, month, project_id, identity_id, operation)
+) {keyed};
+
+CREATE TABLE billing_name (
+    tenant_id {blob} NOT NULL,
+    month {text} NOT NULL,
+    id {blob} NOT NULL,
+    name {text} NOT NULL,
+    PRIMARY KEY (tenant_id, month, id)
+) {keyed};
+
+CREATE TABLE billing_month (
+    tenant_id {blob} NOT NULL,
+    month {text} NOT NULL,
+    steps {int} NOT NULL,
+    generation {int},
+    size {int},
+    closed_at {int},
+    digest {text},
+    evidence_id {blob},
+    PRIMARY KEY (tenant_id, month)
+) {keyed};
+CREATE INDEX billing_month_open ON billing_month (month) WHERE closed_at IS NULL;
+
+CREATE TABLE billing_cursor (
+    single {int} NOT NULL PRIMARY KEY,
+    generation {int} NOT NULL,
+    size {int} NOT NULL
+) {strict};
+
 -- Approvals.
 CREATE TABLE approval (
     id {blob} NOT NULL PRIMARY KEY,

@@ -18,6 +18,7 @@ pub mod aliases;
 pub mod approvals;
 pub mod archive;
 pub mod attempts;
+pub mod billing;
 pub mod chains;
 pub mod changes;
 pub mod codes;

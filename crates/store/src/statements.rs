@@ -7,6 +7,7 @@ pub(crate) static ALL: &[&[&Sql]] = &[
     crate::aliases::STATEMENTS,
     crate::approvals::STATEMENTS,
     crate::attempts::STATEMENTS,
+    crate::billing::STATEMENTS,
     crate::chains::STATEMENTS,
     crate::changes::STATEMENTS,
     crate::codes::STATEMENTS,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Changed, Client, ClientError, Headers};
 use crate::{
     approvals::{Approval, Decide, ListApprovals, OpenApproval},
+    billing::{BillingQuery, Statement, StatementList},
     credentials::{CreateCredential, CreatedCredential, Credential, Rotate},
     departures::{Departure, DepartureQuery},
     device_authorizations::{DeviceAuthorization, UserCode},
@@ -86,6 +87,10 @@ endpoints! {
     change disable_user(id) ["api", "users", id, "disable"], Why => Changed<User>;
     /// Switches a user on again.
     change enable_user(id) ["api", "users", id, "enable"], Why => Changed<User>;
+    /// The months in which anything was counted.
+    get statements() ["api", "billing", "statements"], BillingQuery => StatementList;
+    /// The statement of a month.
+    get statement(month) ["api", "billing", "statements", month], BillingQuery => Statement;
     /// What would happen if a user left.
     get departure(id) ["api", "users", id, "departure"], DepartureQuery => Departure;
     /// What a user hands over.

@@ -13,6 +13,7 @@ use crate::{
     command::{Revocation, WriteTx},
     evidence::seal::refer,
     rejection::{Rejection, refuse},
+    rows,
 };
 
 /// How an attempt ends.
@@ -69,6 +70,9 @@ pub(super) fn end(
         refer(Role::Execution, execution.id, Some(&execution.action_ref)),
     ];
     refs.extend(token.map(|token| refer(Role::Token, token.jti, None)));
+    let project = rows::by_id(tx.peek(), execution.tenant_id, execution.project_id.cast())?;
+    let project = project.as_ref().map(|project| project.name.as_str());
+    refs.push(refer(Role::Project, execution.project_id, project));
     let mut draft = tx.draft(event).refs(refs).parents(parents);
     draft.txn = execution.doc.txn;
     tx.evidence(draft)?;

@@ -37,6 +37,7 @@ struct Key {
     /// The story and the token, when the bearer asked about itself.
     story: Option<(Id<id::Transaction>, Id<id::Evidence>)>,
     identity: Option<(Id<id::Identity>, String)>,
+    project: Option<(Id<id::Project>, String)>,
     action: String,
     resource: Option<String>,
     allowed: bool,
@@ -65,6 +66,7 @@ impl DecisionSums {
             identity: answer
                 .identity_id
                 .map(|id| (id, answer.subject.clone().unwrap_or_default())),
+            project: answer.project.clone(),
             action: shorten(&request.action),
             resource: request
                 .resource
@@ -78,6 +80,7 @@ impl DecisionSums {
         if sums.len() >= SUMS && !sums.contains_key(&key) {
             key.story = None;
             key.identity = None;
+            key.project = None;
             key.action = "(others)".to_owned();
             key.resource = None;
             key.policies = Vec::new();
@@ -120,6 +123,10 @@ impl Key {
         draft.refs.extend(
             self.identity
                 .map(|(id, subject)| refer(Role::Identity, id, Some(&subject))),
+        );
+        draft.refs.extend(
+            self.project
+                .map(|(id, name)| refer(Role::Project, id, Some(&name))),
         );
         draft.refs.push(refer(asker, self.asker, None));
         draft.refs.extend(

@@ -49,6 +49,10 @@ pub fn line(record: &Evidence) -> String {
             opened.required
         ),
         Event::ApprovalVoided(voided) => format!("approval voided: {}", voided.because),
+        Event::BillingClosed(closed) => format!(
+            "bills of {} closed: {} operations",
+            closed.month, closed.operations
+        ),
         Event::Changed(changed) => {
             let alone = if changed.changed_alone {
                 ", changed alone"

@@ -9,6 +9,7 @@ use crate::{
 use countersign_model::{
     Timestamp,
     action::ActionSet,
+    billing::READ_STATEMENTS,
     name::{ActionName, EnvironmentName},
     narrow::{is_within, narrow},
     reason::{Reason, Refusal},
@@ -263,9 +264,11 @@ pub(crate) fn possible_actions(
 }
 
 /// What a program does at Countersign's own API with a short token: a worker claims, others tell what happened and start
-/// actions. What an execution does, the token of that execution carries.
-const OWN_ACTIONS: [&str; 7] = [
+/// actions; a billing system reads statements, and no program does anything else with bills. What an execution does, the token
+/// of that execution carries.
+const OWN_ACTIONS: [&str; 8] = [
     "action.execute",
+    READ_STATEMENTS,
     "event.create",
     "execution.claim",
     "registry.scim.write",

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain, InvitationChanged,
-    KeyFileRotated, KeyRead, NoticeGivenUp, PasskeyChanged, RenewalAlert, SignInDecided, SignedIn,
-    Text, TokenUsed,
+    BillingClosed, DataKeyEvent, EventCreated, ExecutionEnded, ExecutionScheduled, Grain,
+    InvitationChanged, KeyFileRotated, KeyRead, NoticeGivenUp, PasskeyChanged, RenewalAlert,
+    SignInDecided, SignedIn, Text, TokenUsed,
 };
 use crate::{
     action::ActionSet,
@@ -36,6 +36,8 @@ pub enum Event {
     ApprovalOpened(ApprovalOpened),
     /// A pending or granted approval was voided by an edit.
     ApprovalVoided(ApprovalVoided),
+    /// The bills of a month were closed.
+    BillingClosed(BillingClosed),
     /// A record of the registry changed.
     Changed(Changed),
     /// A data key, which encrypts the values of keys, changed.
@@ -366,6 +368,7 @@ impl Event {
             Self::ApprovalDecided(_) => "approval_decided",
             Self::ApprovalOpened(_) => "approval_opened",
             Self::ApprovalVoided(_) => "approval_voided",
+            Self::BillingClosed(_) => "billing_closed",
             Self::Changed(_) => "changed",
             Self::DataKey(_) => "data_key",
             Self::Decision(_) => "decision",
@@ -406,6 +409,7 @@ impl Event {
             Self::Revoked(revoked) => Some(&revoked.reason),
             Self::Action(_)
             | Self::ApprovalVoided(_)
+            | Self::BillingClosed(_)
             | Self::Decision(_)
             | Self::EventCreated(_)
             | Self::ExecutionScheduled(_)
@@ -460,6 +464,7 @@ impl Event {
             Self::TokenUsed(used) => used.outcome.as_str(),
             Self::ApprovalOpened(_)
             | Self::ApprovalVoided(_)
+            | Self::BillingClosed(_)
             | Self::Changed(_)
             | Self::DataKey(_)
             | Self::Erased(_)

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod approvals;
 pub mod audiences;
+pub mod billing;
 pub mod console;
 pub mod credentials;
 pub mod data_keys;

@@ -19,7 +19,7 @@ use crate::{
     http::{
         access,
         api::{
-            actions, approvals, audiences, console, credentials, data_keys, departures,
+            actions, approvals, audiences, billing, console, credentials, data_keys, departures,
             device_authorizations, environments, events, evidence, executions, findings,
             hand_overs, identities, imports, incidents, invitations, issuers, keys, lineage,
             linked_accounts, log, manifests, notices, observed_accounts, packs, passkeys, policies,
@@ -193,6 +193,8 @@ pub fn routes() -> Vec<Route<App>> {
         Route::get("/.well-known/authzen-configuration", access::configuration),
         Route::post("/access/v1/evaluation", access::evaluation),
         Route::post("/access/v1/evaluations", access::evaluations),
+        Route::get("/api/billing/statements", billing::list),
+        Route::get("/api/billing/statements/{month}", billing::show),
         Route::get("/api/evidence", evidence::list),
         Route::get("/api/evidence/{id}", evidence::show),
         Route::post("/api/evidence/{id}/erase", evidence::erase),

@@ -5,6 +5,7 @@ mod support;
 
 mod approvals;
 mod automation;
+mod billing;
 mod chains;
 mod evidence;
 mod feed;

@@ -1,6 +1,7 @@
 //! Every operation, in the order of the table of routes.
 
 mod automation;
+mod billing;
 mod directory;
 mod keys;
 mod nouns;
@@ -32,6 +33,7 @@ use countersign_api::{
 
 use super::{Operation, Schemas};
 use automation::automation;
+use billing::billing;
 use directory::directory;
 use keys::keys;
 use nouns::{of_one, registry};
@@ -50,6 +52,7 @@ pub(super) fn all(s: &mut Schemas) -> Vec<Operation> {
     rows.extend(automation(s));
     rows.extend(approvals(s));
     rows.extend(manifests(s));
+    rows.extend(billing(s));
     rows.extend(evidence(s));
     rows.extend(operating(s));
     rows.extend(signing_in(s));
