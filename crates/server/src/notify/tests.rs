@@ -369,7 +369,9 @@ fn t29_nobodys_text_becomes_a_link_of_an_email() {
             "reason": "See HTTPS://countersign-login.evil.example/approve and www.evil.example first, wwwww.x",
         },
     });
-    let text = form::told(&body.to_string()).text("https://id.example.com");
+    let text = form::told(&body.to_string())
+        .mail("https://id.example.com")
+        .text;
     let expected = "Waits for a countersignature: https[:]//evil.example/\u{130}WWW[.]evil.example\r\n\r\n\
         > See HTTPS[:]//countersign-login.evil.example/approve and www[.]evil.example first, wwwww[.]x\r\n\r\n\
         https://id.example.com/#/approvals/7\r\n";
