@@ -260,6 +260,7 @@ async fn s3_10_a_countersigned_edit_is_one_story_of_who_asked_and_who_agreed() {
         ] {
             let wider =
                 json!({ "allowed_actions": ["deploy.release", "rollout.status.read", action] });
+            server.clock().advance(Seconds(1));
             let change = owner.patch(&path, &wider).await.waits();
             let id = change["id"].as_str().unwrap().to_owned();
             let body = json!({ "digest": change["digest"] });
@@ -276,7 +277,7 @@ async fn s3_10_a_countersigned_edit_is_one_story_of_who_asked_and_who_agreed() {
         let told = |number: usize| stories[number]["sentence"].as_str().unwrap();
         assert!(
             told(0)
-                .starts_with("dana@example.com had this made at 2026-11-22T09:00:00Z: identity `"),
+                .starts_with("dana@example.com had this made at 2026-11-22T09:00:01Z: identity `"),
             "{}",
             told(0)
         );

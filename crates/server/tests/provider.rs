@@ -203,6 +203,7 @@ async fn a_person_links_their_account_and_signs_in_through_the_provider() {
             "{}",
             linked.text()
         );
+        scene.server.clock().advance(Seconds(1));
         let answer = scene.sign_in(strong.clone()).await;
         assert_eq!(
             answer.header("refresh"),

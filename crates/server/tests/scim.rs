@@ -1,6 +1,6 @@
 //! SCIM: the company's directory keeps people and teams in step, and what it may not do.
 
-use countersign_model::registry::TenantRole;
+use countersign_model::{registry::TenantRole, time::Seconds};
 use countersign_testkit::{Answer, Caller, TestServer, on_each_database};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,6 +116,7 @@ async fn a_directory_makes_finds_and_changes_people() {
             { "op": "replace", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "value": "R" },
         ]))).await.done();
         assert_eq!((&renamed["displayName"], &renamed["externalId"]), (&json!("Lee Li"), &json!("ext-2")));
+        server.clock().advance(Seconds(1));
         let mut whole = person("lee");
         whole["displayName"] = json!("Lee");
         assert_eq!(scim.send(Method::PUT, &at, Some(&whole), &[]).await.done()["displayName"], "Lee");

@@ -402,7 +402,7 @@ pub(crate) fn check_line(field: &str, text: &str, bytes: usize) -> Result<(), Re
     if text.chars().any(unseen) {
         return refuse(
             Reason::Unprocessable,
-            format!("`{field}` is one line, without characters that nobody sees"),
+            format!("`{field}` takes one line, without characters that nobody sees"),
         );
     }
     check_text(field, text, bytes)

@@ -341,7 +341,7 @@ fn t29_nobodys_text_becomes_a_header_or_another_line_of_an_email() {
             "reason": "a\r\n.\r\nMAIL FROM:<eve@example.com>",
         },
     });
-    let mail = form::told(&body.to_string()).mail("https://id.example.com");
+    let mail = form::told(&body.to_string()).mail("https://id.example.com/t/acme");
     let to = "lee@example.com".parse().unwrap();
     let now = Timestamp::from_seconds(1_800_000_001);
     let message = mailer.message(&to, "7", mail, now).unwrap();
